@@ -1,0 +1,601 @@
+//! Which function was really running at a PC, and how that is known.
+//!
+//! Pure: a question about one address of one image, with the caller's return PC as a further witness.
+
+use std::collections::BTreeSet;
+
+use crate::addr::{Address, LinkAddr, Pc};
+use crate::extable::fixup::Landing;
+use crate::extable::walk::Exit;
+use crate::image::Image;
+use crate::image::symtab::{self, Parent, SymbolId};
+use crate::insn::{self, CallBefore, Flow};
+
+/// How the function is known.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Basis {
+    /// A sized symbol covers the PC.
+    Symbol,
+    /// The PC lies in a cold part; the function is its parent.
+    Cold,
+    /// The PC lies in fixup code; the function is the origin.
+    Fixup,
+    /// The PC lies in text that nothing is known of.
+    Anonymous,
+    /// The PC lies in a thunk that stands for a jump, call or return.
+    Trampoline,
+    /// The PC lies in no image.
+    None,
+}
+
+impl Basis {
+    /// Its name in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Basis::Symbol => "symbol",
+            Basis::Cold => "cold",
+            Basis::Fixup => "fixup",
+            Basis::Anonymous => "anonymous",
+            Basis::Trampoline => "trampoline",
+            Basis::None => "none",
+        }
+    }
+}
+
+/// How sure the function is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Certainty {
+    /// Not known.
+    Unknown,
+    /// One of several.
+    Ambiguous,
+    /// This one.
+    Exact,
+}
+
+impl Certainty {
+    /// Its name in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Certainty::Unknown => "unknown",
+            Certainty::Ambiguous => "ambiguous",
+            Certainty::Exact => "exact",
+        }
+    }
+}
+
+/// A witness for an origin.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[non_exhaustive]
+pub enum Evidence {
+    /// A row of `__ex_table` leads here.
+    ExTable,
+    /// Following the landing's code leads here.
+    ControlFlow,
+    /// The caller's call instruction calls this function.
+    CallSite,
+}
+
+impl Evidence {
+    /// Its name in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Evidence::ExTable => "extable",
+            Evidence::ControlFlow => "control-flow",
+            Evidence::CallSite => "call-site",
+        }
+    }
+}
+
+/// What others print.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Nearest<'d> {
+    /// The last symbol not above the address.
+    pub name: &'d str,
+    /// Bytes from it to the PC.
+    pub offset: u64,
+    /// Its ELF size in bytes; `None` for a label.
+    pub size: Option<u64>,
+    /// Bytes to the next symbol, which the kernel prints as size.
+    pub extent: u64,
+}
+
+/// A function that may have been running.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Function<'d> {
+    /// Its name, of the parent for a cold part.
+    pub name: &'d str,
+    /// Its first byte.
+    pub addr: LinkAddr,
+    /// The source-level function of a `.part`, `.isra` or `.constprop` clone.
+    pub parent: Option<&'d str>,
+}
+
+/// A faulting instruction that leads to the PC.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Origin<'d> {
+    /// The function that owns it.
+    pub function: Function<'d>,
+    /// Bytes from the function (or its cold part) to the instruction.
+    pub offset: u64,
+    /// The faulting instruction.
+    pub address: LinkAddr,
+    /// `ex_handler_uaccess`, `EX_TYPE_UACCESS`, …
+    pub handler: String,
+    /// What the handler does to registers.
+    pub effect: Option<String>,
+    /// Witnesses.
+    pub evidence: Vec<Evidence>,
+}
+
+/// The fixup a PC lies in.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Fixup<'d> {
+    /// Where the handler sent execution; the first of several.
+    pub landing: LinkAddr,
+    /// Where the block rejoins functions: resume address and function.
+    pub resumes: Vec<(LinkAddr, Option<&'d str>)>,
+    /// What the PC goes back to.
+    pub origins: Vec<Origin<'d>>,
+}
+
+/// The answer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Attribution<'d> {
+    /// What others print.
+    pub nearest: Option<Nearest<'d>>,
+    /// The function, when it is certain.
+    pub function: Option<Function<'d>>,
+    /// How it is known.
+    pub basis: Basis,
+    /// How sure it is.
+    pub certainty: Certainty,
+    /// All functions it could be, sorted by address; the function alone when certain.
+    pub candidates: Vec<Function<'d>>,
+    /// The fixup the PC lies in.
+    pub fixup: Option<Fixup<'d>>,
+    /// What else was noticed.
+    pub notes: Vec<String>,
+}
+
+/// The next frame outwards: where it will go on.
+#[derive(Clone, Copy)]
+pub struct Caller<'k, 'd> {
+    /// The image that holds it.
+    pub image: &'k Image<'d>,
+    /// Its return address, pushed by the call that led to the frame asked about.
+    pub ret: LinkAddr,
+}
+
+impl<'d> Attribution<'d> {
+    /// For a PC that no image holds.
+    pub fn nowhere() -> Self {
+        Attribution {
+            nearest: None,
+            function: None,
+            basis: Basis::None,
+            certainty: Certainty::Unknown,
+            candidates: Vec::new(),
+            fixup: None,
+            notes: Vec::new(),
+        }
+    }
+}
+
+/// Attributes `pc` of `image`. `caller` is the next frame outwards, if its return address was pushed by a call.
+pub fn attribute<'d>(
+    image: &Image<'d>,
+    pc: Pc<LinkAddr>,
+    caller: Option<Caller<'_, 'd>>,
+) -> Attribution<'d> {
+    let at = pc.lookup();
+    let mut out = Attribution::nowhere();
+    if image.text_section(at).is_none() {
+        return out;
+    }
+    let symbols = image.symbols();
+    out.nearest = symbols.nearest(at).map(|id| {
+        let s = symbols.get(id);
+        Nearest {
+            name: s.name,
+            offset: pc.raw().0.wrapping_sub(s.addr.0),
+            size: s.size,
+            extent: s.extent,
+        }
+    });
+    let covering = symbols.function(at);
+    if image.fixups().blocks_at(at).is_empty() {
+        match covering {
+            Some(id) => direct(image, id, &mut out),
+            None => uncovered(image, at, &mut out),
+        }
+    } else {
+        in_fixup(image, at, covering, caller, &mut out);
+    }
+    table_notes(image, pc, &mut out);
+    out
+}
+
+/// A function covers the PC, and no fixup of another function leads there.
+fn direct<'d>(image: &Image<'d>, id: SymbolId, out: &mut Attribution<'d>) {
+    let symbols = image.symbols();
+    let found = parents(image, id);
+    out.basis = if symtab::cold_base(symbols.name(id)).is_some() {
+        Basis::Cold
+    } else {
+        Basis::Symbol
+    };
+    settle(out, found);
+    if symbols.sizes_assumed() {
+        out.notes
+            .push("no symbol sizes: the function is taken to reach to the next symbol".to_owned());
+    }
+    if let Some(base) = symtab::padded(symbols.name(id)) {
+        out.notes.push(format!("in the padding before {base}"));
+    }
+}
+
+/// The functions that the symbol `id` stands for: its parents if it is a cold part, else itself.
+fn parents<'d>(image: &Image<'d>, id: SymbolId) -> Vec<Function<'d>> {
+    let symbols = image.symbols();
+    let ids = match symbols.cold_parent(id) {
+        Parent::NotCold | Parent::Missing => vec![id],
+        Parent::One(parent) => vec![parent],
+        Parent::Many(all) => jumping_back(image, id, all),
+    };
+    ids.into_iter().map(|id| function(image, id)).collect()
+}
+
+/// Of equally named functions, those that the cold part `cold` jumps back into; all, when it jumps into none.
+fn jumping_back(image: &Image<'_>, cold: SymbolId, all: Vec<SymbolId>) -> Vec<SymbolId> {
+    let (start, end) = image.symbols().range(cold);
+    let targets: BTreeSet<SymbolId> = insn::sweep(image, start, end)
+        .filter_map(|(_, i)| match i.flow {
+            Flow::Jump(t) | Flow::Branch(t) => image.symbols().function(t),
+            _ => None,
+        })
+        .collect();
+    let hit: Vec<SymbolId> = all
+        .iter()
+        .copied()
+        .filter(|id| targets.contains(id))
+        .collect();
+    if hit.is_empty() { all } else { hit }
+}
+
+fn function<'d>(image: &Image<'d>, id: SymbolId) -> Function<'d> {
+    let s = image.symbols().get(id);
+    Function {
+        name: symtab::padded(s.name).unwrap_or(s.name),
+        addr: s.addr,
+        parent: symtab::clone_base(s.name),
+    }
+}
+
+/// Fills function, certainty and candidates from what it could be.
+fn settle<'d>(out: &mut Attribution<'d>, mut candidates: Vec<Function<'d>>) {
+    candidates.sort_by_key(|f| f.addr);
+    candidates.dedup();
+    (out.certainty, out.function) = match &candidates[..] {
+        [] => (Certainty::Unknown, None),
+        [one] => (Certainty::Exact, Some(one.clone())),
+        _ => (Certainty::Ambiguous, None),
+    };
+    out.candidates = candidates;
+}
+
+/// Neither a function nor known fixup code.
+fn uncovered<'d>(image: &Image<'d>, at: LinkAddr, out: &mut Attribution<'d>) {
+    out.basis = Basis::Anonymous;
+    let Some(id) = image.symbols().nearest(at) else {
+        return;
+    };
+    let label = image.symbols().get(id);
+    if is_trampoline(label.name) {
+        out.basis = Basis::Trampoline;
+        settle(out, vec![function(image, id)]);
+        return;
+    }
+    match label.size {
+        Some(size) => out.notes.push(format!(
+            "{} ends {:#x} bytes before",
+            label.name,
+            at.0 - label.addr.0 - size
+        )),
+        None => out.notes.push(format!(
+            "{} is a label without a size: it need not own what follows",
+            label.name
+        )),
+    }
+}
+
+/// Thunks of arch/x86/lib/retpoline.S, which are labels without a size.
+fn is_trampoline(name: &str) -> bool {
+    (name.starts_with("__x86_indirect_") && name.contains("thunk_")) || insn::is_return_thunk(name)
+}
+
+/// Fixup code of one or more blocks covers the PC.
+fn in_fixup<'d>(
+    image: &Image<'d>,
+    at: LinkAddr,
+    covering: Option<SymbolId>,
+    caller: Option<Caller<'_, 'd>>,
+    out: &mut Attribution<'d>,
+) {
+    let (map, entries) = (image.fixups(), image.extable().entries());
+    let roots = map.roots(at, entries);
+    let mut origins: Vec<Origin<'d>> = Vec::new();
+    for root in &roots.roots {
+        let entry = &entries[root.row as usize];
+        let Some(owner) = map.rows()[root.row as usize].owner else {
+            continue;
+        };
+        let handler = image.extable().handler(image, entry);
+        let mut evidence = vec![Evidence::ExTable];
+        if root.landing != at || root.chained > 0 {
+            evidence.push(Evidence::ControlFlow);
+        }
+        origins.extend(parents(image, owner).into_iter().map(|function| Origin {
+            function,
+            offset: entry.insn.0.wrapping_sub(image.symbols().get(owner).addr.0),
+            address: entry.insn,
+            handler: handler.name().into_owned(),
+            effect: handler.effect(image.bits()),
+            evidence: evidence.clone(),
+        }));
+    }
+    if let Some(depth) = roots
+        .roots
+        .iter()
+        .map(|r| r.chained)
+        .filter(|c| *c > 0)
+        .min()
+    {
+        let all = roots.roots.iter().all(|r| r.chained > 0);
+        let how = if all { "was" } else { "may have been" };
+        out.notes.push(format!(
+            "reached by a fault inside fixup code: the origin {how} left {depth} fixups before"
+        ));
+    }
+    let mut functions: Vec<Function<'d>> = origins.iter().map(|o| o.function.clone()).collect();
+    // Code that a function reaches by itself as well is that function's, too.
+    if let Some(id) = covering.filter(|id| reached_from_start(image, *id, at)) {
+        functions.extend(parents(image, id));
+        out.notes.push(format!(
+            "{} also runs this code itself",
+            image.symbols().name(id)
+        ));
+    }
+    out.basis = Basis::Fixup;
+    if let Some(caller) = caller {
+        by_call_site(image, caller, &mut functions, &mut origins, &mut out.notes);
+    }
+    settle(out, functions);
+    if roots.incomplete {
+        out.notes
+            .push("a faulting instruction in code of unknown origin leads here, too".to_owned());
+        out.certainty = if out.candidates.is_empty() {
+            Certainty::Unknown
+        } else {
+            Certainty::Ambiguous
+        };
+        out.function = None;
+    }
+    let blocks = map.blocks_at(at);
+    let landing = roots.roots.iter().map(|r| r.landing).min();
+    let mut resumes: Vec<_> = blocks
+        .iter()
+        .flat_map(|b| &map.blocks()[*b as usize].exits)
+        .filter_map(|e| match e {
+            Exit::Resume(a) | Exit::TailCall(a) => Some((
+                *a,
+                image
+                    .symbols()
+                    .function(*a)
+                    .map(|f| image.symbols().name(f)),
+            )),
+            _ => None,
+        })
+        .collect();
+    resumes.sort_unstable();
+    resumes.dedup();
+    let landing = landing.unwrap_or_else(|| map.blocks()[blocks[0] as usize].landing);
+    out.fixup = Some(Fixup {
+        landing,
+        resumes,
+        origins,
+    });
+}
+
+/// Whether the function `id` gets to `at` without any exception. A landing at its first byte is its own code
+/// only if it is called as well, which a name like `__get_user_handle_exception` does not say: not counted.
+fn reached_from_start(image: &Image<'_>, id: SymbolId, at: LinkAddr) -> bool {
+    let (start, end) = image.symbols().range(id);
+    let landed: Vec<LinkAddr> = image
+        .fixups()
+        .blocks()
+        .iter()
+        .filter(|b| b.home == Some(id))
+        .map(|b| b.landing)
+        .collect();
+    if landed.contains(&start) {
+        return false;
+    }
+    let mut seen = BTreeSet::new();
+    let mut pending = vec![start];
+    while let Some(place) = pending.pop() {
+        if place < start || place >= end || !seen.insert(place) {
+            continue;
+        }
+        let Some(i) = insn::decode(image.code(place), place, image.bits()) else {
+            continue;
+        };
+        if at.since(place).is_some_and(|o| o < u64::from(i.len)) {
+            return true;
+        }
+        let next = place.offset(i.len.into());
+        match i.flow {
+            Flow::Next | Flow::Call(_) | Flow::IndirectCall => pending.push(next),
+            Flow::Branch(t) => pending.extend([next, t]),
+            Flow::Jump(t) => pending.push(t),
+            // A jump table may lead anywhere in the function.
+            Flow::IndirectJump => return true,
+            Flow::Return | Flow::Stop => {}
+        }
+    }
+    false
+}
+
+/// Keeps the origins that the caller's call can reach, directly or through tail calls.
+fn by_call_site<'d>(
+    image: &Image<'d>,
+    caller: Caller<'_, 'd>,
+    functions: &mut Vec<Function<'d>>,
+    origins: &mut Vec<Origin<'d>>,
+    notes: &mut Vec<String>,
+) {
+    let start = match caller.image.symbols().function(caller.ret.offset(-1)) {
+        Some(id) => caller.image.symbols().range(id).0,
+        None => {
+            notes.push(format!(
+                "caller {} lies in no function: its call is not read",
+                caller.ret
+            ));
+            return;
+        }
+    };
+    let targets = match insn::call_before(caller.image, start, caller.ret) {
+        CallBefore::Direct(targets) => targets,
+        CallBefore::Indirect => {
+            notes.push("the caller calls through a pointer: its call does not decide".to_owned());
+            return;
+        }
+        CallBefore::None => {
+            notes.push(format!(
+                "no call ends at the caller's {}: it does not decide",
+                caller.ret
+            ));
+            return;
+        }
+    };
+    let mut reached = BTreeSet::new();
+    for target in &targets {
+        // A call into another image goes by the name of the symbol imported.
+        let target = match caller.image.import(*target) {
+            Some(name) => image
+                .symbols()
+                .named(name)
+                .next()
+                .map(|id| image.symbols().get(id).addr),
+            None => std::ptr::eq(image, caller.image).then_some(*target),
+        };
+        let Some(target) = target else {
+            notes.push("the caller calls another image: its call does not decide".to_owned());
+            return;
+        };
+        match image.symbols().function(target) {
+            Some(id)
+                if insn::is_return_thunk(image.symbols().name(id))
+                    || is_trampoline(image.symbols().name(id)) =>
+            {
+                notes.push(
+                    "the caller calls through a pointer: its call does not decide".to_owned(),
+                );
+                return;
+            }
+            Some(id) => tail_calls(image, id, &mut reached),
+            None => {
+                notes.push(format!("the caller's call reaches {target}, which no function covers: it does not decide"));
+                return;
+            }
+        }
+    }
+    let fits = |f: &Function<'_>| reached.contains(&f.addr);
+    if !functions.iter().any(fits) {
+        let callee = |a: &LinkAddr| {
+            image
+                .symbols()
+                .function(*a)
+                .map(|id| image.symbols().name(id))
+        };
+        let names: Vec<_> = targets.iter().filter_map(callee).collect();
+        notes.push(format!(
+            "the caller's call reaches {}, none of the origins: the two witnesses disagree",
+            names.join(" or ")
+        ));
+        return;
+    }
+    functions.retain(fits);
+    origins.retain(|o| fits(&o.function));
+    for o in origins {
+        o.evidence.push(Evidence::CallSite);
+    }
+}
+
+/// Functions reached from `id` by jumps to the start of another function, itself included.
+fn tail_calls(image: &Image<'_>, id: SymbolId, reached: &mut BTreeSet<LinkAddr>) {
+    const MAX_DEPTH: usize = 4;
+    let mut level = vec![id];
+    for _ in 0..MAX_DEPTH {
+        let mut next = Vec::new();
+        for id in level {
+            let (start, end) = image.symbols().range(id);
+            if !reached.insert(start) {
+                continue;
+            }
+            for (_, i) in insn::sweep(image, start, end) {
+                let (Flow::Jump(t) | Flow::Branch(t)) = i.flow else {
+                    continue;
+                };
+                if (t < start || t >= end)
+                    && let Some(callee) = image.symbols().function(t)
+                {
+                    next.push(callee);
+                }
+            }
+        }
+        level = next;
+    }
+}
+
+/// What the exception table says of the PC itself.
+fn table_notes(image: &Image<'_>, pc: Pc<LinkAddr>, out: &mut Attribution<'_>) {
+    let Pc::Exact(at) = pc else { return };
+    let (table, map) = (image.extable(), image.fixups());
+    let place = |a: LinkAddr| match image.symbols().nearest(a) {
+        Some(id) => format!(
+            "{}+{:#x}",
+            image.symbols().name(id),
+            a.0 - image.symbols().get(id).addr.0
+        ),
+        None => a.to_string(),
+    };
+    for e in table.at(at) {
+        let handler = table.handler(image, e).name();
+        out.notes.push(if e.fixup == e.insn {
+            format!("exception-table instruction ({handler}): after a fault it is tried again")
+        } else {
+            format!(
+                "exception-table instruction ({handler}): a fault goes on at {}",
+                place(e.fixup)
+            )
+        });
+    }
+    if out.fixup.is_none() {
+        let landed = table
+            .entries()
+            .iter()
+            .zip(map.rows())
+            .filter(|(e, r)| e.fixup == at && r.landing != Landing::Retry);
+        let from: Vec<String> = landed.map(|(e, _)| place(e.insn)).collect();
+        match &from[..] {
+            [] => {}
+            [one] => out.notes.push(format!("landing for a fault at {one}")),
+            [one, ..] => out.notes.push(format!(
+                "landing for faults at {one} and {} more",
+                from.len() - 1
+            )),
+        }
+    }
+}

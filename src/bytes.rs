@@ -1,0 +1,69 @@
+//! Bounds-checked little-endian reading; the only place of the crate that assembles integers from bytes.
+
+macro_rules! read {
+    ($($(#[$doc:meta])* $name:ident: $ty:ty;)*) => {$(
+        $(#[$doc])*
+        pub fn $name(data: &[u8], at: usize) -> Option<$ty> {
+            const N: usize = size_of::<$ty>();
+            let bytes = data.get(at..)?.first_chunk::<N>()?;
+            Some(<$ty>::from_le_bytes(*bytes))
+        }
+    )*};
+}
+
+read! {
+    /// The `u16` at byte `at`.
+    u16_at: u16;
+    /// The `i16` at byte `at`.
+    i16_at: i16;
+    /// The `u32` at byte `at`.
+    u32_at: u32;
+    /// The `i32` at byte `at`.
+    i32_at: i32;
+    /// The `u64` at byte `at`.
+    u64_at: u64;
+}
+
+/// The NUL-terminated string at byte `at`, without its NUL; `None` when it is not terminated.
+pub fn cstr_at(data: &[u8], at: usize) -> Option<&[u8]> {
+    let tail = data.get(at..)?;
+    Some(&tail[..memchr::memchr(0, tail)?])
+}
+
+/// Writes the low bytes of `value` at byte `at`; `None` when they do not fit.
+pub fn put(data: &mut [u8], at: usize, value: u64, len: usize) -> Option<()> {
+    let end = at.checked_add(len)?;
+    data.get_mut(at..end)?
+        .copy_from_slice(value.to_le_bytes().get(..len)?);
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_stop_at_the_end() {
+        let d = [1, 0, 0, 0x80, 5];
+        assert_eq!(u32_at(&d, 0), Some(0x8000_0001));
+        assert_eq!(i32_at(&d, 0), Some(i32::MIN + 1));
+        assert_eq!(u32_at(&d, 2), None);
+        assert_eq!(u16_at(&d, usize::MAX), None);
+    }
+
+    #[test]
+    fn strings_need_their_nul() {
+        assert_eq!(cstr_at(b"ab\0cd", 0), Some(&b"ab"[..]));
+        assert_eq!(cstr_at(b"ab\0cd", 3), None);
+        assert_eq!(cstr_at(b"", 1), None);
+    }
+
+    #[test]
+    fn writes_stop_at_the_end() {
+        let mut d = [0; 4];
+        assert_eq!(put(&mut d, 0, 0x1_0203_0405, 4), Some(()));
+        assert_eq!(d, [5, 4, 3, 2]);
+        assert_eq!(put(&mut d, 1, 0, 4), None);
+        assert_eq!(put(&mut d, 0, 0, 9), None);
+    }
+}

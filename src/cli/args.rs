@@ -1,0 +1,192 @@
+//! The command line. Its doc comments are the help texts.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+const EXITS: &str = "\
+Exit codes: 0 done; 1 nothing of what was asked for was found; 2 wrong usage, or an input that could not be \
+read at all; 3 done in part (stderr says what was left out). A closed pipe is 0.";
+
+/// Names the function behind any PC of a Linux kernel, exception-table fixups included.
+#[derive(Parser, Debug)]
+#[command(name = "fixtrace", version, after_help = EXITS, max_term_width = 100)]
+pub struct Cli {
+    /// What to do
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// The verbs.
+#[derive(Subcommand, Debug)]
+pub enum Verb {
+    /// Say which function an address belongs to, and how that is known
+    Lookup(Lookup),
+    /// Annotate a kernel log: frames in fixup code get a line that names their origin
+    Symbolize(Symbolize),
+    /// Show the tables of an image
+    Inspect(Inspect),
+}
+
+/// Where images come from.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Images")]
+pub struct Images {
+    /// Kernel image: ELF, also in gzip, xz or zstd, or a bzImage
+    #[arg(long, value_name = "FILE")]
+    pub vmlinux: Option<PathBuf>,
+
+    /// Module, and where its text was loaded (as in /proc/modules); may be repeated
+    #[arg(long = "module", value_name = "FILE[@ADDR]")]
+    pub modules: Vec<String>,
+
+    /// Symbols of the kernel image from a System.map or /proc/kallsyms instead of its own
+    #[arg(long, value_name = "FILE")]
+    pub symbols: Option<PathBuf>,
+
+    /// Directory with debug files, laid out as /usr/lib/debug; may be repeated [default: /usr/lib/debug]
+    #[arg(long = "debug-dir", value_name = "DIR")]
+    pub debug_dirs: Vec<PathBuf>,
+
+    /// Kernel release whose image is looked for when --vmlinux is not given
+    #[arg(long, value_name = "REL")]
+    pub release: Option<String>,
+
+    /// Runtime address minus link address of the kernel (KASLR offset)
+    #[arg(long, value_name = "HEX", value_parser = parse_hex)]
+    pub slide: Option<u64>,
+
+    /// Use an image even when it is proved to be another kernel's
+    #[arg(long)]
+    pub force: bool,
+
+    /// Say on stderr which images are used and what was odd about them
+    #[arg(short, long)]
+    pub verbose: bool,
+
+    /// Say nothing on stderr but errors
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub quiet: bool,
+}
+
+/// When to colour.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    #[default]
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// Where the product goes.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Output")]
+pub struct Output {
+    /// Write to FILE instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+
+    /// Colour
+    #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
+    pub color: Color,
+}
+
+/// `lookup`
+#[derive(Args, Debug)]
+#[command(after_help = EXITS)]
+pub struct Lookup {
+    /// Places to look up: ADDR, SYM, SYM+OFF, SYM+OFF/SIZE, MODULE:SYM+OFF/SIZE; read from standard input, one
+    /// a line, when none is given
+    #[arg(value_name = "PLACE")]
+    pub places: Vec<String>,
+
+    /// Take the places as return addresses: the call before them is looked up
+    #[arg(long = "return")]
+    pub is_return: bool,
+
+    /// Return address of the caller's frame (same forms), a witness for fixups that functions share
+    #[arg(long, value_name = "PLACE")]
+    pub caller: Option<String>,
+
+    /// No source lines: DWARF is not read
+    #[arg(long)]
+    pub no_lines: bool,
+
+    /// One JSON object per line
+    #[arg(long)]
+    pub json: bool,
+
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub images: Images,
+
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub out: Output,
+}
+
+/// `symbolize`
+#[derive(Args, Debug)]
+#[command(after_help = EXITS)]
+pub struct Symbolize {
+    /// Logs; standard input when none is given
+    #[arg(value_name = "LOG")]
+    pub logs: Vec<PathBuf>,
+
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub images: Images,
+
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub out: Output,
+}
+
+/// Tables that `inspect` shows.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Table {
+    /// ORC rows
+    Orc,
+    /// Exception-table rows with handler and effect
+    Extable,
+    /// Landings, their code and their origins; totals first
+    Fixups,
+    /// Code symbols
+    Symbols,
+    /// Sections
+    Sections,
+}
+
+/// `inspect`
+#[derive(Args, Debug)]
+#[command(after_help = EXITS)]
+pub struct Inspect {
+    /// Which table
+    #[arg(value_enum)]
+    pub table: Table,
+
+    /// Only rows there: ADDR, SYMBOL (its whole extent), SYMBOL+OFF, or a range A..B (B excluded)
+    #[arg(value_name = "WHERE")]
+    pub place: Option<String>,
+
+    /// One JSON object per line
+    #[arg(long)]
+    pub json: bool,
+
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub images: Images,
+
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub out: Output,
+}
+
+/// A hexadecimal number, with or without `0x`.
+pub fn parse_hex(text: &str) -> Result<u64, String> {
+    let digits = text.strip_prefix("0x").unwrap_or(text);
+    u64::from_str_radix(digits, 16).map_err(|e| format!("not a hexadecimal number: {e}"))
+}

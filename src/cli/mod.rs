@@ -1,0 +1,36 @@
+//! The program: arguments, terminal, environment, exit codes. Everything else is in the library.
+
+mod args;
+mod exit;
+mod inspect;
+mod lookup;
+mod open;
+mod out;
+mod symbolize;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Verb};
+use exit::Exit;
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let done = match Cli::parse().verb {
+        Verb::Lookup(args) => lookup::run(&args),
+        Verb::Symbolize(args) => symbolize::run(&args),
+        Verb::Inspect(args) => inspect::run(&args),
+    };
+    match done {
+        Ok(exit) => exit.into(),
+        Err(failure) if failure.closed_pipe => Exit::Done.into(),
+        Err(failure) => {
+            eprintln!("fixtrace: error: {}", failure.message);
+            if let Some(hint) = failure.hint {
+                eprintln!("fixtrace: hint: {hint}");
+            }
+            Exit::Usage.into()
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Link addresses for a module, which has none: the layout that the kernel's loader will choose.
+//!
+//! Source: kernel/module/main.c `layout_sections()` (Linux 5.10-7.2): executable sections first, in header
+//! order, each aligned; then read-only, read-only after init, writable. Sections whose name begins with
+//! `.init` form an image of their own. Core text therefore begins at 0, and adding the address that
+//! /proc/modules shows gives runtime addresses.
+
+use super::elf::{SHF_ALLOC, SHF_EXEC};
+
+/// First address of a module's data.
+pub const DATA: u64 = 0x1000_0000;
+/// First address of a module's init image.
+pub const INIT: u64 = 0x2000_0000;
+/// First address given to undefined symbols, [`IMPORT_STRIDE`] apart.
+pub const IMPORTS: u64 = 0x4000_0000;
+/// Distance between two undefined symbols.
+pub const IMPORT_STRIDE: u64 = 16;
+
+/// The parts of a section header that decide its place.
+#[derive(Clone, Copy)]
+pub struct Header<'a> {
+    /// `sh_name`
+    pub name: &'a str,
+    /// `sh_flags`
+    pub flags: u64,
+    /// `sh_size`, bytes
+    pub size: u64,
+    /// `sh_addralign`, bytes
+    pub align: u64,
+}
+
+/// An address per section, in order; `None` for those that are not loaded or do not fit.
+pub fn place(sections: &[Header<'_>]) -> Vec<Option<u64>> {
+    let (alloc, exec, write) = (SHF_ALLOC, SHF_EXEC, 1);
+    let mut places = vec![None; sections.len()];
+    for (init, text, data) in [(false, 0, DATA), (true, INIT, INIT + DATA)] {
+        for (mask, not, region) in [
+            (alloc | exec, 0, text),
+            (alloc, write | exec, data),
+            (alloc | write, exec, 0),
+        ] {
+            // Writable sections follow the read-only ones of the same image.
+            let mut next = if region == 0 && mask & exec == 0 {
+                end_of(&places, sections, data)
+            } else {
+                region
+            };
+            for (place, s) in places.iter_mut().zip(sections) {
+                let mine = s.flags & mask == mask
+                    && s.flags & not == 0
+                    && s.name.starts_with(".init") == init;
+                if !mine || place.is_some() {
+                    continue;
+                }
+                let Some(start) = next.checked_next_multiple_of(s.align.max(1)) else {
+                    continue;
+                };
+                let Some(end) = start.checked_add(s.size) else {
+                    continue;
+                };
+                if end - region.min(end) >= DATA {
+                    continue;
+                }
+                *place = Some(start);
+                next = end;
+            }
+        }
+    }
+    places
+}
+
+fn end_of(places: &[Option<u64>], sections: &[Header<'_>], data: u64) -> u64 {
+    let ends = places
+        .iter()
+        .zip(sections)
+        .filter_map(|(p, s)| p.map(|p| p + s.size));
+    ends.filter(|e| (data..data + DATA).contains(e))
+        .max()
+        .unwrap_or(data)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_sections_follow_each_other_from_zero_and_init_is_apart() {
+        let (ax, a, wa) = (6, 2, 3);
+        let s = |name, flags, size, align| Header {
+            name,
+            flags,
+            size,
+            align,
+        };
+        let sections = [
+            s("", 0, 0, 0),
+            s(".note", a, 0x24, 4),
+            s(".text", ax, 0x101, 16),
+            s(".init.text", ax, 0x10, 16),
+            s(".fixup", ax, 7, 1),
+            s(".text.unlikely", ax, 9, 8),
+            s(".data", wa, 4, 4),
+            s(".comment", 0, 5, 1),
+        ];
+        let p = place(&sections);
+        assert_eq!(
+            p,
+            [
+                None,
+                Some(DATA),
+                Some(0),
+                Some(INIT),
+                Some(0x101),
+                Some(0x108),
+                Some(DATA + 0x24),
+                None
+            ]
+        );
+    }
+
+    #[test]
+    fn absurd_sizes_are_left_out() {
+        let s = |size, align| Header {
+            name: ".text",
+            flags: 6,
+            size,
+            align,
+        };
+        assert_eq!(
+            place(&[s(u64::MAX, 1), s(1, u64::MAX), s(4, 1)]),
+            [None, None, Some(0)]
+        );
+    }
+}

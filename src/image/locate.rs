@@ -1,0 +1,130 @@
+//! Where images and their debug files live on disk.
+
+use std::path::{Path, PathBuf};
+
+use super::note::hex;
+
+/// Endings a module or vmlinux may carry.
+pub const PACKED: [&str; 4] = ["", ".xz", ".zst", ".gz"];
+
+/// A module's name from its file name: without directories, `.ko` and packing, dashes as underscores
+/// (as scripts/Makefile.lib makes `KBUILD_MODNAME`).
+pub fn module_name(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let stem = name.split(".ko").next().unwrap_or_default();
+    stem.replace('-', "_")
+}
+
+/// Where a vmlinux of `release` may be, best first.
+pub fn vmlinux(release: &str, debug_dirs: &[PathBuf]) -> Vec<PathBuf> {
+    let mut all = Vec::new();
+    for dir in debug_dirs {
+        all.push(dir.join(format!("boot/vmlinux-{release}")));
+        all.push(dir.join(format!("lib/modules/{release}/vmlinux")));
+    }
+    all.push(PathBuf::from(format!(
+        "/lib/modules/{release}/build/vmlinux"
+    )));
+    all.push(PathBuf::from(format!("/boot/vmlinux-{release}")));
+    all
+}
+
+/// Where the separate debug file of an image may be: by build-id in each directory and in the debuginfod
+/// cache, then by `.gnu_debuglink` beside the image, in `.debug/` there, and below each directory.
+pub fn debug_files(
+    build_id: Option<&[u8]>,
+    debuglink: Option<&str>,
+    image: &Path,
+    debug_dirs: &[PathBuf],
+    debuginfod_cache: Option<&Path>,
+) -> Vec<PathBuf> {
+    let mut all = Vec::new();
+    if let Some(id) = build_id.map(hex).filter(|id| id.len() > 2) {
+        let (first, rest) = id.split_at(2);
+        all.extend(
+            debug_dirs
+                .iter()
+                .map(|d| d.join(format!(".build-id/{first}/{rest}.debug"))),
+        );
+        all.extend(debuginfod_cache.map(|d| d.join(&id).join("debuginfo")));
+    }
+    // A link with a slash in it would lead elsewhere than beside the image.
+    if let Some(link) = debuglink.filter(|l| !l.is_empty() && !l.contains('/')) {
+        let dir = image.parent().unwrap_or(Path::new(""));
+        all.push(dir.join(link));
+        all.push(dir.join(".debug").join(link));
+        for d in debug_dirs {
+            all.push(d.join(dir.strip_prefix("/").unwrap_or(dir)).join(link));
+        }
+    }
+    all.retain(|p| p != image);
+    all
+}
+
+/// The file of module `name` below `DIR/lib/modules/RELEASE`, searched in `dirs` in order.
+/// Dashes and underscores are the same. At most `MAX_ENTRIES` directory entries are looked at.
+pub fn module(name: &str, release: &str, dirs: &[PathBuf]) -> Option<PathBuf> {
+    const MAX_ENTRIES: usize = 100_000;
+    let wanted = name.replace('-', "_");
+    let mut left = MAX_ENTRIES;
+    for dir in dirs {
+        let mut pending = vec![dir.join("lib/modules").join(release)];
+        while let Some(dir) = pending.pop() {
+            let Ok(entries) = std::fs::read_dir(dir) else {
+                continue;
+            };
+            let mut entries: Vec<_> = entries.flatten().collect();
+            entries.sort_by_key(std::fs::DirEntry::file_name);
+            for entry in entries {
+                left = left.checked_sub(1)?;
+                let path = entry.path();
+                let Ok(kind) = entry.file_type() else {
+                    continue;
+                };
+                let file = entry.file_name().to_string_lossy().into_owned();
+                if kind.is_dir() {
+                    pending.push(path);
+                } else if PACKED.iter().any(|p| file.ends_with(&format!(".ko{p}")))
+                    && module_name(&path) == wanted
+                {
+                    return Some(path);
+                }
+            }
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn module_names_are_as_the_kernel_prints_them() {
+        assert_eq!(module_name(Path::new("x/kvm-intel.ko.xz")), "kvm_intel");
+        assert_eq!(module_name(Path::new("fat.ko")), "fat");
+    }
+
+    #[test]
+    fn debug_files_are_looked_for_by_build_id_first() {
+        let dirs = [PathBuf::from("/usr/lib/debug")];
+        let image = Path::new("/lib/modules/fat.ko");
+        let found = debug_files(
+            Some(&[0xab, 0xcd, 0xef]),
+            Some("fat.ko.debug"),
+            image,
+            &dirs,
+            None,
+        );
+        assert_eq!(
+            found[0],
+            Path::new("/usr/lib/debug/.build-id/ab/cdef.debug")
+        );
+        assert_eq!(found[1], Path::new("/lib/modules/fat.ko.debug"));
+        assert_eq!(
+            found[3],
+            Path::new("/usr/lib/debug/lib/modules/fat.ko.debug")
+        );
+        assert!(debug_files(None, Some("../../etc/passwd"), image, &dirs, None).is_empty());
+    }
+}

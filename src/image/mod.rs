@@ -1,0 +1,517 @@
+//! One ELF image: a vmlinux, a module, the vDSO, or any x86 program of the same shape.
+//!
+//! An image borrows everything from a [`Storage`]. Tables are parsed when first asked for. All addresses are
+//! [`LinkAddr`]; nothing here knows where the image ran.
+
+pub mod altinstr;
+mod bzimage;
+mod elf;
+pub mod kallsyms;
+pub mod layout;
+pub mod locate;
+pub mod note;
+mod reloc;
+mod storage;
+pub mod symtab;
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+pub use storage::{Packing, Storage};
+use symtab::{SymTab, SymbolSource};
+
+use crate::addr::{Address, LinkAddr};
+use crate::bytes::cstr_at;
+use crate::error::{Error, ErrorKind, Finding, Result};
+use crate::extable::{ExTable, fixup::FixupMap};
+use crate::orc::OrcTable;
+use altinstr::Alternatives;
+use elf::Elf;
+
+/// What an image is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum ImageKind {
+    /// The kernel proper.
+    Vmlinux,
+    /// A loadable module.
+    Module,
+    /// The vDSO.
+    Vdso,
+    /// Another x86 program or object.
+    Other,
+}
+
+/// A section of an image.
+#[derive(Clone, Copy, Debug)]
+pub struct Section<'d> {
+    /// Its name.
+    pub name: &'d str,
+    /// Where it is linked; `None` when it is not loaded.
+    pub addr: Option<LinkAddr>,
+    /// Its size in bytes, also where the file holds none of them.
+    pub size: u64,
+    /// `sh_flags`
+    pub flags: u64,
+    /// `sh_type`
+    pub kind: u32,
+    /// `sh_offset`, bytes in the file
+    pub offset: u64,
+    /// `sh_entsize`, bytes
+    pub entsize: u64,
+    /// Its bytes, relocated if the image is a module and the section is loaded; empty for `SHT_NOBITS`.
+    pub data: &'d [u8],
+}
+
+impl Section<'_> {
+    /// Whether it holds instructions.
+    pub fn is_text(&self) -> bool {
+        self.flags & elf::SHF_EXEC != 0 && self.addr.is_some()
+    }
+
+    /// Whether `at` lies in it.
+    pub fn contains(&self, at: LinkAddr) -> bool {
+        self.addr
+            .is_some_and(|a| at.since(a).is_some_and(|o| o < self.size))
+    }
+}
+
+/// One ELF image; see the module text.
+pub struct Image<'d> {
+    path: PathBuf,
+    name: String,
+    kind: ImageKind,
+    elf: Elf<'d>,
+    sections: Vec<Section<'d>>,
+    /// Executable sections by address.
+    text: Vec<usize>,
+    /// `st_value`s as linked, by symbol number; modules only.
+    linked: Vec<u64>,
+    /// Names of undefined symbols, in the order of their pseudo-addresses; modules only.
+    imports: Vec<&'d str>,
+    symbols: SymTab<'d>,
+    findings: Vec<Finding>,
+    /// The separate debug file.
+    debug: Option<Box<Image<'d>>>,
+    orc: OnceLock<std::result::Result<Option<OrcTable<'d>>, String>>,
+    extable: OnceLock<ExTable>,
+    alternatives: OnceLock<Alternatives>,
+    fixups: OnceLock<FixupMap>,
+}
+
+impl<'d> Image<'d> {
+    /// Opens `path` (compressed or not) and parses it.
+    pub fn open(path: &Path, storage: &'d Storage) -> Result<Self> {
+        Self::parse(storage.open(path)?, path, storage)
+    }
+
+    /// Parses `bytes`; `path` serves only for names and messages. Copies go to `storage`.
+    pub fn parse(bytes: &'d [u8], path: &Path, storage: &'d Storage) -> Result<Self> {
+        Self::build(bytes, path, storage).map_err(|e| e.in_file(path))
+    }
+
+    fn build(bytes: &'d [u8], path: &Path, storage: &'d Storage) -> Result<Self> {
+        let elf = Elf::parse(bytes)?;
+        let mut findings = Vec::new();
+        let module = elf.etype == elf::ET_REL;
+        let addrs = section_addresses(&elf, module);
+        let (linked, imports) = if module {
+            link_symbols(&elf, &addrs)?
+        } else {
+            Default::default()
+        };
+        let mut sections = Vec::with_capacity(elf.sections.len());
+        for (index, (s, addr)) in elf.sections.iter().zip(&addrs).enumerate() {
+            let mut data = elf.bytes(index).unwrap_or_else(|| {
+                let what = format!(
+                    "{:#x} bytes at file offset {:#x} lie outside the file",
+                    s.size, s.offset
+                );
+                findings.push(Finding::new(s.name, 0, what));
+                &[]
+            });
+            if let (true, Some(addr)) = (module && !data.is_empty(), addr) {
+                data = storage.own(reloc::relocate(
+                    &elf,
+                    index,
+                    data,
+                    *addr,
+                    &linked,
+                    &mut findings,
+                ));
+            }
+            sections.push(Section {
+                name: s.name,
+                addr: addr.map(LinkAddr),
+                size: s.size,
+                flags: s.flags,
+                kind: s.kind,
+                offset: s.offset,
+                entsize: s.entsize,
+                data,
+            });
+        }
+        let mut text: Vec<usize> = (0..sections.len())
+            .filter(|i| sections[*i].is_text())
+            .collect();
+        text.sort_by_key(|i| sections[*i].addr);
+        let symbols = SymTab::from_elf(
+            &elf,
+            &sections,
+            if module { Some(&linked) } else { None },
+            &mut findings,
+        )?;
+        let mut image = Image {
+            path: path.to_owned(),
+            name: String::new(),
+            kind: ImageKind::Other,
+            elf,
+            sections,
+            text,
+            linked,
+            imports,
+            symbols,
+            findings,
+            debug: None,
+            orc: OnceLock::new(),
+            extable: OnceLock::new(),
+            alternatives: OnceLock::new(),
+            fixups: OnceLock::new(),
+        };
+        image.kind = image.classify();
+        image.name = image.derive_name();
+        Ok(image)
+    }
+
+    fn classify(&self) -> ImageKind {
+        let has = |name: &str| self.section(name).is_some();
+        if self.elf.etype == elf::ET_REL {
+            ImageKind::Module
+        } else if self.elf.etype == elf::ET_DYN
+            && (has(".altinstructions") || self.soname().contains("vdso"))
+        {
+            ImageKind::Vdso
+        } else if has("__ex_table") || has(".orc_unwind") || has("__ksymtab") {
+            ImageKind::Vmlinux
+        } else {
+            ImageKind::Other
+        }
+    }
+
+    fn soname(&self) -> String {
+        self.path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned()
+    }
+
+    fn derive_name(&self) -> String {
+        match self.kind {
+            ImageKind::Vmlinux => "vmlinux".to_owned(),
+            ImageKind::Module => match self.modinfo("name") {
+                Some(name) => name.to_owned(),
+                None => locate::module_name(&self.path),
+            },
+            _ => self.soname(),
+        }
+    }
+
+    /// The file it came from.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// `vmlinux`, the module's name, or the file's.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What it is.
+    pub fn kind(&self) -> ImageKind {
+        self.kind
+    }
+
+    /// 64, or 32 for an i386 image.
+    pub fn bits(&self) -> u32 {
+        self.elf.bits
+    }
+
+    /// Oddities met while parsing the file itself.
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
+    /// All sections, in header order.
+    pub fn sections(&self) -> &[Section<'d>] {
+        &self.sections
+    }
+
+    /// The first section called `name`.
+    pub fn section(&self, name: &str) -> Option<&Section<'d>> {
+        self.sections.iter().find(|s| s.name == name)
+    }
+
+    /// The executable section that holds `at`.
+    pub fn text_section(&self, at: LinkAddr) -> Option<&Section<'d>> {
+        let next = self
+            .text
+            .partition_point(|i| self.sections[*i].addr <= Some(at));
+        let s = &self.sections[self.text[next.checked_sub(1)?]];
+        s.contains(at).then_some(s)
+    }
+
+    /// Executable sections by address.
+    pub fn text_sections(&self) -> impl Iterator<Item = &Section<'d>> {
+        self.text.iter().map(|i| &self.sections[*i])
+    }
+
+    /// The instruction bytes from `at` to the end of its section; empty outside text.
+    pub fn code(&self, at: LinkAddr) -> &'d [u8] {
+        self.text_section(at)
+            .map(|s| tail(s, at))
+            .unwrap_or_default()
+    }
+
+    /// The bytes from `at` to the end of its section, text or data; empty where the file holds none.
+    pub fn bytes(&self, at: LinkAddr) -> &'d [u8] {
+        self.sections
+            .iter()
+            .find(|s| s.contains(at))
+            .map(|s| tail(s, at))
+            .unwrap_or_default()
+    }
+
+    /// The GNU build-id.
+    pub fn build_id(&self) -> Option<&'d [u8]> {
+        let notes = self.sections.iter().filter(|s| s.name.starts_with(".note"));
+        notes.filter_map(|s| note::build_id(s.data)).next()
+    }
+
+    /// File name and CRC of `.gnu_debuglink`.
+    pub fn debuglink(&self) -> Option<(&'d str, u32)> {
+        let data = self.section(".gnu_debuglink")?.data;
+        let name = cstr_at(data, 0)?;
+        let crc = crate::bytes::u32_at(data, (name.len() + 1).next_multiple_of(4))?;
+        Some((str::from_utf8(name).ok()?, crc))
+    }
+
+    /// The value of `key` in a module's `.modinfo`.
+    pub fn modinfo(&self, key: &str) -> Option<&'d str> {
+        let data = self.section(".modinfo")?.data;
+        let mut fields = data
+            .split(|b| *b == 0)
+            .filter_map(|f| str::from_utf8(f).ok());
+        fields.find_map(|f| f.strip_prefix(key)?.strip_prefix('='))
+    }
+
+    /// The kernel release it is of or for: from `vermagic`, or from the banner in `.rodata`.
+    pub fn release(&self) -> Option<&'d str> {
+        if let Some(magic) = self.modinfo("vermagic") {
+            return magic.split(' ').next();
+        }
+        let rodata = self.section(".rodata")?.data;
+        let banner = b"Linux version ";
+        // The format string of the same shape ("Linux version %s") stands in .rodata too.
+        memchr::memmem::find_iter(rodata, banner).find_map(|at| {
+            let rest = &rodata[at + banner.len()..];
+            let end = rest.iter().take(128).position(|b| *b == b' ')?;
+            let release = str::from_utf8(&rest[..end]).ok()?;
+            release
+                .starts_with(|c: char| c.is_ascii_digit())
+                .then_some(release)
+        })
+    }
+
+    /// Its symbols.
+    pub fn symbols(&self) -> &SymTab<'d> {
+        &self.symbols
+    }
+
+    /// Takes the symbols of a `System.map` or `/proc/kallsyms` text instead of its own.
+    pub fn use_symbol_text(&mut self, text: &'d [u8]) -> Result<()> {
+        let (symbols, findings) = kallsyms::parse(text, self)?;
+        self.symbols = symbols;
+        self.findings.extend(findings);
+        Ok(())
+    }
+
+    /// Takes `debug` as the separate debug file of this image: its DWARF, and its symbols when the image has
+    /// none of its own. Refused when both have a build-id and the two differ.
+    pub fn use_debug_file(&mut self, mut debug: Image<'d>) -> Result<()> {
+        if let (Some(own), Some(other)) = (self.build_id(), debug.build_id())
+            && own != other
+        {
+            let what = format!(
+                "build-id {} is not the image's {}",
+                note::hex(other),
+                note::hex(own)
+            );
+            return Err(Error::new(ErrorKind::WrongImage, what).in_file(&debug.path));
+        }
+        if self.symbols.source() == SymbolSource::None {
+            self.symbols = std::mem::replace(&mut debug.symbols, SymTab::empty());
+        }
+        self.debug = Some(Box::new(debug));
+        Ok(())
+    }
+
+    /// Whether it holds DWARF, itself or in its debug file.
+    pub fn has_debug_info(&self) -> bool {
+        let own = self
+            .section(".debug_info")
+            .or_else(|| self.section(".zdebug_info"));
+        own.is_some() || self.debug.as_ref().is_some_and(|d| d.has_debug_info())
+    }
+
+    /// The DWARF section `name` (`.debug_info`), uncompressed and relocated; empty when there is none.
+    /// Bytes that had to be copied go to `storage`.
+    pub fn debug_section(&self, name: &str, storage: &'d Storage) -> Result<&'d [u8]> {
+        let old_name = name.replacen(".debug", ".zdebug", 1);
+        let found = self
+            .sections
+            .iter()
+            .position(|s| s.name == name || s.name == old_name);
+        let Some(index) = found else {
+            return self
+                .debug
+                .as_ref()
+                .map_or(Ok(&[]), |d| d.debug_section(name, storage));
+        };
+        let section = &self.sections[index];
+        let flagged = section.flags & elf::SHF_COMPRESSED != 0;
+        let mut data = section.data;
+        if flagged || section.name == old_name {
+            let place = |e: Error| e.in_section(name).in_file(&self.path);
+            let broken =
+                || place(Error::new(ErrorKind::Malformed, "compression header is cut off").at(0));
+            let (kind, size, payload) =
+                elf::compressed(data, self.elf.bits, flagged).ok_or_else(broken)?;
+            let packing = match kind {
+                elf::ELFCOMPRESS_ZLIB => Packing::Zlib,
+                elf::ELFCOMPRESS_ZSTD => Packing::Zstd,
+                n => {
+                    return Err(place(Error::new(
+                        ErrorKind::Unsupported,
+                        format!("compression type {n}"),
+                    )));
+                }
+            };
+            data = storage.own(packing.decompress(payload, size).map_err(place)?);
+        }
+        if !self.linked.is_empty() {
+            let mut findings = Vec::new();
+            data = storage.own(reloc::relocate(
+                &self.elf,
+                index,
+                data,
+                0,
+                &self.linked,
+                &mut findings,
+            ));
+        }
+        Ok(data)
+    }
+
+    /// The bytes from the first symbol called `name`, text or data, to the end of its section.
+    pub fn data_symbol(&self, name: &str) -> Option<&'d [u8]> {
+        let mut all = Vec::new();
+        let names = self
+            .elf
+            .symbols(|_, s| all.push((s.name, s.value)))
+            .ok()??;
+        let (_, value) = all
+            .into_iter()
+            .find(|(n, _)| names.name(*n) == name.as_bytes())?;
+        Some(self.bytes(LinkAddr(value))).filter(|b| !b.is_empty())
+    }
+
+    /// The name of the undefined symbol that was linked to the pseudo-address `at` (modules only).
+    pub fn import(&self, at: LinkAddr) -> Option<&'d str> {
+        let offset = at.since(LinkAddr(layout::IMPORTS))?;
+        let index = offset / layout::IMPORT_STRIDE;
+        (offset % layout::IMPORT_STRIDE == 0)
+            .then(|| self.imports.get(index as usize).copied())
+            .flatten()
+    }
+
+    /// The ORC table; `None` when the image has none.
+    pub fn orc(&self) -> Result<Option<&OrcTable<'d>>> {
+        let parsed = self
+            .orc
+            .get_or_init(|| OrcTable::of(self).map_err(|e| e.to_string()));
+        match parsed {
+            Ok(table) => Ok(table.as_ref()),
+            Err(e) => Err(Error::new(ErrorKind::Malformed, e.clone()).in_file(&self.path)),
+        }
+    }
+
+    /// The exception table; empty when the image has none.
+    pub fn extable(&self) -> &ExTable {
+        self.extable.get_or_init(|| ExTable::of(self))
+    }
+
+    /// The alternatives that may be patched into its text.
+    pub fn alternatives(&self) -> &Alternatives {
+        self.alternatives.get_or_init(|| Alternatives::of(self))
+    }
+
+    /// Which fixup code belongs to which function.
+    pub fn fixups(&self) -> &FixupMap {
+        self.fixups.get_or_init(|| FixupMap::of(self))
+    }
+}
+
+fn tail<'d>(s: &Section<'d>, at: LinkAddr) -> &'d [u8] {
+    let from = s
+        .addr
+        .and_then(|a| at.since(a))
+        .and_then(|o| usize::try_from(o).ok());
+    from.and_then(|o| s.data.get(o..)).unwrap_or_default()
+}
+
+fn section_addresses(elf: &Elf<'_>, module: bool) -> Vec<Option<u64>> {
+    if module {
+        let headers: Vec<_> = elf
+            .sections
+            .iter()
+            .map(|s| layout::Header {
+                name: s.name,
+                flags: s.flags,
+                size: s.size,
+                align: s.align,
+            })
+            .collect();
+        return layout::place(&headers);
+    }
+    elf.sections
+        .iter()
+        .map(|s| (s.flags & elf::SHF_ALLOC != 0).then_some(s.addr))
+        .collect()
+}
+
+/// Value of every symbol of a module, and the names of those that other images define.
+fn link_symbols<'d>(elf: &Elf<'d>, addrs: &[Option<u64>]) -> Result<(Vec<u64>, Vec<&'d str>)> {
+    let mut linked = Vec::new();
+    let mut imports = Vec::new();
+    let names = elf.symbols(|number, s| {
+        linked.push(match s.section {
+            elf::SHN_UNDEF if number > 0 => {
+                imports.push(s.name);
+                layout::IMPORTS.wrapping_add((imports.len() as u64 - 1) * layout::IMPORT_STRIDE)
+            }
+            elf::SHN_ABS => s.value,
+            section => {
+                let base = addrs.get(section as usize).copied().flatten().unwrap_or(0);
+                base.wrapping_add(s.value)
+            }
+        });
+    })?;
+    let name = |at: &u32| {
+        names
+            .as_ref()
+            .and_then(|n| str::from_utf8(n.name(*at)).ok())
+            .unwrap_or_default()
+    };
+    Ok((linked, imports.iter().map(name).collect()))
+}

@@ -1,0 +1,212 @@
+//! Owner of all bytes that images borrow: mapped files, decompressed payloads, relocated sections.
+//!
+//! Append-only: a slice handed out stays where it is until the storage is dropped.
+
+use std::fs::File;
+use std::ops::Deref;
+use std::path::Path;
+
+use memmap2::Mmap;
+use typed_arena::Arena;
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// Largest decompressed image accepted, in bytes; a debug vmlinux has 0.3-0.7 GB.
+const MAX_UNPACKED: u64 = 4 << 30;
+
+enum Bytes {
+    Mapped(Mmap),
+    Owned(Vec<u8>),
+}
+
+impl Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Bytes::Mapped(map) => map,
+            Bytes::Owned(vec) => vec,
+        }
+    }
+}
+
+/// An arena of byte buffers; see the module text.
+#[derive(Default)]
+pub struct Storage {
+    arena: Arena<Bytes>,
+}
+
+impl Storage {
+    /// An empty storage.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Maps `path` and gives its bytes as they are on disk.
+    ///
+    /// A file that shrinks while it is mapped ends the process with SIGBUS, as for every mapping reader.
+    pub fn map(&self, path: &Path) -> Result<&[u8]> {
+        let file = File::open(path).map_err(|e| Error::io(path, e))?;
+        let meta = file.metadata().map_err(|e| Error::io(path, e))?;
+        if meta.is_dir() {
+            return Err(Error::new(ErrorKind::NotAnElf, "is a directory").in_file(path));
+        }
+        if meta.len() == 0 || !meta.is_file() {
+            // Pipes, /proc files and empty files cannot be mapped.
+            let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
+            return Ok(self.own(bytes));
+        }
+        #[expect(
+            unsafe_code,
+            reason = "mapping a file is unsafe because another process may change it; \
+            the bytes are only ever read as plain integers with bounds checks"
+        )]
+        let map = unsafe { Mmap::map(&file) }.map_err(|e| Error::io(path, e))?;
+        Ok(self.arena.alloc(Bytes::Mapped(map)))
+    }
+
+    /// Maps `path` and unpacks gzip, xz, zstd or a bzImage until an ELF file is there.
+    pub fn open(&self, path: &Path) -> Result<&[u8]> {
+        let bytes = self.map(path)?;
+        self.unpack(bytes).map_err(|e| e.in_file(path))
+    }
+
+    /// Keeps `bytes` for as long as the storage lives.
+    pub fn own(&self, bytes: Vec<u8>) -> &[u8] {
+        self.arena.alloc(Bytes::Owned(bytes))
+    }
+
+    fn unpack<'d>(&'d self, mut bytes: &'d [u8]) -> Result<&'d [u8]> {
+        // A bzImage inside a .gz is the deepest nesting in use.
+        for _ in 0..3 {
+            bytes = match Packing::of(bytes) {
+                Packing::Elf => return Ok(bytes),
+                Packing::BzImage => super::bzimage::payload(bytes)?,
+                Packing::None => {
+                    return Err(Error::new(
+                        ErrorKind::NotAnElf,
+                        "neither an ELF file nor gzip, xz, zstd or a bzImage",
+                    )
+                    .at(0));
+                }
+                packed => self.own(packed.decompress(bytes, MAX_UNPACKED)?),
+            };
+        }
+        Err(Error::new(
+            ErrorKind::Unsupported,
+            "packed more than three times",
+        ))
+    }
+}
+
+/// How a file is packed, by its first bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Packing {
+    /// An ELF file as it is.
+    Elf,
+    /// A bootable x86 kernel image.
+    BzImage,
+    /// gzip
+    Gzip,
+    /// xz
+    Xz,
+    /// zstd
+    Zstd,
+    /// zlib; inside ELF sections only, never recognised by its first bytes
+    Zlib,
+    /// Something else.
+    None,
+}
+
+impl Packing {
+    /// Recognises `bytes`.
+    pub fn of(bytes: &[u8]) -> Self {
+        match bytes {
+            [0x7f, b'E', b'L', b'F', ..] => Packing::Elf,
+            [0x1f, 0x8b, ..] => Packing::Gzip,
+            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Packing::Xz,
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => Packing::Zstd,
+            _ if super::bzimage::is_bzimage(bytes) => Packing::BzImage,
+            _ => Packing::None,
+        }
+    }
+
+    /// Unpacks one stream (bytes behind it are ignored), at most `limit` bytes.
+    #[cfg(feature = "compression")]
+    pub fn decompress(self, bytes: &[u8], limit: u64) -> Result<Vec<u8>> {
+        use std::io::Read;
+        let corrupt =
+            |e: String| Error::new(ErrorKind::Malformed, format!("broken {self:?} stream: {e}"));
+        let mut out = Vec::new();
+        let read = match self {
+            Packing::Gzip => flate2::read::GzDecoder::new(bytes)
+                .take(limit.saturating_add(1))
+                .read_to_end(&mut out),
+            Packing::Zlib => flate2::read::ZlibDecoder::new(bytes)
+                .take(limit.saturating_add(1))
+                .read_to_end(&mut out),
+            Packing::Xz => lzma_rust2::XzReader::new(bytes, false)
+                .take(limit.saturating_add(1))
+                .read_to_end(&mut out),
+            Packing::Zstd => ruzstd::decoding::StreamingDecoder::new(bytes)
+                .map_err(|e| corrupt(e.to_string()))?
+                .take(limit.saturating_add(1))
+                .read_to_end(&mut out),
+            _ => {
+                return Err(Error::new(
+                    ErrorKind::Unsupported,
+                    "not a compressed stream",
+                ));
+            }
+        };
+        read.map_err(|e| corrupt(e.to_string()))?;
+        if out.len() as u64 > limit {
+            return Err(Error::new(
+                ErrorKind::Malformed,
+                format!("unpacks to more than {limit} bytes"),
+            ));
+        }
+        Ok(out)
+    }
+
+    /// Built without decompressors.
+    #[cfg(not(feature = "compression"))]
+    pub fn decompress(self, _: &[u8], _: u64) -> Result<Vec<u8>> {
+        Err(Error::new(
+            ErrorKind::Unsupported,
+            format!("{self:?}: built without the feature `compression`"),
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_image_says_so() {
+        let s = Storage::new();
+        for junk in [
+            &b""[..],
+            b"hello",
+            b"\x1f\x8bnot gzip at all",
+            b"\xfd7zXZ\0broken",
+            b"\x28\xb5\x2f\xfd",
+        ] {
+            let e = s.unpack(junk).unwrap_err();
+            assert!(
+                matches!(e.kind(), ErrorKind::NotAnElf | ErrorKind::Malformed),
+                "{e}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let e = Storage::new()
+            .open(Path::new("no/such/vmlinux"))
+            .unwrap_err();
+        assert_eq!(e.kind(), ErrorKind::Io);
+        assert!(e.to_string().starts_with("no/such/vmlinux: "), "{e}");
+    }
+}

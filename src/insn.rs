@@ -1,0 +1,174 @@
+//! x86 instructions, as far as control flow goes; the only place that names the decoder crate.
+
+use iced_x86::{Code, Decoder, DecoderOptions, FlowControl, Instruction, Mnemonic};
+
+use crate::addr::{Address, LinkAddr};
+use crate::image::Image;
+
+/// Where execution goes after an instruction.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Flow {
+    /// To the next instruction.
+    Next,
+    /// Jump to a known place.
+    Jump(LinkAddr),
+    /// Jump or next.
+    Branch(LinkAddr),
+    /// Call of a known place; comes back.
+    Call(LinkAddr),
+    /// Call through a register or memory; comes back.
+    IndirectCall,
+    /// Jump through a register or memory.
+    IndirectJump,
+    /// RET, IRET, SYSRET, SYSEXIT
+    Return,
+    /// INT3, UD2, HLT without return: not passed.
+    Stop,
+}
+
+/// A decoded instruction.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Insn {
+    /// Its length in bytes, 1-15.
+    pub len: u8,
+    /// Where execution goes.
+    pub flow: Flow,
+}
+
+/// Decodes the first instruction of `code`, linked at `at`; `None` for bytes that are none.
+pub fn decode(code: &[u8], at: LinkAddr, bits: u32) -> Option<Insn> {
+    let window = &code[..code.len().min(15)];
+    let mut decoder = Decoder::with_ip(bits, window, at.0, DecoderOptions::NONE);
+    let mut insn = Instruction::default();
+    decoder.decode_out(&mut insn);
+    if insn.is_invalid() {
+        return None;
+    }
+    let target = || LinkAddr(insn.near_branch_target());
+    let flow = match insn.flow_control() {
+        FlowControl::UnconditionalBranch => Flow::Jump(target()),
+        FlowControl::ConditionalBranch => Flow::Branch(target()),
+        FlowControl::XbeginXabortXend if insn.mnemonic() == Mnemonic::Xbegin => {
+            Flow::Branch(target())
+        }
+        FlowControl::Call if insn.is_call_near() => Flow::Call(target()),
+        FlowControl::IndirectCall => Flow::IndirectCall,
+        FlowControl::IndirectBranch => Flow::IndirectJump,
+        FlowControl::Return => Flow::Return,
+        FlowControl::Interrupt if insn.code() == Code::Int3 => Flow::Stop,
+        FlowControl::Exception => Flow::Stop,
+        _ => Flow::Next,
+    };
+    Some(Insn {
+        len: insn.len() as u8,
+        flow,
+    })
+}
+
+/// Decodes one after the other from `from` up to `end`, as long as the bytes are instructions.
+pub fn sweep<'d>(
+    image: &Image<'d>,
+    from: LinkAddr,
+    end: LinkAddr,
+) -> impl Iterator<Item = (LinkAddr, Insn)> + 'd {
+    let code = image.code(from);
+    let len = end.since(from).unwrap_or(0).min(code.len() as u64) as usize;
+    let (bits, mut done) = (image.bits(), 0usize);
+    std::iter::from_fn(move || {
+        let rest = code.get(done..len).filter(|r| !r.is_empty())?;
+        let at = from.offset(done as i64);
+        let insn = decode(rest, at, bits)?;
+        done += usize::from(insn.len);
+        Some((at, insn))
+    })
+}
+
+/// Whether the name is one of the stubs that stand for a RET (arch/x86/lib/retpoline.S, 5.10.130-7.2).
+pub fn is_return_thunk(name: &str) -> bool {
+    name.ends_with("_return_thunk") || name == "zen_untrain_ret"
+}
+
+/// What the CALL before return address `ret` calls.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum CallBefore {
+    /// Direct calls: the one in the file first, then those that alternatives may put there.
+    Direct(Vec<LinkAddr>),
+    /// At least one variant calls through a register or memory.
+    Indirect,
+    /// No call ends there, in no variant.
+    None,
+}
+
+/// Decodes what was called so that `ret` was pushed. Where alternatives may have rewritten the site, each
+/// variant that has a call ending there counts. `start` is the first byte of the function, which fixes where
+/// instructions begin.
+pub fn call_before(image: &Image<'_>, start: LinkAddr, ret: LinkAddr) -> CallBefore {
+    let mut direct = Vec::new();
+    let mut indirect = false;
+    let mut take = |flow: Flow| match flow {
+        Flow::Call(target) if !direct.contains(&target) => direct.push(target),
+        Flow::IndirectCall => indirect = true,
+        _ => {}
+    };
+    if let Some((_, last)) = sweep(image, start, ret)
+        .last()
+        .filter(|(at, i)| at.offset(i.len.into()) == ret)
+    {
+        take(last.flow);
+    }
+    for alt in image.alternatives().covering(ret.offset(-1)) {
+        let end = alt.replacement.offset(alt.replacement_len.into());
+        for (at, insn) in sweep(image, alt.replacement, end) {
+            let behind = at.since(alt.replacement).unwrap_or(0) + u64::from(insn.len);
+            if alt.site.offset(behind as i64) == ret {
+                take(insn.flow);
+            }
+        }
+    }
+    match (direct.is_empty(), indirect) {
+        (_, true) => CallBefore::Indirect,
+        (false, _) => CallBefore::Direct(direct),
+        _ => CallBefore::None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn flow(code: &[u8]) -> Option<(u8, Flow)> {
+        decode(code, LinkAddr(0x1000), 64).map(|i| (i.len, i.flow))
+    }
+
+    #[test]
+    fn control_flow_is_told_apart() {
+        assert_eq!(flow(&[0x90]), Some((1, Flow::Next)));
+        assert_eq!(flow(&[0xeb, 0xfe]), Some((2, Flow::Jump(LinkAddr(0x1000)))));
+        assert_eq!(flow(&[0x74, 2]), Some((2, Flow::Branch(LinkAddr(0x1004)))));
+        assert_eq!(
+            flow(&[0xe8, 0, 0, 0, 0]),
+            Some((5, Flow::Call(LinkAddr(0x1005))))
+        );
+        assert_eq!(flow(&[0xff, 0xd0]), Some((2, Flow::IndirectCall)));
+        assert_eq!(flow(&[0xff, 0xe0]), Some((2, Flow::IndirectJump)));
+        assert_eq!(flow(&[0xc3]), Some((1, Flow::Return)));
+        assert_eq!(flow(&[0x48, 0xcf]), Some((2, Flow::Return)));
+        assert_eq!(flow(&[0xcc]), Some((1, Flow::Stop)));
+        assert_eq!(flow(&[0x0f, 0x0b]), Some((2, Flow::Stop)));
+        assert_eq!(flow(&[0x0f, 0x05]), Some((2, Flow::Next)));
+        assert_eq!(flow(&[0x06]), None);
+        assert_eq!(flow(&[]), None);
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_decode_or_not(bytes in prop::collection::vec(any::<u8>(), 0..20), at: u64) {
+            for bits in [32, 64] {
+                if let Some(i) = decode(&bytes, LinkAddr(at), bits) {
+                    prop_assert!(i.len >= 1 && usize::from(i.len) <= bytes.len());
+                }
+            }
+        }
+    }
+}

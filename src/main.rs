@@ -1,0 +1,7 @@
+//! The program `fixtrace`.
+
+mod cli;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

@@ -1,0 +1,250 @@
+//! Streaming annotation: log lines in, the same lines out, with a line after each frame that is not what it
+//! seems to be.
+//!
+//! An added line has the prefix of the line before it, then [`MARK`]. Nothing else is changed, so deleting the
+//! added lines gives the input back. A frame whose origin the caller must decide is held back, with the lines
+//! behind it, until the caller's line has come.
+
+use std::collections::VecDeque;
+use std::io::{self, Write};
+
+use super::line::{self, FrameLine, LineKind};
+use crate::addr::{LinkAddr, Pc};
+use crate::attribute::{Attribution, Basis, Caller, Certainty, attribute};
+use crate::insn::{self, CallBefore};
+use crate::kernel::{Kernel, Located};
+use crate::lines::demangle;
+use crate::query::{self, SymbolQuery};
+
+/// Begins the text of every added line.
+pub const MARK: &str = "  => ";
+
+/// Lines held back at most while waiting for a caller.
+const MAX_HELD: usize = 200;
+
+/// A line held back, and the frame on it that waits for its caller.
+struct Held<'k, 'd> {
+    bytes: Vec<u8>,
+    waiting: Option<Waiting<'k, 'd>>,
+}
+
+struct Waiting<'k, 'd> {
+    located: Located<'k, 'd>,
+    pc: Pc<LinkAddr>,
+    prefix: usize,
+}
+
+/// Finds a module that the kernel given does not have.
+pub type Modules<'k, 'd> = dyn Fn(&str) -> Option<&'k Kernel<'d>> + 'k;
+
+/// The filter; see the module text.
+pub struct Filter<'k, 'd> {
+    kernel: &'k Kernel<'d>,
+    module: &'k Modules<'k, 'd>,
+    held: VecDeque<Held<'k, 'd>>,
+    /// Frames in fixup code.
+    pub fixups: usize,
+    /// Frames whose symbol or size no image has.
+    pub unresolved: usize,
+}
+
+impl<'k, 'd> Filter<'k, 'd> {
+    /// A filter that knows `kernel`, and asks `module` for the modules of frames that it lacks.
+    pub fn new(kernel: &'k Kernel<'d>, module: &'k Modules<'k, 'd>) -> Self {
+        Filter {
+            kernel,
+            module,
+            held: VecDeque::new(),
+            fixups: 0,
+            unresolved: 0,
+        }
+    }
+
+    /// Takes one line, its ending included, and writes what can be written.
+    pub fn line(&mut self, bytes: &[u8], out: &mut dyn Write) -> io::Result<()> {
+        let content = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+        let content = content.strip_suffix(b"\r").unwrap_or(content);
+        let frame = line::frame(content);
+        let waiting = frame.and_then(|f| self.enter(&f));
+        if !self.held.is_empty() {
+            if let Some(caller) = self.caller(frame.filter(|f| f.kind == LineKind::Frame)) {
+                self.release(Some(caller), out)?;
+            } else if self.held.len() >= MAX_HELD || ends_report(content) {
+                self.release(None, out)?;
+            }
+        }
+        let undecided = waiting.as_ref().is_some_and(|w| {
+            attribute(&w.located.placed.image, w.pc, None).certainty != Certainty::Exact
+        });
+        if undecided || !self.held.is_empty() {
+            self.held.push_back(Held {
+                bytes: bytes.to_vec(),
+                waiting,
+            });
+            return Ok(());
+        }
+        self.write(bytes, waiting, None, out)
+    }
+
+    /// Writes what is held back.
+    pub fn finish(&mut self, out: &mut dyn Write) -> io::Result<()> {
+        self.release(None, out)
+    }
+
+    /// The frame as a place, when it lies in fixup code; counts what cannot be resolved.
+    fn enter(&mut self, f: &FrameLine<'_>) -> Option<Waiting<'k, 'd>> {
+        let located = self.locate(f)?;
+        let image = &located.placed.image;
+        let pc = match f.kind {
+            LineKind::Rip => Pc::Exact(located.link),
+            LineKind::Frame | LineKind::Guess => return_or_exact(located),
+        };
+        if attribute(image, pc, None).basis != Basis::Fixup {
+            return None;
+        }
+        self.fixups += 1;
+        Some(Waiting {
+            located,
+            pc,
+            prefix: f.prefix,
+        })
+    }
+
+    fn locate(&mut self, f: &FrameLine<'_>) -> Option<Located<'k, 'd>> {
+        let query = SymbolQuery {
+            module: Some(f.module.unwrap_or("vmlinux")),
+            name: f.name,
+            offset: f.offset,
+            size: Some(f.size),
+        };
+        let other = f.module.filter(|m| self.kernel.image(m).is_none());
+        let kernel = other.map_or(Some(self.kernel), self.module);
+        let found = kernel
+            .map(|k| query::resolve(k, &query))
+            .unwrap_or_default();
+        match found[..] {
+            [one] if one.size_fits == Some(true) => Some(one.located),
+            _ => {
+                self.unresolved += 1;
+                None
+            }
+        }
+    }
+
+    fn caller(&mut self, frame: Option<FrameLine<'_>>) -> Option<Located<'k, 'd>> {
+        let before = self.unresolved;
+        let found = frame.and_then(|f| self.locate(&f));
+        self.unresolved = before;
+        found
+    }
+
+    /// Writes the held lines; those that wait get `caller`, the first frame the unwinder vouches for behind them.
+    fn release(&mut self, caller: Option<Located<'k, 'd>>, out: &mut dyn Write) -> io::Result<()> {
+        let held = std::mem::take(&mut self.held);
+        for line in held {
+            let caller = caller.map(|c| Caller {
+                image: &c.placed.image,
+                ret: c.link,
+            });
+            self.write(&line.bytes, line.waiting, caller, out)?;
+        }
+        Ok(())
+    }
+
+    fn write(
+        &self,
+        bytes: &[u8],
+        waiting: Option<Waiting<'k, 'd>>,
+        caller: Option<Caller<'k, 'd>>,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        out.write_all(bytes)?;
+        let Some(w) = waiting else { return Ok(()) };
+        if !bytes.ends_with(b"\n") {
+            out.write_all(b"\n")?;
+        }
+        out.write_all(&bytes[..w.prefix.min(bytes.len())])?;
+        let text = explain(&attribute(&w.located.placed.image, w.pc, caller));
+        let ending = match bytes {
+            [.., b'\r', b'\n'] => "\r\n",
+            [.., b'\n'] => "\n",
+            _ => "",
+        };
+        write!(out, "{MARK}{text}{ending}")
+    }
+}
+
+/// A line behind which no frame of the same trace comes.
+fn ends_report(line: &[u8]) -> bool {
+    [&b"---[ end"[..], b"</TASK>"]
+        .iter()
+        .any(|m| memchr::memmem::find(line, m).is_some())
+}
+
+/// A number in a call trace is a return address, unless no call ends there and the byte before belongs to
+/// something else: then it is the PC of an exception frame.
+fn return_or_exact(located: Located<'_, '_>) -> Pc<LinkAddr> {
+    let image = &located.placed.image;
+    let (ret, exact) = (Pc::Return(located.link), Pc::Exact(located.link));
+    let (before, at) = (attribute(image, ret, None), attribute(image, exact, None));
+    let same = before.candidates == at.candidates
+        && before.fixup.as_ref().map(|f| f.landing) == at.fixup.as_ref().map(|f| f.landing);
+    if same {
+        return ret;
+    }
+    let start = match image.fixups().blocks_at(ret.lookup()).first() {
+        Some(block) => image.fixups().blocks()[*block as usize].landing,
+        None => match image.symbols().function(ret.lookup()) {
+            Some(id) => image.symbols().range(id).0,
+            None => return exact,
+        },
+    };
+    match insn::call_before(image, start, located.link) {
+        CallBefore::None => exact,
+        _ => ret,
+    }
+}
+
+/// `copy_user_enhanced_fast_string (fixup of +0x12; extable, control-flow)`
+fn explain(a: &Attribution<'_>) -> String {
+    let Some(fixup) = &a.fixup else {
+        return "fixup code".to_owned();
+    };
+    let mut evidence: Vec<_> = fixup
+        .origins
+        .iter()
+        .flat_map(|o| &o.evidence)
+        .map(|e| e.name())
+        .collect();
+    evidence.sort_unstable();
+    evidence.dedup();
+    let evidence = evidence.join(", ");
+    match &a.function {
+        Some(function) => {
+            let mut places: Vec<String> = fixup
+                .origins
+                .iter()
+                .map(|o| format!("+{:#x}", o.offset))
+                .collect();
+            places.dedup();
+            let name = demangle(function.name);
+            let places = shorten(&places);
+            format!("{name} (in the fixup of its instruction at {places}; by {evidence})")
+        }
+        None if a.candidates.is_empty() => "fixup code of unknown origin".to_owned(),
+        None => {
+            let names: Vec<String> = a.candidates.iter().map(|f| demangle(f.name)).collect();
+            format!(
+                "one of {} (in a fixup they share; by {evidence})",
+                names.join(", ")
+            )
+        }
+    }
+}
+
+fn shorten(places: &[String]) -> String {
+    match places {
+        [first, _, _, _, ..] => format!("{first} or {} others", places.len() - 1),
+        _ => places.join(" or "),
+    }
+}

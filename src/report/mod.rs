@@ -1,0 +1,4 @@
+//! What is shown: serialisable twins of the results, and their renderings.
+
+pub mod frame;
+pub mod human;

@@ -1,0 +1,70 @@
+//! A PC with everything that is known of it: attribution, and source lines where DWARF has them.
+
+use crate::addr::{Addr, LinkAddr, Pc};
+use crate::attribute::{Attribution, Caller, attribute};
+use crate::image::Image;
+use crate::kernel::{Kernel, Located};
+use crate::lines::{Inline, Lines};
+
+/// One frame, resolved.
+pub struct Resolved<'k, 'd> {
+    /// The PC as it was asked for or found; `None` when its image's place is not known.
+    pub pc: Option<Addr>,
+    /// Its place in an image.
+    pub located: Option<Located<'k, 'd>>,
+    /// Which function it was.
+    pub attribution: Attribution<'d>,
+    /// Source lines: of the faulting instruction when the PC is in a fixup.
+    pub inlines: Vec<Inline>,
+}
+
+/// The DWARF of an image, when lines are wanted and there are any.
+pub type LinesOf<'a, 'd> = dyn Fn(&Image<'d>) -> Option<&'a Lines<'d>> + 'a;
+
+/// Resolves a PC of a known image.
+pub fn resolve<'k, 'd>(
+    located: Located<'k, 'd>,
+    pc: Pc<LinkAddr>,
+    caller: Option<Caller<'_, 'd>>,
+    lines: &LinesOf<'_, 'd>,
+) -> Resolved<'k, 'd> {
+    let image = &located.placed.image;
+    let attribution = attribute(image, pc, caller);
+    let source = match &attribution.fixup {
+        Some(fixup) => match &fixup.origins[..] {
+            [one] => Some(one.address),
+            // Several instructions of one function, or several functions: no single line is true.
+            _ => None,
+        },
+        None => Some(pc.lookup()),
+    };
+    let inlines = source
+        .and_then(|at| Some(lines(image)?.at(at)))
+        .unwrap_or_default();
+    let pc = located.placed.slide.map(|s| s.runtime(pc.raw()));
+    Resolved {
+        pc,
+        located: Some(located),
+        attribution,
+        inlines,
+    }
+}
+
+/// Resolves a runtime PC.
+pub fn resolve_runtime<'k, 'd>(
+    kernel: &'k Kernel<'d>,
+    pc: Pc,
+    caller: Option<Caller<'_, 'd>>,
+    lines: &LinesOf<'_, 'd>,
+) -> Resolved<'k, 'd> {
+    let Some(located) = kernel.locate(pc.lookup()) else {
+        return Resolved {
+            pc: Some(pc.raw()),
+            located: None,
+            attribution: Attribution::nowhere(),
+            inlines: Vec::new(),
+        };
+    };
+    let slide = located.placed.slide.unwrap_or_default();
+    resolve(located, pc.map(|a| slide.link(a)), caller, lines)
+}
