@@ -11,8 +11,8 @@ use std::borrow::Cow;
 
 /// Bits of an offset inside one block.
 const SHIFT: u32 = 8;
-/// Blocks per key above which a block index is larger than it is worth.
-const SPARSE: usize = 8;
+/// Blocks per key above which a block index costs more to build than it is worth.
+const SPARSE: usize = 1;
 
 /// A sorted table of `u32` keys; see the module text.
 #[derive(Clone, Debug, Default)]

@@ -287,11 +287,12 @@ fn fixups(image: &Image<'_>, wanted: &Range<LinkAddr>) -> Rows {
     let blocks = map
         .blocks()
         .iter()
-        .filter(|b| wanted.contains(&b.landing) || covers(&b.code));
+        .zip(0u32..)
+        .filter(|(b, _)| wanted.contains(&b.landing) || covers(&b.code));
     blocks
-        .map(|b| {
+        .map(|(b, number)| {
             let mut origins: Vec<String> = map
-                .roots(b.landing, entries)
+                .roots_of(&[number], entries)
                 .roots
                 .iter()
                 .filter_map(|r| map.rows()[r.row as usize].owner)

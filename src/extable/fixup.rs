@@ -5,7 +5,7 @@
 //! instruction that itself lies in such code has no function of its own: its origins are those of the code
 //! around it, found by going back through the landings ([`FixupMap::roots`]).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::entry::Entry;
 use super::walk::{self, Exit, Scope};
@@ -266,27 +266,24 @@ impl FixupMap {
 
     /// The rows that may have brought execution to `at`, back through faults inside fixup code.
     pub fn roots(&self, at: LinkAddr, entries: &[Entry]) -> Roots {
+        self.roots_of(self.blocks_at(at), entries)
+    }
+
+    /// The rows behind `blocks`, back through faults inside fixup code.
+    pub fn roots_of(&self, blocks: &[u32], entries: &[Entry]) -> Roots {
         let mut found = BTreeMap::new();
         let mut incomplete = false;
         let mut seen = BTreeSet::new();
-        let mut pending: Vec<(u32, LinkAddr, u32)> = self
-            .blocks_at(at)
-            .iter()
-            .map(|b| (*b, self.blocks[*b as usize].landing, 0))
-            .collect();
-        while let Some((block, landing, chained)) = pending.pop() {
+        let mut pending: VecDeque<(u32, LinkAddr, u32)> =
+            blocks.iter().map(|b| (*b, self.blocks[*b as usize].landing, 0)).collect();
+        // Breadth first, so that a row reached in several ways keeps its shortest chain.
+        while let Some((block, landing, chained)) = pending.pop_front() {
             if !seen.insert(block) {
                 continue;
             }
             for row in &self.blocks[block as usize].rows {
                 if self.rows[*row as usize].owner.is_some() {
-                    let root = Root {
-                        row: *row,
-                        landing,
-                        chained,
-                    };
-                    let best = found.entry(*row).or_insert(root);
-                    *best = (*best).min(root);
+                    found.entry(*row).or_insert(Root { row: *row, landing, chained });
                     continue;
                 }
                 let behind = self.blocks_at(entries[*row as usize].insn);
@@ -294,10 +291,7 @@ impl FixupMap {
                 pending.extend(behind.iter().map(|b| (*b, landing, chained + 1)));
             }
         }
-        Roots {
-            roots: found.into_values().collect(),
-            incomplete,
-        }
+        Roots { roots: found.into_values().collect(), incomplete }
     }
 
     /// Totals.
@@ -309,14 +303,14 @@ impl FixupMap {
             .zip(&self.rows)
             .filter_map(|(e, r)| (r.landing == Landing::Anonymous).then_some(e.fixup))
             .collect();
-        let shared = |b: &&Block| {
+        let shared = |(i, b): &(usize, &Block)| {
             let outside = b.rows.iter().any(|r| {
                 matches!(
                     self.rows[*r as usize].landing,
                     Landing::Anonymous | Landing::OtherFunction
                 )
             });
-            let roots = self.roots(b.landing, entries).roots;
+            let roots = self.roots_of(&[*i as u32], entries).roots;
             let owners: BTreeSet<_> = roots
                 .iter()
                 .map(|r| self.rows[r.row as usize].owner)
@@ -328,7 +322,7 @@ impl FixupMap {
             in_function: count(Landing::InFunction),
             anonymous: count(Landing::Anonymous),
             anonymous_landings: anonymous.len(),
-            shared_landings: self.blocks.iter().filter(shared).count(),
+            shared_landings: self.blocks.iter().enumerate().filter(shared).count(),
             cross_function: count(Landing::OtherFunction),
             cold: count(Landing::Cold),
             retry: count(Landing::Retry),

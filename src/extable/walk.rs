@@ -54,6 +54,9 @@ pub fn walk(image: &Image<'_>, landing: LinkAddr, scope: Scope) -> Walk {
     let mut pending = vec![landing];
     while let Some(at) = pending.pop() {
         let owner = image.symbols().function(at);
+        if owner.is_none() && is_patch_stub(image, at) {
+            continue;
+        }
         if owner.is_some() && owner != scope.home {
             exits.insert(leave(image, at, owner));
             continue;
@@ -73,7 +76,16 @@ pub fn walk(image: &Image<'_>, landing: LinkAddr, scope: Scope) -> Walk {
         if recorded {
             walk.code.push((at, insn.len));
         }
-        follow(at, insn, &mut pending, &mut exits);
+        // A call that ends its function does not come back.
+        let behind = at.offset(insn.len.into());
+        let last_call = owner.is_some()
+            && matches!(insn.flow, Flow::Call(_) | Flow::IndirectCall)
+            && image.symbols().function(behind) != owner;
+        if last_call {
+            exits.insert(Exit::Stop);
+        } else {
+            follow(at, insn, &mut pending, &mut exits);
+        }
         for alt in image.alternatives().at(at) {
             if recorded && alt.len > insn.len {
                 // Bytes of the site that only the replacement reaches.
@@ -105,6 +117,12 @@ pub fn walk(image: &Image<'_>, landing: LinkAddr, scope: Scope) -> Walk {
     walk.code.dedup_by_key(|(at, _)| *at);
     walk.exits = exits.into_iter().collect();
     walk
+}
+
+/// Text of `.altinstr_aux`: stubs of `static_cpu_has()` that functions run in the ordinary course of things
+/// until alternatives are applied. No fixup lands there.
+fn is_patch_stub(image: &Image<'_>, at: LinkAddr) -> bool {
+    image.text_section(at).is_some_and(|s| s.name == ".altinstr_aux")
 }
 
 fn follow(at: LinkAddr, insn: Insn, pending: &mut Vec<LinkAddr>, exits: &mut BTreeSet<Exit>) {
@@ -143,7 +161,7 @@ pub fn may_reach_anonymous(image: &Image<'_>, id: SymbolId) -> bool {
     let anonymous = |target: LinkAddr| {
         target.since(start).is_none_or(|o| o >= len as u64)
             && image.symbols().function(target).is_none()
-            && image.text_section(target).is_some()
+            && image.text_section(target).is_some_and(|s| s.name != ".altinstr_aux")
     };
     let near = |behind: usize, rel: i64| anonymous(start.offset(behind as i64 + rel));
     let jumps = (0..len).any(|i| match code[i] {

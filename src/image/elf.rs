@@ -122,6 +122,8 @@ pub struct Elf<'d> {
 /// Names of a file's symbols.
 pub struct Symbols<'d> {
     strings: &'d [u8],
+    /// Number of symbols, the null one included.
+    pub count: usize,
 }
 
 impl<'d> Symbols<'d> {
@@ -216,8 +218,17 @@ impl<'d> Elf<'d> {
             .get(start..start.checked_add(usize::try_from(s.size).ok()?)?)
     }
 
-    /// Calls `f` with every symbol of `.symtab` and its number; gives the names, `None` without a symbol table.
-    pub fn symbols(&self, f: impl FnMut(usize, RawSymbol)) -> Result<Option<Symbols<'d>>> {
+    /// The names of `.symtab`'s symbols and how many there are; `None` without a symbol table.
+    pub fn symbol_names(&self) -> Option<Symbols<'d>> {
+        let table = self.sections.iter().find(|s| s.kind == SHT_SYMTAB)?;
+        let strings = self.bytes(table.link as usize).unwrap_or_default();
+        let one = if self.bits == 32 { 16 } else { 24 };
+        let count = table.size.min(self.data.len() as u64) as usize / one;
+        Some(Symbols { strings, count })
+    }
+
+    /// Calls `f` with every symbol of `.symtab` and its number.
+    pub fn symbols(&self, f: impl FnMut(usize, RawSymbol)) -> Result<()> {
         match &self.raw {
             Raw::E32(t) => self.symbols_of(t, f),
             Raw::E64(t) => self.symbols_of(t, f),
@@ -228,9 +239,9 @@ impl<'d> Elf<'d> {
         &self,
         table: &SectionTable<'d, E>,
         mut f: impl FnMut(usize, RawSymbol),
-    ) -> Result<Option<Symbols<'d>>> {
+    ) -> Result<()> {
         let Some(own) = self.sections.iter().position(|s| s.kind == SHT_SYMTAB) else {
-            return Ok(None);
+            return Ok(());
         };
         let parsed = table
             .symbols(LE, self.data, object::elf::SHT_SYMTAB)
@@ -250,12 +261,7 @@ impl<'d> Elf<'d> {
             };
             f(number, raw);
         }
-        let strings = self
-            .bytes(self.sections[own].link as usize)
-            .unwrap_or_default();
-        Ok(Some(Symbols {
-            strings,
-        }))
+        Ok(())
     }
 
     /// Calls `f` with every relocation that applies to section `target`.

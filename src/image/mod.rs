@@ -416,10 +416,8 @@ impl<'d> Image<'d> {
     /// The bytes from the first symbol called `name`, text or data, to the end of its section.
     pub fn data_symbol(&self, name: &str) -> Option<&'d [u8]> {
         let mut all = Vec::new();
-        let names = self
-            .elf
-            .symbols(|_, s| all.push((s.name, s.value)))
-            .ok()??;
+        let names = self.elf.symbol_names()?;
+        self.elf.symbols(|_, s| all.push((s.name, s.value))).ok()?;
         let (_, value) = all
             .into_iter()
             .find(|(n, _)| names.name(*n) == name.as_bytes())?;
@@ -494,7 +492,7 @@ fn section_addresses(elf: &Elf<'_>, module: bool) -> Vec<Option<u64>> {
 fn link_symbols<'d>(elf: &Elf<'d>, addrs: &[Option<u64>]) -> Result<(Vec<u64>, Vec<&'d str>)> {
     let mut linked = Vec::new();
     let mut imports = Vec::new();
-    let names = elf.symbols(|number, s| {
+    elf.symbols(|number, s| {
         linked.push(match s.section {
             elf::SHN_UNDEF if number > 0 => {
                 imports.push(s.name);
@@ -507,6 +505,7 @@ fn link_symbols<'d>(elf: &Elf<'d>, addrs: &[Option<u64>]) -> Result<(Vec<u64>, V
             }
         });
     })?;
+    let names = elf.symbol_names();
     let name = |at: &u32| {
         names
             .as_ref()

@@ -113,10 +113,11 @@ impl<'d> SymTab<'d> {
         findings: &mut Vec<Finding>,
     ) -> Result<Self> {
         let (base, end) = span(sections);
-        let mut symbols = Vec::new();
+        let Some(names) = elf.symbol_names() else { return Ok(Self::empty()) };
+        let mut symbols = Vec::with_capacity(names.count);
         let mut file = 0u32;
         let mut outside = 0usize;
-        let names = elf.symbols(|number, s: RawSymbol| {
+        elf.symbols(|number, s: RawSymbol| {
             if s.kind == STT_FILE {
                 file = number as u32;
                 return;
@@ -132,6 +133,11 @@ impl<'d> SymTab<'d> {
             let addr = linked
                 .and_then(|l| l.get(number).copied())
                 .unwrap_or(s.value);
+            // Names that kallsyms leaves out are labels; reading every name would touch all of the strings.
+            let plain = s.kind == STT_FUNC && s.size > 0;
+            if !plain && !in_kallsyms(names.name(s.name)) {
+                return;
+            }
             // A label may stand right behind its section's last byte (`_etext`).
             let inside = section
                 .addr
@@ -155,9 +161,6 @@ impl<'d> SymTab<'d> {
                 format!("{outside} code symbols lie outside their section"),
             ));
         }
-        let Some(names) = names else {
-            return Ok(Self::empty());
-        };
         Ok(Self::new(
             SymbolSource::Symtab,
             (base, end),
@@ -182,23 +185,9 @@ impl<'d> SymTab<'d> {
         source: SymbolSource,
         (base, end): (u64, u64),
         strings: &'d [u8],
-        mut symbols: Vec<Packed>,
+        symbols: Vec<Packed>,
     ) -> Self {
-        symbols.retain(|s| in_kallsyms(name_at(strings, s.name)));
-        let mut order: Vec<u64> = symbols
-            .iter()
-            .enumerate()
-            .map(|(i, s)| (u64::from(s.offset) << 32) | i as u64)
-            .collect();
-        order.sort_unstable();
-        let mut symbols: Vec<Packed> = order.iter().map(|k| symbols[*k as u32 as usize]).collect();
-        for run in symbols.chunk_by_mut(|a, b| a.offset == b.offset) {
-            if run.len() > 1 {
-                run.sort_by(|a, b| {
-                    kernel_order((a, name_at(strings, a.name)), (b, name_at(strings, b.name)))
-                });
-            }
-        }
+        let mut symbols = by_offset(&symbols);
         if source == SymbolSource::Text {
             assume_sizes(&mut symbols, strings, end.saturating_sub(base));
         }
@@ -272,15 +261,28 @@ impl<'d> SymTab<'d> {
     pub fn nearest(&self, at: LinkAddr) -> Option<SymbolId> {
         let row = self.starts.find(at.0)?;
         let offset = self.symbols[row].offset;
-        Some(SymbolId(
-            self.symbols.partition_point(|s| s.offset < offset) as u32,
-        ))
+        let first = self.symbols.partition_point(|s| s.offset < offset);
+        Some(self.preferred(first, |_| true))
     }
 
     /// The innermost function that covers `at`.
     pub fn function(&self, at: LinkAddr) -> Option<SymbolId> {
         let owner = *self.owners.get(self.functions.find(at.0)?)?;
-        (owner != GAP).then_some(SymbolId(owner))
+        if owner == GAP {
+            return None;
+        }
+        let best = &self.symbols[owner as usize];
+        let same = |s: &Packed| s.size == best.size && (s.kind == STT_NOTYPE) == (best.kind == STT_NOTYPE);
+        Some(self.preferred(owner as usize, |s| is_function(s) && same(s)))
+    }
+
+    /// Of the symbols at the address of number `first`, from there on, the one that the kernel prefers.
+    fn preferred(&self, first: usize, fits: impl Fn(&Packed) -> bool) -> SymbolId {
+        let offset = self.symbols[first].offset;
+        let aliases = (first..).zip(&self.symbols[first..]).take_while(|(_, s)| s.offset == offset);
+        let named = aliases.filter(|(_, s)| fits(s)).map(|(i, s)| (i, s, name_at(self.strings, s.name)));
+        let best = named.min_by(|(_, a, name_a), (_, b, name_b)| kernel_order((a, name_a), (b, name_b)));
+        SymbolId(best.map_or(first, |(i, ..)| i) as u32)
     }
 
     /// First byte and one behind the last of function `id`.
@@ -485,6 +487,33 @@ fn close(open: &mut Vec<(u32, u32)>, upto: u32, keys: &mut Vec<u32>, owners: &mu
         keys.push(end);
         owners.push(open.last().map_or(GAP, |(_, owner)| *owner));
     }
+}
+
+/// The symbols in order of their offsets, equal ones in the order given. A radix sort: comparing 90,000
+/// symbols takes longer than everything else that a single lookup does.
+fn by_offset(symbols: &[Packed]) -> Vec<Packed> {
+    const BITS: u32 = 11;
+    let top = symbols.iter().map(|s| s.offset).max().unwrap_or(0);
+    let mut order: Vec<(u32, u32)> = symbols.iter().map(|s| s.offset).zip(0..).collect();
+    let mut next = vec![(0, 0); order.len()];
+    for shift in (0..32 - top.leading_zeros()).step_by(BITS as usize) {
+        let digit = |offset: u32| (offset >> shift) as usize & ((1 << BITS) - 1);
+        let mut starts = [0usize; 1 << BITS];
+        for (offset, _) in &order {
+            starts[digit(*offset)] += 1;
+        }
+        let mut sum = 0;
+        for start in &mut starts {
+            sum += std::mem::replace(start, sum);
+        }
+        for pair in &order {
+            let at = &mut starts[digit(pair.0)];
+            next[*at] = *pair;
+            *at += 1;
+        }
+        std::mem::swap(&mut order, &mut next);
+    }
+    order.iter().map(|(_, i)| symbols[*i as usize]).collect()
 }
 
 fn fnv(name: &[u8]) -> u32 {
