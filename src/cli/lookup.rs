@@ -85,12 +85,19 @@ struct LineCache<'a, 'd> {
 impl<'a, 'd> LineCache<'a, 'd> {
     fn new(args: &'a Lookup, kernel: &'a Kernel<'d>, storage: &'d Storage) -> Self {
         let read = kernel.images().iter().map(|_| OnceCell::new()).collect();
-        LineCache { args, kernel, storage, read }
+        LineCache {
+            args,
+            kernel,
+            storage,
+            read,
+        }
     }
 
     fn of(&self, image: &Image<'_>) -> Option<&Lines<'d>> {
         let images = self.kernel.images();
-        let at = images.iter().position(|p| std::ptr::addr_eq(&raw const p.image, image))?;
+        let at = images
+            .iter()
+            .position(|p| std::ptr::addr_eq(&raw const p.image, image))?;
         if self.args.no_lines {
             return None;
         }

@@ -274,8 +274,10 @@ impl FixupMap {
         let mut found = BTreeMap::new();
         let mut incomplete = false;
         let mut seen = BTreeSet::new();
-        let mut pending: VecDeque<(u32, LinkAddr, u32)> =
-            blocks.iter().map(|b| (*b, self.blocks[*b as usize].landing, 0)).collect();
+        let mut pending: VecDeque<(u32, LinkAddr, u32)> = blocks
+            .iter()
+            .map(|b| (*b, self.blocks[*b as usize].landing, 0))
+            .collect();
         // Breadth first, so that a row reached in several ways keeps its shortest chain.
         while let Some((block, landing, chained)) = pending.pop_front() {
             if !seen.insert(block) {
@@ -283,7 +285,11 @@ impl FixupMap {
             }
             for row in &self.blocks[block as usize].rows {
                 if self.rows[*row as usize].owner.is_some() {
-                    found.entry(*row).or_insert(Root { row: *row, landing, chained });
+                    found.entry(*row).or_insert(Root {
+                        row: *row,
+                        landing,
+                        chained,
+                    });
                     continue;
                 }
                 let behind = self.blocks_at(entries[*row as usize].insn);
@@ -291,7 +297,10 @@ impl FixupMap {
                 pending.extend(behind.iter().map(|b| (*b, landing, chained + 1)));
             }
         }
-        Roots { roots: found.into_values().collect(), incomplete }
+        Roots {
+            roots: found.into_values().collect(),
+            incomplete,
+        }
     }
 
     /// Totals.

@@ -122,7 +122,9 @@ pub fn walk(image: &Image<'_>, landing: LinkAddr, scope: Scope) -> Walk {
 /// Text of `.altinstr_aux`: stubs of `static_cpu_has()` that functions run in the ordinary course of things
 /// until alternatives are applied. No fixup lands there.
 fn is_patch_stub(image: &Image<'_>, at: LinkAddr) -> bool {
-    image.text_section(at).is_some_and(|s| s.name == ".altinstr_aux")
+    image
+        .text_section(at)
+        .is_some_and(|s| s.name == ".altinstr_aux")
 }
 
 fn follow(at: LinkAddr, insn: Insn, pending: &mut Vec<LinkAddr>, exits: &mut BTreeSet<Exit>) {
@@ -161,7 +163,9 @@ pub fn may_reach_anonymous(image: &Image<'_>, id: SymbolId) -> bool {
     let anonymous = |target: LinkAddr| {
         target.since(start).is_none_or(|o| o >= len as u64)
             && image.symbols().function(target).is_none()
-            && image.text_section(target).is_some_and(|s| s.name != ".altinstr_aux")
+            && image
+                .text_section(target)
+                .is_some_and(|s| s.name != ".altinstr_aux")
     };
     let near = |behind: usize, rel: i64| anonymous(start.offset(behind as i64 + rel));
     let jumps = (0..len).any(|i| match code[i] {

@@ -12,6 +12,9 @@ use crate::error::Finding;
 /// Entry sizes in bytes, and where `instrlen` stands in each (`replacementlen` follows it).
 const LAYOUTS: [(usize, usize); 3] = [(12, 10), (13, 10), (14, 12)];
 
+/// Entries that are tried to find the layout.
+const SAMPLE: usize = 512;
+
 /// One replacement of one site.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Alternative {
@@ -47,9 +50,9 @@ impl Alternatives {
                 && (a.replacement_len == 0 || image.text_section(a.replacement).is_some())
         };
         let score = |size: usize, at: usize| {
-            let all = section.data.len() / size;
+            let all = (section.data.len() / size).min(SAMPLE);
             (section.data.len().is_multiple_of(size) && all > 0)
-                .then(|| read(section, size, at).filter(sane).count() * 1000 / all)
+                .then(|| read(section, size, at).take(SAMPLE).filter(sane).count() * 1000 / all)
         };
         let best = LAYOUTS
             .iter()
@@ -57,8 +60,10 @@ impl Alternatives {
             .max();
         match best {
             Some((share, size, at)) if share >= 900 => {
-                let mut sites: Vec<_> = read(section, size, at).filter(sane).collect();
-                sites.sort_unstable();
+                let mut sites: Vec<_> = read(section, size, at).collect();
+                if !sites.is_sorted() {
+                    sites.sort_unstable();
+                }
                 Alternatives {
                     sites,
                     findings: Vec::new(),

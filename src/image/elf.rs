@@ -1,8 +1,8 @@
 //! Raw ELF structures of both classes as plain values; the only place that names the crate `object`.
 
 use object::LittleEndian as LE;
-use object::elf::{FileHeader32, FileHeader64};
-use object::read::elf::{FileHeader, Rel as _, Rela as _, SectionHeader, SectionTable, Sym as _};
+use object::elf::{FileHeader32, FileHeader64, Sym32, Sym64};
+use object::read::elf::{FileHeader, Rel as _, Rela as _, SectionHeader, SectionTable};
 
 use crate::bytes::{cstr_at, u32_at, u64_at};
 use crate::error::{Error, ErrorKind, Result};
@@ -36,7 +36,6 @@ pub const ELFCOMPRESS_ZSTD: u32 = 2;
 
 const EM_386: u16 = 3;
 const EM_X86_64: u16 = 62;
-const STT_SECTION: u8 = 3;
 
 /// A section header.
 #[derive(Clone, Copy, Debug)]
@@ -80,13 +79,6 @@ pub struct RawSymbol {
     pub bind: u8,
 }
 
-impl RawSymbol {
-    /// Whether it stands for a whole section.
-    pub fn is_section(&self) -> bool {
-        self.kind == STT_SECTION
-    }
-}
-
 /// One relocation.
 #[derive(Clone, Copy, Debug)]
 pub struct Reloc {
@@ -102,8 +94,8 @@ pub struct Reloc {
 
 #[derive(Clone, Copy)]
 enum Raw<'d> {
-    E32(SectionTable<'d, FileHeader32<LE>>),
-    E64(SectionTable<'d, FileHeader64<LE>>),
+    E32(SectionTable<'d, FileHeader32<LE>>, &'d [Sym32<LE>]),
+    E64(SectionTable<'d, FileHeader64<LE>>, &'d [Sym64<LE>]),
 }
 
 /// A parsed ELF header and its section headers.
@@ -119,22 +111,14 @@ pub struct Elf<'d> {
     raw: Raw<'d>,
 }
 
-/// Names of a file's symbols.
-pub struct Symbols<'d> {
-    strings: &'d [u8],
-    /// Number of symbols, the null one included.
-    pub count: usize,
-}
-
-impl<'d> Symbols<'d> {
-    /// The name at an offset; empty when it lies outside the string table.
-    pub fn name(&self, offset: u32) -> &'d [u8] {
-        cstr_at(self.strings, offset as usize).unwrap_or_default()
-    }
-
-    /// The string table.
-    pub fn strings(&self) -> &'d [u8] {
-        self.strings
+fn plain<S: object::read::elf::Sym<Endian = LE>>(s: &S) -> RawSymbol {
+    RawSymbol {
+        name: s.st_name(LE),
+        value: s.st_value(LE).into(),
+        size: s.st_size(LE).into(),
+        section: s.st_shndx(LE).0,
+        kind: s.st_type().0,
+        bind: s.st_bind().0,
     }
 }
 
@@ -151,7 +135,7 @@ impl<'d> Elf<'d> {
     fn parse_as<E: FileHeader<Endian = LE>>(
         data: &'d [u8],
         bits: u32,
-        raw: impl FnOnce(SectionTable<'d, E>) -> Raw<'d>,
+        raw: impl FnOnce(SectionTable<'d, E>, &'d [E::Sym]) -> Raw<'d>,
     ) -> Result<Self> {
         let broken = |e: object::read::Error| {
             Error::new(ErrorKind::Malformed, format!("ELF header: {e}")).at(0)
@@ -198,12 +182,17 @@ impl<'d> Elf<'d> {
                 entsize: s.sh_entsize(endian).into(),
             })
             .collect();
+        let symbols = table
+            .symbols(endian, data, object::elf::SHT_SYMTAB)
+            .map_err(|e| {
+                Error::new(ErrorKind::Malformed, format!("symbol table: {e}")).in_section(".symtab")
+            })?;
         Ok(Elf {
             data,
             bits,
             etype: header.e_type(endian).0,
             sections,
-            raw: raw(table),
+            raw: raw(table, symbols.symbols()),
         })
     }
 
@@ -218,50 +207,46 @@ impl<'d> Elf<'d> {
             .get(start..start.checked_add(usize::try_from(s.size).ok()?)?)
     }
 
-    /// The names of `.symtab`'s symbols and how many there are; `None` without a symbol table.
-    pub fn symbol_names(&self) -> Option<Symbols<'d>> {
-        let table = self.sections.iter().find(|s| s.kind == SHT_SYMTAB)?;
-        let strings = self.bytes(table.link as usize).unwrap_or_default();
-        let one = if self.bits == 32 { 16 } else { 24 };
-        let count = table.size.min(self.data.len() as u64) as usize / one;
-        Some(Symbols { strings, count })
-    }
-
-    /// Calls `f` with every symbol of `.symtab` and its number.
-    pub fn symbols(&self, f: impl FnMut(usize, RawSymbol)) -> Result<()> {
+    /// Number of symbols, the null one included; 0 without a symbol table.
+    pub fn symbol_count(&self) -> usize {
         match &self.raw {
-            Raw::E32(t) => self.symbols_of(t, f),
-            Raw::E64(t) => self.symbols_of(t, f),
+            Raw::E32(_, symbols) => symbols.len(),
+            Raw::E64(_, symbols) => symbols.len(),
         }
     }
 
-    fn symbols_of<E: FileHeader<Endian = LE>>(
-        &self,
-        table: &SectionTable<'d, E>,
-        mut f: impl FnMut(usize, RawSymbol),
-    ) -> Result<()> {
-        let Some(own) = self.sections.iter().position(|s| s.kind == SHT_SYMTAB) else {
-            return Ok(());
-        };
-        let parsed = table
-            .symbols(LE, self.data, object::elf::SHT_SYMTAB)
-            .map_err(|e| {
-                Error::new(ErrorKind::Malformed, format!("symbol table: {e}"))
-                    .in_section(".symtab")
-                    .at(self.sections[own].offset)
-            })?;
-        for (number, s) in parsed.iter().enumerate() {
-            let raw = RawSymbol {
-                name: s.st_name(LE),
-                value: s.st_value(LE).into(),
-                size: s.st_size(LE).into(),
-                section: s.st_shndx(LE).0,
-                kind: s.st_type().0,
-                bind: s.st_bind().0,
-            };
-            f(number, raw);
+    /// Symbol `number`.
+    pub fn symbol(&self, number: usize) -> Option<RawSymbol> {
+        match &self.raw {
+            Raw::E32(_, symbols) => symbols.get(number).map(plain),
+            Raw::E64(_, symbols) => symbols.get(number).map(plain),
         }
-        Ok(())
+    }
+
+    /// All symbols with their numbers.
+    pub fn symbols(&self) -> impl Iterator<Item = (usize, RawSymbol)> + '_ {
+        let (small, large): (&[_], &[_]) = match &self.raw {
+            Raw::E32(_, symbols) => (symbols, &[]),
+            Raw::E64(_, symbols) => (&[], symbols),
+        };
+        small
+            .iter()
+            .map(plain)
+            .chain(large.iter().map(plain))
+            .enumerate()
+    }
+
+    /// The string table of the symbols; empty without one.
+    pub fn strings(&self) -> &'d [u8] {
+        let table = self.sections.iter().find(|s| s.kind == SHT_SYMTAB);
+        table
+            .and_then(|t| self.bytes(t.link as usize))
+            .unwrap_or_default()
+    }
+
+    /// The name of a symbol at its offset; empty when it lies outside the string table.
+    pub fn symbol_name(&self, offset: u32) -> &'d [u8] {
+        cstr_at(self.strings(), offset as usize).unwrap_or_default()
     }
 
     /// Calls `f` with every relocation that applies to section `target`.
@@ -269,8 +254,8 @@ impl<'d> Elf<'d> {
         for (index, s) in self.sections.iter().enumerate() {
             if s.info as usize == target && (s.kind == SHT_RELA || s.kind == SHT_REL) {
                 match &self.raw {
-                    Raw::E32(t) => self.relocations_of(t, index, &mut f),
-                    Raw::E64(t) => self.relocations_of(t, index, &mut f),
+                    Raw::E32(t, _) => self.relocations_of(t, index, &mut f),
+                    Raw::E64(t, _) => self.relocations_of(t, index, &mut f),
                 }
             }
         }

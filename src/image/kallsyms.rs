@@ -81,7 +81,7 @@ pub(super) fn parse<'d>(text: &'d [u8], image: &Image<'d>) -> Result<(SymTab<'d>
             offset,
             size: 0,
             name,
-            file: 0,
+            number: 0,
             kind: STT_NOTYPE,
             bind,
         });

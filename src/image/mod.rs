@@ -116,7 +116,7 @@ impl<'d> Image<'d> {
         let module = elf.etype == elf::ET_REL;
         let addrs = section_addresses(&elf, module);
         let (linked, imports) = if module {
-            link_symbols(&elf, &addrs)?
+            link_symbols(&elf, &addrs)
         } else {
             Default::default()
         };
@@ -160,7 +160,7 @@ impl<'d> Image<'d> {
             &sections,
             if module { Some(&linked) } else { None },
             &mut findings,
-        )?;
+        );
         let mut image = Image {
             path: path.to_owned(),
             name: String::new(),
@@ -415,12 +415,10 @@ impl<'d> Image<'d> {
 
     /// The bytes from the first symbol called `name`, text or data, to the end of its section.
     pub fn data_symbol(&self, name: &str) -> Option<&'d [u8]> {
-        let mut all = Vec::new();
-        let names = self.elf.symbol_names()?;
-        self.elf.symbols(|_, s| all.push((s.name, s.value))).ok()?;
-        let (_, value) = all
-            .into_iter()
-            .find(|(n, _)| names.name(*n) == name.as_bytes())?;
+        let mut symbols = self.elf.symbols().map(|(_, s)| s);
+        let value = symbols
+            .find(|s| self.elf.symbol_name(s.name) == name.as_bytes())?
+            .value;
         Some(self.bytes(LinkAddr(value))).filter(|b| !b.is_empty())
     }
 
@@ -489,28 +487,19 @@ fn section_addresses(elf: &Elf<'_>, module: bool) -> Vec<Option<u64>> {
 }
 
 /// Value of every symbol of a module, and the names of those that other images define.
-fn link_symbols<'d>(elf: &Elf<'d>, addrs: &[Option<u64>]) -> Result<(Vec<u64>, Vec<&'d str>)> {
-    let mut linked = Vec::new();
+fn link_symbols<'d>(elf: &Elf<'d>, addrs: &[Option<u64>]) -> (Vec<u64>, Vec<&'d str>) {
     let mut imports = Vec::new();
-    elf.symbols(|number, s| {
-        linked.push(match s.section {
-            elf::SHN_UNDEF if number > 0 => {
-                imports.push(s.name);
-                layout::IMPORTS.wrapping_add((imports.len() as u64 - 1) * layout::IMPORT_STRIDE)
-            }
-            elf::SHN_ABS => s.value,
-            section => {
-                let base = addrs.get(section as usize).copied().flatten().unwrap_or(0);
-                base.wrapping_add(s.value)
-            }
-        });
-    })?;
-    let names = elf.symbol_names();
-    let name = |at: &u32| {
-        names
-            .as_ref()
-            .and_then(|n| str::from_utf8(n.name(*at)).ok())
-            .unwrap_or_default()
+    let value = |(number, s): (usize, elf::RawSymbol)| match s.section {
+        elf::SHN_UNDEF if number > 0 => {
+            imports.push(str::from_utf8(elf.symbol_name(s.name)).unwrap_or_default());
+            layout::IMPORTS.wrapping_add((imports.len() as u64 - 1) * layout::IMPORT_STRIDE)
+        }
+        elf::SHN_ABS => s.value,
+        section => {
+            let base = addrs.get(section as usize).copied().flatten().unwrap_or(0);
+            base.wrapping_add(s.value)
+        }
     };
-    Ok((linked, imports.iter().map(name).collect()))
+    let linked = elf.symbols().map(value).collect();
+    (linked, imports)
 }

@@ -14,7 +14,7 @@ use std::sync::OnceLock;
 use super::Section;
 use super::elf::{Elf, RawSymbol};
 use crate::addr::{Address, LinkAddr};
-use crate::error::{Finding, Result};
+use crate::error::Finding;
 use crate::table::Table;
 
 const STT_NOTYPE: u8 = 0;
@@ -53,8 +53,8 @@ pub(super) struct Packed {
     pub size: u32,
     /// Offset of the name in the string table.
     pub name: u32,
-    /// Ordinal of the `STT_FILE` symbol before it.
-    pub file: u32,
+    /// Number in the file's symbol table.
+    pub number: u32,
     pub kind: u8,
     pub bind: u8,
 }
@@ -97,6 +97,8 @@ pub struct SymTab<'d> {
     end: u64,
     strings: &'d [u8],
     symbols: Vec<Packed>,
+    /// Numbers of the `STT_FILE` symbols; each is followed by the local symbols of its file.
+    files: Vec<u32>,
     starts: Table<'static>,
     functions: Table<'static>,
     /// Symbol per row of `functions`, or [`GAP`].
@@ -111,62 +113,66 @@ impl<'d> SymTab<'d> {
         sections: &[Section<'d>],
         linked: Option<&[u64]>,
         findings: &mut Vec<Finding>,
-    ) -> Result<Self> {
+    ) -> Self {
+        if elf.symbol_count() == 0 {
+            return Self::empty();
+        }
         let (base, end) = span(sections);
-        let Some(names) = elf.symbol_names() else { return Ok(Self::empty()) };
-        let mut symbols = Vec::with_capacity(names.count);
-        let mut file = 0u32;
-        let mut outside = 0usize;
-        elf.symbols(|number, s: RawSymbol| {
-            if s.kind == STT_FILE {
-                file = number as u32;
-                return;
-            }
-            if s.is_section()
-                || !matches!(s.kind, STT_NOTYPE | STT_OBJECT | STT_FUNC | STT_GNU_IFUNC)
-            {
-                return;
-            }
-            let Some(section) = sections.get(s.section as usize).filter(|x| x.is_text()) else {
-                return;
-            };
-            let addr = linked
+        let value = |number: usize, s: &RawSymbol| {
+            linked
                 .and_then(|l| l.get(number).copied())
-                .unwrap_or(s.value);
+                .unwrap_or(s.value)
+        };
+        let strings = elf.strings();
+        let text: Vec<Option<(u64, u64)>> = sections
+            .iter()
+            .map(|s| s.addr.filter(|_| s.is_text()).map(|a| (a.0, s.size)))
+            .collect();
+        let mut order: Vec<(u32, u32)> = Vec::with_capacity(elf.symbol_count());
+        let mut files = Vec::new();
+        let mut outside = 0usize;
+        for (number, s) in elf.symbols() {
+            if s.kind == STT_FILE {
+                files.push(number as u32);
+            }
+            let Some((start, len)) = text.get(s.section as usize).copied().flatten() else {
+                continue;
+            };
+            if !matches!(s.kind, STT_NOTYPE | STT_OBJECT | STT_FUNC | STT_GNU_IFUNC) {
+                continue;
+            }
             // Names that kallsyms leaves out are labels; reading every name would touch all of the strings.
             let plain = s.kind == STT_FUNC && s.size > 0;
-            if !plain && !in_kallsyms(names.name(s.name)) {
-                return;
+            if !plain && !in_kallsyms(name_at(strings, s.name)) {
+                continue;
             }
+            let addr = value(number, &s);
             // A label may stand right behind its section's last byte (`_etext`).
-            let inside = section
-                .addr
-                .is_some_and(|a| addr.wrapping_sub(a.0) <= section.size);
+            let inside = addr.wrapping_sub(start) <= len;
             match addr.checked_sub(base).and_then(|o| u32::try_from(o).ok()) {
-                Some(offset) if inside => symbols.push(Packed {
-                    offset,
-                    size: u32::try_from(s.size.min(end.saturating_sub(addr))).unwrap_or(u32::MAX),
-                    name: s.name,
-                    file: if s.bind == STB_LOCAL { file } else { 0 },
-                    kind: s.kind,
-                    bind: s.bind,
-                }),
+                Some(offset) if inside => order.push((offset, number as u32)),
                 _ => outside += 1,
             }
-        })?;
-        if outside > 0 {
-            findings.push(Finding::new(
-                ".symtab",
-                0,
-                format!("{outside} code symbols lie outside their section"),
-            ));
         }
-        Ok(Self::new(
-            SymbolSource::Symtab,
-            (base, end),
-            names.strings(),
-            symbols,
-        ))
+        if outside > 0 {
+            let what = format!("{outside} code symbols lie outside their section");
+            findings.push(Finding::new(".symtab", 0, what));
+        }
+        let packed = |(offset, number): (u32, u32)| {
+            let s = elf.symbol(number as usize)?;
+            let room = end.saturating_sub(base).saturating_sub(offset.into());
+            let size = u32::try_from(s.size.min(room)).unwrap_or(u32::MAX);
+            Some(Packed {
+                offset,
+                size,
+                name: s.name,
+                number,
+                kind: s.kind,
+                bind: s.bind,
+            })
+        };
+        let symbols = by_offset(order).into_iter().filter_map(packed).collect();
+        Self::new(SymbolSource::Symtab, (base, end), strings, symbols, files)
     }
 
     pub(super) fn from_text(
@@ -174,11 +180,18 @@ impl<'d> SymTab<'d> {
         sections: &[Section<'d>],
         symbols: Vec<Packed>,
     ) -> Self {
-        Self::new(SymbolSource::Text, span(sections), text, symbols)
+        let order = by_offset(symbols.iter().map(|s| s.offset).zip(0..).collect());
+        let mut symbols: Vec<Packed> = order
+            .into_iter()
+            .map(|(_, i)| symbols[i as usize])
+            .collect();
+        let (base, end) = span(sections);
+        assume_sizes(&mut symbols, text, end.saturating_sub(base));
+        Self::new(SymbolSource::Text, (base, end), text, symbols, Vec::new())
     }
 
     pub(super) fn empty() -> Self {
-        Self::new(SymbolSource::None, (0, 0), &[], Vec::new())
+        Self::new(SymbolSource::None, (0, 0), &[], Vec::new(), Vec::new())
     }
 
     fn new(
@@ -186,11 +199,8 @@ impl<'d> SymTab<'d> {
         (base, end): (u64, u64),
         strings: &'d [u8],
         symbols: Vec<Packed>,
+        files: Vec<u32>,
     ) -> Self {
-        let mut symbols = by_offset(&symbols);
-        if source == SymbolSource::Text {
-            assume_sizes(&mut symbols, strings, end.saturating_sub(base));
-        }
         let starts =
             Table::new(base, symbols.iter().map(|s| s.offset).collect()).unwrap_or_default();
         let (keys, owners) = cover(&symbols);
@@ -201,6 +211,7 @@ impl<'d> SymTab<'d> {
             end,
             strings,
             symbols,
+            files,
             starts,
             functions,
             owners,
@@ -272,16 +283,22 @@ impl<'d> SymTab<'d> {
             return None;
         }
         let best = &self.symbols[owner as usize];
-        let same = |s: &Packed| s.size == best.size && (s.kind == STT_NOTYPE) == (best.kind == STT_NOTYPE);
+        let same =
+            |s: &Packed| s.size == best.size && (s.kind == STT_NOTYPE) == (best.kind == STT_NOTYPE);
         Some(self.preferred(owner as usize, |s| is_function(s) && same(s)))
     }
 
     /// Of the symbols at the address of number `first`, from there on, the one that the kernel prefers.
     fn preferred(&self, first: usize, fits: impl Fn(&Packed) -> bool) -> SymbolId {
         let offset = self.symbols[first].offset;
-        let aliases = (first..).zip(&self.symbols[first..]).take_while(|(_, s)| s.offset == offset);
-        let named = aliases.filter(|(_, s)| fits(s)).map(|(i, s)| (i, s, name_at(self.strings, s.name)));
-        let best = named.min_by(|(_, a, name_a), (_, b, name_b)| kernel_order((a, name_a), (b, name_b)));
+        let aliases = (first..)
+            .zip(&self.symbols[first..])
+            .take_while(|(_, s)| s.offset == offset);
+        let named = aliases
+            .filter(|(_, s)| fits(s))
+            .map(|(i, s)| (i, s, name_at(self.strings, s.name)));
+        let best =
+            named.min_by(|(_, a, name_a), (_, b, name_b)| kernel_order((a, name_a), (b, name_b)));
         SymbolId(best.map_or(first, |(i, ..)| i) as u32)
     }
 
@@ -321,21 +338,27 @@ impl<'d> SymTab<'d> {
             .filter(move |id| self.name(*id) == name)
     }
 
+    /// Which source file's local symbol `id` is; `None` for a global one.
+    fn file(&self, id: SymbolId) -> Option<usize> {
+        let s = &self.symbols[id.0 as usize];
+        (s.bind == STB_LOCAL).then(|| self.files.partition_point(|f| *f < s.number))
+    }
+
     /// The function that `id` is a cold part of. Equal names are told apart by their source file's symbol.
     pub fn cold_parent(&self, id: SymbolId) -> Parent {
         let Some(base) = cold_base(self.name(id)) else {
             return Parent::NotCold;
         };
-        let file = self.symbols[id.0 as usize].file;
+        let file = self.file(id);
         let mut found: Vec<SymbolId> = self
             .named(base)
             .filter(|p| is_function(&self.symbols[p.0 as usize]))
             .collect();
-        if found.len() > 1 && file != 0 {
+        if found.len() > 1 && file.is_some() {
             let here: Vec<_> = found
                 .iter()
                 .copied()
-                .filter(|p| self.symbols[p.0 as usize].file == file)
+                .filter(|p| self.file(*p) == file)
                 .collect();
             if !here.is_empty() {
                 found = here;
@@ -453,52 +476,67 @@ fn assume_sizes(symbols: &mut [Packed], strings: &[u8], end: u64) {
     }
 }
 
-/// Disjoint runs of text and the function that owns each: (offset, symbol or [`GAP`]).
+/// Disjoint runs of text and the function that owns each: (offset, symbol or [`GAP`]). Of functions that begin
+/// at the same address the largest counts, FUNC before NOTYPE; of functions that overlap without nesting, the
+/// one that began later goes on alone.
 fn cover(symbols: &[Packed]) -> (Vec<u32>, Vec<u32>) {
-    let (mut keys, mut owners) = (
-        Vec::with_capacity(symbols.len()),
-        Vec::with_capacity(symbols.len()),
-    );
-    // Functions that are open at the current offset, innermost last: (end, symbol).
-    let mut open: Vec<(u32, u32)> = Vec::new();
-    let mut first = 0;
-    for run in symbols.chunk_by(|a, b| a.offset == b.offset) {
-        let functions = run.iter().enumerate().filter(|(_, s)| is_function(s));
-        let best = functions.max_by_key(|(i, s)| (s.size, s.kind != STT_NOTYPE, usize::MAX - i));
-        if let Some((i, s)) = best {
-            close(&mut open, s.offset, &mut keys, &mut owners);
-            open.push((s.offset.saturating_add(s.size), (first + i) as u32));
-            keys.push(s.offset);
-            owners.push((first + i) as u32);
+    let mut keys: Vec<u32> = Vec::with_capacity(symbols.len() * 2);
+    let mut owners: Vec<u32> = Vec::with_capacity(symbols.len() * 2);
+    // Functions around the innermost one: (end, symbol).
+    let mut outer: Vec<(u32, u32)> = Vec::new();
+    let mut inner = (0u32, GAP);
+    for (s, number) in symbols.iter().zip(0u32..).filter(|(s, _)| is_function(s)) {
+        if inner.1 != GAP && symbols[inner.1 as usize].offset == s.offset {
+            let best = &symbols[inner.1 as usize];
+            if (s.size, s.kind != STT_NOTYPE) > (best.size, best.kind != STT_NOTYPE) {
+                inner = (s.offset.saturating_add(s.size), number);
+                owners.pop();
+                owners.push(number);
+            }
+            continue;
         }
-        first += run.len();
+        while inner.1 != GAP && inner.0 <= s.offset {
+            let end = inner.0;
+            inner = leave(&mut outer, end);
+            if end < s.offset || inner.1 != GAP {
+                keys.push(end);
+                owners.push(inner.1);
+            }
+        }
+        if inner.1 != GAP {
+            outer.push(inner);
+        }
+        inner = (s.offset.saturating_add(s.size), number);
+        keys.push(s.offset);
+        owners.push(number);
     }
-    close(&mut open, u32::MAX, &mut keys, &mut owners);
+    while inner.1 != GAP {
+        keys.push(inner.0);
+        inner = leave(&mut outer, inner.0);
+        owners.push(inner.1);
+    }
     (keys, owners)
 }
 
-/// Ends the functions that end at or before `upto`. Of functions that overlap without nesting, the one that
-/// began later goes on alone.
-fn close(open: &mut Vec<(u32, u32)>, upto: u32, keys: &mut Vec<u32>, owners: &mut Vec<u32>) {
-    while let Some((end, _)) = open.last().copied().filter(|(end, _)| *end <= upto) {
-        while open.last().is_some_and(|(e, _)| *e <= end) {
-            open.pop();
+/// The innermost function of `outer` that reaches beyond `end`.
+fn leave(outer: &mut Vec<(u32, u32)>, end: u32) -> (u32, u32) {
+    while let Some(next) = outer.pop() {
+        if next.0 > end {
+            return next;
         }
-        keys.push(end);
-        owners.push(open.last().map_or(GAP, |(_, owner)| *owner));
     }
+    (0, GAP)
 }
 
-/// The symbols in order of their offsets, equal ones in the order given. A radix sort: comparing 90,000
-/// symbols takes longer than everything else that a single lookup does.
-fn by_offset(symbols: &[Packed]) -> Vec<Packed> {
-    const BITS: u32 = 11;
-    let top = symbols.iter().map(|s| s.offset).max().unwrap_or(0);
-    let mut order: Vec<(u32, u32)> = symbols.iter().map(|s| s.offset).zip(0..).collect();
+/// Pairs in order of their first parts, equal ones in the order given. A radix sort: comparing 100,000 symbols
+/// takes longer than everything else that a single lookup does.
+fn by_offset(mut order: Vec<(u32, u32)>) -> Vec<(u32, u32)> {
+    const BITS: u32 = 13;
+    let top = order.iter().map(|(offset, _)| *offset).max().unwrap_or(0);
     let mut next = vec![(0, 0); order.len()];
     for shift in (0..32 - top.leading_zeros()).step_by(BITS as usize) {
         let digit = |offset: u32| (offset >> shift) as usize & ((1 << BITS) - 1);
-        let mut starts = [0usize; 1 << BITS];
+        let mut starts = [0u32; 1 << BITS];
         for (offset, _) in &order {
             starts[digit(*offset)] += 1;
         }
@@ -508,12 +546,12 @@ fn by_offset(symbols: &[Packed]) -> Vec<Packed> {
         }
         for pair in &order {
             let at = &mut starts[digit(pair.0)];
-            next[*at] = *pair;
+            next[*at as usize] = *pair;
             *at += 1;
         }
         std::mem::swap(&mut order, &mut next);
     }
-    order.iter().map(|(_, i)| symbols[*i as usize]).collect()
+    order
 }
 
 fn fnv(name: &[u8]) -> u32 {
