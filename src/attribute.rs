@@ -207,7 +207,7 @@ pub fn attribute<'d>(
     let covering = symbols.function(at);
     if image.fixups().blocks_at(at).is_empty() {
         match covering {
-            Some(id) => direct(image, id, &mut out),
+            Some(id) => direct(image, at, id, &mut out),
             None => uncovered(image, at, &mut out),
         }
     } else {
@@ -218,8 +218,18 @@ pub fn attribute<'d>(
 }
 
 /// A function covers the PC, and no fixup of another function leads there.
-fn direct<'d>(image: &Image<'d>, id: SymbolId, out: &mut Attribution<'d>) {
+fn direct<'d>(image: &Image<'d>, at: LinkAddr, id: SymbolId, out: &mut Attribution<'d>) {
     let symbols = image.symbols();
+    if let Some(thunk) = out
+        .nearest
+        .as_ref()
+        .filter(|n| is_trampoline(n.name))
+        .and_then(|_| symbols.nearest(at))
+    {
+        out.basis = Basis::Trampoline;
+        settle(out, vec![function(image, thunk)]);
+        return;
+    }
     let found = parents(image, id);
     out.basis = if symtab::cold_base(symbols.name(id)).is_some() {
         Basis::Cold
@@ -292,7 +302,14 @@ fn uncovered<'d>(image: &Image<'d>, at: LinkAddr, out: &mut Attribution<'d>) {
         return;
     };
     let label = image.symbols().get(id);
-    if is_trampoline(label.name) {
+    if is_trampoline(label.name)
+        && runs_into(
+            image,
+            label.addr,
+            label.addr.offset(label.extent as i64),
+            at,
+        )
+    {
         out.basis = Basis::Trampoline;
         settle(out, vec![function(image, id)]);
         return;
@@ -360,10 +377,12 @@ fn in_fixup<'d>(
     }
     let mut functions: Vec<Function<'d>> = origins.iter().map(|o| o.function.clone()).collect();
     // Code that a function reaches by itself as well is that function's, too.
-    if let Some(id) = covering.filter(|id| reached_from_start(image, *id, at)) {
+    let itself =
+        |id: &SymbolId| image.symbols().sizes_assumed() || reached_from_start(image, *id, at);
+    if let Some(id) = covering.filter(itself) {
         functions.extend(parents(image, id));
         out.notes.push(format!(
-            "{} also runs this code itself",
+            "{} may run this code itself",
             image.symbols().name(id)
         ));
     }
@@ -422,6 +441,11 @@ fn reached_from_start(image: &Image<'_>, id: SymbolId, at: LinkAddr) -> bool {
     if landed.contains(&start) {
         return false;
     }
+    runs_into(image, start, end, at)
+}
+
+/// Whether execution that begins at `start` and stays below `end` comes to `at` without any exception.
+fn runs_into(image: &Image<'_>, start: LinkAddr, end: LinkAddr, at: LinkAddr) -> bool {
     let mut seen = BTreeSet::new();
     let mut pending = vec![start];
     while let Some(place) = pending.pop() {
@@ -436,11 +460,11 @@ fn reached_from_start(image: &Image<'_>, id: SymbolId, at: LinkAddr) -> bool {
         }
         let next = place.offset(i.len.into());
         match i.flow {
-            Flow::Next | Flow::Call(_) | Flow::IndirectCall => pending.push(next),
-            Flow::Branch(t) => pending.extend([next, t]),
+            Flow::Next | Flow::IndirectCall => pending.push(next),
+            Flow::Branch(t) | Flow::Call(t) => pending.extend([next, t]),
             Flow::Jump(t) => pending.push(t),
             // A jump table may lead anywhere in the function.
-            Flow::IndirectJump => return true,
+            Flow::IndirectJump => return image.symbols().function(place).is_some(),
             Flow::Return | Flow::Stop => {}
         }
     }

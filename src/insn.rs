@@ -110,6 +110,12 @@ pub fn call_before(image: &Image<'_>, start: LinkAddr, ret: LinkAddr) -> CallBef
         Flow::IndirectCall => indirect = true,
         _ => {}
     };
+    // Where the image holds only pieces of a function, decoding begins with the piece.
+    let piece = image
+        .text_section(ret.offset(-1))
+        .and_then(|s| s.addr)
+        .unwrap_or(start);
+    let start = start.max(piece);
     if let Some((_, last)) = sweep(image, start, ret)
         .last()
         .filter(|(at, i)| at.offset(i.len.into()) == ret)

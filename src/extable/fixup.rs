@@ -12,7 +12,7 @@ use super::walk::{self, Exit, Scope};
 use crate::addr::{Address, LinkAddr};
 use crate::error::Finding;
 use crate::image::Image;
-use crate::image::symtab::{self, SymbolId};
+use crate::image::symtab::{self, Parent, SymbolId};
 use crate::table::Table;
 
 /// Instructions walked in one image at most; 5.10 has under 2,000.
@@ -174,12 +174,18 @@ impl FixupMap {
                 ));
                 break;
             }
+            let mut owners: Vec<SymbolId> = members
+                .iter()
+                .filter_map(|i| rows[*i as usize].owner)
+                .collect();
+            owners.extend(owners.clone().into_iter().flat_map(|o| parents(image, o)));
             let walk = walk::walk(
                 image,
                 landing,
                 Scope {
                     home,
                     record_home: foreign,
+                    owners: &owners,
                 },
             );
             walked += walk.code.len() + 1;
@@ -362,6 +368,15 @@ fn classify(image: &Image<'_>, e: &Entry) -> Row {
         landing,
         owner,
         block: None,
+    }
+}
+
+/// The functions that `id` was split from, if it is a cold part.
+fn parents(image: &Image<'_>, id: SymbolId) -> Vec<SymbolId> {
+    match image.symbols().cold_parent(id) {
+        Parent::One(parent) => vec![parent],
+        Parent::Many(all) => all,
+        Parent::NotCold | Parent::Missing => Vec::new(),
     }
 }
 

@@ -25,13 +25,15 @@ pub enum Exit {
     Stop,
 }
 
-/// Where a walk is confined to.
+/// What a walk counts as outside the origins.
 #[derive(Clone, Copy, Debug)]
-pub struct Scope {
+pub struct Scope<'s> {
     /// The function that holds the landing, if one does: also followed.
     pub home: Option<SymbolId>,
     /// Whether instructions inside `home` are recorded too.
     pub record_home: bool,
+    /// The functions of the faulting instructions: code that gets there has come home.
+    pub owners: &'s [SymbolId],
 }
 
 /// Fixup code reached from one landing.
@@ -46,20 +48,28 @@ pub struct Walk {
 }
 
 /// Follows the code at `landing` through anonymous text (and `scope.home`): direct jumps, both ways of
-/// branches, past calls, and through every replacement that alternatives may patch in.
-pub fn walk(image: &Image<'_>, landing: LinkAddr, scope: Scope) -> Walk {
+/// branches, past calls, and through every replacement that alternatives may patch in. A jump into the middle
+/// of a function that owns none of the faulting instructions is followed, too: that code runs for the origin.
+pub fn walk(image: &Image<'_>, landing: LinkAddr, scope: Scope<'_>) -> Walk {
     let mut walk = Walk::default();
     let mut seen = BTreeSet::new();
     let mut exits = BTreeSet::new();
-    let mut pending = vec![landing];
-    while let Some(at) = pending.pop() {
+    // Where to go on, and whether the jump there stands in the code of the landing's function.
+    let mut pending = vec![(landing, false)];
+    while let Some((at, from_home)) = pending.pop() {
         let owner = image.symbols().function(at);
         if owner.is_none() && is_patch_stub(image, at) {
             continue;
         }
-        if owner.is_some() && owner != scope.home {
-            exits.insert(leave(image, at, owner));
-            continue;
+        if let Some(id) = owner.filter(|o| scope.home != Some(*o)) {
+            let exit = leave(image, at, id);
+            // Functions jump into each other in the ordinary course of things; without sizes that is not known.
+            let ordinary = from_home && !image.symbols().sizes_assumed();
+            let home = scope.owners.is_empty() || scope.owners.contains(&id);
+            if home || ordinary || !matches!(exit, Exit::Resume(_)) {
+                exits.insert(exit);
+                continue;
+            }
         }
         if !seen.insert(at) {
             continue;
@@ -68,7 +78,7 @@ pub fn walk(image: &Image<'_>, landing: LinkAddr, scope: Scope) -> Walk {
             walk.truncated = true;
             break;
         }
-        let recorded = owner.is_none() || scope.record_home;
+        let recorded = owner != scope.home || owner.is_none() || scope.record_home;
         let Some(insn) = insn::decode(image.code(at), at, image.bits()) else {
             exits.insert(Exit::Stop);
             continue;
@@ -81,10 +91,11 @@ pub fn walk(image: &Image<'_>, landing: LinkAddr, scope: Scope) -> Walk {
         let last_call = owner.is_some()
             && matches!(insn.flow, Flow::Call(_) | Flow::IndirectCall)
             && image.symbols().function(behind) != owner;
+        let mut next = Vec::new();
         if last_call {
             exits.insert(Exit::Stop);
         } else {
-            follow(at, insn, &mut pending, &mut exits);
+            follow(at, insn, &mut next, &mut exits);
         }
         for alt in image.alternatives().at(at) {
             if recorded && alt.len > insn.len {
@@ -98,7 +109,7 @@ pub fn walk(image: &Image<'_>, landing: LinkAddr, scope: Scope) -> Walk {
                 let mut inner = Vec::new();
                 follow(place, insn, &mut inner, &mut exits);
                 // Targets inside the replacement are reached by the sweep; the one behind it is the site's end.
-                pending.extend(
+                next.extend(
                     inner
                         .into_iter()
                         .filter(|t| t.since(from).is_none_or(|o| o > len)),
@@ -109,9 +120,11 @@ pub fn walk(image: &Image<'_>, landing: LinkAddr, scope: Scope) -> Walk {
                 );
             }
             if open {
-                pending.push(at.offset(alt.len.into()));
+                next.push(at.offset(alt.len.into()));
             }
         }
+        let from_home = owner.is_some() && owner == scope.home;
+        pending.extend(next.into_iter().map(|t| (t, from_home)));
     }
     walk.code.sort_unstable();
     walk.code.dedup_by_key(|(at, _)| *at);
@@ -140,10 +153,7 @@ fn follow(at: LinkAddr, insn: Insn, pending: &mut Vec<LinkAddr>, exits: &mut BTr
 }
 
 /// The exit by reaching `at`, which function `owner` covers.
-fn leave(image: &Image<'_>, at: LinkAddr, owner: Option<SymbolId>) -> Exit {
-    let Some(owner) = owner else {
-        return Exit::Stop;
-    };
+fn leave(image: &Image<'_>, at: LinkAddr, owner: SymbolId) -> Exit {
     let symbol = image.symbols().get(owner);
     if insn::is_return_thunk(symbol.name) {
         Exit::Return
@@ -154,15 +164,20 @@ fn leave(image: &Image<'_>, at: LinkAddr, owner: Option<SymbolId>) -> Exit {
     }
 }
 
-/// Whether function `id` may leave to code that no function covers, by a cheap test without false denials:
-/// any two bytes that look like a branch count.
+/// Whether function `id` may leave to code that no function covers (or, without sizes, that another one only
+/// seems to cover), by a cheap test without false denials: any two bytes that look like a branch count.
 pub fn may_reach_anonymous(image: &Image<'_>, id: SymbolId) -> bool {
     let (start, end) = image.symbols().range(id);
     let code = image.code(start);
     let len = end.since(start).unwrap_or(0).min(code.len() as u64) as usize;
+    let symbols = image.symbols();
+    let outside = |target: LinkAddr| match symbols.function(target) {
+        None => true,
+        Some(other) => symbols.sizes_assumed() && symbols.range(other).0 != target,
+    };
     let anonymous = |target: LinkAddr| {
         target.since(start).is_none_or(|o| o >= len as u64)
-            && image.symbols().function(target).is_none()
+            && outside(target)
             && image
                 .text_section(target)
                 .is_some_and(|s| s.name != ".altinstr_aux")

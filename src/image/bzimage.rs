@@ -52,7 +52,7 @@ pub fn payload(bytes: &[u8]) -> Result<&[u8]> {
     if super::storage::Packing::of(slice) == super::storage::Packing::None {
         return Err(Error::new(
             ErrorKind::Unsupported,
-            "kernel payload is neither gzip, xz, zstd nor ELF",
+            "kernel payload is neither gzip, xz, zstd, LZ4 nor ELF",
         )
         .at(start));
     }

@@ -112,6 +112,8 @@ pub enum Packing {
     Xz,
     /// zstd
     Zstd,
+    /// LZ4 in its legacy frame, as `lz4 -l` writes it for bootable images
+    Lz4,
     /// zlib; inside ELF sections only, never recognised by its first bytes
     Zlib,
     /// Something else.
@@ -126,6 +128,7 @@ impl Packing {
             [0x1f, 0x8b, ..] => Packing::Gzip,
             [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Packing::Xz,
             [0x28, 0xb5, 0x2f, 0xfd, ..] => Packing::Zstd,
+            [0x02, 0x21, 0x4c, 0x18, ..] => Packing::Lz4,
             _ if super::bzimage::is_bzimage(bytes) => Packing::BzImage,
             _ => Packing::None,
         }
@@ -145,6 +148,10 @@ impl Packing {
             Packing::Zlib => flate2::read::ZlibDecoder::new(bytes)
                 .take(limit.saturating_add(1))
                 .read_to_end(&mut out),
+            Packing::Lz4 => {
+                return unpack_lz4(bytes, limit)
+                    .ok_or_else(|| corrupt("a block does not decode".to_owned()));
+            }
             Packing::Xz => lzma_rust2::XzReader::new(bytes, false)
                 .take(limit.saturating_add(1))
                 .read_to_end(&mut out),
@@ -177,6 +184,30 @@ impl Packing {
             format!("{self:?}: built without the feature `compression`"),
         ))
     }
+}
+
+/// The legacy LZ4 frame: a magic number, then blocks of at most 8 MiB, each behind its packed size. The kernel's
+/// build appends the unpacked size, which no block follows (scripts/Makefile.lib `cmd_lz4`).
+#[cfg(feature = "compression")]
+fn unpack_lz4(bytes: &[u8], limit: u64) -> Option<Vec<u8>> {
+    const BLOCK: usize = 8 << 20;
+    let mut out = Vec::new();
+    let mut block = vec![0; BLOCK];
+    let mut at = 4;
+    while let Some(len) = crate::bytes::u32_at(bytes, at) {
+        at += 4;
+        if at == bytes.len() {
+            break;
+        }
+        let packed = bytes.get(at..at.checked_add(len as usize)?)?;
+        let unpacked = lz4_flex::block::decompress_into(packed, &mut block).ok()?;
+        out.extend_from_slice(block.get(..unpacked)?);
+        at += packed.len();
+        if out.len() as u64 > limit {
+            return None;
+        }
+    }
+    Some(out)
 }
 
 #[cfg(test)]
