@@ -107,13 +107,12 @@ fn log(
     filter.finish(out)?;
     out.flush()?;
     if filter.unresolved > 0 {
-        open::warn(
-            &args.images,
-            &format!(
-                "{} frames are of symbols that no image given has",
-                filter.unresolved
-            ),
+        let first = filter.first_unresolved.unwrap_or_default();
+        let what = format!(
+            "{} frames are of symbols that no image given has (first: {first})",
+            filter.unresolved
         );
+        open::warn(&args.images, &what);
         return Ok(Exit::Partial);
     }
     Ok(Exit::Done)

@@ -13,6 +13,7 @@ use std::sync::OnceLock;
 
 use super::Section;
 use super::elf::{Elf, RawSymbol};
+use super::layout::INIT;
 use crate::addr::{Address, LinkAddr};
 use crate::error::Finding;
 use crate::table::Table;
@@ -93,8 +94,8 @@ pub enum Parent {
 pub struct SymTab<'d> {
     source: SymbolSource,
     base: u64,
-    /// End of text, bytes from the base.
-    end: u64,
+    /// First byte and end of what is loaded in one piece; symbols do not reach beyond.
+    regions: Vec<(u64, u64)>,
     strings: &'d [u8],
     symbols: Vec<Packed>,
     /// Numbers of the `STT_FILE` symbols; each is followed by the local symbols of its file.
@@ -117,7 +118,8 @@ impl<'d> SymTab<'d> {
         if elf.symbol_count() == 0 {
             return Self::empty();
         }
-        let (base, end) = span(sections);
+        let regions = regions(sections, linked.is_some());
+        let (base, end) = span(&regions);
         let value = |number: usize, s: &RawSymbol| {
             linked
                 .and_then(|l| l.get(number).copied())
@@ -172,7 +174,7 @@ impl<'d> SymTab<'d> {
             })
         };
         let symbols = by_offset(order).into_iter().filter_map(packed).collect();
-        Self::new(SymbolSource::Symtab, (base, end), strings, symbols, files)
+        Self::new(SymbolSource::Symtab, regions, strings, symbols, files)
     }
 
     pub(super) fn from_text(
@@ -185,22 +187,24 @@ impl<'d> SymTab<'d> {
             .into_iter()
             .map(|(_, i)| symbols[i as usize])
             .collect();
-        let (base, end) = span(sections);
+        let regions = regions(sections, false);
+        let (base, end) = span(&regions);
         assume_sizes(&mut symbols, text, end.saturating_sub(base));
-        Self::new(SymbolSource::Text, (base, end), text, symbols, Vec::new())
+        Self::new(SymbolSource::Text, regions, text, symbols, Vec::new())
     }
 
     pub(super) fn empty() -> Self {
-        Self::new(SymbolSource::None, (0, 0), &[], Vec::new(), Vec::new())
+        Self::new(SymbolSource::None, Vec::new(), &[], Vec::new(), Vec::new())
     }
 
     fn new(
         source: SymbolSource,
-        (base, end): (u64, u64),
+        regions: Vec<(u64, u64)>,
         strings: &'d [u8],
         symbols: Vec<Packed>,
         files: Vec<u32>,
     ) -> Self {
+        let (base, _) = span(&regions);
         let starts =
             Table::new(base, symbols.iter().map(|s| s.offset).collect()).unwrap_or_default();
         let (keys, owners) = cover(&symbols);
@@ -208,7 +212,7 @@ impl<'d> SymTab<'d> {
         SymTab {
             source,
             base,
-            end,
+            regions,
             strings,
             symbols,
             files,
@@ -251,10 +255,18 @@ impl<'d> SymTab<'d> {
         let next = later
             .get(later.partition_point(|n| n.offset == s.offset))
             .map(|n| u64::from(n.offset));
-        let next = next.unwrap_or(self.end.saturating_sub(self.base));
+        let addr = self.base.wrapping_add(u64::from(s.offset));
+        let region = self
+            .regions
+            .iter()
+            .find(|(start, end)| (*start..=*end).contains(&addr));
+        let end = region
+            .map_or(addr, |(_, end)| *end)
+            .saturating_sub(self.base);
+        let next = next.map_or(end, |n| n.min(end));
         Symbol {
             name: self.name(id),
-            addr: LinkAddr(self.base.wrapping_add(u64::from(s.offset))),
+            addr: LinkAddr(addr),
             size: (s.size > 0 && !self.sizes_assumed()).then_some(u64::from(s.size)),
             extent: next.saturating_sub(u64::from(s.offset)),
             global: s.bind != STB_LOCAL,
@@ -415,20 +427,37 @@ fn is_function(s: &Packed) -> bool {
     s.size > 0 && s.kind != STT_OBJECT
 }
 
-fn span(sections: &[Section<'_>]) -> (u64, u64) {
+/// What is loaded in one piece: all text, or a module's core and init text, each up to its last page's end as
+/// the loader's `find_kallsyms_symbol()` takes it (kernel/module/kallsyms.c).
+fn regions(sections: &[Section<'_>], module: bool) -> Vec<(u64, u64)> {
     let text = || {
         sections
             .iter()
             .filter(|s| s.is_text())
             .filter_map(|s| Some((s.addr?.0, s.size)))
     };
-    let base = text().map(|(a, _)| a).min().unwrap_or(0);
-    (
-        base,
-        text()
+    let around = |wanted: &dyn Fn(u64) -> bool| {
+        let start = text().map(|(a, _)| a).filter(|a| wanted(*a)).min()?;
+        let end = text()
+            .filter(|(a, _)| wanted(*a))
             .map(|(a, size)| a.saturating_add(size))
-            .max()
-            .unwrap_or(0),
+            .max()?;
+        Some((start, end))
+    };
+    if !module {
+        return around(&|_| true).into_iter().collect();
+    }
+    let pages =
+        |(start, end): (u64, u64)| (start, end.checked_next_multiple_of(4096).unwrap_or(end));
+    let (core, init) = (around(&|a| a < INIT), around(&|a| a >= INIT));
+    core.into_iter().chain(init).map(pages).collect()
+}
+
+/// First address and end of all regions.
+fn span(regions: &[(u64, u64)]) -> (u64, u64) {
+    (
+        regions.first().map_or(0, |r| r.0),
+        regions.last().map_or(0, |r| r.1),
     )
 }
 

@@ -46,6 +46,8 @@ pub struct Filter<'k, 'd> {
     pub fixups: usize,
     /// Frames whose symbol or size no image has.
     pub unresolved: usize,
+    /// The first of them, as printed.
+    pub first_unresolved: Option<String>,
 }
 
 impl<'k, 'd> Filter<'k, 'd> {
@@ -57,6 +59,7 @@ impl<'k, 'd> Filter<'k, 'd> {
             held: VecDeque::new(),
             fixups: 0,
             unresolved: 0,
+            first_unresolved: None,
         }
     }
 
@@ -67,7 +70,8 @@ impl<'k, 'd> Filter<'k, 'd> {
         let frame = line::frame(content);
         let waiting = frame.and_then(|f| self.enter(&f));
         if !self.held.is_empty() {
-            if let Some(caller) = self.caller(frame.filter(|f| f.kind == LineKind::Frame)) {
+            let vouched = frame.filter(|f| f.kind == LineKind::Frame);
+            if let Some([caller]) = vouched.and_then(|f| <[_; 1]>::try_from(self.locate(&f)).ok()) {
                 self.release(Some(caller), out)?;
             } else if self.held.len() >= MAX_HELD || ends_report(content) {
                 self.release(None, out)?;
@@ -93,7 +97,17 @@ impl<'k, 'd> Filter<'k, 'd> {
 
     /// The frame as a place, when it lies in fixup code; counts what cannot be resolved.
     fn enter(&mut self, f: &FrameLine<'_>) -> Option<Waiting<'k, 'd>> {
-        let located = self.locate(f)?;
+        let located = match self.locate(f)[..] {
+            [one] => one,
+            [] => {
+                self.unresolved += 1;
+                let printed = || format!("{}+{:#x}/{:#x}", f.name, f.offset, f.size);
+                self.first_unresolved.get_or_insert_with(printed);
+                return None;
+            }
+            // Functions of one name and size: the text does not tell them apart.
+            _ => return None,
+        };
         let image = &located.placed.image;
         let pc = match f.kind {
             LineKind::Rip => Pc::Exact(located.link),
@@ -110,7 +124,8 @@ impl<'k, 'd> Filter<'k, 'd> {
         })
     }
 
-    fn locate(&mut self, f: &FrameLine<'_>) -> Option<Located<'k, 'd>> {
+    /// The places that a frame may be: one, or none when no image has the symbol in that size.
+    fn locate(&self, f: &FrameLine<'_>) -> Vec<Located<'k, 'd>> {
         let query = SymbolQuery {
             module: Some(f.module.unwrap_or("vmlinux")),
             name: f.name,
@@ -119,23 +134,11 @@ impl<'k, 'd> Filter<'k, 'd> {
         };
         let other = f.module.filter(|m| self.kernel.image(m).is_none());
         let kernel = other.map_or(Some(self.kernel), self.module);
-        let found = kernel
+        let mut found = kernel
             .map(|k| query::resolve(k, &query))
             .unwrap_or_default();
-        match found[..] {
-            [one] if one.size_fits == Some(true) => Some(one.located),
-            _ => {
-                self.unresolved += 1;
-                None
-            }
-        }
-    }
-
-    fn caller(&mut self, frame: Option<FrameLine<'_>>) -> Option<Located<'k, 'd>> {
-        let before = self.unresolved;
-        let found = frame.and_then(|f| self.locate(&f));
-        self.unresolved = before;
-        found
+        found.retain(|m| m.size_fits == Some(true));
+        found.into_iter().map(|m| m.located).collect()
     }
 
     /// Writes the held lines; those that wait get `caller`, the first frame the unwinder vouches for behind them.
