@@ -1,6 +1,55 @@
-//! placeholder
+//! Names the function behind any PC of an x86_64 Linux kernel, and says how it is known.
+//!
+//! Code that may fault lists itself in `__ex_table`: faulting instruction, *landing*. When it faults, execution
+//! goes on at the landing, which up to Linux 5.16 mostly lay in an anonymous section `.fixup`, and still may lie
+//! in a shared handler or a cold part. A backtrace then shows whatever symbol stands before the landing, and the
+//! function that faulted is lost. This crate reads the tables, follows every landing's code, and answers for any
+//! address which function it belongs to (the *origin*), with the evidence and with all candidates where the
+//! evidence does not decide.
+//!
+//! # Map
+//!
+//! | layer | modules | rule |
+//! |---|---|---|
+//! | L0 vocabulary | [`addr`], [`bytes`], [`error`], [`regs`], [`table`] | std only |
+//! | L1 formats | [`image`], [`orc`], [`extable`], [`insn`], [`btf`], [`lines`] | bytes to tables; no runtime address |
+//! | L2 world | [`kernel`] | images at runtime addresses |
+//! | L3 engine | [`attribute`](mod@attribute), [`query`], [`symbolize`] | pure: no files, clock, environment, printing |
+//! | L4 products | [`oops`], `report` | |
+//! | L5 program | the binary | clap, terminal, environment |
+//!
+//! A lower layer never imports a higher one, with one exception: [`image::Image`] caches the tables of L1 that
+//! are parsed from it.
+//!
+//! # Invariants
+//!
+//! * A [link address](addr::LinkAddr) and a [runtime address](addr::Addr) are different types; so are an exact
+//!   and a return [PC](addr::Pc), and only [`Pc::lookup`](addr::Pc::lookup) subtracts one.
+//! * What others print (the nearest symbol) is never replaced: it stands beside what was derived.
+//! * Damaged input gives what could be read, and [findings](error::Finding). Nothing panics, recurses or
+//!   allocates without a bound.
+//! * Every third-party crate is named in one place only.
+//!
+//! # Example
+//!
+//! ```
+//! use std::path::Path;
+//! use fixtrace::addr::{LinkAddr, Pc};
+//! use fixtrace::attribute::{Basis, Certainty, attribute};
+//! use fixtrace::image::{Image, Storage};
+//!
+//! let storage = Storage::new();
+//! let image = Image::open(Path::new("testdata/fixtures/demo-5.10.elf"), &storage)?;
+//! // What a kernel log calls `.E_copy+0x33/0xda`.
+//! let answer = attribute(&image, Pc::Exact(LinkAddr(0xffffffff81c01d27)), None);
+//! assert_eq!(answer.nearest.unwrap().name, ".E_copy");
+//! assert_eq!(answer.function.unwrap().name, "copy_user_enhanced_fast_string");
+//! assert_eq!((answer.basis, answer.certainty), (Basis::Fixup, Certainty::Exact));
+//! # Ok::<(), fixtrace::error::Error>(())
+//! ```
 #![warn(missing_docs)]
 #![deny(unsafe_code)]
+
 pub mod addr;
 pub mod attribute;
 pub mod btf;

@@ -126,10 +126,7 @@ impl<'d> SymTab<'d> {
                 .unwrap_or(s.value)
         };
         let strings = elf.strings();
-        let text: Vec<Option<(u64, u64)>> = sections
-            .iter()
-            .map(|s| s.addr.filter(|_| s.is_text()).map(|a| (a.0, s.size)))
-            .collect();
+        let text: Vec<bool> = sections.iter().map(Section::is_text).collect();
         let mut order: Vec<(u32, u32)> = Vec::with_capacity(elf.symbol_count());
         let mut files = Vec::new();
         let mut outside = 0usize;
@@ -137,9 +134,9 @@ impl<'d> SymTab<'d> {
             if s.kind == STT_FILE {
                 files.push(number as u32);
             }
-            let Some((start, len)) = text.get(s.section as usize).copied().flatten() else {
+            if !text.get(s.section as usize).is_some_and(|is_text| *is_text) {
                 continue;
-            };
+            }
             if !matches!(s.kind, STT_NOTYPE | STT_OBJECT | STT_FUNC | STT_GNU_IFUNC) {
                 continue;
             }
@@ -149,15 +146,15 @@ impl<'d> SymTab<'d> {
                 continue;
             }
             let addr = value(number, &s);
-            // A label may stand right behind its section's last byte (`_etext`).
-            let inside = addr.wrapping_sub(start) <= len;
+            // `_etext` stands right behind the last byte.
+            let inside = addr <= end;
             match addr.checked_sub(base).and_then(|o| u32::try_from(o).ok()) {
                 Some(offset) if inside => order.push((offset, number as u32)),
                 _ => outside += 1,
             }
         }
         if outside > 0 {
-            let what = format!("{outside} code symbols lie outside their section");
+            let what = format!("{outside} code symbols lie outside the text");
             findings.push(Finding::new(".symtab", 0, what));
         }
         let packed = |(offset, number): (u32, u32)| {

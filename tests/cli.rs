@@ -1,0 +1,342 @@
+//! The program as people and scripts meet it: help, output, JSON, exit codes.
+
+mod common;
+
+use common::{fixtrace, stderr, stdout, testdata};
+use serde_json::Value;
+
+fn demo() -> String {
+    testdata("fixtures/demo-5.10.elf").display().to_string()
+}
+
+fn lookup(args: &[&str], input: &str) -> std::process::Output {
+    let demo = demo();
+    let mut all = vec!["lookup", "--vmlinux", &demo];
+    all.extend(args);
+    fixtrace(&all, input.as_bytes())
+}
+
+fn json(output: &std::process::Output) -> Vec<Value> {
+    stdout(output)
+        .lines()
+        .map(|l| serde_json::from_str(l).unwrap_or_else(|e| panic!("{l}: {e}")))
+        .collect()
+}
+
+#[test]
+fn help_texts() {
+    for verb in [
+        &["--help"][..],
+        &["lookup", "--help"],
+        &["symbolize", "--help"],
+        &["inspect", "--help"],
+    ] {
+        let out = fixtrace(verb, b"");
+        assert_eq!(out.status.code(), Some(0));
+        insta::assert_snapshot!(format!("help-{}", verb[0].trim_matches('-')), stdout(&out));
+    }
+}
+
+#[test]
+fn a_fixup_is_explained() {
+    insta::assert_snapshot!(stdout(&lookup(&[".E_copy+0x33/0xda"], "")));
+}
+
+#[test]
+fn a_shared_tail_shows_all_candidates_and_a_caller_narrows_them() {
+    insta::assert_snapshot!("shared-tail", stdout(&lookup(&["0xffffffff81538e19"], "")));
+    let narrowed = lookup(
+        &["--caller", "copy_page_from_iter+0xdf", "0xffffffff81538e19"],
+        "",
+    );
+    insta::assert_snapshot!("shared-tail-with-caller", stdout(&narrowed));
+}
+
+#[test]
+fn json_frames_are_as_the_schema_says() {
+    let schema: Value = serde_json::from_str(
+        &std::fs::read_to_string(testdata("schema/frame.json")).expect("schema"),
+    )
+    .expect("JSON");
+    let out = lookup(
+        &[
+            "--json",
+            ".E_copy+0x33/0xda",
+            "0xffffffff81538e19",
+            "vfs_read+0x93",
+            "0x1000",
+        ],
+        "",
+    );
+    assert_eq!(out.status.code(), Some(3), "{}", stderr(&out));
+    let frames = json(&out);
+    assert_eq!(frames.len(), 4);
+    for frame in &frames {
+        conforms(frame, &schema, "frame");
+    }
+    insta::assert_snapshot!(
+        "frame-json",
+        serde_json::to_string_pretty(&frames[0]).expect("JSON")
+    );
+}
+
+/// The part of JSON Schema that ours uses: type, required, properties, items, enum, const; no unknown keys.
+fn conforms(value: &Value, schema: &Value, path: &str) {
+    if let Some(constant) = schema.get("const") {
+        assert_eq!(value, constant, "{path}");
+    }
+    if let Some(list) = schema.get("enum").and_then(Value::as_array) {
+        assert!(list.contains(value), "{path}: {value} is not in the schema");
+    }
+    let types: Vec<&str> = match schema.get("type") {
+        Some(Value::String(one)) => vec![one],
+        Some(Value::Array(all)) => all.iter().filter_map(Value::as_str).collect(),
+        _ => vec![],
+    };
+    let kind = match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(_) => "integer",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    };
+    assert!(
+        types.is_empty() || types.contains(&kind),
+        "{path}: {kind} is none of {types:?}"
+    );
+    if let Value::Object(fields) = value {
+        for name in schema["required"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+        {
+            assert!(fields.contains_key(name), "{path}.{name} is absent");
+        }
+        for (name, field) in fields {
+            let part = schema["properties"]
+                .get(name)
+                .unwrap_or_else(|| panic!("{path}.{name} is not in the schema"));
+            conforms(field, part, &format!("{path}.{name}"));
+        }
+    }
+    for item in value.as_array().into_iter().flatten() {
+        conforms(item, &schema["items"], &format!("{path}[]"));
+    }
+}
+
+#[test]
+fn every_enumerated_name_is_in_the_schema() {
+    use fixtrace::attribute::{Basis, Certainty, Evidence};
+    let text = std::fs::read_to_string(testdata("schema/frame.json")).expect("schema");
+    let bases = [
+        Basis::Symbol,
+        Basis::Cold,
+        Basis::Fixup,
+        Basis::Anonymous,
+        Basis::Trampoline,
+        Basis::None,
+    ];
+    let names = bases.iter().map(|b| b.name()).chain(
+        [Certainty::Exact, Certainty::Ambiguous, Certainty::Unknown]
+            .iter()
+            .map(|c| c.name()),
+    );
+    let evidence = [Evidence::ExTable, Evidence::ControlFlow, Evidence::CallSite];
+    for name in names.chain(evidence.iter().map(|e| e.name())) {
+        assert!(text.contains(&format!("\"{name}\"")), "{name}");
+    }
+}
+
+#[test]
+fn places_come_from_standard_input_in_the_order_asked() {
+    let out = lookup(
+        &["--json"],
+        ".E_copy+0x33/0xda\n\nffffffff81538e19\nvfs_read\n",
+    );
+    let queries: Vec<_> = json(&out)
+        .iter()
+        .map(|f| f["query"].as_str().expect("query").to_owned())
+        .collect();
+    assert_eq!(
+        queries,
+        [".E_copy+0x33/0xda", "ffffffff81538e19", "vfs_read"]
+    );
+    assert_eq!(out.status.code(), Some(0), "{}", stderr(&out));
+}
+
+#[test]
+fn a_return_address_is_looked_up_at_the_call_before_it() {
+    // vfs_read begins right behind vfs_setpos_… or padding: its first byte as a return address is not vfs_read.
+    let exact = json(&lookup(&["--json", "vfs_read"], ""));
+    let ret = json(&lookup(&["--json", "--return", "vfs_read"], ""));
+    assert_eq!(exact[0]["function"], "vfs_read");
+    assert_ne!(
+        ret.first().map(|f| f["function"].clone()),
+        Some(Value::from("vfs_read"))
+    );
+}
+
+#[test]
+fn a_slide_moves_runtime_addresses() {
+    let out = lookup(
+        &["--json", "--slide", "0x1000000", "0xffffffff82c01d27"],
+        "",
+    );
+    let frame = &json(&out)[0];
+    assert_eq!(frame["pc"], "0xffffffff82c01d27");
+    assert_eq!(frame["address"], "0xffffffff81c01d27");
+    assert_eq!(frame["function"], "copy_user_enhanced_fast_string");
+    assert_eq!(frame["fixup"]["landing"], "0xffffffff82c01d27");
+}
+
+#[test]
+fn exit_codes_tell_nothing_part_and_all() {
+    let code = |args: &[&str]| lookup(args, "").status.code();
+    assert_eq!(code(&["vfs_read"]), Some(0));
+    assert_eq!(code(&["no_such_symbol"]), Some(1));
+    assert_eq!(code(&["vfs_read", "no_such_symbol"]), Some(3));
+    assert_eq!(code(&["--no-such-flag"]), Some(2));
+    let missing = fixtrace(&["lookup", "--vmlinux", "no/such/file", "0x10"], b"");
+    assert_eq!(missing.status.code(), Some(2));
+    assert!(
+        stderr(&missing).contains("no/such/file"),
+        "{}",
+        stderr(&missing)
+    );
+    let text = testdata("README.md").display().to_string();
+    let not_elf = fixtrace(&["lookup", "--vmlinux", &text, "0x10"], b"");
+    assert_eq!(not_elf.status.code(), Some(2));
+    assert!(
+        stderr(&not_elf).contains("neither an ELF file"),
+        "{}",
+        stderr(&not_elf)
+    );
+}
+
+#[test]
+fn a_symbol_of_another_size_is_marked() {
+    let frame = &json(&lookup(&["--json", "vfs_read+0x10/0x999"], ""))[0];
+    let notes = frame["notes"].to_string();
+    assert!(notes.contains("another size"), "{notes}");
+}
+
+#[test]
+fn equal_names_are_all_shown_and_told_apart_by_size() {
+    let image = testdata("fixtures/31-cold-dup.elf").display().to_string();
+    let ask = |place: &str| {
+        json(&fixtrace(
+            &["lookup", "--json", "--vmlinux", &image, place],
+            b"",
+        ))
+    };
+    let all = ask("foo");
+    assert_eq!(all.len(), 2);
+    assert!(
+        all.iter()
+            .all(|f| f["notes"].to_string().contains("one of 2"))
+    );
+    assert_ne!(all[0]["address"], all[1]["address"]);
+}
+
+#[test]
+fn inspect_shows_each_table() {
+    let demo = demo();
+    let all = |table: &str, place: &str| {
+        stdout(&fixtrace(
+            &["inspect", table, place, "--vmlinux", &demo],
+            b"",
+        ))
+    };
+    insta::assert_snapshot!(
+        "inspect-extable",
+        all("extable", "copy_user_enhanced_fast_string")
+    );
+    insta::assert_snapshot!("inspect-fixups", all("fixups", "0xffffffff81c01d27"));
+    insta::assert_snapshot!("inspect-symbols", all("symbols", "vfs_read"));
+    let sections = fixtrace(&["inspect", "sections", "--json", "--vmlinux", &demo], b"");
+    assert!(json(&sections).iter().any(|s| s["name"] == "__ex_table"));
+    let counts = &json(&fixtrace(
+        &["inspect", "fixups", "--json", "--vmlinux", &demo],
+        b"",
+    ))[0];
+    assert_eq!(counts["schema"], "fixtrace.fixup-counts/1");
+    assert_eq!(counts["entries"], 136);
+}
+
+#[test]
+fn a_closed_pipe_is_no_error() {
+    use std::process::{Command, Stdio};
+    let mut child = Command::new(env!("CARGO_BIN_EXE_fixtrace"))
+        .args(["inspect", "symbols", "--vmlinux", &demo()])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("starts");
+    drop(child.stdout.take());
+    let out = child.wait_with_output().expect("ends");
+    assert_eq!(out.status.code(), Some(0), "{}", stderr(&out));
+}
+
+#[test]
+fn colour_is_only_on_request() {
+    let plain = stdout(&lookup(&["vfs_read"], ""));
+    let coloured = stdout(&lookup(&["--color", "always", "vfs_read"], ""));
+    assert!(!plain.contains('\u{1b}') && coloured.contains('\u{1b}'));
+    let mut rest = coloured.as_str();
+    let mut bare = String::new();
+    while let Some((before, after)) = rest.split_once('\u{1b}') {
+        bare.push_str(before);
+        rest = after.split_once('m').expect("an escape sequence").1;
+    }
+    assert_eq!(bare + rest, plain);
+}
+
+#[test]
+fn each_crate_is_named_in_one_place_only() {
+    fn files(dir: &std::path::Path, all: &mut Vec<(String, String)>) {
+        for entry in std::fs::read_dir(dir).expect("src").flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                files(&path, all);
+            } else {
+                all.push((
+                    path.display().to_string(),
+                    std::fs::read_to_string(&path).expect("text"),
+                ));
+            }
+        }
+    }
+    let mut all = Vec::new();
+    files(
+        &std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src"),
+        &mut all,
+    );
+    for (krate, home) in [
+        ("object", "image/elf.rs"),
+        ("addr2line", "lines.rs"),
+        ("gimli", "lines.rs"),
+        ("rustc_demangle", "lines.rs"),
+        ("iced_x86", "insn.rs"),
+        ("memmap2", "image/storage.rs"),
+        ("flate2", "image/storage.rs"),
+        ("ruzstd", "image/storage.rs"),
+        ("lz4_flex", "image/storage.rs"),
+        ("lzma_rust2", "image/storage.rs"),
+        ("tabled", "cli/inspect.rs"),
+        ("anstream", "cli/out.rs"),
+        ("anstyle", "cli/out.rs"),
+    ] {
+        let users: Vec<&str> = all
+            .iter()
+            .filter(|(_, text)| text.contains(&format!("{krate}::")))
+            .map(|(p, _)| p.as_str())
+            .collect();
+        assert!(!users.is_empty(), "{krate} is not used");
+        assert!(
+            users.iter().all(|p| p.ends_with(home)),
+            "{krate}: {users:?}"
+        );
+    }
+}
