@@ -31,11 +31,11 @@ impl<'q> Query<'q> {
     /// without it they need eight digits at least, so that `add` or `dead` stay names.
     pub fn parse(text: &'q str) -> Option<Self> {
         let text = text.trim();
-        let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
-        if let Some(addr) = digits
-            .or((8..=16).contains(&text.len()).then_some(text))
-            .and_then(hex)
-        {
+        // No symbol begins with a digit.
+        if let Some(digits) = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+            return hex(digits).map(|a| Query::Address(Addr(a)));
+        }
+        if let Some(addr) = (8..=16).contains(&text.len()).then(|| hex(text)).flatten() {
             return Some(Query::Address(Addr(addr)));
         }
         SymbolQuery::parse(text).map(Query::Symbol)

@@ -38,9 +38,14 @@ pub fn resolve<'k, 'd>(
         },
         None => Some(pc.lookup()),
     };
-    let inlines = source
+    let mut inlines = source
         .and_then(|at| Some(lines(image)?.at(at)))
         .unwrap_or_default();
+    // DWARF of assembler has lines, but no functions.
+    if let (Some(last), Some(function)) = (inlines.last_mut(), &attribution.function) {
+        last.function
+            .get_or_insert_with(|| function.name.to_owned());
+    }
     let pc = located.placed.slide.map(|s| s.runtime(pc.raw()));
     Resolved {
         pc,

@@ -15,6 +15,7 @@ use fixtrace::extable::walk::Exit;
 use fixtrace::image::{Image, Storage, note, symtab};
 use fixtrace::insn::{self, Flow};
 use fixtrace::kernel::Kernel;
+use fixtrace::lines::Lines;
 use fixtrace::orc::{Hints, OrcEntry, OrcTable, OrcVersion, Rung};
 use fixtrace::query::{Query, resolve};
 
@@ -882,4 +883,137 @@ fn names_that_several_functions_have_are_told_apart_by_size() {
         }
     }
     assert!(decided > 100, "{decided}");
+}
+
+#[test]
+#[ignore = "needs the real kernels"]
+fn source_lines_name_the_inlined_function_that_addr2line_names() {
+    for (version, _) in VERSIONS {
+        let storage = Storage::new();
+        let image = vmlinux(version, &storage);
+        let lines = Lines::of(&image, &storage)
+            .expect("DWARF")
+            .expect("present");
+        let (mut same, mut assembler) = (0, 0);
+        for row in table(&format!("{version}.extable.tsv")) {
+            let chain = lines.at(hex(&row[0]));
+            match chain.first().and_then(|i| i.function.clone()) {
+                Some(name) => {
+                    assert_eq!(name, row[4], "{version} {}", row[0]);
+                    same += 1;
+                }
+                // DWARF of assembler has lines, but no functions; addr2line takes the symbol.
+                None => assembler += 1,
+            }
+        }
+        assert!(same > assembler * 2, "{version}: {same} {assembler}");
+    }
+}
+
+#[test]
+#[ignore = "needs the real kernels"]
+fn a_module_finds_its_lines_in_its_separate_debug_file() {
+    for (version, release) in VERSIONS {
+        let storage = Storage::new();
+        let dir = file(version, &format!("lib/modules/{release}"));
+        let debug = file(version, &format!("debug/lib/modules/{release}"));
+        let mut image = Image::open(&find_module(&dir, "kvm-intel").expect("module"), &storage)
+            .expect("module");
+        let separate = Image::open(&find_module(&debug, "kvm-intel").expect("debug"), &storage)
+            .expect("debug");
+        image.use_debug_file(separate).expect("of the same build");
+        let lines = Lines::of(&image, &storage)
+            .expect("DWARF")
+            .expect("present");
+        let mut named = 0;
+        for (e, row) in image.extable().entries().iter().zip(image.fixups().rows()) {
+            let chain = lines.at(e.insn);
+            let Some(physical) = chain.last().and_then(|i| i.function.as_deref()) else {
+                continue;
+            };
+            let symbol = image.symbols().name(row.owner.expect("owned"));
+            let plain = symtab::clone_base(parent(symbol)).unwrap_or(parent(symbol));
+            assert_eq!(physical, plain, "{version} {}", e.insn);
+            assert!(
+                chain.iter().all(|i| i.line.is_some()),
+                "{version} {}: {chain:?}",
+                e.insn
+            );
+            named += 1;
+        }
+        assert!(
+            named * 10 >= image.extable().entries().len() * 9,
+            "{version}: {named}"
+        );
+        let other =
+            Image::open(&find_module(&debug, "kvm").expect("debug"), &storage).expect("debug");
+        assert!(
+            image.use_debug_file(other).is_err(),
+            "another module's debug file is refused"
+        );
+    }
+}
+
+#[test]
+#[ignore = "needs the real kernels"]
+fn orc_of_modules_is_relocated_and_sorted() {
+    for (version, release) in VERSIONS {
+        let storage = Storage::new();
+        let dir = file(version, &format!("lib/modules/{release}"));
+        let image = Image::open(&find_module(&dir, "kvm-intel").expect("module"), &storage)
+            .expect("module");
+        let orc = image.orc().expect("readable").expect("present");
+        assert!(
+            orc.len() > 1000 && orc.findings().is_empty(),
+            "{version}: {:?}",
+            orc.findings()
+        );
+        let mut functions = 0;
+        for (_, s) in image
+            .symbols()
+            .iter()
+            .filter(|(_, s)| s.function && !s.name.starts_with("__pfx_"))
+        {
+            // At a function's first byte the return address is all that was pushed: CFA = SP+8.
+            let Some((_, row)) = orc.find(s.addr) else {
+                continue;
+            };
+            functions += usize::from(row.sp_reg == fixtrace::orc::OrcReg::Sp && row.sp_offset == 8);
+        }
+        let all = image
+            .symbols()
+            .iter()
+            .filter(|(_, s)| s.function && !s.name.contains(".cold"))
+            .count();
+        assert!(functions * 10 > all * 4, "{version}: {functions} of {all}");
+    }
+}
+
+#[test]
+#[ignore = "needs the real kernels"]
+fn the_vdso_has_a_table_of_its_own_form() {
+    for (version, release, insn, fixup) in [
+        ("6.1", "6.1.0-50-cloud-amd64", 0xc8a, 0xcac),
+        ("6.12", "6.12.107+deb13-cloud-amd64", 0x159e, 0x15c0),
+        ("7.2", "7.2.13+deb14-cloud-amd64", 0x166a, 0x168c),
+    ] {
+        let storage = Storage::new();
+        let path = file(
+            version,
+            &format!("debug/lib/modules/{release}/vdso/vdso64.so"),
+        );
+        let image = Image::open(&path, &storage).expect("vDSO");
+        assert_eq!(image.kind(), fixtrace::image::ImageKind::Vdso);
+        let [entry] = image.extable().entries() else {
+            panic!("{version}: {:?}", image.extable())
+        };
+        // readelf -x __ex_table, added to the section's address by hand.
+        assert_eq!(
+            (entry.insn, entry.fixup),
+            (LinkAddr(insn), LinkAddr(fixup)),
+            "{version}"
+        );
+        assert_eq!(at(&image, insn), ["__vdso_sgx_enter_enclave"]);
+        assert_eq!(at(&image, fixup), ["__vdso_sgx_enter_enclave"]);
+    }
 }

@@ -34,49 +34,32 @@ pub fn place(sections: &[Header<'_>]) -> Vec<Option<u64>> {
     let (alloc, exec, write) = (SHF_ALLOC, SHF_EXEC, 1);
     let mut places = vec![None; sections.len()];
     for (init, text, data) in [(false, 0, DATA), (true, INIT, INIT + DATA)] {
-        for (mask, not, region) in [
-            (alloc | exec, 0, text),
-            (alloc, write | exec, data),
-            (alloc | write, exec, 0),
+        let (mut next_text, mut next_data) = (text, data);
+        for (mask, not) in [
+            (alloc | exec, 0),
+            (alloc, write | exec),
+            (alloc | write, exec),
         ] {
-            // Writable sections follow the read-only ones of the same image.
-            let mut next = if region == 0 && mask & exec == 0 {
-                end_of(&places, sections, data)
-            } else {
-                region
+            let (next, limit) = match mask & exec {
+                0 => (&mut next_data, data + DATA),
+                _ => (&mut next_text, text + DATA),
             };
             for (place, s) in places.iter_mut().zip(sections) {
                 let mine = s.flags & mask == mask
                     && s.flags & not == 0
                     && s.name.starts_with(".init") == init;
-                if !mine || place.is_some() {
-                    continue;
+                let start = next.checked_next_multiple_of(s.align.max(1));
+                let end = start
+                    .and_then(|start| start.checked_add(s.size))
+                    .filter(|end| *end < limit);
+                if let (true, Some(end)) = (mine, end) {
+                    *place = start;
+                    *next = end;
                 }
-                let Some(start) = next.checked_next_multiple_of(s.align.max(1)) else {
-                    continue;
-                };
-                let Some(end) = start.checked_add(s.size) else {
-                    continue;
-                };
-                if end - region.min(end) >= DATA {
-                    continue;
-                }
-                *place = Some(start);
-                next = end;
             }
         }
     }
     places
-}
-
-fn end_of(places: &[Option<u64>], sections: &[Header<'_>], data: u64) -> u64 {
-    let ends = places
-        .iter()
-        .zip(sections)
-        .filter_map(|(p, s)| p.map(|p| p + s.size));
-    ends.filter(|e| (data..data + DATA).contains(e))
-        .max()
-        .unwrap_or(data)
 }
 
 #[cfg(test)]
@@ -128,7 +111,7 @@ mod tests {
         };
         assert_eq!(
             place(&[s(u64::MAX, 1), s(1, u64::MAX), s(4, 1)]),
-            [None, None, Some(0)]
+            [None, Some(0), Some(1)]
         );
     }
 }

@@ -85,7 +85,7 @@ impl<'d> OrcTable<'d> {
     ) -> Result<Self> {
         let (rows, rest) = rows.as_chunks::<ENTRY_SIZE>();
         let slots = ips.len() / 4;
-        if !rest.is_empty() || ips.len() % 4 != 0 || slots != rows.len() {
+        if !rest.is_empty() || !ips.len().is_multiple_of(4) || slots != rows.len() {
             let what = format!(
                 "{} bytes of rows do not match {} bytes of addresses",
                 rows.len() * 6 + rest.len(),
@@ -261,3 +261,6 @@ fn detect(
         _ => Ok((decided, rung)),
     }
 }
+
+#[cfg(test)]
+mod tests;

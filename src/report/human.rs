@@ -2,10 +2,13 @@
 
 use std::fmt::Write;
 
-use super::frame::{Frame, InlineCall};
+use super::frame::{Frame, InlineCall, Origin};
 
 /// Names listed before "and N more".
 const LISTED: usize = 8;
+
+/// Faulting instructions of one function listed before "and N more".
+const PLACES: usize = 3;
 
 /// Styles as escape sequences; all empty for plain text.
 #[derive(Clone, Copy, Default)]
@@ -76,7 +79,19 @@ pub fn frame(f: &Frame, style: Style) -> String {
         row("clone of", parent);
     }
     if let Some(fixup) = &f.fixup {
-        for o in fixup.origins.iter().take(LISTED) {
+        // One row per function, handler and evidence: a copy loop has dozens of faulting instructions.
+        for group in fixup.origins.chunk_by(alike) {
+            let offsets = group
+                .iter()
+                .map(|o| format!("+{:#x}", o.offset))
+                .collect::<Vec<_>>();
+            let (o, more) = (&group[0], offsets.len().saturating_sub(PLACES));
+            let more = if more > 0 {
+                format!(" and {more} more")
+            } else {
+                String::new()
+            };
+            let places = offsets[..offsets.len().min(PLACES)].join(", ");
             let effect = o
                 .effect
                 .as_ref()
@@ -86,13 +101,10 @@ pub fn frame(f: &Frame, style: Style) -> String {
             row(
                 "fault at",
                 &format!(
-                    "{}+{:#x}  {}{effect}  by {evidence}",
-                    o.function, o.offset, o.handler
+                    "{}{places}{more}  {}{effect}  by {evidence}",
+                    o.function, o.handler
                 ),
             );
-        }
-        if fixup.origins.len() > LISTED {
-            row("", &format!("and {} more", fixup.origins.len() - LISTED));
         }
         let resume = |r: &super::frame::Resume| match &r.function {
             Some(function) => format!("{} in {function}", r.address),
@@ -113,6 +125,11 @@ pub fn frame(f: &Frame, style: Style) -> String {
         row("note", note);
     }
     out
+}
+
+fn alike(a: &Origin, b: &Origin) -> bool {
+    (&a.function, &a.handler, &a.effect, &a.evidence)
+        == (&b.function, &b.handler, &b.effect, &b.evidence)
 }
 
 fn source(i: &InlineCall) -> String {
