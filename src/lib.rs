@@ -12,7 +12,7 @@
 //! | layer | modules | rule |
 //! |---|---|---|
 //! | L0 vocabulary | [`addr`], [`bytes`], [`error`], [`regs`], [`table`] | std only |
-//! | L1 formats | [`image`], [`orc`], [`extable`], [`insn`], [`btf`], [`lines`] | bytes to tables; no runtime address |
+//! | L1 formats | [`image`], [`orc`], [`extable`], [`rule`], [`cfi`], [`insn`], [`btf`], [`lines`] | bytes to tables; no runtime address |
 //! | L2 world | [`kernel`] | images at runtime addresses |
 //! | L3 engine | [`attribute`](mod@attribute), [`query`], [`symbolize`] | pure: no files, clock, environment, printing |
 //! | L4 products | [`oops`], `report` | |
@@ -54,6 +54,7 @@ pub mod addr;
 pub mod attribute;
 pub mod btf;
 pub mod bytes;
+pub mod cfi;
 pub mod error;
 pub mod extable;
 pub mod image;
@@ -66,5 +67,6 @@ pub mod query;
 pub mod regs;
 #[cfg(feature = "json")]
 pub mod report;
+pub mod rule;
 pub mod symbolize;
 pub mod table;

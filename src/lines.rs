@@ -1,7 +1,7 @@
 //! file:line and inlined calls of a link address; the only place that names the crate `addr2line`.
 
-use addr2line::gimli::{self, EndianSlice, LittleEndian, SectionId};
 use addr2line::{Context, LookupResult};
+use gimli::{EndianSlice, LittleEndian, SectionId};
 
 use crate::addr::LinkAddr;
 use crate::error::{Error, ErrorKind, Result};

@@ -316,7 +316,7 @@ fn each_crate_is_named_in_one_place_only() {
     for (krate, home) in [
         ("object", "image/elf.rs"),
         ("addr2line", "lines.rs"),
-        ("gimli", "lines.rs"),
+        ("UnwindSection", "cfi.rs"),
         ("rustc_demangle", "lines.rs"),
         ("iced_x86", "insn.rs"),
         ("memmap2", "image/storage.rs"),

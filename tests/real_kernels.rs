@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use common::testdata;
 use fixtrace::addr::{Address, LinkAddr, Pc, Slide};
 use fixtrace::attribute::{Attribution, Basis, Caller, Certainty, attribute};
+use fixtrace::cfi::Cfi;
 use fixtrace::extable::fixup::Landing;
 use fixtrace::extable::walk::Exit;
 use fixtrace::image::{Image, Storage, note, symtab};
@@ -18,6 +19,7 @@ use fixtrace::kernel::Kernel;
 use fixtrace::lines::Lines;
 use fixtrace::orc::{Hints, OrcEntry, OrcTable, OrcVersion, Rung};
 use fixtrace::query::{Query, resolve};
+use fixtrace::rule::{Row, Shape};
 
 const VERSIONS: [(&str, &str); 4] = [
     ("5.10", "5.10.0-32-cloud-amd64"),
@@ -1015,5 +1017,44 @@ fn the_vdso_has_a_table_of_its_own_form() {
         );
         assert_eq!(at(&image, insn), ["__vdso_sgx_enter_enclave"]);
         assert_eq!(at(&image, fixup), ["__vdso_sgx_enter_enclave"]);
+    }
+}
+
+#[test]
+#[ignore = "needs the real kernels"]
+fn orc_and_dwarf_describe_the_same_frames() {
+    for (version, _) in VERSIONS {
+        let storage = Storage::new();
+        let image = vmlinux(version, &storage);
+        let orc = image.orc().expect("readable").expect("present");
+        let cfi = Cfi::of(&image, &storage).expect("CFI");
+        assert!(cfi.len() > 40_000, "{version}: {}", cfi.len());
+        let (mut same, mut different) = (0, Vec::new());
+        for (at, entry) in orc.iter().step_by(5) {
+            let (Row::Step(by_orc), Some(Row::Step(by_cfi))) = (Row::from_orc(&entry), cfi.row(at))
+            else {
+                continue;
+            };
+            if by_orc.shape == Shape::Call && by_orc.cfa == by_cfi.cfa {
+                same += 1;
+            } else if by_orc.shape == Shape::Call {
+                different.push(at);
+            }
+        }
+        // Prologues that realign the stack are told in two ways; pushes of inline assembler only ORC knows.
+        assert!(
+            same > 50_000 && different.len() * 500 < same,
+            "{version}: {same} {}",
+            different.len()
+        );
+        // No description covers .fixup: ORC alone unwinds out of it.
+        if version == "5.10" {
+            let blocks = image.fixups().blocks().iter().filter(|b| b.home.is_none());
+            assert!(
+                blocks
+                    .into_iter()
+                    .all(|b| cfi.row(b.landing).is_none() || b.landing < hex("ffffffff81c00000"))
+            );
+        }
     }
 }
