@@ -8,7 +8,8 @@ use crate::addr::{Address, LinkAddr, Pc};
 use crate::extable::fixup::Landing;
 use crate::extable::walk::Exit;
 use crate::image::Image;
-use crate::image::symtab::{self, Parent, SymbolId};
+use crate::image::names;
+use crate::image::symtab::{Parent, SymbolId};
 use crate::insn::{self, CallBefore, Flow};
 
 /// How the function is known.
@@ -231,7 +232,7 @@ fn direct<'d>(image: &Image<'d>, at: LinkAddr, id: SymbolId, out: &mut Attributi
         return;
     }
     let found = parents(image, id);
-    out.basis = if symtab::cold_base(symbols.name(id)).is_some() {
+    out.basis = if names::cold_base(symbols.name(id)).is_some() {
         Basis::Cold
     } else {
         Basis::Symbol
@@ -241,7 +242,7 @@ fn direct<'d>(image: &Image<'d>, at: LinkAddr, id: SymbolId, out: &mut Attributi
         out.notes
             .push("no symbol sizes: the function is taken to reach to the next symbol".to_owned());
     }
-    if let Some(base) = symtab::padded(symbols.name(id)) {
+    if let Some(base) = names::padded(symbols.name(id)) {
         out.notes.push(format!("in the padding before {base}"));
     }
 }
@@ -277,9 +278,9 @@ fn jumping_back(image: &Image<'_>, cold: SymbolId, all: Vec<SymbolId>) -> Vec<Sy
 fn function<'d>(image: &Image<'d>, id: SymbolId) -> Function<'d> {
     let s = image.symbols().get(id);
     Function {
-        name: symtab::padded(s.name).unwrap_or(s.name),
+        name: names::padded(s.name).unwrap_or(s.name),
         addr: s.addr,
-        parent: symtab::clone_base(s.name),
+        parent: names::clone_base(s.name),
     }
 }
 

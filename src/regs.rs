@@ -6,9 +6,9 @@
 pub struct Reg(u8);
 
 impl Reg {
-    /// Register 0-15.
-    pub fn new(number: u8) -> Option<Self> {
-        (number < 16).then_some(Reg(number))
+    /// The register that the low four bits of `number` encode.
+    pub fn from_low_bits(number: u32) -> Self {
+        Reg((number & 0xf) as u8)
     }
 
     /// The name of its lower 32 bits: a write to them clears the upper half.

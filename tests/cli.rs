@@ -266,6 +266,122 @@ fn inspect_shows_each_table() {
 }
 
 #[test]
+fn a_range_shows_the_rows_that_begin_in_it() {
+    let demo = demo();
+    let rows = |place: &str| {
+        let out = fixtrace(
+            &["inspect", "extable", place, "--json", "--vmlinux", &demo],
+            b"",
+        );
+        json(&out)
+            .iter()
+            .map(|r| r["instruction"].as_str().expect("address").to_owned())
+            .collect::<Vec<_>>()
+    };
+    let all = rows("copy_user_generic_string");
+    assert!(all.len() > 1, "{all:?}");
+    assert_eq!(rows(&format!("{}..{}", all[0], all[1])), all[..1]);
+    assert_eq!(
+        rows("copy_user_generic_string..copy_user_enhanced_fast_string"),
+        all
+    );
+    let backwards = fixtrace(
+        &[
+            "inspect",
+            "extable",
+            "0xffffffff81538e00..0x10",
+            "--vmlinux",
+            &demo,
+        ],
+        b"",
+    );
+    assert_eq!(backwards.status.code(), Some(2));
+}
+
+#[test]
+fn a_module_is_found_by_name_and_by_where_it_was_loaded() {
+    let module = testdata("fixtures/15-vmread.ko").display().to_string();
+    let expected =
+        std::fs::read_to_string(testdata("fixtures/expected.tsv")).expect("expected.tsv");
+    let row = expected
+        .lines()
+        .find(|r| r.starts_with("15-vmread.ko\t.fixup") && r.contains("\texact\t"));
+    let row: Vec<&str> = row.expect("a row in .fixup").split('\t').collect();
+    let storage = fixtrace::image::Storage::new();
+    let image = common::fixture("15-vmread.ko", &storage);
+    // The loader puts text sections one behind the other, from the address in /proc/modules on.
+    let runtime = 0xffff_ffff_c020_1000 + common::place(&image, row[1]).0;
+    let loaded = format!("{module}@0xffffffffc0201000");
+    let out = fixtrace(
+        &[
+            "lookup",
+            "--json",
+            "--module",
+            &loaded,
+            &format!("{runtime:#x}"),
+        ],
+        b"",
+    );
+    let frame = &json(&out)[0];
+    assert_eq!(
+        (frame["function"].as_str(), frame["basis"].as_str()),
+        (Some(row[4]), Some("fixup")),
+        "{frame}"
+    );
+    assert_eq!(frame["pc"], format!("{runtime:#x}"));
+    let name = image.name().to_owned();
+    let by_name = fixtrace(
+        &[
+            "lookup",
+            "--json",
+            "--module",
+            &module,
+            &format!("{name}:{}", row[4]),
+        ],
+        b"",
+    );
+    let frame = &json(&by_name)[0];
+    assert_eq!(
+        (frame["function"].as_str(), frame["image"].as_str()),
+        (Some(row[4]), Some(name.as_str()))
+    );
+    assert_eq!(
+        frame["pc"],
+        Value::Null,
+        "an unplaced module has no runtime addresses"
+    );
+}
+
+#[test]
+fn kallsyms_of_a_slid_kernel_serve_as_symbols() {
+    let storage = fixtrace::image::Storage::new();
+    let image = common::fixture("demo-5.10.elf", &storage);
+    let slide = 0x1e00_0000;
+    let line = |s: fixtrace::image::symtab::Symbol<'_>| {
+        format!("{:016x} t {}\n", s.addr.0 + slide, s.name)
+    };
+    let mut text: String = image.symbols().iter().map(|(_, s)| line(s)).collect();
+    text.push_str("ffffffffc0201000 t init_once\t[lab]\n0000000000000000 A fixed_percpu_data\n");
+    let file = std::env::temp_dir().join(format!("fixtrace-kallsyms-{}", std::process::id()));
+    std::fs::write(&file, &text).expect("written");
+    let out = lookup(
+        &["--json", "--symbols", &file.display().to_string()],
+        ".E_copy+0x33/0xda\nvfs_read+0x93\n",
+    );
+    std::fs::remove_file(&file).expect("removed");
+    let frames = json(&out);
+    assert_eq!(
+        frames[0]["candidates"].as_array().map(Vec::len),
+        Some(1),
+        "{}",
+        frames[0]
+    );
+    assert_eq!(frames[0]["function"], "copy_user_enhanced_fast_string");
+    assert_eq!(frames[1]["function"], "vfs_read");
+    assert_eq!(frames[1]["address"], "0xffffffff812c6483");
+}
+
+#[test]
 fn a_closed_pipe_is_no_error() {
     use std::process::{Command, Stdio};
     let mut child = Command::new(env!("CARGO_BIN_EXE_fixtrace"))

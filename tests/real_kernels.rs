@@ -13,7 +13,7 @@ use fixtrace::attribute::{Attribution, Basis, Caller, Certainty, attribute};
 use fixtrace::cfi::Cfi;
 use fixtrace::extable::fixup::Landing;
 use fixtrace::extable::walk::Exit;
-use fixtrace::image::{Image, Storage, note, symtab};
+use fixtrace::image::{Image, Storage, names, note};
 use fixtrace::insn::{self, Flow};
 use fixtrace::kernel::Kernel;
 use fixtrace::lines::Lines;
@@ -97,7 +97,7 @@ fn names(a: &Attribution<'_>) -> Vec<String> {
 
 /// A function without `.cold`: the name under which its parent is attributed.
 fn parent(name: &str) -> &str {
-    symtab::cold_base(name).unwrap_or(name)
+    names::cold_base(name).unwrap_or(name)
 }
 
 const COPY_USER: [&str; 4] = [
@@ -934,7 +934,7 @@ fn a_module_finds_its_lines_in_its_separate_debug_file() {
                 continue;
             };
             let symbol = image.symbols().name(row.owner.expect("owned"));
-            let plain = symtab::clone_base(parent(symbol)).unwrap_or(parent(symbol));
+            let plain = names::clone_base(parent(symbol)).unwrap_or(parent(symbol));
             assert_eq!(physical, plain, "{version} {}", e.insn);
             assert!(
                 chain.iter().all(|i| i.line.is_some()),

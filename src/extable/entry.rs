@@ -135,10 +135,9 @@ pub struct TypeWord {
 impl TypeWord {
     /// Takes `data` apart.
     pub fn new(data: u32) -> Self {
-        let reg = Reg::new((data >> 8 & 0xf) as u8).expect("four bits");
         TypeWord {
             kind: data as u8,
-            reg,
+            reg: Reg::from_low_bits(data >> 8),
             flags: (data >> 12 & 0xf) as u8,
             imm: (data >> 16) as u16 as i16,
         }

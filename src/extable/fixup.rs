@@ -12,7 +12,8 @@ use super::walk::{self, Exit, Scope};
 use crate::addr::{Address, LinkAddr};
 use crate::error::Finding;
 use crate::image::Image;
-use crate::image::symtab::{self, Parent, SymbolId};
+use crate::image::names;
+use crate::image::symtab::{Parent, SymbolId};
 use crate::table::Table;
 
 /// Instructions walked in one image at most; 5.10 has under 2,000.
@@ -381,6 +382,6 @@ fn parents(image: &Image<'_>, id: SymbolId) -> Vec<SymbolId> {
 }
 
 fn same_but_cold(a: &str, b: &str) -> bool {
-    let base = |n| symtab::cold_base(n).unwrap_or(n);
+    let base = |n| names::cold_base(n).unwrap_or(n);
     base(a) == base(b) && a != b
 }

@@ -11,6 +11,8 @@ use crate::error::{Error, ErrorKind, Result};
 pub const ET_REL: u16 = 1;
 /// `e_type` of a shared object (the vDSO).
 pub const ET_DYN: u16 = 3;
+/// `sh_flags`: writable.
+pub const SHF_WRITE: u64 = 1;
 /// `sh_flags`: loaded.
 pub const SHF_ALLOC: u64 = 2;
 /// `sh_flags`: executable.

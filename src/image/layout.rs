@@ -5,7 +5,7 @@
 //! `.init` form an image of their own. Core text therefore begins at 0, and adding the address that
 //! /proc/modules shows gives runtime addresses.
 
-use super::elf::{SHF_ALLOC, SHF_EXEC};
+use super::elf::{SHF_ALLOC, SHF_EXEC, SHF_WRITE};
 
 /// First address of a module's data.
 pub const DATA: u64 = 0x1000_0000;
@@ -31,7 +31,7 @@ pub struct Header<'a> {
 
 /// An address per section, in order; `None` for those that are not loaded or do not fit.
 pub fn place(sections: &[Header<'_>]) -> Vec<Option<u64>> {
-    let (alloc, exec, write) = (SHF_ALLOC, SHF_EXEC, 1);
+    let (alloc, exec, write) = (SHF_ALLOC, SHF_EXEC, SHF_WRITE);
     let mut places = vec![None; sections.len()];
     for (init, text, data) in [(false, 0, DATA), (true, INIT, INIT + DATA)] {
         let (mut next_text, mut next_data) = (text, data);

@@ -9,6 +9,7 @@ mod elf;
 pub mod kallsyms;
 pub mod layout;
 pub mod locate;
+pub mod names;
 pub mod note;
 mod reloc;
 mod storage;
@@ -64,9 +65,10 @@ pub struct Section<'d> {
 }
 
 impl Section<'_> {
-    /// Whether it holds instructions.
+    /// Whether it holds instructions that run in place. Data that is executable as well (`.data` of Linux 7.2,
+    /// with the copy of `relocate_kernel`) is none.
     pub fn is_text(&self) -> bool {
-        self.flags & elf::SHF_EXEC != 0 && self.addr.is_some()
+        self.flags & (elf::SHF_EXEC | elf::SHF_WRITE) == elf::SHF_EXEC && self.addr.is_some()
     }
 
     /// Whether `at` lies in it.

@@ -14,6 +14,7 @@ use std::sync::OnceLock;
 use super::Section;
 use super::elf::{Elf, RawSymbol};
 use super::layout::INIT;
+use super::names::{cold_base, in_kallsyms, is_mark};
 use crate::addr::{Address, LinkAddr};
 use crate::error::Finding;
 use crate::table::Table;
@@ -381,45 +382,6 @@ impl<'d> SymTab<'d> {
     }
 }
 
-/// `foo` of `foo.cold` (GCC 8 and later) and `foo.cold.N`.
-pub fn cold_base(name: &str) -> Option<&str> {
-    let (base, rest) = name.split_once(".cold")?;
-    let number = rest.strip_prefix('.').unwrap_or(rest);
-    let plain =
-        rest.is_empty() || (rest.starts_with('.') && number.bytes().all(|b| b.is_ascii_digit()));
-    (plain && !base.is_empty()).then_some(base)
-}
-
-/// `foo` of `foo.isra.0`, `foo.constprop.0`, `foo.part.0` and their combinations.
-pub fn clone_base(name: &str) -> Option<&str> {
-    let cut = [".isra.", ".constprop.", ".part."]
-        .iter()
-        .filter_map(|s| name.find(s))
-        .min()?;
-    (cut > 0).then(|| &name[..cut])
-}
-
-/// The function that the padding `__pfx_foo` stands before (objtool `--prefix`, Linux 6.2 and later).
-pub fn padded(name: &str) -> Option<&str> {
-    name.strip_prefix("__pfx_").filter(|n| !n.is_empty())
-}
-
-/// Marks of the linker script (vmlinux.lds.S): they name the edge of a region, not code.
-pub fn is_mark(name: &str) -> bool {
-    let guess = name.len() >= 8
-        && name.starts_with("__")
-        && (["__start_", "__stop_", "__end_"]
-            .iter()
-            .any(|p| name.starts_with(p))
-            || name.ends_with("_start")
-            || name.ends_with("_end"));
-    guess
-        || matches!(
-            name,
-            "_text" | "_stext" | "_etext" | "_sinittext" | "_einittext" | "_end"
-        )
-}
-
 fn is_function(s: &Packed) -> bool {
     s.size > 0 && s.kind != STT_OBJECT
 }
@@ -464,12 +426,6 @@ fn name_at(strings: &[u8], at: u32) -> &[u8] {
         .iter()
         .position(|b| matches!(b, 0 | b'\n' | b'\r' | b'\t' | b' '));
     &tail[..end.unwrap_or(0)]
-}
-
-/// Names that scripts/kallsyms.c and scripts/mksysmap leave out.
-fn in_kallsyms(name: &[u8]) -> bool {
-    let ignored: [&[u8]; 5] = [b".L", b"$", b"__crc_", b"__kcfi_typeid_", b"__efistub_"];
-    !name.is_empty() && !ignored.iter().any(|p| name.starts_with(p))
 }
 
 fn kernel_order((a, name_a): (&Packed, &[u8]), (b, name_b): (&Packed, &[u8])) -> Ordering {

@@ -1,0 +1,94 @@
+//! What symbol names tell: parts and clones that the compiler made, padding, marks of the linker script, and
+//! names that kallsyms leaves out.
+
+/// `foo` of `foo.cold` (GCC 8 and later) and `foo.cold.N`.
+pub fn cold_base(name: &str) -> Option<&str> {
+    let (base, rest) = name.split_once(".cold")?;
+    let number = rest.strip_prefix('.').unwrap_or(rest);
+    let plain =
+        rest.is_empty() || (rest.starts_with('.') && number.bytes().all(|b| b.is_ascii_digit()));
+    (plain && !base.is_empty()).then_some(base)
+}
+
+/// `foo` of `foo.isra.0`, `foo.constprop.0`, `foo.part.0` and their combinations.
+pub fn clone_base(name: &str) -> Option<&str> {
+    let cut = [".isra.", ".constprop.", ".part."]
+        .iter()
+        .filter_map(|s| name.find(s))
+        .min()?;
+    (cut > 0).then(|| &name[..cut])
+}
+
+/// The function that the padding `__pfx_foo` stands before (objtool `--prefix`, Linux 6.2 and later).
+pub fn padded(name: &str) -> Option<&str> {
+    name.strip_prefix("__pfx_").filter(|n| !n.is_empty())
+}
+
+/// Marks of the linker script (vmlinux.lds.S): they name the edge of a region, not code.
+pub fn is_mark(name: &str) -> bool {
+    let guess = name.len() >= 8
+        && name.starts_with("__")
+        && (["__start_", "__stop_", "__end_"]
+            .iter()
+            .any(|p| name.starts_with(p))
+            || name.ends_with("_start")
+            || name.ends_with("_end"));
+    guess
+        || matches!(
+            name,
+            "_text" | "_stext" | "_etext" | "_sinittext" | "_einittext" | "_end"
+        )
+}
+
+/// Names that scripts/kallsyms.c and scripts/mksysmap leave out.
+pub(super) fn in_kallsyms(name: &[u8]) -> bool {
+    let ignored: [&[u8]; 5] = [b".L", b"$", b"__crc_", b"__kcfi_typeid_", b"__efistub_"];
+    !name.is_empty() && !ignored.iter().any(|p| name.starts_with(p))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn compiler_made_names_lead_to_their_functions() {
+        assert_eq!(cold_base("foo.cold"), Some("foo"));
+        assert_eq!(cold_base("foo.part.0.cold"), Some("foo.part.0"));
+        assert_eq!(cold_base("foo.cold.12"), Some("foo"));
+        for plain in ["foo", "foo.colder", "foo.cold.x", ".cold", "coldfoo"] {
+            assert_eq!(cold_base(plain), None, "{plain}");
+        }
+        assert_eq!(clone_base("foo.isra.0"), Some("foo"));
+        assert_eq!(clone_base("foo.part.0.constprop.1"), Some("foo"));
+        assert_eq!(clone_base("foo"), None);
+        assert_eq!(padded("__pfx_foo"), Some("foo"));
+        assert_eq!(padded("__pfx_"), None);
+    }
+
+    #[test]
+    fn marks_are_no_functions() {
+        for mark in [
+            "_etext",
+            "__static_call_text_end",
+            "__start_orc_unwind",
+            "__kprobes_text_start",
+        ] {
+            assert!(is_mark(mark), "{mark}");
+        }
+        for function in [
+            "vfs_read",
+            "__end",
+            "restart",
+            "__sched_text_endless",
+            "end_repeat_nmi",
+        ] {
+            assert!(!is_mark(function), "{function}");
+        }
+    }
+
+    #[test]
+    fn names_outside_kallsyms_are_known() {
+        assert!(in_kallsyms(b".E_copy") && in_kallsyms(b"foo"));
+        assert!(!in_kallsyms(b"") && !in_kallsyms(b".Ltmp1") && !in_kallsyms(b"__crc_foo"));
+    }
+}
