@@ -89,27 +89,8 @@ fn the_5_10_log_names_its_origins_with_the_image_in_testdata() {
 #[test]
 #[ignore = "needs the real kernels"]
 fn logs_of_three_kernels_name_their_origins() {
-    let cache = || {
-        let home =
-            || std::path::PathBuf::from(std::env::var_os("HOME").expect("HOME")).join(".cache");
-        let cache = std::env::var_os("XDG_CACHE_HOME").map_or_else(home, Into::into);
-        cache.join("fixtrace-test/kernels")
-    };
-    let kernels: std::path::PathBuf =
-        std::env::var_os("FIXTRACE_KERNELS").map_or_else(cache, Into::into);
-    for (version, release, found) in [
-        ("5.10", "5.10.0-32-cloud-amd64", (22, 7)),
-        ("6.1", "6.1.0-50-cloud-amd64", (1, 2)),
-        ("6.12", "6.12.107+deb13-cloud-amd64", (1, 0)),
-    ] {
-        let path = kernels
-            .join(version)
-            .join(format!("debug/boot/vmlinux-{release}"));
-        assert!(
-            path.exists(),
-            "{} is missing: run testdata/fetch-kernels.sh",
-            path.display()
-        );
+    for (version, found) in [("5.10", (22, 7)), ("6.1", (1, 2)), ("6.12", (1, 0))] {
+        let path = common::kernels::vmlinux_path(version);
         assert_eq!(
             check(&format!("{version}-fixups.txt"), &path),
             found,

@@ -5,8 +5,8 @@
 mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
 
+use common::kernels::{VERSIONS, file, find_module, release, vmlinux};
 use common::testdata;
 use fixtrace::addr::{Address, LinkAddr, Pc, Slide};
 use fixtrace::attribute::{Attribution, Basis, Caller, Certainty, attribute};
@@ -20,49 +20,6 @@ use fixtrace::lines::Lines;
 use fixtrace::orc::{Hints, OrcEntry, OrcTable, OrcVersion, Rung};
 use fixtrace::query::{Query, resolve};
 use fixtrace::rule::{Base, Cfa, Row, Shape};
-
-const VERSIONS: [(&str, &str); 4] = [
-    ("5.10", "5.10.0-32-cloud-amd64"),
-    ("6.1", "6.1.0-50-cloud-amd64"),
-    ("6.12", "6.12.107+deb13-cloud-amd64"),
-    ("7.2", "7.2.13+deb14-cloud-amd64"),
-];
-
-fn kernels() -> PathBuf {
-    let cache = || {
-        let home = || PathBuf::from(std::env::var_os("HOME").expect("HOME")).join(".cache");
-        std::env::var_os("XDG_CACHE_HOME")
-            .map_or_else(home, PathBuf::from)
-            .join("fixtrace-test/kernels")
-    };
-    std::env::var_os("FIXTRACE_KERNELS").map_or_else(cache, PathBuf::from)
-}
-
-fn file(version: &str, below: &str) -> PathBuf {
-    let path = kernels().join(version).join(below);
-    assert!(
-        path.exists(),
-        "{} is missing: run testdata/fetch-kernels.sh",
-        path.display()
-    );
-    path
-}
-
-fn release(version: &str) -> &'static str {
-    VERSIONS
-        .iter()
-        .find(|(v, _)| *v == version)
-        .expect("known version")
-        .1
-}
-
-fn vmlinux_path(version: &str) -> PathBuf {
-    file(version, &format!("debug/boot/vmlinux-{}", release(version)))
-}
-
-fn vmlinux<'d>(version: &str, storage: &'d Storage) -> Image<'d> {
-    Image::open(&vmlinux_path(version), storage).expect("vmlinux")
-}
 
 fn truth(name: &str) -> String {
     std::fs::read_to_string(testdata("truth").join(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
@@ -686,22 +643,6 @@ fn modules_land_where_an_independent_reader_says() {
             }
         }
     }
-}
-
-fn find_module(dir: &Path, name: &str) -> Option<PathBuf> {
-    let mut pending = vec![dir.to_owned()];
-    while let Some(dir) = pending.pop() {
-        for entry in std::fs::read_dir(dir).ok()?.flatten() {
-            let path = entry.path();
-            let file = entry.file_name().to_string_lossy().into_owned();
-            if path.is_dir() {
-                pending.push(path);
-            } else if file.split(".ko").next() == Some(name) {
-                return Some(path);
-            }
-        }
-    }
-    None
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Shared by the whole-program tests.
 #![allow(dead_code)]
 
+pub mod kernels;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 

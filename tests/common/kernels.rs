@@ -1,0 +1,72 @@
+//! Where the real kernels are.
+#![allow(dead_code)]
+
+use std::path::{Path, PathBuf};
+
+use fixtrace::image::{Image, Storage};
+
+/// Version and release of each.
+pub const VERSIONS: [(&str, &str); 4] = [
+    ("5.10", "5.10.0-32-cloud-amd64"),
+    ("6.1", "6.1.0-50-cloud-amd64"),
+    ("6.12", "6.12.107+deb13-cloud-amd64"),
+    ("7.2", "7.2.13+deb14-cloud-amd64"),
+];
+
+/// The directory that `testdata/fetch-kernels.sh` fills.
+pub fn kernels() -> PathBuf {
+    let cache = || {
+        let home = || PathBuf::from(std::env::var_os("HOME").expect("HOME")).join(".cache");
+        std::env::var_os("XDG_CACHE_HOME")
+            .map_or_else(home, PathBuf::from)
+            .join("fixtrace-test/kernels")
+    };
+    std::env::var_os("FIXTRACE_KERNELS").map_or_else(cache, PathBuf::from)
+}
+
+/// A file of one kernel; a missing one fails the test.
+pub fn file(version: &str, below: &str) -> PathBuf {
+    let path = kernels().join(version).join(below);
+    assert!(
+        path.exists(),
+        "{} is missing: run testdata/fetch-kernels.sh",
+        path.display()
+    );
+    path
+}
+
+/// The release of `version`.
+pub fn release(version: &str) -> &'static str {
+    VERSIONS
+        .iter()
+        .find(|(v, _)| *v == version)
+        .expect("known version")
+        .1
+}
+
+/// The vmlinux with debug information.
+pub fn vmlinux_path(version: &str) -> PathBuf {
+    file(version, &format!("debug/boot/vmlinux-{}", release(version)))
+}
+
+/// The same, opened.
+pub fn vmlinux<'d>(version: &str, storage: &'d Storage) -> Image<'d> {
+    Image::open(&vmlinux_path(version), storage).expect("vmlinux")
+}
+
+/// A module by its file name, below `dir`.
+pub fn find_module(dir: &Path, name: &str) -> Option<PathBuf> {
+    let mut pending = vec![dir.to_owned()];
+    while let Some(dir) = pending.pop() {
+        for entry in std::fs::read_dir(dir).ok()?.flatten() {
+            let path = entry.path();
+            let file = entry.file_name().to_string_lossy().into_owned();
+            if path.is_dir() {
+                pending.push(path);
+            } else if file.split(".ko").next() == Some(name) {
+                return Some(path);
+            }
+        }
+    }
+    None
+}
