@@ -7,10 +7,10 @@ use std::collections::BTreeSet;
 use crate::addr::{Address, LinkAddr, Pc};
 use crate::extable::fixup::Landing;
 use crate::extable::walk::Exit;
-use crate::image::Image;
 use crate::image::names;
 use crate::image::symtab::{Parent, SymbolId};
 use crate::insn::{self, CallBefore, Flow};
+use crate::tables::Tables;
 
 /// How the function is known.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -164,7 +164,7 @@ pub struct Attribution<'d> {
 #[derive(Clone, Copy)]
 pub struct Caller<'k, 'd> {
     /// The image that holds it.
-    pub image: &'k Image<'d>,
+    pub image: &'k Tables<'d>,
     /// Its return address, pushed by the call that led to the frame asked about.
     pub ret: LinkAddr,
 }
@@ -186,7 +186,7 @@ impl<'d> Attribution<'d> {
 
 /// Attributes `pc` of `image`. `caller` is the next frame outwards, if its return address was pushed by a call.
 pub fn attribute<'d>(
-    image: &Image<'d>,
+    image: &Tables<'d>,
     pc: Pc<LinkAddr>,
     caller: Option<Caller<'_, 'd>>,
 ) -> Attribution<'d> {
@@ -219,7 +219,7 @@ pub fn attribute<'d>(
 }
 
 /// A function covers the PC, and no fixup of another function leads there.
-fn direct<'d>(image: &Image<'d>, at: LinkAddr, id: SymbolId, out: &mut Attribution<'d>) {
+fn direct<'d>(image: &Tables<'d>, at: LinkAddr, id: SymbolId, out: &mut Attribution<'d>) {
     let symbols = image.symbols();
     if let Some(thunk) = out
         .nearest
@@ -248,7 +248,7 @@ fn direct<'d>(image: &Image<'d>, at: LinkAddr, id: SymbolId, out: &mut Attributi
 }
 
 /// The functions that the symbol `id` stands for: its parents if it is a cold part, else itself.
-fn parents<'d>(image: &Image<'d>, id: SymbolId) -> Vec<Function<'d>> {
+fn parents<'d>(image: &Tables<'d>, id: SymbolId) -> Vec<Function<'d>> {
     let symbols = image.symbols();
     let ids = match symbols.cold_parent(id) {
         Parent::NotCold | Parent::Missing => vec![id],
@@ -259,7 +259,7 @@ fn parents<'d>(image: &Image<'d>, id: SymbolId) -> Vec<Function<'d>> {
 }
 
 /// Of equally named functions, those that the cold part `cold` jumps back into; all, when it jumps into none.
-fn jumping_back(image: &Image<'_>, cold: SymbolId, all: Vec<SymbolId>) -> Vec<SymbolId> {
+fn jumping_back(image: &Tables<'_>, cold: SymbolId, all: Vec<SymbolId>) -> Vec<SymbolId> {
     let (start, end) = image.symbols().range(cold);
     let targets: BTreeSet<SymbolId> = insn::sweep(image, start, end)
         .filter_map(|(_, i)| match i.flow {
@@ -275,7 +275,7 @@ fn jumping_back(image: &Image<'_>, cold: SymbolId, all: Vec<SymbolId>) -> Vec<Sy
     if hit.is_empty() { all } else { hit }
 }
 
-fn function<'d>(image: &Image<'d>, id: SymbolId) -> Function<'d> {
+fn function<'d>(image: &Tables<'d>, id: SymbolId) -> Function<'d> {
     let s = image.symbols().get(id);
     Function {
         name: names::padded(s.name).unwrap_or(s.name),
@@ -297,7 +297,7 @@ fn settle<'d>(out: &mut Attribution<'d>, mut candidates: Vec<Function<'d>>) {
 }
 
 /// Neither a function nor known fixup code.
-fn uncovered<'d>(image: &Image<'d>, at: LinkAddr, out: &mut Attribution<'d>) {
+fn uncovered<'d>(image: &Tables<'d>, at: LinkAddr, out: &mut Attribution<'d>) {
     out.basis = Basis::Anonymous;
     let Some(id) = image.symbols().nearest(at) else {
         return;
@@ -335,7 +335,7 @@ fn is_trampoline(name: &str) -> bool {
 
 /// Fixup code of one or more blocks covers the PC.
 fn in_fixup<'d>(
-    image: &Image<'d>,
+    image: &Tables<'d>,
     at: LinkAddr,
     covering: Option<SymbolId>,
     caller: Option<Caller<'_, 'd>>,
@@ -430,7 +430,7 @@ fn in_fixup<'d>(
 
 /// Whether the function `id` gets to `at` without any exception. A landing at its first byte is its own code
 /// only if it is called as well, which a name like `__get_user_handle_exception` does not say: not counted.
-fn reached_from_start(image: &Image<'_>, id: SymbolId, at: LinkAddr) -> bool {
+fn reached_from_start(image: &Tables<'_>, id: SymbolId, at: LinkAddr) -> bool {
     let (start, end) = image.symbols().range(id);
     let landed: Vec<LinkAddr> = image
         .fixups()
@@ -446,7 +446,7 @@ fn reached_from_start(image: &Image<'_>, id: SymbolId, at: LinkAddr) -> bool {
 }
 
 /// Whether execution that begins at `start` and stays below `end` comes to `at` without any exception.
-fn runs_into(image: &Image<'_>, start: LinkAddr, end: LinkAddr, at: LinkAddr) -> bool {
+fn runs_into(image: &Tables<'_>, start: LinkAddr, end: LinkAddr, at: LinkAddr) -> bool {
     let mut seen = BTreeSet::new();
     let mut pending = vec![start];
     while let Some(place) = pending.pop() {
@@ -474,7 +474,7 @@ fn runs_into(image: &Image<'_>, start: LinkAddr, end: LinkAddr, at: LinkAddr) ->
 
 /// Keeps the origins that the caller's call can reach, directly or through tail calls.
 fn by_call_site<'d>(
-    image: &Image<'d>,
+    image: &Tables<'d>,
     caller: Caller<'_, 'd>,
     functions: &mut Vec<Function<'d>>,
     origins: &mut Vec<Origin<'d>>,
@@ -559,7 +559,7 @@ fn by_call_site<'d>(
 }
 
 /// Functions reached from `id` by jumps to the start of another function, itself included.
-fn tail_calls(image: &Image<'_>, id: SymbolId, reached: &mut BTreeSet<LinkAddr>) {
+fn tail_calls(image: &Tables<'_>, id: SymbolId, reached: &mut BTreeSet<LinkAddr>) {
     const MAX_DEPTH: usize = 4;
     let mut level = vec![id];
     for _ in 0..MAX_DEPTH {
@@ -585,7 +585,7 @@ fn tail_calls(image: &Image<'_>, id: SymbolId, reached: &mut BTreeSet<LinkAddr>)
 }
 
 /// What the exception table says of the PC itself.
-fn table_notes(image: &Image<'_>, pc: Pc<LinkAddr>, out: &mut Attribution<'_>) {
+fn table_notes(image: &Tables<'_>, pc: Pc<LinkAddr>, out: &mut Attribution<'_>) {
     let Pc::Exact(at) = pc else { return };
     let (table, map) = (image.extable(), image.fixups());
     let place = |a: LinkAddr| match image.symbols().nearest(a) {

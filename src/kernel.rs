@@ -1,12 +1,13 @@
 //! A kernel: its images, placed in one address space.
 
 use crate::addr::{Addr, LinkAddr, Slide};
-use crate::image::{Image, ImageKind};
+use crate::image::ImageKind;
+use crate::tables::Tables;
 
 /// An image and where it runs.
 pub struct Placed<'d> {
     /// The image.
-    pub image: Image<'d>,
+    pub image: Tables<'d>,
     /// Where it runs; `None` for a module whose address is not known. Such a module is found by name only.
     pub slide: Option<Slide>,
 }
@@ -33,7 +34,7 @@ impl<'d> Kernel<'d> {
     }
 
     /// Adds `image`, which runs at `slide`.
-    pub fn add(&mut self, image: Image<'d>, slide: Option<Slide>) {
+    pub fn add(&mut self, image: Tables<'d>, slide: Option<Slide>) {
         let at = if image.kind() == ImageKind::Vmlinux {
             0
         } else {

@@ -13,13 +13,12 @@
 //! |---|---|---|
 //! | L0 vocabulary | [`addr`], [`bytes`], [`error`], [`regs`], [`table`] | std only |
 //! | L1 formats | [`image`], [`orc`], [`extable`], [`rule`], [`cfi`], [`insn`], [`btf`], [`lines`] | bytes to tables; no runtime address |
-//! | L2 world | [`kernel`] | images at runtime addresses |
+//! | L2 world | [`tables`], [`kernel`] | images with their tables, at runtime addresses |
 //! | L3 engine | [`attribute`](mod@attribute), [`query`], [`symbolize`] | pure: no files, clock, environment, printing |
 //! | L4 products | [`oops`], `report` | |
 //! | L5 program | the binary | clap, terminal, environment |
 //!
-//! A lower layer never imports a higher one, with one exception: [`image::Image`] caches the tables of L1 that
-//! are parsed from it.
+//! A lower layer never imports a higher one, and no two modules import each other.
 //!
 //! # Invariants
 //!
@@ -36,10 +35,11 @@
 //! use std::path::Path;
 //! use fixtrace::addr::{LinkAddr, Pc};
 //! use fixtrace::attribute::{Basis, Certainty, attribute};
-//! use fixtrace::image::{Image, Storage};
+//! use fixtrace::image::Storage;
+//! use fixtrace::tables::Tables;
 //!
 //! let storage = Storage::new();
-//! let image = Image::open(Path::new("testdata/fixtures/demo-5.10.elf"), &storage)?;
+//! let image = Tables::open(Path::new("testdata/fixtures/demo-5.10.elf"), &storage)?;
 //! // What a kernel log calls `.E_copy+0x33/0xda`.
 //! let answer = attribute(&image, Pc::Exact(LinkAddr(0xffffffff81c01d27)), None);
 //! assert_eq!(answer.nearest.unwrap().name, ".E_copy");
@@ -70,3 +70,4 @@ pub mod report;
 pub mod rule;
 pub mod symbolize;
 pub mod table;
+pub mod tables;

@@ -8,7 +8,8 @@ use fixtrace::addr::Pc;
 use fixtrace::attribute::{Basis, Certainty, attribute};
 use fixtrace::extable::entry::Entry;
 use fixtrace::extable::fixup::{Landing, Row};
-use fixtrace::image::{Image, Storage};
+use fixtrace::image::Storage;
+use fixtrace::tables::Tables;
 
 use Landing::{Anonymous, Cold, InFunction, Retry};
 
@@ -17,14 +18,14 @@ fn rows<T>(
     version: &str,
     module: Option<&str>,
     name: &str,
-    f: impl FnOnce(&Image<'_>, &[(Entry, Row)]) -> T,
+    f: impl FnOnce(&Tables<'_>, &[(Entry, Row)]) -> T,
 ) -> T {
     let storage = Storage::new();
     let image = match module {
         None => vmlinux(version, &storage),
         Some(m) => {
             let dir = file(version, &format!("lib/modules/{}", release(version)));
-            Image::open(&find_module(&dir, m).expect("module"), &storage).expect("module")
+            Tables::open(&find_module(&dir, m).expect("module"), &storage).expect("module")
         }
     };
     let all = image
@@ -564,7 +565,7 @@ fn construct_25_only_5_10_has_fixup_text() {
         let storage = Storage::new();
         let image = vmlinux(version, &storage);
         assert_eq!(
-            image.fixups().counts(&image).anonymous > 0,
+            image.fixups().counts(image.extable().entries()).anonymous > 0,
             anonymous,
             "{version}"
         );

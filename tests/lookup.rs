@@ -15,7 +15,7 @@ fn holds(prefixes: &[&str]) {
     let mut checked = 0;
     let mut wrong = Vec::new();
     let storage = Storage::new();
-    let mut open: Option<(String, fixtrace::image::Image<'_>)> = None;
+    let mut open: Option<(String, fixtrace::tables::Tables<'_>)> = None;
     for row in rows
         .lines()
         .filter(|l| !l.starts_with('#') && !l.is_empty())

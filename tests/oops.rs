@@ -5,12 +5,13 @@ mod common;
 
 use common::{fixtrace, stderr, stdout, testdata};
 use fixtrace::addr::Slide;
-use fixtrace::image::{Image, Storage};
+use fixtrace::image::Storage;
 use fixtrace::kernel::Kernel;
 use fixtrace::oops::filter::{Filter, MARK};
+use fixtrace::tables::Tables;
 
 /// `log` as the filter leaves it, with `image` as vmlinux.
-fn annotated(log: &[u8], image: Image<'_>) -> Vec<u8> {
+fn annotated(log: &[u8], image: Tables<'_>) -> Vec<u8> {
     let mut kernel = Kernel::new();
     kernel.add(image, Some(Slide(0)));
     let none = |_: &str| None;
@@ -38,7 +39,7 @@ fn stripped(text: &[u8]) -> Vec<u8> {
 fn check(name: &str, vmlinux: &std::path::Path) -> (usize, usize) {
     let storage = Storage::new();
     let log = std::fs::read(testdata("oops").join(name)).expect("log");
-    let out = annotated(&log, Image::open(vmlinux, &storage).expect("image"));
+    let out = annotated(&log, Tables::open(vmlinux, &storage).expect("image"));
     assert_eq!(stripped(&out), log, "{name}: bytes were lost");
     // The line behind each line of the input, if one was added there.
     let mut added: Vec<Option<String>> = Vec::new();

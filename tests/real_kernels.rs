@@ -20,6 +20,7 @@ use fixtrace::lines::Lines;
 use fixtrace::orc::{Hints, OrcEntry, OrcTable, OrcVersion, Rung};
 use fixtrace::query::{Query, resolve};
 use fixtrace::rule::{Base, Cfa, Row, Shape};
+use fixtrace::tables::Tables;
 
 fn truth(name: &str) -> String {
     std::fs::read_to_string(testdata("truth").join(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
@@ -42,7 +43,7 @@ fn hex(text: &str) -> LinkAddr {
     LinkAddr(u64::from_str_radix(text, 16).unwrap_or_else(|_| panic!("{text}")))
 }
 
-fn at(image: &Image<'_>, addr: u64) -> Vec<String> {
+fn at(image: &Tables<'_>, addr: u64) -> Vec<String> {
     names(&attribute(image, Pc::Exact(LinkAddr(addr)), None))
 }
 
@@ -288,7 +289,7 @@ fn every_faulting_instruction_belongs_to_the_function_that_nm_says() {
 fn anonymous_landings_of_5_10_are_all_found() {
     let storage = Storage::new();
     let image = vmlinux("5.10", &storage);
-    let counts = image.fixups().counts(&image);
+    let counts = image.fixups().counts(image.extable().entries());
     assert_eq!(
         (counts.entries, counts.anonymous, counts.anonymous_landings),
         (477, 214, 162)
@@ -412,7 +413,7 @@ fn shared_tails_of_5_10_list_all_their_origins() {
 fn the_copy_user_tail_of_6_1_has_five_origins() {
     let storage = Storage::new();
     let image = vmlinux("6.1", &storage);
-    let counts = image.fixups().counts(&image);
+    let counts = image.fixups().counts(image.extable().entries());
     assert_eq!((counts.anonymous, counts.anonymous_landings), (19, 4));
     let mut five = COPY_USER.map(str::to_owned).to_vec();
     five.insert(4, "copy_user_short_string".to_owned());
@@ -610,7 +611,7 @@ fn modules_land_where_an_independent_reader_says() {
             let storage = Storage::new();
             let path =
                 find_module(&dir, &name).unwrap_or_else(|| panic!("{version}: no module {name}"));
-            let image = Image::open(&path, &storage).expect("module");
+            let image = Tables::open(&path, &storage).expect("module");
             assert_eq!(
                 image.extable().entries().len(),
                 rows.len(),
@@ -653,8 +654,8 @@ fn kvm_fixups_of_5_10_are_all_attributed() {
     {
         let storage = Storage::new();
         let image =
-            Image::open(&find_module(&dir, name).expect("module"), &storage).expect("module");
-        let counts = image.fixups().counts(&image);
+            Tables::open(&find_module(&dir, name).expect("module"), &storage).expect("module");
+        let counts = image.fixups().counts(image.extable().entries());
         assert_eq!(
             (counts.entries, counts.anonymous),
             (entries, anonymous),
@@ -707,8 +708,8 @@ fn cold_landings_of_kvm_intel_6_1_belong_to_their_parents() {
     let dir = file("6.1", &format!("lib/modules/{}", release("6.1")));
     let storage = Storage::new();
     let image =
-        Image::open(&find_module(&dir, "kvm-intel").expect("module"), &storage).expect("module");
-    assert_eq!(image.fixups().counts(&image).cold, 23);
+        Tables::open(&find_module(&dir, "kvm-intel").expect("module"), &storage).expect("module");
+    assert_eq!(image.fixups().counts(image.extable().entries()).cold, 23);
     for (e, row) in image.extable().entries().iter().zip(image.fixups().rows()) {
         if row.landing == Landing::Cold {
             let a = attribute(&image, Pc::Exact(e.fixup), None);
@@ -733,13 +734,14 @@ fn a_bootable_image_with_its_system_map_answers_like_the_debug_vmlinux() {
             .map(&file(version, &format!("debug/boot/System.map-{release}")))
             .expect("System.map");
         boot.use_symbol_text(map).expect("symbols");
+        let boot = Tables::new(boot);
         assert_eq!(boot.build_id(), full.build_id(), "{version}");
         assert_eq!(
             boot.extable().entries(),
             full.extable().entries(),
             "{version}"
         );
-        let orc = |i: &Image<'_>| {
+        let orc = |i: &Tables<'_>| {
             i.orc()
                 .expect("readable")
                 .expect("present")
@@ -772,7 +774,7 @@ fn a_bootable_image_with_its_system_map_answers_like_the_debug_vmlinux() {
 fn retries_and_transfers_keep_their_function() {
     let storage = Storage::new();
     let image = vmlinux("7.2", &storage);
-    let counts = image.fixups().counts(&image);
+    let counts = image.fixups().counts(image.extable().entries());
     assert_eq!((counts.retry, counts.transfer), (61, 1));
     for (e, row) in image.extable().entries().iter().zip(image.fixups().rows()) {
         if matches!(row.landing, Landing::Retry | Landing::Transfer) {
@@ -864,7 +866,14 @@ fn a_module_finds_its_lines_in_its_separate_debug_file() {
             .expect("module");
         let separate = Image::open(&find_module(&debug, "kvm-intel").expect("debug"), &storage)
             .expect("debug");
+        let other =
+            Image::open(&find_module(&debug, "kvm").expect("debug"), &storage).expect("debug");
+        assert!(
+            image.use_debug_file(other).is_err(),
+            "another module's debug file is refused"
+        );
         image.use_debug_file(separate).expect("of the same build");
+        let image = Tables::new(image);
         let lines = Lines::of(&image, &storage)
             .expect("DWARF")
             .expect("present");
@@ -888,12 +897,6 @@ fn a_module_finds_its_lines_in_its_separate_debug_file() {
             named * 10 >= image.extable().entries().len() * 9,
             "{version}: {named}"
         );
-        let other =
-            Image::open(&find_module(&debug, "kvm").expect("debug"), &storage).expect("debug");
-        assert!(
-            image.use_debug_file(other).is_err(),
-            "another module's debug file is refused"
-        );
     }
 }
 
@@ -903,7 +906,7 @@ fn orc_of_modules_is_relocated_and_sorted() {
     for (version, release) in VERSIONS {
         let storage = Storage::new();
         let dir = file(version, &format!("lib/modules/{release}"));
-        let image = Image::open(&find_module(&dir, "kvm-intel").expect("module"), &storage)
+        let image = Tables::open(&find_module(&dir, "kvm-intel").expect("module"), &storage)
             .expect("module");
         let orc = image.orc().expect("readable").expect("present");
         assert!(
@@ -945,7 +948,7 @@ fn the_vdso_has_a_table_of_its_own_form() {
             version,
             &format!("debug/lib/modules/{release}/vdso/vdso64.so"),
         );
-        let image = Image::open(&path, &storage).expect("vDSO");
+        let image = Tables::open(&path, &storage).expect("vDSO");
         assert_eq!(image.kind(), fixtrace::image::ImageKind::Vdso);
         let [entry] = image.extable().entries() else {
             panic!("{version}: {:?}", image.extable())

@@ -11,6 +11,7 @@ use fixtrace::lines::Lines;
 use fixtrace::query::{self, Query};
 use fixtrace::report::{frame::Frame, human};
 use fixtrace::symbolize::{self, Resolved};
+use fixtrace::tables::Tables;
 
 use super::args::Lookup;
 use super::exit::{Exit, Failure};
@@ -97,7 +98,7 @@ impl<'a, 'd> LineCache<'a, 'd> {
         let images = self.kernel.images();
         let at = images
             .iter()
-            .position(|p| std::ptr::addr_eq(&raw const p.image, image))?;
+            .position(|p| std::ptr::addr_eq(&raw const *p.image, image))?;
         if self.args.no_lines {
             return None;
         }
@@ -189,7 +190,7 @@ impl<'k, 'd> Asked<'_, 'k, 'd> {
 }
 
 fn find_caller<'k, 'd>(kernel: &'k Kernel<'d>, text: &str) -> Result<Caller<'k, 'd>, Failure> {
-    let found: Option<(&'k Image<'d>, LinkAddr)> = match Query::parse(text) {
+    let found: Option<(&'k Tables<'d>, LinkAddr)> = match Query::parse(text) {
         Some(Query::Address(Addr(addr))) => {
             kernel.locate(Addr(addr)).map(|l| (&l.placed.image, l.link))
         }

@@ -7,6 +7,7 @@ use fixtrace::error::{Error, ErrorKind};
 use fixtrace::image::symtab::SymbolSource;
 use fixtrace::image::{Image, ImageKind, Storage, locate, note};
 use fixtrace::kernel::Kernel;
+use fixtrace::tables::Tables;
 
 use super::args::Images;
 use super::exit::Failure;
@@ -61,11 +62,11 @@ pub fn kernel<'d>(
                 .map_err(|e| e.in_file(symbols))?;
         }
         check_release(args, &image, release)?;
-        kernel.add(image, Some(Slide(args.slide.unwrap_or(0))));
+        kernel.add(Tables::new(image), Some(Slide(args.slide.unwrap_or(0))));
     }
     for module in &args.modules {
         let (image, slide) = open_module(args, module, storage)?;
-        kernel.add(image, slide);
+        kernel.add(Tables::new(image), slide);
     }
     for placed in kernel.images() {
         describe(args, &placed.image);
@@ -186,12 +187,13 @@ pub fn find_module<'d>(
     name: &str,
     release: &str,
     storage: &'d Storage,
-) -> Option<Image<'d>> {
+) -> Option<Tables<'d>> {
     let mut dirs = vec![PathBuf::from("/")];
     dirs.extend(debug_dirs(args));
     let path = locate::module(name, release, &dirs)?;
     match open(args, &path, storage) {
         Ok(image) => {
+            let image = Tables::new(image);
             describe(args, &image);
             Some(image)
         }
@@ -203,7 +205,7 @@ pub fn find_module<'d>(
 }
 
 /// With `--verbose`: what is used, and what is odd about it.
-fn describe(args: &Images, image: &Image<'_>) {
+fn describe(args: &Images, image: &Tables<'_>) {
     if !args.verbose {
         return;
     }

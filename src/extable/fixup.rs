@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use super::ExTable;
 use super::entry::Entry;
 use super::walk::{self, Exit, Scope};
 use crate::addr::{Address, LinkAddr};
@@ -139,9 +140,9 @@ pub struct Counts {
 }
 
 impl FixupMap {
-    pub(crate) fn of(image: &Image<'_>) -> Self {
-        let entries = image.extable().entries();
-        let mut rows: Vec<Row> = entries.iter().map(|e| classify(image, e)).collect();
+    pub(crate) fn of(image: &Image<'_>, table: &ExTable) -> Self {
+        let entries = table.entries();
+        let mut rows: Vec<Row> = entries.iter().map(|e| classify(image, table, e)).collect();
         let mut landings: BTreeMap<LinkAddr, Vec<u32>> = BTreeMap::new();
         for (i, (e, row)) in entries.iter().zip(&rows).enumerate() {
             if !matches!(
@@ -311,8 +312,7 @@ impl FixupMap {
     }
 
     /// Totals.
-    pub fn counts(&self, image: &Image<'_>) -> Counts {
-        let entries = image.extable().entries();
+    pub fn counts(&self, entries: &[Entry]) -> Counts {
         let count = |l: Landing| self.rows.iter().filter(|r| r.landing == l).count();
         let anonymous: BTreeSet<LinkAddr> = entries
             .iter()
@@ -348,12 +348,12 @@ impl FixupMap {
     }
 }
 
-fn classify(image: &Image<'_>, e: &Entry) -> Row {
+fn classify(image: &Image<'_>, table: &ExTable, e: &Entry) -> Row {
     let symbols = image.symbols();
     let owner = symbols.function(e.insn);
     let landing = if e.fixup == e.insn {
         Landing::Retry
-    } else if image.extable().handler(image, e).is_transfer() {
+    } else if table.handler(image, e).is_transfer() {
         Landing::Transfer
     } else if image.text_section(e.fixup).is_none() {
         Landing::OutsideText

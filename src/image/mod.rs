@@ -1,6 +1,6 @@
 //! One ELF image: a vmlinux, a module, the vDSO, or any x86 program of the same shape.
 //!
-//! An image borrows everything from a [`Storage`]. Tables are parsed when first asked for. All addresses are
+//! An image borrows everything from a [`Storage`]. All addresses are
 //! [`LinkAddr`]; nothing here knows where the image ran.
 
 pub mod altinstr;
@@ -24,8 +24,6 @@ use symtab::{SymTab, SymbolSource};
 use crate::addr::{Address, LinkAddr};
 use crate::bytes::cstr_at;
 use crate::error::{Error, ErrorKind, Finding, Result};
-use crate::extable::{ExTable, fixup::FixupMap};
-use crate::orc::OrcTable;
 use altinstr::Alternatives;
 use elf::Elf;
 
@@ -95,10 +93,7 @@ pub struct Image<'d> {
     findings: Vec<Finding>,
     /// The separate debug file.
     debug: Option<Box<Image<'d>>>,
-    orc: OnceLock<std::result::Result<Option<OrcTable<'d>>, String>>,
-    extable: OnceLock<ExTable>,
     alternatives: OnceLock<Alternatives>,
-    fixups: OnceLock<FixupMap>,
 }
 
 impl<'d> Image<'d> {
@@ -175,10 +170,7 @@ impl<'d> Image<'d> {
             symbols,
             findings,
             debug: None,
-            orc: OnceLock::new(),
-            extable: OnceLock::new(),
             alternatives: OnceLock::new(),
-            fixups: OnceLock::new(),
         };
         image.kind = image.classify();
         image.name = image.derive_name();
@@ -433,30 +425,9 @@ impl<'d> Image<'d> {
             .flatten()
     }
 
-    /// The ORC table; `None` when the image has none.
-    pub fn orc(&self) -> Result<Option<&OrcTable<'d>>> {
-        let parsed = self
-            .orc
-            .get_or_init(|| OrcTable::of(self).map_err(|e| e.to_string()));
-        match parsed {
-            Ok(table) => Ok(table.as_ref()),
-            Err(e) => Err(Error::new(ErrorKind::Malformed, e.clone()).in_file(&self.path)),
-        }
-    }
-
-    /// The exception table; empty when the image has none.
-    pub fn extable(&self) -> &ExTable {
-        self.extable.get_or_init(|| ExTable::of(self))
-    }
-
     /// The alternatives that may be patched into its text.
     pub fn alternatives(&self) -> &Alternatives {
         self.alternatives.get_or_init(|| Alternatives::of(self))
-    }
-
-    /// Which fixup code belongs to which function.
-    pub fn fixups(&self) -> &FixupMap {
-        self.fixups.get_or_init(|| FixupMap::of(self))
     }
 }
 

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use fixtrace::addr::{Address, LinkAddr};
-use fixtrace::image::{Image, Storage};
+use fixtrace::image::Storage;
+use fixtrace::tables::Tables;
 
 /// A file below `testdata/`.
 pub fn testdata(name: &str) -> PathBuf {
@@ -17,12 +18,12 @@ pub fn testdata(name: &str) -> PathBuf {
 }
 
 /// Opens a fixture.
-pub fn fixture<'d>(name: &str, storage: &'d Storage) -> Image<'d> {
-    Image::open(&testdata("fixtures").join(name), storage).unwrap_or_else(|e| panic!("{e}"))
+pub fn fixture<'d>(name: &str, storage: &'d Storage) -> Tables<'d> {
+    Tables::open(&testdata("fixtures").join(name), storage).unwrap_or_else(|e| panic!("{e}"))
 }
 
 /// `0x…`, or `section+0x…` in a module.
-pub fn place(image: &Image<'_>, text: &str) -> LinkAddr {
+pub fn place(image: &Tables<'_>, text: &str) -> LinkAddr {
     let hex = |s: &str| {
         u64::from_str_radix(s.trim_start_matches("0x"), 16).unwrap_or_else(|_| panic!("{text}"))
     };
