@@ -85,7 +85,7 @@ impl Storage {
                 Packing::None => {
                     return Err(Error::new(
                         ErrorKind::NotAnElf,
-                        "neither an ELF file nor gzip, xz, zstd or a bzImage",
+                        "neither an ELF file nor gzip, xz, zstd, LZ4 or a bzImage",
                     )
                     .at(0));
                 }
