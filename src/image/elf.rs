@@ -113,6 +113,25 @@ pub struct Elf<'d> {
     raw: Raw<'d>,
 }
 
+/// The symbols of a file where they are mapped.
+#[derive(Clone, Copy)]
+pub enum SymbolList<'d> {
+    /// Of an ELF32 file.
+    E32(&'d [Sym32<LE>]),
+    /// Of an ELF64 file.
+    E64(&'d [Sym64<LE>]),
+}
+
+impl SymbolList<'_> {
+    /// Symbol `number`.
+    pub fn get(&self, number: u32) -> Option<RawSymbol> {
+        match self {
+            SymbolList::E32(symbols) => symbols.get(number as usize).map(plain),
+            SymbolList::E64(symbols) => symbols.get(number as usize).map(plain),
+        }
+    }
+}
+
 fn plain<S: object::read::elf::Sym<Endian = LE>>(s: &S) -> RawSymbol {
     RawSymbol {
         name: s.st_name(LE),
@@ -217,11 +236,11 @@ impl<'d> Elf<'d> {
         }
     }
 
-    /// Symbol `number`.
-    pub fn symbol(&self, number: usize) -> Option<RawSymbol> {
-        match &self.raw {
-            Raw::E32(_, symbols) => symbols.get(number).map(plain),
-            Raw::E64(_, symbols) => symbols.get(number).map(plain),
+    /// The symbols by number.
+    pub fn symbol_list(&self) -> SymbolList<'d> {
+        match self.raw {
+            Raw::E32(_, symbols) => SymbolList::E32(symbols),
+            Raw::E64(_, symbols) => SymbolList::E64(symbols),
         }
     }
 

@@ -81,7 +81,6 @@ pub(super) fn parse<'d>(text: &'d [u8], image: &Image<'d>) -> Result<(SymTab<'d>
             offset,
             size: 0,
             name,
-            number: 0,
             kind: STT_NOTYPE,
             bind,
         });

@@ -12,7 +12,7 @@ use std::cmp::Ordering;
 use std::sync::OnceLock;
 
 use super::Section;
-use super::elf::{Elf, RawSymbol};
+use super::elf::{Elf, RawSymbol, SymbolList};
 use super::layout::INIT;
 use super::names::{cold_base, in_kallsyms, is_mark};
 use crate::addr::{Address, LinkAddr};
@@ -46,7 +46,15 @@ pub enum SymbolSource {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct SymbolId(u32);
 
-/// A symbol as kept: 20 bytes.
+/// Where the parts of a symbol are kept.
+enum Raw<'d> {
+    /// In the mapped file.
+    Elf(SymbolList<'d>),
+    /// Here.
+    Text(Vec<Packed>),
+}
+
+/// A symbol as its source has it.
 #[derive(Clone, Copy)]
 pub(super) struct Packed {
     /// Bytes from the table's base.
@@ -55,8 +63,6 @@ pub(super) struct Packed {
     pub size: u32,
     /// Offset of the name in the string table.
     pub name: u32,
-    /// Number in the file's symbol table.
-    pub number: u32,
     pub kind: u8,
     pub bind: u8,
 }
@@ -98,7 +104,11 @@ pub struct SymTab<'d> {
     /// First byte and end of what is loaded in one piece; symbols do not reach beyond.
     regions: Vec<(u64, u64)>,
     strings: &'d [u8],
-    symbols: Vec<Packed>,
+    /// Bytes from the base, and number in `raw`; sorted.
+    order: Vec<(u32, u32)>,
+    raw: Raw<'d>,
+    /// End of text, bytes from the base.
+    end: u64,
     /// Numbers of the `STT_FILE` symbols; each is followed by the local symbols of its file.
     files: Vec<u32>,
     starts: Table<'static>,
@@ -158,21 +168,14 @@ impl<'d> SymTab<'d> {
             let what = format!("{outside} code symbols lie outside the text");
             findings.push(Finding::new(".symtab", 0, what));
         }
-        let packed = |(offset, number): (u32, u32)| {
-            let s = elf.symbol(number as usize)?;
-            let room = end.saturating_sub(base).saturating_sub(offset.into());
-            let size = u32::try_from(s.size.min(room)).unwrap_or(u32::MAX);
-            Some(Packed {
-                offset,
-                size,
-                name: s.name,
-                number,
-                kind: s.kind,
-                bind: s.bind,
-            })
-        };
-        let symbols = by_offset(order).into_iter().filter_map(packed).collect();
-        Self::new(SymbolSource::Symtab, regions, strings, symbols, files)
+        Self::new(
+            SymbolSource::Symtab,
+            regions,
+            strings,
+            by_offset(order),
+            Raw::Elf(elf.symbol_list()),
+            files,
+        )
     }
 
     pub(super) fn from_text(
@@ -181,44 +184,88 @@ impl<'d> SymTab<'d> {
         symbols: Vec<Packed>,
     ) -> Self {
         let order = by_offset(symbols.iter().map(|s| s.offset).zip(0..).collect());
-        let mut symbols: Vec<Packed> = order
-            .into_iter()
-            .map(|(_, i)| symbols[i as usize])
-            .collect();
+        let mut symbols: Vec<Packed> = order.iter().map(|(_, i)| symbols[*i as usize]).collect();
         let regions = regions(sections, false);
         let (base, end) = span(&regions);
         assume_sizes(&mut symbols, text, end.saturating_sub(base));
-        Self::new(SymbolSource::Text, regions, text, symbols, Vec::new())
+        let order = symbols.iter().map(|s| s.offset).zip(0..).collect();
+        Self::new(
+            SymbolSource::Text,
+            regions,
+            text,
+            order,
+            Raw::Text(symbols),
+            Vec::new(),
+        )
     }
 
     pub(super) fn empty() -> Self {
-        Self::new(SymbolSource::None, Vec::new(), &[], Vec::new(), Vec::new())
+        Self::new(
+            SymbolSource::None,
+            Vec::new(),
+            &[],
+            Vec::new(),
+            Raw::Text(Vec::new()),
+            Vec::new(),
+        )
     }
 
     fn new(
         source: SymbolSource,
         regions: Vec<(u64, u64)>,
         strings: &'d [u8],
-        symbols: Vec<Packed>,
+        order: Vec<(u32, u32)>,
+        raw: Raw<'d>,
         files: Vec<u32>,
     ) -> Self {
-        let (base, _) = span(&regions);
+        let (base, end) = span(&regions);
         let starts =
-            Table::new(base, symbols.iter().map(|s| s.offset).collect()).unwrap_or_default();
-        let (keys, owners) = cover(&symbols);
-        let functions = Table::new(base, keys).unwrap_or_default();
-        SymTab {
+            Table::new(base, order.iter().map(|(offset, _)| *offset).collect()).unwrap_or_default();
+        let mut table = SymTab {
             source,
             base,
             regions,
             strings,
-            symbols,
+            order,
+            raw,
+            end: end.saturating_sub(base),
             files,
             starts,
-            functions,
-            owners,
+            functions: Table::default(),
+            owners: Vec::new(),
             names: OnceLock::new(),
-        }
+        };
+        let count = table.order.len();
+        let (keys, owners) = cover((0..count).map(|i| table.packed(i)), count);
+        table.functions = Table::new(base, keys).unwrap_or_default();
+        table.owners = owners;
+        table
+    }
+
+    /// Symbol `i` in address order; a label without a name if the source does not have it.
+    fn packed(&self, i: usize) -> Packed {
+        let (offset, number) = self.order[i];
+        let found = match &self.raw {
+            Raw::Elf(list) => list.get(number).map(|s| {
+                let size = s.size.min(self.end.saturating_sub(offset.into()));
+                let size = u32::try_from(size).unwrap_or(u32::MAX);
+                Packed {
+                    offset,
+                    size,
+                    name: s.name,
+                    kind: s.kind,
+                    bind: s.bind,
+                }
+            }),
+            Raw::Text(symbols) => symbols.get(number as usize).copied(),
+        };
+        found.unwrap_or(Packed {
+            offset,
+            size: 0,
+            name: u32::MAX,
+            kind: STT_NOTYPE,
+            bind: STB_LOCAL,
+        })
     }
 
     /// Where the symbols came from.
@@ -233,26 +280,26 @@ impl<'d> SymTab<'d> {
 
     /// Number of code symbols.
     pub fn len(&self) -> usize {
-        self.symbols.len()
+        self.order.len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.symbols.is_empty()
+        self.order.is_empty()
     }
 
     /// All symbols in address order.
     pub fn iter(&self) -> impl Iterator<Item = (SymbolId, Symbol<'d>)> + '_ {
-        (0..self.symbols.len() as u32).map(|i| (SymbolId(i), self.get(SymbolId(i))))
+        (0..self.order.len() as u32).map(|i| (SymbolId(i), self.get(SymbolId(i))))
     }
 
     /// The symbol `id` of this table.
     pub fn get(&self, id: SymbolId) -> Symbol<'d> {
-        let s = &self.symbols[id.0 as usize];
-        let later = &self.symbols[id.0 as usize + 1..];
+        let s = self.packed(id.0 as usize);
+        let later = &self.order[id.0 as usize + 1..];
         let next = later
-            .get(later.partition_point(|n| n.offset == s.offset))
-            .map(|n| u64::from(n.offset));
+            .get(later.partition_point(|n| n.0 == s.offset))
+            .map(|n| u64::from(n.0));
         let addr = self.base.wrapping_add(u64::from(s.offset));
         let region = self
             .regions
@@ -268,21 +315,21 @@ impl<'d> SymTab<'d> {
             size: (s.size > 0 && !self.sizes_assumed()).then_some(u64::from(s.size)),
             extent: next.saturating_sub(u64::from(s.offset)),
             global: s.bind != STB_LOCAL,
-            function: is_function(s),
+            function: is_function(&s),
         }
     }
 
     /// The name of symbol `id`.
     pub fn name(&self, id: SymbolId) -> &'d str {
-        str::from_utf8(name_at(self.strings, self.symbols[id.0 as usize].name))
+        str::from_utf8(name_at(self.strings, self.packed(id.0 as usize).name))
             .unwrap_or("<invalid name>")
     }
 
     /// What others print for `at`: the last symbol not above it.
     pub fn nearest(&self, at: LinkAddr) -> Option<SymbolId> {
         let row = self.starts.find(at.0)?;
-        let offset = self.symbols[row].offset;
-        let first = self.symbols.partition_point(|s| s.offset < offset);
+        let offset = self.order[row].0;
+        let first = self.order.partition_point(|s| s.0 < offset);
         Some(self.preferred(first, |_| true))
     }
 
@@ -292,7 +339,7 @@ impl<'d> SymTab<'d> {
         if owner == GAP {
             return None;
         }
-        let best = &self.symbols[owner as usize];
+        let best = self.packed(owner as usize);
         let same =
             |s: &Packed| s.size == best.size && (s.kind == STT_NOTYPE) == (best.kind == STT_NOTYPE);
         Some(self.preferred(owner as usize, |s| is_function(s) && same(s)))
@@ -300,10 +347,9 @@ impl<'d> SymTab<'d> {
 
     /// Of the symbols at the address of number `first`, from there on, the one that the kernel prefers.
     fn preferred(&self, first: usize, fits: impl Fn(&Packed) -> bool) -> SymbolId {
-        let offset = self.symbols[first].offset;
-        let aliases = (first..)
-            .zip(&self.symbols[first..])
-            .take_while(|(_, s)| s.offset == offset);
+        let offset = self.order[first].0;
+        let same = self.order[first..].partition_point(|(o, _)| *o == offset);
+        let aliases = (first..first + same).map(|i| (i, self.packed(i)));
         let named = aliases
             .filter(|(_, s)| fits(s))
             .map(|(i, s)| (i, s, name_at(self.strings, s.name)));
@@ -314,7 +360,7 @@ impl<'d> SymTab<'d> {
 
     /// First byte and one behind the last of function `id`.
     pub fn range(&self, id: SymbolId) -> (LinkAddr, LinkAddr) {
-        let s = &self.symbols[id.0 as usize];
+        let s = self.packed(id.0 as usize);
         let start = LinkAddr(self.base.wrapping_add(u64::from(s.offset)));
         (start, start.offset(i64::from(s.size)))
     }
@@ -335,8 +381,8 @@ impl<'d> SymTab<'d> {
     /// Every symbol called `name`, in address order.
     pub fn named(&self, name: &str) -> impl Iterator<Item = SymbolId> + '_ {
         let index = self.names.get_or_init(|| {
-            let hash = |(i, s): (usize, &Packed)| (fnv(name_at(self.strings, s.name)), i as u32);
-            let mut names: Vec<_> = self.symbols.iter().enumerate().map(hash).collect();
+            let hash = |i: usize| (fnv(name_at(self.strings, self.packed(i).name)), i as u32);
+            let mut names: Vec<_> = (0..self.order.len()).map(hash).collect();
             names.sort_unstable();
             names
         });
@@ -350,8 +396,9 @@ impl<'d> SymTab<'d> {
 
     /// Which source file's local symbol `id` is; `None` for a global one.
     fn file(&self, id: SymbolId) -> Option<usize> {
-        let s = &self.symbols[id.0 as usize];
-        (s.bind == STB_LOCAL).then(|| self.files.partition_point(|f| *f < s.number))
+        let s = self.packed(id.0 as usize);
+        let number = self.order[id.0 as usize].1;
+        (s.bind == STB_LOCAL).then(|| self.files.partition_point(|f| *f < number))
     }
 
     /// The function that `id` is a cold part of. Equal names are told apart by their source file's symbol.
@@ -362,7 +409,7 @@ impl<'d> SymTab<'d> {
         let file = self.file(id);
         let mut found: Vec<SymbolId> = self
             .named(base)
-            .filter(|p| is_function(&self.symbols[p.0 as usize]))
+            .filter(|p| is_function(&self.packed(p.0 as usize)))
             .collect();
         if found.len() > 1 && file.is_some() {
             let here: Vec<_> = found
@@ -461,16 +508,17 @@ fn assume_sizes(symbols: &mut [Packed], strings: &[u8], end: u64) {
 /// Disjoint runs of text and the function that owns each: (offset, symbol or [`GAP`]). Of functions that begin
 /// at the same address the largest counts, FUNC before NOTYPE; of functions that overlap without nesting, the
 /// one that began later goes on alone.
-fn cover(symbols: &[Packed]) -> (Vec<u32>, Vec<u32>) {
-    let mut keys: Vec<u32> = Vec::with_capacity(symbols.len() * 2);
-    let mut owners: Vec<u32> = Vec::with_capacity(symbols.len() * 2);
+fn cover(symbols: impl Iterator<Item = Packed>, count: usize) -> (Vec<u32>, Vec<u32>) {
+    let mut keys: Vec<u32> = Vec::with_capacity(count * 2);
+    let mut owners: Vec<u32> = Vec::with_capacity(count * 2);
     // Functions around the innermost one: (end, symbol).
     let mut outer: Vec<(u32, u32)> = Vec::new();
     let mut inner = (0u32, GAP);
-    for (s, number) in symbols.iter().zip(0u32..).filter(|(s, _)| is_function(s)) {
-        if inner.1 != GAP && symbols[inner.1 as usize].offset == s.offset {
-            let best = &symbols[inner.1 as usize];
+    let mut best: Option<Packed> = None;
+    for (s, number) in symbols.zip(0u32..).filter(|(s, _)| is_function(s)) {
+        if let Some(best) = best.as_mut().filter(|b| b.offset == s.offset) {
             if (s.size, s.kind != STT_NOTYPE) > (best.size, best.kind != STT_NOTYPE) {
+                *best = s;
                 inner = (s.offset.saturating_add(s.size), number);
                 owners.pop();
                 owners.push(number);
@@ -489,6 +537,7 @@ fn cover(symbols: &[Packed]) -> (Vec<u32>, Vec<u32>) {
             outer.push(inner);
         }
         inner = (s.offset.saturating_add(s.size), number);
+        best = Some(s);
         keys.push(s.offset);
         owners.push(number);
     }
