@@ -58,7 +58,7 @@ impl KernelWay {
             .wrapping_add_signed(i64::from(self.ips[row]))
     }
 
-    /// The last of `count` rows from `from` on that is not above `at`; `from` when all are.
+    /// The last of `count` rows from `from` on that is not above `at`; `from` when none is.
     #[inline]
     fn search(&self, from: usize, count: usize, at: u64) -> usize {
         let (mut first, mut end, mut found) = (from, from + count, from);
@@ -100,7 +100,7 @@ impl Numbers {
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
         let high = self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 32;
-        high * limit >> 32
+        (high * limit) >> 32
     }
 }
 
@@ -147,7 +147,7 @@ impl Pcs {
         for _ in 0..QUERIES {
             state = (state ^ row as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
             state ^= state >> 32;
-            let at = self.start + ((state & 0xffff_ffff) * self.size >> 32);
+            let at = self.start + (((state & 0xffff_ffff) * self.size) >> 32);
             row = find(at).unwrap_or_default();
         }
         row

@@ -5,6 +5,7 @@
 
 pub mod altinstr;
 mod bzimage;
+mod cover;
 mod elf;
 pub mod kallsyms;
 pub mod layout;

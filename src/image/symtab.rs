@@ -12,6 +12,7 @@ use std::cmp::Ordering;
 use std::sync::OnceLock;
 
 use super::Section;
+use super::cover::{by_offset, cover};
 use super::elf::{Elf, RawSymbol, SymbolList};
 use super::layout::INIT;
 use super::names::{cold_base, in_kallsyms, is_mark};
@@ -19,7 +20,7 @@ use crate::addr::{Address, LinkAddr};
 use crate::error::Finding;
 use crate::table::Table;
 
-const STT_NOTYPE: u8 = 0;
+pub(super) const STT_NOTYPE: u8 = 0;
 const STT_OBJECT: u8 = 1;
 const STT_FUNC: u8 = 2;
 const STT_FILE: u8 = 4;
@@ -28,7 +29,7 @@ const STB_LOCAL: u8 = 0;
 const STB_WEAK: u8 = 2;
 
 /// No function: payload of the gaps in the function table.
-const GAP: u32 = u32::MAX;
+pub(super) const GAP: u32 = u32::MAX;
 
 /// Where symbols came from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -429,7 +430,7 @@ impl<'d> SymTab<'d> {
     }
 }
 
-fn is_function(s: &Packed) -> bool {
+pub(super) fn is_function(s: &Packed) -> bool {
     s.size > 0 && s.kind != STT_OBJECT
 }
 
@@ -503,86 +504,6 @@ fn assume_sizes(symbols: &mut [Packed], strings: &[u8], end: u64) {
             behind.saturating_sub(s.offset)
         };
     }
-}
-
-/// Disjoint runs of text and the function that owns each: (offset, symbol or [`GAP`]). Of functions that begin
-/// at the same address the largest counts, FUNC before NOTYPE; of functions that overlap without nesting, the
-/// one that began later goes on alone.
-fn cover(symbols: impl Iterator<Item = Packed>, count: usize) -> (Vec<u32>, Vec<u32>) {
-    let mut keys: Vec<u32> = Vec::with_capacity(count * 2);
-    let mut owners: Vec<u32> = Vec::with_capacity(count * 2);
-    // Functions around the innermost one: (end, symbol).
-    let mut outer: Vec<(u32, u32)> = Vec::new();
-    let mut inner = (0u32, GAP);
-    let mut best: Option<Packed> = None;
-    for (s, number) in symbols.zip(0u32..).filter(|(s, _)| is_function(s)) {
-        if let Some(best) = best.as_mut().filter(|b| b.offset == s.offset) {
-            if (s.size, s.kind != STT_NOTYPE) > (best.size, best.kind != STT_NOTYPE) {
-                *best = s;
-                inner = (s.offset.saturating_add(s.size), number);
-                owners.pop();
-                owners.push(number);
-            }
-            continue;
-        }
-        while inner.1 != GAP && inner.0 <= s.offset {
-            let end = inner.0;
-            inner = leave(&mut outer, end);
-            if end < s.offset || inner.1 != GAP {
-                keys.push(end);
-                owners.push(inner.1);
-            }
-        }
-        if inner.1 != GAP {
-            outer.push(inner);
-        }
-        inner = (s.offset.saturating_add(s.size), number);
-        best = Some(s);
-        keys.push(s.offset);
-        owners.push(number);
-    }
-    while inner.1 != GAP {
-        keys.push(inner.0);
-        inner = leave(&mut outer, inner.0);
-        owners.push(inner.1);
-    }
-    (keys, owners)
-}
-
-/// The innermost function of `outer` that reaches beyond `end`.
-fn leave(outer: &mut Vec<(u32, u32)>, end: u32) -> (u32, u32) {
-    while let Some(next) = outer.pop() {
-        if next.0 > end {
-            return next;
-        }
-    }
-    (0, GAP)
-}
-
-/// Pairs in order of their first parts, equal ones in the order given. A radix sort: comparing 100,000 symbols
-/// takes longer than everything else that a single lookup does.
-fn by_offset(mut order: Vec<(u32, u32)>) -> Vec<(u32, u32)> {
-    const BITS: u32 = 13;
-    let top = order.iter().map(|(offset, _)| *offset).max().unwrap_or(0);
-    let mut next = vec![(0, 0); order.len()];
-    for shift in (0..32 - top.leading_zeros()).step_by(BITS as usize) {
-        let digit = |offset: u32| (offset >> shift) as usize & ((1 << BITS) - 1);
-        let mut starts = [0u32; 1 << BITS];
-        for (offset, _) in &order {
-            starts[digit(*offset)] += 1;
-        }
-        let mut sum = 0;
-        for start in &mut starts {
-            sum += std::mem::replace(start, sum);
-        }
-        for pair in &order {
-            let at = &mut starts[digit(pair.0)];
-            next[*at as usize] = *pair;
-            *at += 1;
-        }
-        std::mem::swap(&mut order, &mut next);
-    }
-    order
 }
 
 fn fnv(name: &[u8]) -> u32 {

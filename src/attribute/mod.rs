@@ -2,6 +2,11 @@
 //!
 //! Pure: a question about one address of one image, with the caller's return PC as a further witness.
 
+mod answer;
+mod callsite;
+
+pub use answer::{Attribution, Basis, Certainty, Evidence, Fixup, Function, Nearest, Origin};
+
 use std::collections::BTreeSet;
 
 use crate::addr::{Address, LinkAddr, Pc};
@@ -9,156 +14,8 @@ use crate::extable::fixup::Landing;
 use crate::extable::walk::Exit;
 use crate::image::names;
 use crate::image::symtab::{Parent, SymbolId};
-use crate::insn::{self, CallBefore, Flow};
+use crate::insn::{self, Flow};
 use crate::tables::Tables;
-
-/// How the function is known.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub enum Basis {
-    /// A sized symbol covers the PC.
-    Symbol,
-    /// The PC lies in a cold part; the function is its parent.
-    Cold,
-    /// The PC lies in fixup code; the function is the origin.
-    Fixup,
-    /// The PC lies in text that nothing is known of.
-    Anonymous,
-    /// The PC lies in a thunk that stands for a jump, call or return.
-    Trampoline,
-    /// The PC lies in no image.
-    None,
-}
-
-impl Basis {
-    /// Its name in JSON.
-    pub fn name(self) -> &'static str {
-        match self {
-            Basis::Symbol => "symbol",
-            Basis::Cold => "cold",
-            Basis::Fixup => "fixup",
-            Basis::Anonymous => "anonymous",
-            Basis::Trampoline => "trampoline",
-            Basis::None => "none",
-        }
-    }
-}
-
-/// How sure the function is.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Certainty {
-    /// Not known.
-    Unknown,
-    /// One of several.
-    Ambiguous,
-    /// This one.
-    Exact,
-}
-
-impl Certainty {
-    /// Its name in JSON.
-    pub fn name(self) -> &'static str {
-        match self {
-            Certainty::Unknown => "unknown",
-            Certainty::Ambiguous => "ambiguous",
-            Certainty::Exact => "exact",
-        }
-    }
-}
-
-/// A witness for an origin.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-#[non_exhaustive]
-pub enum Evidence {
-    /// A row of `__ex_table` leads here.
-    ExTable,
-    /// Following the landing's code leads here.
-    ControlFlow,
-    /// The caller's call instruction calls this function.
-    CallSite,
-}
-
-impl Evidence {
-    /// Its name in JSON.
-    pub fn name(self) -> &'static str {
-        match self {
-            Evidence::ExTable => "extable",
-            Evidence::ControlFlow => "control-flow",
-            Evidence::CallSite => "call-site",
-        }
-    }
-}
-
-/// What others print.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Nearest<'d> {
-    /// The last symbol not above the address.
-    pub name: &'d str,
-    /// Bytes from it to the PC.
-    pub offset: u64,
-    /// Its ELF size in bytes; `None` for a label.
-    pub size: Option<u64>,
-    /// Bytes to the next symbol, which the kernel prints as size.
-    pub extent: u64,
-}
-
-/// A function that may have been running.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Function<'d> {
-    /// Its name, of the parent for a cold part.
-    pub name: &'d str,
-    /// Its first byte.
-    pub addr: LinkAddr,
-    /// The source-level function of a `.part`, `.isra` or `.constprop` clone.
-    pub parent: Option<&'d str>,
-}
-
-/// A faulting instruction that leads to the PC.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Origin<'d> {
-    /// The function that owns it.
-    pub function: Function<'d>,
-    /// Bytes from the function (or its cold part) to the instruction.
-    pub offset: u64,
-    /// The faulting instruction.
-    pub address: LinkAddr,
-    /// `ex_handler_uaccess`, `EX_TYPE_UACCESS`, …
-    pub handler: String,
-    /// What the handler does to registers.
-    pub effect: Option<String>,
-    /// Witnesses.
-    pub evidence: Vec<Evidence>,
-}
-
-/// The fixup a PC lies in.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Fixup<'d> {
-    /// Where the handler sent execution; the first of several.
-    pub landing: LinkAddr,
-    /// Where the block rejoins functions: resume address and function.
-    pub resumes: Vec<(LinkAddr, Option<&'d str>)>,
-    /// What the PC goes back to.
-    pub origins: Vec<Origin<'d>>,
-}
-
-/// The answer.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Attribution<'d> {
-    /// What others print.
-    pub nearest: Option<Nearest<'d>>,
-    /// The function, when it is certain.
-    pub function: Option<Function<'d>>,
-    /// How it is known.
-    pub basis: Basis,
-    /// How sure it is.
-    pub certainty: Certainty,
-    /// All functions it could be, sorted by address; the function alone when certain.
-    pub candidates: Vec<Function<'d>>,
-    /// The fixup the PC lies in.
-    pub fixup: Option<Fixup<'d>>,
-    /// What else was noticed.
-    pub notes: Vec<String>,
-}
 
 /// The next frame outwards: where it will go on.
 #[derive(Clone, Copy)]
@@ -167,21 +24,6 @@ pub struct Caller<'k, 'd> {
     pub image: &'k Tables<'d>,
     /// Its return address, pushed by the call that led to the frame asked about.
     pub ret: LinkAddr,
-}
-
-impl<'d> Attribution<'d> {
-    /// For a PC that no image holds.
-    pub fn nowhere() -> Self {
-        Attribution {
-            nearest: None,
-            function: None,
-            basis: Basis::None,
-            certainty: Certainty::Unknown,
-            candidates: Vec::new(),
-            fixup: None,
-            notes: Vec::new(),
-        }
-    }
 }
 
 /// Attributes `pc` of `image`. `caller` is the next frame outwards, if its return address was pushed by a call.
@@ -389,7 +231,7 @@ fn in_fixup<'d>(
     }
     out.basis = Basis::Fixup;
     if let Some(caller) = caller {
-        by_call_site(image, caller, &mut functions, &mut origins, &mut out.notes);
+        callsite::narrow(image, caller, &mut functions, &mut origins, &mut out.notes);
     }
     settle(out, functions);
     if roots.incomplete {
@@ -470,118 +312,6 @@ fn runs_into(image: &Tables<'_>, start: LinkAddr, end: LinkAddr, at: LinkAddr) -
         }
     }
     false
-}
-
-/// Keeps the origins that the caller's call can reach, directly or through tail calls.
-fn by_call_site<'d>(
-    image: &Tables<'d>,
-    caller: Caller<'_, 'd>,
-    functions: &mut Vec<Function<'d>>,
-    origins: &mut Vec<Origin<'d>>,
-    notes: &mut Vec<String>,
-) {
-    let start = match caller.image.symbols().function(caller.ret.offset(-1)) {
-        Some(id) => caller.image.symbols().range(id).0,
-        None => {
-            notes.push(format!(
-                "caller {} lies in no function: its call is not read",
-                caller.ret
-            ));
-            return;
-        }
-    };
-    let targets = match insn::call_before(caller.image, start, caller.ret) {
-        CallBefore::Direct(targets) => targets,
-        CallBefore::Indirect => {
-            notes.push("the caller calls through a pointer: its call does not decide".to_owned());
-            return;
-        }
-        CallBefore::None => {
-            notes.push(format!(
-                "no call ends at the caller's {}: it does not decide",
-                caller.ret
-            ));
-            return;
-        }
-    };
-    let mut reached = BTreeSet::new();
-    for target in &targets {
-        // A call into another image goes by the name of the symbol imported.
-        let target = match caller.image.import(*target) {
-            Some(name) => image
-                .symbols()
-                .named(name)
-                .next()
-                .map(|id| image.symbols().get(id).addr),
-            None => std::ptr::eq(image, caller.image).then_some(*target),
-        };
-        let Some(target) = target else {
-            notes.push("the caller calls another image: its call does not decide".to_owned());
-            return;
-        };
-        match image.symbols().function(target) {
-            Some(id)
-                if insn::is_return_thunk(image.symbols().name(id))
-                    || is_trampoline(image.symbols().name(id)) =>
-            {
-                notes.push(
-                    "the caller calls through a pointer: its call does not decide".to_owned(),
-                );
-                return;
-            }
-            Some(id) => tail_calls(image, id, &mut reached),
-            None => {
-                notes.push(format!("the caller's call reaches {target}, which no function covers: it does not decide"));
-                return;
-            }
-        }
-    }
-    let fits = |f: &Function<'_>| reached.contains(&f.addr);
-    if !functions.iter().any(fits) {
-        let callee = |a: &LinkAddr| {
-            image
-                .symbols()
-                .function(*a)
-                .map(|id| image.symbols().name(id))
-        };
-        let names: Vec<_> = targets.iter().filter_map(callee).collect();
-        notes.push(format!(
-            "the caller's call reaches {}, none of the origins: the two witnesses disagree",
-            names.join(" or ")
-        ));
-        return;
-    }
-    functions.retain(fits);
-    origins.retain(|o| fits(&o.function));
-    for o in origins {
-        o.evidence.push(Evidence::CallSite);
-    }
-}
-
-/// Functions reached from `id` by jumps to the start of another function, itself included.
-fn tail_calls(image: &Tables<'_>, id: SymbolId, reached: &mut BTreeSet<LinkAddr>) {
-    const MAX_DEPTH: usize = 4;
-    let mut level = vec![id];
-    for _ in 0..MAX_DEPTH {
-        let mut next = Vec::new();
-        for id in level {
-            let (start, end) = image.symbols().range(id);
-            if !reached.insert(start) {
-                continue;
-            }
-            for (_, i) in insn::sweep(image, start, end) {
-                let (Flow::Jump(t) | Flow::Branch(t)) = i.flow else {
-                    continue;
-                };
-                if (t < start || t >= end)
-                    && let Some(callee) = image.symbols().function(t)
-                {
-                    next.push(callee);
-                }
-            }
-        }
-        level = next;
-    }
 }
 
 /// What the exception table says of the PC itself.
