@@ -1005,3 +1005,38 @@ fn orc_and_dwarf_describe_the_same_frames() {
         }
     }
 }
+
+#[test]
+#[ignore = "needs the real kernels"]
+fn cpu_feature_stubs_belong_to_the_function_that_jumps_to_them() {
+    for (version, _) in VERSIONS {
+        let storage = Storage::new();
+        let image = vmlinux(version, &storage);
+        let mut stubs = 0;
+        for (id, symbol) in image.symbols().iter().filter(|(_, s)| s.function) {
+            let (start, end) = image.symbols().range(id);
+            for (_, i) in insn::sweep(&image, start, end) {
+                let (Flow::Jump(t) | Flow::Branch(t)) = i.flow else {
+                    continue;
+                };
+                if image
+                    .text_section(t)
+                    .is_none_or(|s| s.name != ".altinstr_aux")
+                {
+                    continue;
+                }
+                let a = attribute(&image, Pc::Exact(t), None);
+                assert_eq!(a.basis, Basis::Anonymous, "{version} {t}");
+                // A hot and a cold part of one function count as one.
+                assert_eq!(
+                    names(&a),
+                    [parent(symbol.name)],
+                    "{version} {t}: {:?}",
+                    a.notes
+                );
+                stubs += 1;
+            }
+        }
+        assert!(stubs > 50, "{version}: {stubs}");
+    }
+}

@@ -7,7 +7,7 @@ mod callsite;
 
 pub use answer::{Attribution, Basis, Certainty, Evidence, Fixup, Function, Nearest, Origin};
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::addr::{Address, LinkAddr, Pc};
 use crate::extable::fixup::Landing;
@@ -157,17 +157,44 @@ fn uncovered<'d>(image: &Tables<'d>, at: LinkAddr, out: &mut Attribution<'d>) {
         settle(out, vec![function(image, id)]);
         return;
     }
-    match label.size {
-        Some(size) => out.notes.push(format!(
-            "{} ends {:#x} bytes before",
-            label.name,
-            at.0 - label.addr.0 - size
-        )),
-        None => out.notes.push(format!(
-            "{} is a label without a size: it need not own what follows",
+    let behind = at
+        .since(label.addr)
+        .zip(label.size)
+        .and_then(|(offset, size)| offset.checked_sub(size));
+    out.notes.push(match behind {
+        Some(bytes) => format!("{} ends {bytes:#x} bytes before", label.name),
+        None => format!(
+            "{} is no function with a size: it need not own what follows",
             label.name
-        )),
+        ),
+    });
+    if let Some(owner) = stub_owner(image, at) {
+        out.notes
+            .push("a stub of static_cpu_has(): its branches go back into the function".to_owned());
+        settle(out, vec![owner]);
     }
+}
+
+/// The function that a stub in `.altinstr_aux` belongs to (`static_cpu_has()`,
+/// arch/x86/include/asm/cpufeature.h): a test, then branches back into the one function that has it.
+fn stub_owner<'d>(image: &Tables<'d>, at: LinkAddr) -> Option<Function<'d>> {
+    let section = image
+        .text_section(at)
+        .filter(|s| s.name == ".altinstr_aux")?;
+    let end = section.addr?.offset(section.size as i64);
+    let mut owners = BTreeMap::new();
+    for (_, i) in insn::sweep(image, at, end) {
+        let (Flow::Jump(target) | Flow::Branch(target)) = i.flow else {
+            continue;
+        };
+        let found = parents(image, image.symbols().function(target)?);
+        owners.extend(found.into_iter().map(|f| (f.addr, f)));
+        if matches!(i.flow, Flow::Jump(_)) {
+            break;
+        }
+    }
+    let (_, owner) = owners.pop_first()?;
+    owners.is_empty().then_some(owner)
 }
 
 /// Thunks of arch/x86/lib/retpoline.S, which are labels without a size.
