@@ -9,7 +9,9 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::measurement::WallTime;
-use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{
+    BenchmarkGroup, Criterion, SamplingMode, Throughput, criterion_group, criterion_main,
+};
 use fixtrace::addr::{Address, LinkAddr};
 use fixtrace::bytes::i32_at;
 use fixtrace::image::{Image, Storage};
@@ -159,6 +161,8 @@ type Group<'c> = BenchmarkGroup<'c, WallTime>;
 fn group<'c>(c: &'c mut Criterion, name: &str) -> Group<'c> {
     let mut group = c.benchmark_group(name);
     group.throughput(Throughput::Elements(QUERIES as u64));
+    // A round takes milliseconds: more rounds per sample would only take longer.
+    group.sampling_mode(SamplingMode::Flat);
     group
 }
 

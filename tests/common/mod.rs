@@ -1,6 +1,7 @@
 //! Shared by the whole-program tests.
 #![allow(dead_code)]
 
+pub mod elf;
 pub mod kernels;
 
 use std::path::{Path, PathBuf};
@@ -20,6 +21,12 @@ pub fn testdata(name: &str) -> PathBuf {
 /// Opens a fixture.
 pub fn fixture<'d>(name: &str, storage: &'d Storage) -> Tables<'d> {
     Tables::open(&testdata("fixtures").join(name), storage).unwrap_or_else(|e| panic!("{e}"))
+}
+
+/// The same, without its tables.
+pub fn fixture_image<'d>(name: &str, storage: &'d Storage) -> fixtrace::image::Image<'d> {
+    fixtrace::image::Image::open(&testdata("fixtures").join(name), storage)
+        .unwrap_or_else(|e| panic!("{e}"))
 }
 
 /// `0x…`, or `section+0x…` in a module.
