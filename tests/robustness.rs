@@ -451,6 +451,29 @@ proptest! {
     }
 
     #[test]
+    fn the_function_around_an_address_is_the_last_that_begins_before_it_and_covers_it(
+        functions in prop::collection::vec((0u64..9000, 0u64..6000), 0..40), asked in prop::collection::vec(0u64..10_000, 1..40)
+    ) {
+        let mut sections = sound();
+        sections[0].data = vec![0x90; 10_000];
+        let symbols: Vec<_> = functions.iter().map(|(at, size)| ("g", TEXT + at, *size, 1, 0x12)).collect();
+        let [table, strings] = symtab(&symbols, 4);
+        (sections[2], sections[3]) = (table, strings);
+        opened(&sections, |image| {
+            for at in asked {
+                let covering = functions.iter().filter(|(start, size)| *start <= at && at < start + size.min(&(10_000 - start)));
+                // Of those that begin at one place the largest.
+                let start = covering.map(|(start, _)| *start).max();
+                let wanted = start.map(|s| (s, functions.iter().filter(|(o, _)| *o == s).map(|(_, n)| *n).max().unwrap()));
+                let found = image.symbols().function(LinkAddr(TEXT + at)).map(|id| image.symbols().get(id));
+                prop_assert_eq!(found.map(|s| (s.addr.0 - TEXT, s.size.unwrap())),
+                    wanted.map(|(s, n)| (s, n.min(10_000 - s))));
+            }
+            Ok(())
+        })?;
+    }
+
+    #[test]
     fn any_text_is_a_place_or_not(text in "\\PC{0,40}") {
         let _ = Query::parse(&text);
     }

@@ -5,13 +5,13 @@
 
 pub mod altinstr;
 mod bzimage;
-mod cover;
 mod elf;
 pub mod kallsyms;
 pub mod layout;
 pub mod locate;
 pub mod names;
 pub mod note;
+mod order;
 mod reloc;
 mod storage;
 pub mod symtab;

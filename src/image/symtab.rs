@@ -12,10 +12,10 @@ use std::cmp::Ordering;
 use std::sync::OnceLock;
 
 use super::Section;
-use super::cover::{by_offset, cover};
 use super::elf::{Elf, RawSymbol, SymbolList};
 use super::layout::INIT;
 use super::names::{cold_base, in_kallsyms, is_mark};
+use super::order::by_offset;
 use crate::addr::{Address, LinkAddr};
 use crate::error::Finding;
 use crate::table::Table;
@@ -27,9 +27,6 @@ const STT_FILE: u8 = 4;
 const STT_GNU_IFUNC: u8 = 10;
 const STB_LOCAL: u8 = 0;
 const STB_WEAK: u8 = 2;
-
-/// No function: payload of the gaps in the function table.
-pub(super) const GAP: u32 = u32::MAX;
 
 /// Where symbols came from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -43,9 +40,42 @@ pub enum SymbolSource {
     Text,
 }
 
+/// Bits of an offset inside a page of [`SymTab::reach`].
+const PAGE: u32 = 12;
+/// Symbols looked at for the function around an address; a page of a real kernel has under 300.
+const MAX_BACK: usize = 1 << 14;
+
 /// Number of a symbol in its [`SymTab`], in address order.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct SymbolId(u32);
+
+/// Collects where functions end, page by page of where they begin.
+struct Reach(Vec<u32>);
+
+impl Reach {
+    /// For `len` bytes of text.
+    fn new(len: u64) -> Self {
+        let len = u32::try_from(len).unwrap_or(u32::MAX);
+        Reach(vec![0; (len >> PAGE) as usize + 1])
+    }
+
+    fn add(&mut self, offset: u32, size: u64) {
+        if let Some(end) = self.0.get_mut((offset >> PAGE) as usize) {
+            *end = (*end)
+                .max(u32::try_from(u64::from(offset).saturating_add(size)).unwrap_or(u32::MAX));
+        }
+    }
+
+    /// The furthest end up to each page.
+    fn pages(mut self) -> Vec<u32> {
+        let mut furthest = 0;
+        for end in &mut self.0 {
+            furthest = furthest.max(*end);
+            *end = furthest;
+        }
+        self.0
+    }
+}
 
 /// Where the parts of a symbol are kept.
 enum Raw<'d> {
@@ -113,9 +143,8 @@ pub struct SymTab<'d> {
     /// Numbers of the `STT_FILE` symbols; each is followed by the local symbols of its file.
     files: Vec<u32>,
     starts: Table<'static>,
-    functions: Table<'static>,
-    /// Symbol per row of `functions`, or [`GAP`].
-    owners: Vec<u32>,
+    /// Per page of text, where the last function that begins in it or before ends, bytes from the base.
+    reach: Vec<u32>,
     /// (hash of the name, symbol), sorted.
     names: OnceLock<Vec<(u32, u32)>>,
 }
@@ -140,6 +169,7 @@ impl<'d> SymTab<'d> {
         let strings = elf.strings();
         let text: Vec<bool> = sections.iter().map(Section::is_text).collect();
         let mut order: Vec<(u32, u32)> = Vec::with_capacity(elf.symbol_count());
+        let mut reach = Reach::new(end.saturating_sub(base));
         let mut files = Vec::new();
         let mut outside = 0usize;
         for (number, s) in elf.symbols() {
@@ -161,7 +191,12 @@ impl<'d> SymTab<'d> {
             // `_etext` stands right behind the last byte.
             let inside = addr <= end;
             match addr.checked_sub(base).and_then(|o| u32::try_from(o).ok()) {
-                Some(offset) if inside => order.push((offset, number as u32)),
+                Some(offset) if inside => {
+                    order.push((offset, number as u32));
+                    if s.size > 0 && s.kind != STT_OBJECT {
+                        reach.add(offset, s.size);
+                    }
+                }
                 _ => outside += 1,
             }
         }
@@ -176,6 +211,7 @@ impl<'d> SymTab<'d> {
             by_offset(order),
             Raw::Elf(elf.symbol_list()),
             files,
+            reach.pages(),
         )
     }
 
@@ -189,6 +225,11 @@ impl<'d> SymTab<'d> {
         let regions = regions(sections, false);
         let (base, end) = span(&regions);
         assume_sizes(&mut symbols, text, end.saturating_sub(base));
+        let mut reach = Reach::new(end.saturating_sub(base));
+        symbols
+            .iter()
+            .filter(|s| is_function(s))
+            .for_each(|s| reach.add(s.offset, s.size.into()));
         let order = symbols.iter().map(|s| s.offset).zip(0..).collect();
         Self::new(
             SymbolSource::Text,
@@ -197,6 +238,7 @@ impl<'d> SymTab<'d> {
             order,
             Raw::Text(symbols),
             Vec::new(),
+            reach.pages(),
         )
     }
 
@@ -208,6 +250,7 @@ impl<'d> SymTab<'d> {
             Vec::new(),
             Raw::Text(Vec::new()),
             Vec::new(),
+            Vec::new(),
         )
     }
 
@@ -218,11 +261,12 @@ impl<'d> SymTab<'d> {
         order: Vec<(u32, u32)>,
         raw: Raw<'d>,
         files: Vec<u32>,
+        reach: Vec<u32>,
     ) -> Self {
         let (base, end) = span(&regions);
         let starts =
             Table::new(base, order.iter().map(|(offset, _)| *offset).collect()).unwrap_or_default();
-        let mut table = SymTab {
+        SymTab {
             source,
             base,
             regions,
@@ -232,15 +276,9 @@ impl<'d> SymTab<'d> {
             end: end.saturating_sub(base),
             files,
             starts,
-            functions: Table::default(),
-            owners: Vec::new(),
+            reach,
             names: OnceLock::new(),
-        };
-        let count = table.order.len();
-        let (keys, owners) = cover((0..count).map(|i| table.packed(i)), count);
-        table.functions = Table::new(base, keys).unwrap_or_default();
-        table.owners = owners;
-        table
+        }
     }
 
     /// Symbol `i` in address order; a label without a name if the source does not have it.
@@ -334,16 +372,39 @@ impl<'d> SymTab<'d> {
         Some(self.preferred(first, |_| true))
     }
 
-    /// The innermost function that covers `at`.
+    /// The innermost function that covers `at`: of those that do, the one that begins last.
     pub fn function(&self, at: LinkAddr) -> Option<SymbolId> {
-        let owner = *self.owners.get(self.functions.find(at.0)?)?;
-        if owner == GAP {
-            return None;
+        let offset = u32::try_from(at.0.checked_sub(self.base)?).ok()?;
+        let last = self.starts.find(at.0)?;
+        let mut page = None;
+        for row in (0..=last).rev().take(MAX_BACK) {
+            let own = self.order[row].0 >> PAGE;
+            if page.replace(own) != Some(own)
+                && self
+                    .reach
+                    .get(own as usize)
+                    .is_none_or(|end| *end <= offset)
+            {
+                return None;
+            }
+            let s = self.packed(row);
+            if is_function(&s) && offset - s.offset < s.size {
+                return Some(self.largest(s.offset));
+            }
         }
-        let best = self.packed(owner as usize);
-        let same =
-            |s: &Packed| s.size == best.size && (s.kind == STT_NOTYPE) == (best.kind == STT_NOTYPE);
-        Some(self.preferred(owner as usize, |s| is_function(s) && same(s)))
+        None
+    }
+
+    /// Of the functions that begin at `offset` the largest, FUNC before NOTYPE, then the kernel's choice.
+    fn largest(&self, offset: u32) -> SymbolId {
+        let first = self.order.partition_point(|s| s.0 < offset);
+        let rank = |s: &Packed| (s.size, s.kind != STT_NOTYPE);
+        let count = self.order[first..].partition_point(|(o, _)| *o == offset);
+        let functions = (first..first + count)
+            .map(|i| self.packed(i))
+            .filter(is_function);
+        let best = functions.map(|s| rank(&s)).max();
+        self.preferred(first, |s| is_function(s) && Some(rank(s)) == best)
     }
 
     /// Of the symbols at the address of number `first`, from there on, the one that the kernel prefers.
@@ -364,19 +425,6 @@ impl<'d> SymTab<'d> {
         let s = self.packed(id.0 as usize);
         let start = LinkAddr(self.base.wrapping_add(u64::from(s.offset)));
         (start, start.offset(i64::from(s.size)))
-    }
-
-    /// Where the run without a function that holds `at` begins and ends; `None` when a function covers it.
-    pub fn gap(&self, at: LinkAddr) -> Option<(LinkAddr, Option<LinkAddr>)> {
-        let row = self.functions.find(at.0);
-        if row.is_some_and(|r| self.owners[r] != GAP) {
-            return None;
-        }
-        let start = row
-            .and_then(|r| self.functions.address(r))
-            .unwrap_or(self.base);
-        let end = self.functions.address(row.map_or(0, |r| r + 1));
-        Some((LinkAddr(start), end.map(LinkAddr)))
     }
 
     /// Every symbol called `name`, in address order.
