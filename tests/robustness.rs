@@ -576,7 +576,7 @@ fn a_vmlinux_with_mutated_tables_is_still_read() {
     };
     let mut random = Random(0xd1b5_4a32_d192_ed03);
     let mut bytes = whole.to_vec();
-    for _ in 0..30 {
+    for _ in 0..8 {
         let mut undo = Vec::new();
         for (offset, size) in &places {
             for _ in 0..40 {

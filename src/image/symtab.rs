@@ -42,8 +42,9 @@ pub enum SymbolSource {
 
 /// Bits of an offset inside a page of [`SymTab::reach`].
 const PAGE: u32 = 12;
-/// Symbols looked at for the function around an address; a page of a real kernel has under 300.
-const MAX_BACK: usize = 1 << 14;
+/// Symbols looked at for the function around an address. One symbol with a lying size makes every gap behind it
+/// look this far back; inside real functions stand at most some 100 labels.
+const MAX_BACK: usize = 512;
 
 /// Number of a symbol in its [`SymTab`], in address order.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
