@@ -9,7 +9,7 @@ use gimli::{
 
 use crate::addr::LinkAddr;
 use crate::error::Result;
-use crate::image::{Image, Storage};
+use crate::image::Image;
 use crate::rule::{Base, Cfa, Row, Rule, SavedBp, Shape};
 
 type Bytes<'d> = EndianSlice<'d, LittleEndian>;
@@ -32,11 +32,11 @@ struct Entry {
 }
 
 impl<'d> Cfi<'d> {
-    /// Lists the descriptions of `image`; their rows are read when asked for. Copies go to `storage`.
-    pub fn of(image: &Image<'d>, storage: &'d Storage) -> Result<Self> {
+    /// Lists the descriptions of `image`; their rows are read when asked for.
+    pub fn of(image: &Image<'d>) -> Result<Self> {
         let section = |name| {
             image
-                .debug_section(name, storage)
+                .debug_section(name)
                 .map(|d| EndianSlice::new(d, LittleEndian))
         };
         let mut debug = DebugFrame::from(section(".debug_frame")?);

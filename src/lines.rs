@@ -5,7 +5,7 @@ use gimli::{EndianSlice, LittleEndian, SectionId};
 
 use crate::addr::LinkAddr;
 use crate::error::{Error, ErrorKind, Result};
-use crate::image::{Image, Storage};
+use crate::image::Image;
 
 /// One level of a call chain that the compiler inlined.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -26,14 +26,14 @@ pub struct Lines<'d> {
 }
 
 impl<'d> Lines<'d> {
-    /// Reads the unit headers of `image`; `None` when it has no DWARF. Bytes that must be copied go to `storage`.
-    pub fn of(image: &Image<'d>, storage: &'d Storage) -> Result<Option<Self>> {
+    /// Reads the unit headers of `image`; `None` when it has no DWARF.
+    pub fn of(image: &Image<'d>) -> Result<Option<Self>> {
         if !image.has_debug_info() {
             return Ok(None);
         }
         let load = |id: SectionId| {
             image
-                .debug_section(id.name(), storage)
+                .debug_section(id.name())
                 .map(|data| EndianSlice::new(data, LittleEndian))
         };
         let dwarf = gimli::Dwarf::load(load)?;

@@ -2,9 +2,8 @@
 
 use crate::addr::{Addr, LinkAddr, Pc};
 use crate::attribute::{Attribution, Caller, attribute};
-use crate::image::Image;
 use crate::kernel::{Kernel, Located};
-use crate::lines::{Inline, Lines};
+use crate::lines::Inline;
 
 /// One frame, resolved.
 pub struct Resolved<'k, 'd> {
@@ -18,15 +17,12 @@ pub struct Resolved<'k, 'd> {
     pub inlines: Vec<Inline>,
 }
 
-/// The DWARF of an image, when lines are wanted and there are any.
-pub type LinesOf<'a, 'd> = dyn Fn(&Image<'d>) -> Option<&'a Lines<'d>> + 'a;
-
-/// Resolves a PC of a known image.
+/// Resolves a PC of a known image; source lines are read only if `lines`.
 pub fn resolve<'k, 'd>(
     located: Located<'k, 'd>,
     pc: Pc<LinkAddr>,
     caller: Option<Caller<'_, 'd>>,
-    lines: &LinesOf<'_, 'd>,
+    lines: bool,
 ) -> Resolved<'k, 'd> {
     let image = &located.placed.image;
     let attribution = attribute(image, pc, caller);
@@ -39,7 +35,8 @@ pub fn resolve<'k, 'd>(
         None => Some(pc.lookup()),
     };
     let mut inlines = source
-        .and_then(|at| Some(lines(image)?.at(at)))
+        .filter(|_| lines)
+        .and_then(|at| Some(image.lines().ok()??.at(at)))
         .unwrap_or_default();
     // DWARF of assembler has lines, but no functions.
     if let (Some(last), Some(function)) = (inlines.last_mut(), &attribution.function) {
@@ -60,7 +57,7 @@ pub fn resolve_runtime<'k, 'd>(
     kernel: &'k Kernel<'d>,
     pc: Pc,
     caller: Option<Caller<'_, 'd>>,
-    lines: &LinesOf<'_, 'd>,
+    lines: bool,
 ) -> Resolved<'k, 'd> {
     let Some(located) = kernel.locate(pc.lookup()) else {
         return Resolved {

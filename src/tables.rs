@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::extable::{ExTable, fixup::FixupMap};
 use crate::image::{Image, Storage};
+use crate::lines::Lines;
 use crate::orc::OrcTable;
 
 /// An [`Image`] and its tables. The image can no longer be changed: the tables depend on its symbols.
@@ -15,6 +16,7 @@ pub struct Tables<'d> {
     orc: OnceLock<std::result::Result<Option<OrcTable<'d>>, String>>,
     extable: OnceLock<ExTable>,
     fixups: OnceLock<FixupMap>,
+    lines: OnceLock<std::result::Result<Option<Lines<'d>>, String>>,
 }
 
 impl<'d> Tables<'d> {
@@ -25,6 +27,7 @@ impl<'d> Tables<'d> {
             orc: OnceLock::new(),
             extable: OnceLock::new(),
             fixups: OnceLock::new(),
+            lines: OnceLock::new(),
         }
     }
 
@@ -53,6 +56,22 @@ impl<'d> Tables<'d> {
     pub fn fixups(&self) -> &FixupMap {
         self.fixups
             .get_or_init(|| FixupMap::of(&self.image, self.extable()))
+    }
+
+    /// Source lines and inlined calls; `None` when the image has no debug information.
+    pub fn lines(&self) -> Result<Option<&Lines<'d>>> {
+        let read = self
+            .lines
+            .get_or_init(|| Lines::of(&self.image).map_err(|e| e.to_string()));
+        match read {
+            Ok(lines) => Ok(lines.as_ref()),
+            Err(e) => Err(Error::new(ErrorKind::Malformed, e.clone())),
+        }
+    }
+
+    /// Why [`Tables::lines`] failed, if it was called and did.
+    pub fn lines_error(&self) -> Option<&str> {
+        self.lines.get()?.as_ref().err().map(String::as_str)
     }
 }
 

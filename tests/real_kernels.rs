@@ -836,9 +836,7 @@ fn source_lines_name_the_inlined_function_that_addr2line_names() {
     for (version, _) in VERSIONS {
         let storage = Storage::new();
         let image = vmlinux(version, &storage);
-        let lines = Lines::of(&image, &storage)
-            .expect("DWARF")
-            .expect("present");
+        let lines = Lines::of(&image).expect("DWARF").expect("present");
         let (mut same, mut assembler) = (0, 0);
         for row in table(&format!("{version}.extable.tsv")) {
             let chain = lines.at(hex(&row[0]));
@@ -874,9 +872,7 @@ fn a_module_finds_its_lines_in_its_separate_debug_file() {
         );
         image.use_debug_file(separate).expect("of the same build");
         let image = Tables::new(image);
-        let lines = Lines::of(&image, &storage)
-            .expect("DWARF")
-            .expect("present");
+        let lines = Lines::of(&image).expect("DWARF").expect("present");
         let mut named = 0;
         for (e, row) in image.extable().entries().iter().zip(image.fixups().rows()) {
             let chain = lines.at(e.insn);
@@ -971,7 +967,7 @@ fn orc_and_dwarf_describe_the_same_frames() {
         let storage = Storage::new();
         let image = vmlinux(version, &storage);
         let orc = image.orc().expect("readable").expect("present");
-        let cfi = Cfi::of(&image, &storage).expect("CFI");
+        let cfi = Cfi::of(&image).expect("CFI");
         assert!(cfi.len() > 40_000, "{version}: {}", cfi.len());
         let (mut same, mut pushed, mut odd) = (0, 0, Vec::new());
         for (at, entry) in orc.iter().step_by(5) {

@@ -68,7 +68,7 @@ fn exercise(bytes: &[u8], path: &Path) -> Result<()> {
         image.debuglink(),
         image.data_symbol("orc_fp_entry"),
     );
-    if let Ok(Some(lines)) = Lines::of(&image, &storage) {
+    if let Ok(Some(lines)) = Lines::of(&image) {
         image
             .extable()
             .entries()
@@ -76,7 +76,7 @@ fn exercise(bytes: &[u8], path: &Path) -> Result<()> {
             .take(50)
             .for_each(|e| drop(lines.at(e.insn)));
     }
-    if let Ok(cfi) = Cfi::of(&image, &storage) {
+    if let Ok(cfi) = Cfi::of(&image) {
         image
             .extable()
             .entries()
@@ -348,7 +348,7 @@ fn announced_sizes_are_not_believed() {
     let bytes = write(2, &sections);
     let storage = Storage::new();
     let image = Image::parse(&bytes, Path::new("bomb"), &storage).expect("opens");
-    if let Ok(data) = image.debug_section(".debug_info", &storage) {
+    if let Ok(data) = image.debug_section(".debug_info") {
         assert!(data.is_empty());
     }
     // A stream that goes on behind its limit is refused there.

@@ -1,13 +1,11 @@
 //! `fixtrace lookup`
 
-use std::cell::OnceCell;
 use std::io::{BufRead, Write};
 
 use fixtrace::addr::{Addr, LinkAddr, Pc};
 use fixtrace::attribute::Caller;
-use fixtrace::image::{Image, Storage};
+use fixtrace::image::Storage;
 use fixtrace::kernel::Kernel;
-use fixtrace::lines::Lines;
 use fixtrace::query::{self, Query};
 use fixtrace::report::{frame::Frame, human};
 use fixtrace::symbolize::{self, Resolved};
@@ -24,8 +22,6 @@ const MAX_LINE: u64 = 1 << 16;
 pub fn run(args: &Lookup) -> Result<Exit, Failure> {
     let storage = Storage::new();
     let kernel = open::kernel(&args.images, None, &storage)?;
-    let cache = LineCache::new(args, &kernel, &storage);
-    let lines = |image: &Image<'_>| cache.of(image);
     let caller = match &args.caller {
         Some(text) => Some(find_caller(&kernel, text)?),
         None => None,
@@ -59,58 +55,23 @@ pub fn run(args: &Lookup) -> Result<Exit, Failure> {
             }
             let text = String::from_utf8_lossy(&line);
             if !text.trim().is_empty() {
-                asked.place(text.trim(), &lines, &mut show)?;
+                asked.place(text.trim(), &mut show)?;
             }
         }
     }
     for place in &args.places {
-        asked.place(place, &lines, &mut show)?;
+        asked.place(place, &mut show)?;
     }
     let (found, missed) = (asked.found, asked.missed);
     out.flush()?;
+    if !args.no_lines {
+        open::warn_of_lines(&args.images, &kernel);
+    }
     Ok(match (found, missed) {
         (_, 0) => Exit::Done,
         (0, _) => Exit::Negative,
         _ => Exit::Partial,
     })
-}
-
-/// DWARF of the kernel's images, read when first wanted.
-struct LineCache<'a, 'd> {
-    args: &'a Lookup,
-    kernel: &'a Kernel<'d>,
-    storage: &'d Storage,
-    read: Vec<OnceCell<Option<Lines<'d>>>>,
-}
-
-impl<'a, 'd> LineCache<'a, 'd> {
-    fn new(args: &'a Lookup, kernel: &'a Kernel<'d>, storage: &'d Storage) -> Self {
-        let read = kernel.images().iter().map(|_| OnceCell::new()).collect();
-        LineCache {
-            args,
-            kernel,
-            storage,
-            read,
-        }
-    }
-
-    fn of(&self, image: &Image<'_>) -> Option<&Lines<'d>> {
-        let images = self.kernel.images();
-        let at = images
-            .iter()
-            .position(|p| std::ptr::addr_eq(&raw const *p.image, image))?;
-        if self.args.no_lines {
-            return None;
-        }
-        let read = || match Lines::of(&images[at].image, self.storage) {
-            Ok(lines) => lines,
-            Err(e) => {
-                open::warn(&self.args.images, &format!("{e}; no source lines"));
-                None
-            }
-        };
-        self.read[at].get_or_init(read).as_ref()
-    }
 }
 
 struct Asked<'a, 'k, 'd> {
@@ -137,16 +98,15 @@ impl<'k, 'd> Asked<'_, 'k, 'd> {
         eprintln!("fixtrace: {why}");
     }
 
-    fn place(
-        &mut self,
-        text: &str,
-        lines: &symbolize::LinesOf<'_, 'd>,
-        show: &mut Show<'_, 'k, 'd>,
-    ) -> Result<(), Failure> {
+    fn place(&mut self, text: &str, show: &mut Show<'_, 'k, 'd>) -> Result<(), Failure> {
         match Query::parse(text) {
             Some(Query::Address(addr)) => {
-                let resolved =
-                    symbolize::resolve_runtime(self.kernel, self.pc(addr), self.caller, lines);
+                let resolved = symbolize::resolve_runtime(
+                    self.kernel,
+                    self.pc(addr),
+                    self.caller,
+                    !self.args.no_lines,
+                );
                 match resolved.located {
                     Some(_) => self.found += 1,
                     None => self.miss(&format!("{text}: in no text of the images given")),
@@ -163,8 +123,12 @@ impl<'k, 'd> Asked<'_, 'k, 'd> {
                 self.found += 1;
                 let several = matches.len();
                 for m in matches {
-                    let mut resolved =
-                        symbolize::resolve(m.located, self.pc(m.located.link), self.caller, lines);
+                    let mut resolved = symbolize::resolve(
+                        m.located,
+                        self.pc(m.located.link),
+                        self.caller,
+                        !self.args.no_lines,
+                    );
                     let notes = &mut resolved.attribution.notes;
                     if m.size_fits == Some(false) {
                         notes.push(format!(

@@ -28,6 +28,13 @@ pub fn warn(args: &Images, text: &str) {
     }
 }
 
+/// Says whose debug information was asked for and could not be read.
+pub fn warn_of_lines(args: &Images, kernel: &Kernel<'_>) {
+    for error in kernel.images().iter().filter_map(|p| p.image.lines_error()) {
+        warn(args, &format!("{error}; no source lines"));
+    }
+}
+
 fn verbose(args: &Images, text: &str) {
     if args.verbose {
         eprintln!("fixtrace: {text}");

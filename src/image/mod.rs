@@ -82,6 +82,7 @@ pub struct Image<'d> {
     path: PathBuf,
     name: String,
     kind: ImageKind,
+    storage: &'d Storage,
     elf: Elf<'d>,
     sections: Vec<Section<'d>>,
     /// Executable sections by address.
@@ -163,6 +164,7 @@ impl<'d> Image<'d> {
             path: path.to_owned(),
             name: String::new(),
             kind: ImageKind::Other,
+            storage,
             elf,
             sections,
             text,
@@ -359,9 +361,13 @@ impl<'d> Image<'d> {
         own.is_some() || self.debug.as_ref().is_some_and(|d| d.has_debug_info())
     }
 
+    /// Where bytes go that have to be copied.
+    pub(crate) fn storage(&self) -> &'d Storage {
+        self.storage
+    }
+
     /// The DWARF section `name` (`.debug_info`), uncompressed and relocated; empty when there is none.
-    /// Bytes that had to be copied go to `storage`.
-    pub fn debug_section(&self, name: &str, storage: &'d Storage) -> Result<&'d [u8]> {
+    pub fn debug_section(&self, name: &str) -> Result<&'d [u8]> {
         let old_name = name.replacen(".debug", ".zdebug", 1);
         let found = self
             .sections
@@ -371,7 +377,7 @@ impl<'d> Image<'d> {
             return self
                 .debug
                 .as_ref()
-                .map_or(Ok(&[]), |d| d.debug_section(name, storage));
+                .map_or(Ok(&[]), |d| d.debug_section(name));
         };
         let section = &self.sections[index];
         let flagged = section.flags & elf::SHF_COMPRESSED != 0;
@@ -392,11 +398,13 @@ impl<'d> Image<'d> {
                     )));
                 }
             };
-            data = storage.own(packing.decompress(payload, size).map_err(place)?);
+            data = self
+                .storage
+                .own(packing.decompress(payload, size).map_err(place)?);
         }
         if !self.linked.is_empty() {
             let mut findings = Vec::new();
-            data = storage.own(reloc::relocate(
+            data = self.storage.own(reloc::relocate(
                 &self.elf,
                 index,
                 data,

@@ -5,9 +5,10 @@
 use std::fs::File;
 use std::ops::Deref;
 use std::path::Path;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use memmap2::Mmap;
-use typed_arena::Arena;
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -30,10 +31,28 @@ impl Deref for Bytes {
     }
 }
 
+/// Buffers in groups of 1, 2, 4, …: a group never moves, so that what it holds may be borrowed while others
+/// add to the storage, from any thread.
+#[derive(Default)]
+struct Buffers {
+    groups: [OnceLock<Box<[OnceLock<Bytes>]>>; 32],
+    taken: AtomicUsize,
+}
+
+impl Buffers {
+    fn add(&self, bytes: Bytes) -> &[u8] {
+        let number = self.taken.fetch_add(1, Ordering::Relaxed) + 1;
+        let group = number.ilog2();
+        let slots = self.groups[group as usize]
+            .get_or_init(|| (0..1 << group).map(|_| OnceLock::new()).collect());
+        slots[number - (1 << group)].get_or_init(|| bytes)
+    }
+}
+
 /// An arena of byte buffers; see the module text.
 #[derive(Default)]
 pub struct Storage {
-    arena: Arena<Bytes>,
+    buffers: Buffers,
 }
 
 impl Storage {
@@ -62,7 +81,7 @@ impl Storage {
             the bytes are only ever read as plain integers with bounds checks"
         )]
         let map = unsafe { Mmap::map(&file) }.map_err(|e| Error::io(path, e))?;
-        Ok(self.arena.alloc(Bytes::Mapped(map)))
+        Ok(self.buffers.add(Bytes::Mapped(map)))
     }
 
     /// Maps `path` and unpacks gzip, xz, zstd or a bzImage until an ELF file is there.
@@ -73,7 +92,7 @@ impl Storage {
 
     /// Keeps `bytes` for as long as the storage lives.
     pub fn own(&self, bytes: Vec<u8>) -> &[u8] {
-        self.arena.alloc(Bytes::Owned(bytes))
+        self.buffers.add(Bytes::Owned(bytes))
     }
 
     fn unpack<'d>(&'d self, mut bytes: &'d [u8]) -> Result<&'d [u8]> {
@@ -229,6 +248,24 @@ mod tests {
                 matches!(e.kind(), ErrorKind::NotAnElf | ErrorKind::Malformed),
                 "{e}"
             );
+        }
+    }
+
+    #[test]
+    fn buffers_stay_where_they_are_while_threads_add_more() {
+        let s = Storage::new();
+        let kept: Vec<Vec<&[u8]>> = std::thread::scope(|scope| {
+            let add = |t: u8| {
+                let s = &s;
+                scope.spawn(move || (0..100).map(|i| s.own(vec![t, i])).collect())
+            };
+            let threads: Vec<_> = (0..4).map(add).collect();
+            threads.into_iter().map(|t| t.join().unwrap()).collect()
+        });
+        for (t, slices) in kept.iter().enumerate() {
+            for (i, slice) in slices.iter().enumerate() {
+                assert_eq!(*slice, [t as u8, i as u8]);
+            }
         }
     }
 
