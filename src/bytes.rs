@@ -24,6 +24,21 @@ read! {
     u64_at: u64;
 }
 
+/// The number of `width` bytes, 1 to 4, at byte `at`.
+#[inline]
+pub fn uint_at(data: &[u8], at: usize, width: usize) -> Option<u32> {
+    match width {
+        1 => data.get(at).map(|b| u32::from(*b)),
+        2 => u16_at(data, at).map(u32::from),
+        3 => {
+            let [a, b, c] = *data.get(at..)?.first_chunk()?;
+            Some(u32::from_le_bytes([a, b, c, 0]))
+        }
+        4 => u32_at(data, at),
+        _ => None,
+    }
+}
+
 /// The NUL-terminated string at byte `at`, without its NUL; `None` when it is not terminated.
 pub fn cstr_at(data: &[u8], at: usize) -> Option<&[u8]> {
     let tail = data.get(at..)?;

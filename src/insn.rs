@@ -88,6 +88,11 @@ pub fn is_return_thunk(name: &str) -> bool {
     name.ends_with("_return_thunk") || name == "zen_untrain_ret"
 }
 
+/// Whether the name is a thunk's of arch/x86/lib/retpoline.S, which are labels without a size.
+pub fn is_trampoline(name: &str) -> bool {
+    (name.starts_with("__x86_indirect_") && name.contains("thunk_")) || is_return_thunk(name)
+}
+
 /// What the CALL before return address `ret` calls.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum CallBefore {
@@ -103,6 +108,34 @@ pub enum CallBefore {
 /// variant that has a call ending there counts. `start` is the first byte of the function, which fixes where
 /// instructions begin.
 pub fn call_before(image: &Image<'_>, start: LinkAddr, ret: LinkAddr) -> CallBefore {
+    let found = calls_before(image, start, &[ret]).pop();
+    found.unwrap_or(CallBefore::None)
+}
+
+/// [`call_before`] for several return addresses of one function, sorted: decodes the function once.
+pub fn calls_before(image: &Image<'_>, start: LinkAddr, returns: &[LinkAddr]) -> Vec<CallBefore> {
+    // Where the image holds only pieces of a function, decoding begins with the piece.
+    let piece = |ret: &LinkAddr| {
+        let section = image.text_section(ret.offset(-1));
+        section.and_then(|s| s.addr).map_or(start, |a| start.max(a))
+    };
+    let mut found = Vec::with_capacity(returns.len());
+    for same in returns.chunk_by(|a, b| piece(a) == piece(b)) {
+        let Some(last) = same.last() else { continue };
+        let mut flows = sweep(image, piece(last), *last)
+            .map(|(at, i)| (at.offset(i.len.into()), i.flow))
+            .peekable();
+        for ret in same {
+            while flows.next_if(|(end, _)| end < ret).is_some() {}
+            let written = flows.peek().filter(|(end, _)| end == ret);
+            found.push(variants(image, *ret, written.map(|(_, flow)| *flow)));
+        }
+    }
+    found
+}
+
+/// What was called before `ret`, where the file has `written` there and alternatives may have something else.
+fn variants(image: &Image<'_>, ret: LinkAddr, written: Option<Flow>) -> CallBefore {
     let mut direct = Vec::new();
     let mut indirect = false;
     let mut take = |flow: Flow| match flow {
@@ -110,18 +143,7 @@ pub fn call_before(image: &Image<'_>, start: LinkAddr, ret: LinkAddr) -> CallBef
         Flow::IndirectCall => indirect = true,
         _ => {}
     };
-    // Where the image holds only pieces of a function, decoding begins with the piece.
-    let piece = image
-        .text_section(ret.offset(-1))
-        .and_then(|s| s.addr)
-        .unwrap_or(start);
-    let start = start.max(piece);
-    if let Some((_, last)) = sweep(image, start, ret)
-        .last()
-        .filter(|(at, i)| at.offset(i.len.into()) == ret)
-    {
-        take(last.flow);
-    }
+    written.into_iter().for_each(&mut take);
     for alt in image.alternatives().covering(ret.offset(-1)) {
         let end = alt.replacement.offset(alt.replacement_len.into());
         for (at, insn) in sweep(image, alt.replacement, end) {

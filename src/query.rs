@@ -75,8 +75,13 @@ impl<'q> SymbolQuery<'q> {
 }
 
 fn hex(text: &str) -> Option<u64> {
-    let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_hexdigit());
-    plain.then(|| u64::from_str_radix(text, 16).ok()).flatten()
+    if text.is_empty() {
+        return None;
+    }
+    text.bytes().try_fold(0u64, |n, b| {
+        let digit = (b as char).to_digit(16)?;
+        (n >> 60 == 0).then_some(n << 4 | u64::from(digit))
+    })
 }
 
 fn number(text: &str) -> Option<u64> {

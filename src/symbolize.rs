@@ -2,7 +2,9 @@
 
 use crate::addr::{Addr, LinkAddr, Pc};
 use crate::attribute::{Attribution, Caller, attribute};
-use crate::kernel::{Kernel, Located};
+use crate::demangle::demangle;
+use crate::image::names;
+use crate::kernel::Located;
 use crate::lines::Inline;
 
 /// One frame, resolved.
@@ -14,7 +16,19 @@ pub struct Resolved<'k, 'd> {
     /// Which function it was.
     pub attribution: Attribution<'d>,
     /// Source lines: of the faulting instruction when the PC is in a fixup.
-    pub inlines: Vec<Inline>,
+    pub inlines: Vec<Inline<'k>>,
+}
+
+impl Resolved<'_, '_> {
+    /// For a PC that no image holds.
+    pub fn nowhere(pc: Addr) -> Self {
+        Resolved {
+            pc: Some(pc),
+            located: None,
+            attribution: Attribution::nowhere(),
+            inlines: Vec::new(),
+        }
+    }
 }
 
 /// Resolves a PC of a known image; source lines are read only if `lines`.
@@ -36,12 +50,14 @@ pub fn resolve<'k, 'd>(
     };
     let mut inlines = source
         .filter(|_| lines)
-        .and_then(|at| Some(image.lines().ok()??.at(at)))
+        .and_then(|at| Some(image.lines().ok()??.at(at).collect::<Vec<_>>()))
         .unwrap_or_default();
-    // DWARF of assembler has lines, but no functions.
-    if let (Some(last), Some(function)) = (inlines.last_mut(), &attribution.function) {
-        last.function
-            .get_or_insert_with(|| function.name.to_owned());
+    // DWARF of assembler has lines, but no functions. The row of padding is of the function before it.
+    if let Some(last) = inlines.last_mut().filter(|i| i.function.is_none()) {
+        let nearest = attribution.nearest.as_ref().map(|n| n.name);
+        let padding = nearest.filter(|n| names::padded(n).is_some());
+        let function = attribution.function.as_ref().map(|f| f.name);
+        last.function = padding.or(function).map(demangle);
     }
     let pc = located.placed.slide.map(|s| s.runtime(pc.raw()));
     Resolved {
@@ -50,23 +66,4 @@ pub fn resolve<'k, 'd>(
         attribution,
         inlines,
     }
-}
-
-/// Resolves a runtime PC.
-pub fn resolve_runtime<'k, 'd>(
-    kernel: &'k Kernel<'d>,
-    pc: Pc,
-    caller: Option<Caller<'_, 'd>>,
-    lines: bool,
-) -> Resolved<'k, 'd> {
-    let Some(located) = kernel.locate(pc.lookup()) else {
-        return Resolved {
-            pc: Some(pc.raw()),
-            located: None,
-            attribution: Attribution::nowhere(),
-            inlines: Vec::new(),
-        };
-    };
-    let slide = located.placed.slide.unwrap_or_default();
-    resolve(located, pc.map(|a| slide.link(a)), caller, lines)
 }

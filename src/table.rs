@@ -3,16 +3,34 @@
 //! Keys are `u32` byte offsets from a base address, sorted, duplicates allowed. The answer is the number of
 //! the *last* row whose key is not above the address; payloads are parallel columns elsewhere.
 //!
-//! Dense tables are cut into blocks of 256 bytes, like the kernel's `.orc_lookup`
+//! Tables are cut into blocks of at most 256 bytes, like the kernel's `.orc_lookup`
 //! (arch/x86/kernel/unwind_orc.c), but a key inside a block is only its low byte, so that one short run of
-//! bytes is counted instead of searched. Sparse tables keep their keys and are searched by halving.
+//! bytes is counted, without a branch, instead of searched. Between a kernel's text and its init text lie
+//! 20 MB of data: the largest gap between keys has no blocks. Tables with fewer keys than blocks keep their keys
+//! whole and are searched by halving.
+//!
+//! A table is made from keys, or is read in place from little-endian bytes ([`Parts`]). Such bytes are not
+//! believed: any content gives answers, of rows that exist.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
-/// Bits of an offset inside one block.
-const SHIFT: u32 = 8;
-/// Blocks per key above which a block index costs more to build than it is worth.
-const SPARSE: usize = 1;
+/// Bits of an offset inside one block, at most: of a key only the low byte is kept.
+const MAX_SHIFT: u32 = 8;
+/// The same, at least: keys denser than that are duplicates.
+const MIN_SHIFT: u32 = 4;
+/// Low parts that are counted at once, whatever the length of their run.
+const LANES: usize = 32;
+/// Blocks looked back on at once for the one that a row lies in.
+const NEAR: usize = 8;
+/// Rows per block on average above which blocks are made smaller: longer runs than [`LANES`] must be rare.
+const CROWDED: usize = 12;
+
+/// Bytes wanted behind the last low part, so that the last runs can be counted at once, too.
+pub const PADDING: usize = LANES;
+
+/// A little-endian `u32` at any address, as files have it.
+pub type Word = [u8; 4];
 
 /// A sorted table of `u32` keys; see the module text.
 #[derive(Clone, Debug, Default)]
@@ -24,13 +42,13 @@ pub struct Table<'d> {
 
 #[derive(Clone, Debug)]
 enum Keys<'d> {
-    /// `starts[b]` is the first row of block `b` (one more than there are blocks); `lows[r]` the low byte of row `r`.
     Blocks {
-        starts: Cow<'d, [u32]>,
+        shift: u32,
+        gap: Gap,
+        starts: Cow<'d, [Word]>,
         lows: Cow<'d, [u8]>,
     },
-    /// Every key.
-    Sorted(Cow<'d, [u32]>),
+    Sorted(Cow<'d, [Word]>),
 }
 
 impl Default for Keys<'_> {
@@ -39,40 +57,161 @@ impl Default for Keys<'_> {
     }
 }
 
+/// What a table is made of, to be written to a file and read in place again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Parts<'d> {
+    /// Keys in blocks.
+    Blocks {
+        /// Bits of an offset inside one block, at most 8.
+        shift: u32,
+        /// Blocks that are left out.
+        gap: Gap,
+        /// The first row of each block; behind the last block, the number of rows.
+        starts: &'d [Word],
+        /// The low byte of each key, then [`PADDING`] bytes. Without these the table is only slower.
+        lows: &'d [u8],
+    },
+    /// Every key.
+    Sorted(&'d [Word]),
+}
+
+/// Blocks without keys that have no starts. The block at `from` is kept: it stands for all of them.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Gap {
+    /// The first block of the gap.
+    pub from: u32,
+    /// How many blocks behind it are left out.
+    pub len: u32,
+}
+
+impl Gap {
+    /// Around the first of the largest differences between `keys`.
+    fn between(keys: &[u32], shift: u32) -> Self {
+        let differences = || keys.windows(2).map(|k| k[1] - k[0]);
+        let widest = differences().max().unwrap_or(0);
+        let Some(row) = differences().position(|d| d == widest) else {
+            return Gap::default();
+        };
+        let from = (keys[row] >> shift) + 1;
+        match (keys[row + 1] >> shift).saturating_sub(from + 1) {
+            0 => Gap::default(),
+            len => Gap { from, len },
+        }
+    }
+
+    /// Where the starts of block `block` stand.
+    #[inline]
+    fn place(self, block: u64) -> u64 {
+        let (from, len) = (u64::from(self.from), u64::from(self.len));
+        if block > from {
+            block.saturating_sub(len).max(from)
+        } else {
+            block
+        }
+    }
+
+    /// The block whose starts stand at `place`.
+    #[inline]
+    fn block(self, place: usize) -> u64 {
+        let skipped = if place as u64 > u64::from(self.from) {
+            self.len
+        } else {
+            0
+        };
+        place as u64 + u64::from(skipped)
+    }
+}
+
 impl<'d> Table<'d> {
     /// A table over `keys` (offsets from `base`), or `None` when they are not sorted or too many for `u32` rows.
     pub fn new(base: u64, keys: Vec<u32>) -> Option<Self> {
-        if !keys.is_sorted() || u32::try_from(keys.len()).is_err() {
+        let rows = u32::try_from(keys.len()).ok()?;
+        if !keys.is_sorted() {
             return None;
         }
-        let len = keys.len();
-        let blocks = keys.last().map_or(0, |k| (k >> SHIFT) as usize + 1);
-        if blocks > len.saturating_mul(SPARSE) {
-            return Some(Table {
-                base,
-                len,
-                keys: Keys::Sorted(Cow::Owned(keys)),
-            });
+        let places = |shift| {
+            let blocks = keys.last().map_or(0, |k| (k >> shift) as usize + 1);
+            let gap = Gap::between(&keys, shift);
+            (shift, gap, blocks - gap.len as usize)
+        };
+        let (mut shift, mut gap, mut count) = places(MAX_SHIFT);
+        while shift > MIN_SHIFT && keys.len() / CROWDED > count {
+            (shift, gap, count) = places(shift - 1);
         }
-        let mut starts = vec![0u32; blocks + 1];
-        let mut block = 0;
-        for (row, key) in keys.iter().enumerate() {
-            let own = (key >> SHIFT) as usize;
-            if own >= block {
-                starts[block..=own].fill(row as u32);
-                block = own + 1;
+        let parts = if count > keys.len() {
+            Keys::Sorted(keys.iter().map(|k| k.to_le_bytes()).collect())
+        } else {
+            let mut starts = vec![rows.to_le_bytes(); count + 1];
+            let mut place = 0;
+            for (row, key) in (0u32..).zip(&keys) {
+                let own = gap.place(u64::from(key >> shift)) as usize;
+                if own >= place {
+                    starts[place..=own].fill(row.to_le_bytes());
+                    place = own + 1;
+                }
             }
-        }
-        starts[block..].fill(len as u32);
-        let lows = keys.iter().map(|k| *k as u8).collect();
+            let mut lows = Vec::with_capacity(keys.len() + PADDING);
+            lows.extend(keys.iter().map(|k| *k as u8));
+            lows.extend([0; PADDING]);
+            Keys::Blocks {
+                shift,
+                gap,
+                starts: starts.into(),
+                lows: lows.into(),
+            }
+        };
         Some(Table {
             base,
-            len,
-            keys: Keys::Blocks {
-                starts: Cow::Owned(starts),
-                lows: Cow::Owned(lows),
-            },
+            len: keys.len(),
+            keys: parts,
         })
+    }
+
+    /// A table of `len` rows over `parts` as they are; `None` when these are too short or do not fit each
+    /// other. Their content is not read: if it is wrong, so are the answers, but these are rows below `len`.
+    pub fn from_parts(base: u64, len: usize, parts: Parts<'d>) -> Option<Self> {
+        let keys = match parts {
+            Parts::Blocks {
+                shift,
+                gap,
+                starts,
+                lows,
+            } => {
+                let all = u32::from_le_bytes(*starts.last()?) as usize;
+                let fits = shift <= MAX_SHIFT
+                    && all == len
+                    && (gap == Gap::default() || (gap.from as usize) < starts.len() - 1);
+                fits.then_some(())?;
+                let padded = len.checked_add(PADDING)?.min(lows.len());
+                Keys::Blocks {
+                    shift,
+                    gap,
+                    starts: starts.into(),
+                    lows: lows.get(..padded).filter(|l| l.len() >= len)?.into(),
+                }
+            }
+            Parts::Sorted(keys) => Keys::Sorted(keys.get(..len)?.into()),
+        };
+        u32::try_from(len).ok()?;
+        Some(Table { base, len, keys })
+    }
+
+    /// What [`Table::from_parts`] takes to make this table again.
+    pub fn parts(&self) -> Parts<'_> {
+        match &self.keys {
+            Keys::Blocks {
+                shift,
+                gap,
+                starts,
+                lows,
+            } => Parts::Blocks {
+                shift: *shift,
+                gap: *gap,
+                starts,
+                lows,
+            },
+            Keys::Sorted(keys) => Parts::Sorted(keys),
+        }
     }
 
     /// Number of rows.
@@ -93,77 +232,177 @@ impl<'d> Table<'d> {
     /// Bytes of memory the keys take.
     pub fn index_bytes(&self) -> usize {
         match &self.keys {
-            Keys::Blocks { starts, lows } => starts.len() * 4 + lows.len(),
-            Keys::Sorted(keys) => keys.len() * 4,
+            Keys::Blocks { starts, lows, .. } => size_of_val(&starts[..]) + lows.len(),
+            Keys::Sorted(keys) => size_of_val(&keys[..]),
         }
     }
 
     /// The last row whose address is not above `address`; `None` when there is none.
     #[inline]
     pub fn find(&self, address: u64) -> Option<usize> {
+        self.rows_upto(address.checked_sub(self.base)?)?
+            .checked_sub(1)
+    }
+
+    /// The same row with its address.
+    #[inline]
+    pub fn find_start(&self, address: u64) -> Option<(usize, u64)> {
         let offset = address.checked_sub(self.base)?;
-        let below = match &self.keys {
-            Keys::Blocks { starts, lows } => {
-                let block = (offset >> SHIFT) as usize;
-                match (starts.get(block), starts.get(block + 1)) {
-                    (Some(&first), Some(&end)) => {
-                        let low = offset as u8;
-                        let run = lows.get(first as usize..end as usize)?;
-                        first as usize + count_not_above(run, low)
-                    }
-                    _ => self.len,
-                }
+        let row = self.rows_upto(offset)?.checked_sub(1)?;
+        let key = match &self.keys {
+            Keys::Blocks {
+                shift, gap, starts, ..
+            } => {
+                let place = usize::try_from(gap.place(offset >> shift)).unwrap_or(usize::MAX);
+                self.key_in(row, place_back(starts, row, place))
             }
-            Keys::Sorted(keys) => {
-                let offset = u32::try_from(offset).unwrap_or(u32::MAX);
-                keys.partition_point(|k| *k <= offset)
-            }
+            Keys::Sorted(_) => self.key_in(row, 0),
         };
-        below.checked_sub(1)
+        Some((row, self.base.checked_add(key?)?))
     }
 
     /// The address of row `row`.
     pub fn address(&self, row: usize) -> Option<u64> {
-        let key = match &self.keys {
-            Keys::Blocks { starts, lows } => {
-                let low = *lows.get(row)?;
-                let block = starts
-                    .partition_point(|s| *s as usize <= row)
-                    .checked_sub(1)?;
-                ((block as u64) << SHIFT) | u64::from(low)
-            }
-            Keys::Sorted(keys) => u64::from(*keys.get(row)?),
+        let place = match &self.keys {
+            Keys::Blocks { starts, .. } => place_of(starts, row),
+            Keys::Sorted(_) => 0,
         };
-        self.base.checked_add(key)
+        self.base.checked_add(self.key_in(row, place)?)
     }
 
     /// All addresses in row order.
     pub fn addresses(&self) -> impl Iterator<Item = u64> + '_ {
-        let (starts, lows, keys): (&[u32], &[u8], &[u32]) = match &self.keys {
-            Keys::Blocks { starts, lows } => (starts, lows, &[]),
-            Keys::Sorted(keys) => (&[], &[], keys),
-        };
-        let in_blocks = starts.windows(2).enumerate().flat_map(move |(block, w)| {
-            let run = lows.get(w[0] as usize..w[1] as usize).unwrap_or(&[]);
-            run.iter()
-                .map(move |low| ((block as u64) << SHIFT) | u64::from(*low))
-        });
-        in_blocks
-            .chain(keys.iter().map(|k| u64::from(*k)))
-            .map(|k| self.base.wrapping_add(k))
+        let (mut place, mut upto) = (0, 0);
+        (0..self.len).map_while(move |row| {
+            if let Keys::Blocks { starts, .. } = &self.keys {
+                while upto <= row {
+                    place += 1;
+                    upto = u32::from_le_bytes(*starts.get(place)?) as usize;
+                }
+            }
+            Some(
+                self.base
+                    .wrapping_add(self.key_in(row, place.saturating_sub(1))?),
+            )
+        })
+    }
+
+    /// How many rows are not above `offset`; never more than there are.
+    #[inline]
+    fn rows_upto(&self, offset: u64) -> Option<usize> {
+        match &self.keys {
+            Keys::Blocks {
+                shift,
+                gap,
+                starts,
+                lows,
+            } => {
+                let Some([first, end]) = pair_at(starts, gap.place(offset >> shift)) else {
+                    return Some(self.len);
+                };
+                let run = u32::from_le_bytes(*first) as usize..u32::from_le_bytes(*end) as usize;
+                let rows = run.start + count_not_above(lows, run.clone(), offset as u8)?;
+                Some(rows.min(self.len))
+            }
+            Keys::Sorted(keys) => {
+                let offset = u32::try_from(offset).unwrap_or(u32::MAX);
+                Some(keys.partition_point(|k| u32::from_le_bytes(*k) <= offset))
+            }
+        }
+    }
+
+    /// The key of row `row`, whose block has its starts at `place`.
+    #[inline]
+    fn key_in(&self, row: usize, place: usize) -> Option<u64> {
+        if row >= self.len {
+            return None;
+        }
+        match &self.keys {
+            Keys::Blocks {
+                shift, gap, lows, ..
+            } => Some((gap.block(place) << shift) | u64::from(*lows.get(row)?)),
+            Keys::Sorted(keys) => keys.get(row).map(|k| u64::from(u32::from_le_bytes(*k))),
+        }
     }
 }
 
-/// How many of the sorted bytes are not above `low`. Counting the whole run has no branch that depends on
-/// the data; eight bytes at a time keeps the usual run (6 rows of ORC) to one step.
 #[inline]
-fn count_not_above(run: &[u8], low: u8) -> usize {
-    let (chunks, rest) = run.as_chunks::<8>();
-    let mut count = 0usize;
-    for chunk in chunks {
-        count += chunk.iter().map(|k| u8::from(*k <= low)).sum::<u8>() as usize;
+fn pair_at(starts: &[Word], place: u64) -> Option<&[Word; 2]> {
+    starts.get(usize::try_from(place).ok()?..)?.first_chunk()
+}
+
+/// Where the starts of the block that holds row `row` stand.
+fn place_of(starts: &[Word], row: usize) -> usize {
+    let upto = starts.partition_point(|s| u32::from_le_bytes(*s) as usize <= row);
+    upto.saturating_sub(1)
+}
+
+/// The same for a row found at `place`: it is the place itself, or one before blocks without keys. The nearest
+/// are counted like [`count_not_above`] does.
+#[inline]
+fn place_back(starts: &[Word], row: usize, place: usize) -> usize {
+    let near = starts
+        .get(..=place)
+        .zip(u32::try_from(row).ok())
+        .and_then(|(upto, row)| {
+            let begun = |s: &Word| u32::from(u32::from_le_bytes(*s) <= row);
+            Some(upto.last_chunk::<NEAR>()?.iter().map(begun).sum::<u32>())
+        })
+        .map_or(0, |near| near as usize);
+    match near {
+        0 => place_far(starts, row, place),
+        near => place - (NEAR - near),
     }
-    count + rest.iter().map(|k| usize::from(*k <= low)).sum::<usize>()
+}
+
+/// The same, in steps that double.
+#[inline(never)]
+fn place_far(starts: &[Word], row: usize, place: usize) -> usize {
+    let behind = |p: usize| {
+        let start = starts.get(p).map(|s| u32::from_le_bytes(*s) as usize);
+        start.is_some_and(|s| s > row)
+    };
+    let (mut low, mut high, mut step) = (place.min(starts.len().saturating_sub(1)), 0, 1);
+    while low > 0 && behind(low) {
+        (low, high, step) = (low.saturating_sub(step), low, step * 2);
+    }
+    match starts.get(low..high) {
+        Some(between) => low + place_of(between, row),
+        None => low,
+    }
+}
+
+/// A window into this picks the first lanes of a run.
+const ONES: [u8; 2 * LANES] = {
+    let mut ones = [0; 2 * LANES];
+    let mut i = 0;
+    while i < LANES {
+        ones[i] = 1;
+        i += 1;
+    }
+    ones
+};
+
+/// How many of the sorted bytes of `run` are not above `low`. A short run is counted by comparing a fixed number
+/// of bytes, which needs no branch on the data and becomes vector instructions of any x86_64.
+#[inline]
+fn count_not_above(lows: &[u8], run: Range<usize>, low: u8) -> Option<usize> {
+    let len = run.end.wrapping_sub(run.start);
+    if len <= LANES
+        && let Some(lanes) = lows.get(run.start..).and_then(<[u8]>::first_chunk::<LANES>)
+        && let Some(ones) = ONES[LANES - len..].first_chunk::<LANES>()
+    {
+        let counted = |(key, one): (&u8, &u8)| if *key <= low { *one } else { 0 };
+        return Some(usize::from(lanes.iter().zip(ones).map(counted).sum::<u8>()));
+    }
+    search(lows, run, low)
+}
+
+/// The same for long runs, and for those at the end of a table without padding.
+#[cold]
+#[inline(never)]
+fn search(lows: &[u8], run: Range<usize>, low: u8) -> Option<usize> {
+    Some(lows.get(run)?.partition_point(|k| *k <= low))
 }
 
 #[cfg(test)]
@@ -175,23 +414,46 @@ mod tests {
         keys.iter().rposition(|k| base + u64::from(*k) <= at)
     }
 
+    /// The table read from its own parts, with and without the padding.
+    fn in_place<'t>(t: &'t Table<'_>) -> [Table<'t>; 2] {
+        let bare = match t.parts() {
+            Parts::Blocks {
+                shift,
+                gap,
+                starts,
+                lows,
+            } => Parts::Blocks {
+                shift,
+                gap,
+                starts,
+                lows: &lows[..t.len()],
+            },
+            sorted => sorted,
+        };
+        [t.parts(), bare].map(|p| Table::from_parts(t.base(), t.len(), p).unwrap())
+    }
+
+    fn is_in_blocks(t: &Table<'_>) -> bool {
+        matches!(t.parts(), Parts::Blocks { .. })
+    }
+
     #[test]
     fn the_last_of_equal_keys_wins() {
         let t = Table::new(100, vec![0, 0, 5, 5, 5, 300]).unwrap();
         assert_eq!(t.find(99), None);
-        assert_eq!(t.find(100), Some(1));
-        assert_eq!(t.find(104), Some(1));
-        assert_eq!(t.find(105), Some(4));
-        assert_eq!(t.find(399), Some(4));
-        assert_eq!(t.find(400), Some(5));
-        assert_eq!(t.find(u64::MAX), Some(5));
+        assert_eq!(t.find_start(100), Some((1, 100)));
+        assert_eq!(t.find_start(104), Some((1, 100)));
+        assert_eq!(t.find_start(105), Some((4, 105)));
+        assert_eq!(t.find_start(399), Some((4, 105)));
+        assert_eq!(t.find_start(400), Some((5, 400)));
+        assert_eq!(t.find_start(u64::MAX), Some((5, 400)));
     }
 
     #[test]
     fn an_empty_table_covers_nothing() {
         let t = Table::default();
         assert_eq!(t.find(0), None);
-        assert_eq!(Table::new(7, vec![]).unwrap().find(8), None);
+        assert_eq!(Table::new(7, vec![]).unwrap().find_start(8), None);
     }
 
     #[test]
@@ -199,24 +461,116 @@ mod tests {
         assert!(Table::new(0, vec![2, 1]).is_none());
     }
 
+    #[test]
+    fn the_largest_gap_takes_no_memory() {
+        let near: Vec<u32> = (0..1000).map(|i| i * 40).collect();
+        let far = near.iter().map(|k| k + (1 << 30));
+        let t = Table::new(0, near.iter().copied().chain(far).collect()).unwrap();
+        assert!(is_in_blocks(&t) && t.index_bytes() < 4000);
+        for at in [40_000u64, 1 << 20, (1 << 30) - 1] {
+            assert_eq!(t.find_start(at), Some((999, 999 * 40)));
+        }
+        assert_eq!(t.find_start(1 << 30), Some((1000, 1 << 30)));
+    }
+
+    #[test]
+    fn crowded_tables_have_smaller_blocks() {
+        for (step, wanted) in [(64, 8), (16, 7), (4, 5), (0, MIN_SHIFT)] {
+            let t = Table::new(0, (0..10_000).map(|i| i * step).collect()).unwrap();
+            let Parts::Blocks { shift, .. } = t.parts() else {
+                panic!("{step}: {:?}", t.parts())
+            };
+            assert_eq!(shift, wanted, "{step}");
+        }
+        assert!(!is_in_blocks(
+            &Table::new(0, (0..10_000).map(|i| i * 400).collect()).unwrap()
+        ));
+    }
+
+    #[test]
+    fn parts_that_do_not_fit_are_refused() {
+        let t = Table::new(0, (0..500).map(|i| i * 40).collect()).unwrap();
+        let Parts::Blocks {
+            shift,
+            gap,
+            starts,
+            lows,
+        } = t.parts()
+        else {
+            panic!("in blocks")
+        };
+        let parts = |shift, gap, starts, lows| Parts::Blocks {
+            shift,
+            gap,
+            starts,
+            lows,
+        };
+        let refused = |len, shift, gap, starts, lows| {
+            Table::from_parts(0, len, parts(shift, gap, starts, lows)).is_none()
+        };
+        assert!(!refused(500, shift, gap, starts, lows));
+        assert!(refused(499, shift, gap, starts, lows));
+        assert!(refused(500, 9, gap, starts, lows));
+        assert!(refused(500, shift, gap, &[], lows));
+        assert!(refused(500, shift, gap, starts, &lows[..499]));
+        let from = starts.len() as u32;
+        assert!(refused(500, shift, Gap { from, len: 1 }, starts, lows));
+        assert!(Table::from_parts(0, 2, Parts::Sorted(&starts[..1])).is_none());
+    }
+
     proptest! {
         #[test]
         fn lookup_equals_brute_force(
-            mut keys in prop::collection::vec(0u32..5000, 0..300), base in 0u64..1000, shift in 0u32..12
+            steps in prop::collection::vec(prop_oneof![9 => 0u32..60, 1 => 0u32..9000], 0..300),
+            base in 0u64..1000, shift in 0u32..10, gap in 0u32..1 << 20
         ) {
-            for k in &mut keys { *k <<= shift; }
-            keys.sort_unstable();
-            let t = Table::new(base, keys.clone()).unwrap();
-            prop_assert_eq!(t.addresses().collect::<Vec<_>>(),
-                keys.iter().map(|k| base + u64::from(*k)).collect::<Vec<_>>());
-            for (row, k) in keys.iter().enumerate() {
-                prop_assert_eq!(t.address(row), Some(base + u64::from(*k)));
-                for at in [u64::from(*k).wrapping_sub(1), u64::from(*k), u64::from(*k) + 1] {
-                    let at = at.wrapping_add(base);
-                    prop_assert_eq!(t.find(at), brute(&keys, base, at));
+            let mut keys: Vec<u32> = steps.iter().map(|s| s << shift >> 3).collect();
+            for i in 1..keys.len() { keys[i] += keys[i - 1]; }
+            for k in keys.iter_mut().skip(100) { *k += gap; }
+            let made = Table::new(base, keys.clone()).unwrap();
+            let [read, bare] = in_place(&made);
+            for t in [&made, &read, &bare] {
+                prop_assert_eq!(t.addresses().collect::<Vec<_>>(),
+                    keys.iter().map(|k| base + u64::from(*k)).collect::<Vec<_>>());
+                for (row, k) in keys.iter().enumerate() {
+                    let key = base + u64::from(*k);
+                    prop_assert_eq!(t.address(row), Some(key));
+                    for at in [key.wrapping_sub(1), key, key + 1, key + 255, key + 4096, key + 9999] {
+                        let found = brute(&keys, base, at);
+                        prop_assert_eq!(t.find(at), found);
+                        let with_start = found.map(|r| (r, base + u64::from(keys[r])));
+                        prop_assert_eq!(t.find_start(at), with_start);
+                    }
                 }
+                prop_assert_eq!(t.address(keys.len()), None);
             }
-            prop_assert_eq!(t.address(keys.len()), None);
+        }
+
+        #[test]
+        fn any_content_gives_rows_that_exist(
+            mut starts in prop::collection::vec(any::<Word>(), 1..40), small in any::<bool>(),
+            lows in prop::collection::vec(any::<u8>(), 0..200), shift in 0u32..9,
+            from in 0u32..40, gap in any::<u32>(), base in any::<u64>(),
+            asked in prop::collection::vec(0u64..20_000, 0..50)
+        ) {
+            let len = lows.len().saturating_sub(usize::from(small) * PADDING);
+            if small {
+                for s in &mut starts { *s = (u32::from_le_bytes(*s) % 250).to_le_bytes(); }
+            }
+            *starts.last_mut().unwrap() = (len as u32).to_le_bytes();
+            let gap = Gap { from, len: gap };
+            let blocks = Parts::Blocks { shift, gap, starts: &starts, lows: &lows };
+            let sorted = Parts::Sorted(&starts);
+            for t in [Table::from_parts(base, len, blocks), Table::from_parts(base, starts.len(), sorted)] {
+                let Some(t) = t else { continue };
+                for at in asked.iter().map(|a| base.wrapping_add(*a)).chain([u64::MAX]) {
+                    let row = t.find(at);
+                    prop_assert!(row.is_none_or(|r| r < t.len()));
+                    prop_assert!(t.find_start(at).is_none_or(|f| Some(f.0) == row));
+                }
+                prop_assert!((0..t.len() + 2).filter_map(|r| t.address(r)).count() <= t.len());
+                prop_assert!(t.addresses().count() <= t.len());
+            }
         }
     }
 }

@@ -30,6 +30,7 @@ fn help_texts() {
         &["lookup", "--help"],
         &["symbolize", "--help"],
         &["inspect", "--help"],
+        &["index", "--help"],
     ] {
         let out = fixtrace(verb, b"");
         assert_eq!(out.status.code(), Some(0));
@@ -431,11 +432,14 @@ fn each_crate_is_named_in_one_place_only() {
     );
     for (krate, home) in [
         ("object", "image/elf.rs"),
-        ("addr2line", "lines.rs"),
-        ("use gimli", "cfi.rs lines.rs"),
-        ("rustc_demangle", "lines.rs"),
+        (
+            "use gimli",
+            "cfi.rs dwarf/find.rs dwarf/layout.rs dwarf/mod.rs dwarf/rows.rs dwarf/split.rs dwarf/tree.rs dwarf/unit.rs",
+        ),
+        ("rustc_demangle", "demangle.rs"),
         ("iced_x86", "insn.rs"),
         ("memmap2", "image/storage.rs"),
+        ("crc32fast", "index/checksum.rs"),
         ("flate2", "image/storage.rs"),
         ("ruzstd", "image/storage.rs"),
         ("lz4_flex", "image/storage.rs"),

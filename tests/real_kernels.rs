@@ -839,7 +839,7 @@ fn source_lines_name_the_inlined_function_that_addr2line_names() {
         let lines = Lines::of(&image).expect("DWARF").expect("present");
         let (mut same, mut assembler) = (0, 0);
         for row in table(&format!("{version}.extable.tsv")) {
-            let chain = lines.at(hex(&row[0]));
+            let chain = lines.at(hex(&row[0])).collect::<Vec<_>>();
             match chain.first().and_then(|i| i.function.clone()) {
                 Some(name) => {
                     assert_eq!(name, row[4], "{version} {}", row[0]);
@@ -875,7 +875,7 @@ fn a_module_finds_its_lines_in_its_separate_debug_file() {
         let lines = Lines::of(&image).expect("DWARF").expect("present");
         let mut named = 0;
         for (e, row) in image.extable().entries().iter().zip(image.fixups().rows()) {
-            let chain = lines.at(e.insn);
+            let chain = lines.at(e.insn).collect::<Vec<_>>();
             let Some(physical) = chain.last().and_then(|i| i.function.as_deref()) else {
                 continue;
             };

@@ -74,7 +74,7 @@ fn exercise(bytes: &[u8], path: &Path) -> Result<()> {
             .entries()
             .iter()
             .take(50)
-            .for_each(|e| drop(lines.at(e.insn)));
+            .for_each(|e| lines.at(e.insn).for_each(drop));
     }
     if let Ok(cfi) = Cfi::of(&image) {
         image

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use super::Caller;
 use super::answer::{Evidence, Function, Origin};
-use super::{Caller, is_trampoline};
 use crate::addr::{Address, LinkAddr};
 use crate::image::symtab::SymbolId;
-use crate::insn::{self, CallBefore, Flow};
+use crate::insn::{self, CallBefore, Flow, is_trampoline};
 use crate::tables::Tables;
 
 /// Keeps the origins that the caller's call can reach, directly or through tail calls.
@@ -27,13 +27,20 @@ pub(super) fn narrow<'d>(
             return;
         }
     };
-    let targets = match insn::call_before(caller.image, start, caller.ret) {
-        CallBefore::Direct(targets) => targets,
-        CallBefore::Indirect => {
+    let targets = match caller.image.call_before(start, caller.ret) {
+        None => {
+            notes.push(format!(
+                "the index does not hold the call before {}: it does not decide",
+                caller.ret
+            ));
+            return;
+        }
+        Some(CallBefore::Direct(targets)) => targets,
+        Some(CallBefore::Indirect) => {
             notes.push("the caller calls through a pointer: its call does not decide".to_owned());
             return;
         }
-        CallBefore::None => {
+        Some(CallBefore::None) => {
             notes.push(format!(
                 "no call ends at the caller's {}: it does not decide",
                 caller.ret

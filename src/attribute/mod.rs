@@ -14,7 +14,7 @@ use crate::extable::fixup::Landing;
 use crate::extable::walk::Exit;
 use crate::image::names;
 use crate::image::symtab::{Parent, SymbolId};
-use crate::insn::{self, Flow};
+use crate::insn::{self, Flow, is_trampoline};
 use crate::tables::Tables;
 
 /// The next frame outwards: where it will go on.
@@ -38,7 +38,8 @@ pub fn attribute<'d>(
         return out;
     }
     let symbols = image.symbols();
-    out.nearest = symbols.nearest(at).map(|id| {
+    let nearest = symbols.nearest(at);
+    out.nearest = nearest.map(|id| {
         let s = symbols.get(id);
         Nearest {
             name: s.name,
@@ -50,7 +51,7 @@ pub fn attribute<'d>(
     let covering = symbols.function(at);
     if image.fixups().blocks_at(at).is_empty() {
         match covering {
-            Some(id) => direct(image, at, id, &mut out),
+            Some(id) => direct(image, id, nearest, &mut out),
             None => uncovered(image, at, &mut out),
         }
     } else {
@@ -61,30 +62,36 @@ pub fn attribute<'d>(
 }
 
 /// A function covers the PC, and no fixup of another function leads there.
-fn direct<'d>(image: &Tables<'d>, at: LinkAddr, id: SymbolId, out: &mut Attribution<'d>) {
+fn direct<'d>(
+    image: &Tables<'d>,
+    id: SymbolId,
+    nearest: Option<SymbolId>,
+    out: &mut Attribution<'d>,
+) {
     let symbols = image.symbols();
-    if let Some(thunk) = out
-        .nearest
-        .as_ref()
-        .filter(|n| is_trampoline(n.name))
-        .and_then(|_| symbols.nearest(at))
-    {
-        out.basis = Basis::Trampoline;
-        settle(out, vec![function(image, thunk)]);
-        return;
-    }
-    let found = parents(image, id);
-    out.basis = if names::cold_base(symbols.name(id)).is_some() {
-        Basis::Cold
-    } else {
-        Basis::Symbol
+    let name = match &out.nearest {
+        Some(n) if is_trampoline(n.name) => {
+            out.basis = Basis::Trampoline;
+            return settle(
+                out,
+                nearest.map(|id| function(image, id)).into_iter().collect(),
+            );
+        }
+        Some(n) if nearest == Some(id) => n.name,
+        _ => symbols.name(id),
     };
-    settle(out, found);
+    if names::cold_base(name).is_some() {
+        out.basis = Basis::Cold;
+        settle(out, parents(image, id));
+    } else {
+        out.basis = Basis::Symbol;
+        settle(out, vec![named(image, id, name)]);
+    }
     if symbols.sizes_assumed() {
         out.notes
             .push("no symbol sizes: the function is taken to reach to the next symbol".to_owned());
     }
-    if let Some(base) = names::padded(symbols.name(id)) {
+    if let Some(base) = names::padded(name) {
         out.notes.push(format!("in the padding before {base}"));
     }
 }
@@ -118,11 +125,15 @@ fn jumping_back(image: &Tables<'_>, cold: SymbolId, all: Vec<SymbolId>) -> Vec<S
 }
 
 fn function<'d>(image: &Tables<'d>, id: SymbolId) -> Function<'d> {
-    let s = image.symbols().get(id);
+    named(image, id, image.symbols().name(id))
+}
+
+/// The function `id`, whose name is `name`.
+fn named<'d>(image: &Tables<'d>, id: SymbolId, name: &'d str) -> Function<'d> {
     Function {
-        name: names::padded(s.name).unwrap_or(s.name),
-        addr: s.addr,
-        parent: names::clone_base(s.name),
+        name: names::padded(name).unwrap_or(name),
+        addr: image.symbols().range(id).0,
+        parent: names::clone_base(name),
     }
 }
 
@@ -195,11 +206,6 @@ fn stub_owner<'d>(image: &Tables<'d>, at: LinkAddr) -> Option<Function<'d>> {
     }
     let (_, owner) = owners.pop_first()?;
     owners.is_empty().then_some(owner)
-}
-
-/// Thunks of arch/x86/lib/retpoline.S, which are labels without a size.
-fn is_trampoline(name: &str) -> bool {
-    (name.starts_with("__x86_indirect_") && name.contains("thunk_")) || insn::is_return_thunk(name)
 }
 
 /// Fixup code of one or more blocks covers the PC.
@@ -349,7 +355,7 @@ fn table_notes(image: &Tables<'_>, pc: Pc<LinkAddr>, out: &mut Attribution<'_>) 
         Some(id) => format!(
             "{}+{:#x}",
             image.symbols().name(id),
-            a.0 - image.symbols().get(id).addr.0
+            a.0.wrapping_sub(image.symbols().get(id).addr.0)
         ),
         None => a.to_string(),
     };
@@ -366,11 +372,9 @@ fn table_notes(image: &Tables<'_>, pc: Pc<LinkAddr>, out: &mut Attribution<'_>) 
     }
     if out.fixup.is_none() {
         let landed = table
-            .entries()
-            .iter()
-            .zip(map.rows())
-            .filter(|(e, r)| e.fixup == at && r.landing != Landing::Retry);
-        let from: Vec<String> = landed.map(|(e, _)| place(e.insn)).collect();
+            .landing_at(at)
+            .filter(|(row, _)| map.rows()[*row].landing != Landing::Retry);
+        let from: Vec<String> = landed.map(|(_, e)| place(e.insn)).collect();
         match &from[..] {
             [] => {}
             [one] => out.notes.push(format!("landing for a fault at {one}")),

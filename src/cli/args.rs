@@ -26,13 +26,15 @@ pub enum Verb {
     Symbolize(Symbolize),
     /// Show the tables of an image
     Inspect(Inspect),
+    /// Write the index of an image: later questions are answered from it, with or without the image
+    Index(Index),
 }
 
 /// Where images come from.
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default)]
 #[command(next_help_heading = "Images")]
 pub struct Images {
-    /// Kernel image: ELF, also in gzip, xz or zstd, or a bzImage
+    /// Kernel image: ELF, also in gzip, xz or zstd, a bzImage, or an index of one
     #[arg(long, value_name = "FILE")]
     pub vmlinux: Option<PathBuf>,
 
@@ -55,6 +57,14 @@ pub struct Images {
     /// Runtime address minus link address of the kernel (KASLR offset)
     #[arg(long, value_name = "HEX", value_parser = parse_hex)]
     pub slide: Option<u64>,
+
+    /// Write the indexes of the images used into the cache, unless they are there
+    #[arg(long)]
+    pub index: bool,
+
+    /// Do not use indexes in the cache
+    #[arg(long, conflicts_with = "index")]
+    pub no_index: bool,
 
     /// Use an image even when it is proved to be another kernel's
     #[arg(long)]
@@ -88,6 +98,10 @@ pub struct Output {
     /// Write to FILE instead of standard output
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+
+    /// Leave out DIR at the beginning of source paths; may be repeated
+    #[arg(long, value_name = "DIR")]
+    pub strip_prefix: Vec<String>,
 
     /// Colour
     #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
@@ -183,6 +197,56 @@ pub struct Inspect {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub out: Output,
+}
+
+/// `index`
+#[derive(Args, Debug)]
+#[command(after_help = EXITS)]
+pub struct Index {
+    /// Images to index; with --info and --verify, indexes
+    #[arg(value_name = "IMAGE", required = true)]
+    pub images: Vec<PathBuf>,
+
+    /// Write the index to FILE [default: BUILDID.fxi in $XDG_CACHE_HOME/fixtrace, where it is found by itself;
+    /// all of them together take at most $FIXTRACE_CACHE_MAX bytes, or 2 GiB]
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+
+    /// Leave source lines out: DWARF is not read
+    #[arg(long)]
+    pub no_lines: bool,
+
+    /// Only these functions, with all that their answers need; @FILE for a list; may be repeated
+    #[arg(long, value_name = "FUNCTION", value_delimiter = ',')]
+    pub only: Vec<String>,
+
+    /// Show what an index holds
+    #[arg(long, conflicts_with_all = ["output", "verify", "only"])]
+    pub info: bool,
+
+    /// Check every byte of an index; exit code 1 when it is damaged
+    #[arg(long, conflicts_with_all = ["output", "only"])]
+    pub verify: bool,
+
+    /// With --info and --verify: one JSON object per line
+    #[arg(long)]
+    pub json: bool,
+
+    /// Symbols of the image from a System.map or /proc/kallsyms instead of its own
+    #[arg(long, value_name = "FILE")]
+    pub symbols: Option<PathBuf>,
+
+    /// Directory with debug files, laid out as /usr/lib/debug; may be repeated [default: /usr/lib/debug]
+    #[arg(long = "debug-dir", value_name = "DIR")]
+    pub debug_dirs: Vec<PathBuf>,
+
+    /// Say on stderr what is used and written
+    #[arg(short, long)]
+    pub verbose: bool,
+
+    /// Say nothing on stderr but errors
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub quiet: bool,
 }
 
 /// A hexadecimal number, with or without `0x`.

@@ -199,7 +199,7 @@ fn name_of(image: &Tables<'_>, at: LinkAddr) -> Value {
     match image.symbols().nearest(at) {
         Some(id) => {
             let s = image.symbols().get(id);
-            json!(format!("{}+{:#x}", s.name, at.0 - s.addr.0))
+            json!(format!("{}+{:#x}", s.name, at.0.wrapping_sub(s.addr.0)))
         }
         None => Value::Null,
     }

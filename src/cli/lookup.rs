@@ -1,13 +1,15 @@
 //! `fixtrace lookup`
 
-use std::io::{BufRead, Write};
+use std::io::{BufRead, BufReader, Write};
 
 use fixtrace::addr::{Addr, LinkAddr, Pc};
 use fixtrace::attribute::Caller;
 use fixtrace::image::Storage;
-use fixtrace::kernel::Kernel;
+use fixtrace::kernel::{Kernel, Located};
+use fixtrace::parallel;
 use fixtrace::query::{self, Query};
-use fixtrace::report::{frame::Frame, human};
+use fixtrace::report::frame::Frame;
+use fixtrace::report::human::{self, Style};
 use fixtrace::symbolize::{self, Resolved};
 use fixtrace::tables::Tables;
 
@@ -16,7 +18,16 @@ use super::exit::{Exit, Failure};
 use super::{open, out};
 
 /// Longest place on a line of standard input, bytes.
-const MAX_LINE: u64 = 1 << 16;
+const MAX_LINE: usize = 1 << 16;
+
+/// Bytes of standard input answered at once: what is there, but no more than this.
+const CHUNK: usize = 4 << 20;
+
+/// Places answered by one thread at a time.
+const SHARE: usize = 512;
+
+/// From so many places on, units of debug information are read whole: more of each will be wanted.
+const MANY: usize = 1 << 14;
 
 /// Runs the verb.
 pub fn run(args: &Lookup) -> Result<Exit, Failure> {
@@ -30,38 +41,25 @@ pub fn run(args: &Lookup) -> Result<Exit, Failure> {
         args,
         kernel: &kernel,
         caller,
+        style: out::style(&args.out),
+        places: 0,
         found: 0,
         missed: 0,
     };
     let mut out = out::writer(&args.out)?;
-    let style = out::style(&args.out);
-    let mut show = |resolved: &Resolved<'_, '_>, query: &str| -> Result<(), Failure> {
-        let frame = Frame::new(resolved, Some(query), "text");
-        if args.json {
-            serde_json::to_writer(&mut out, &frame).map_err(std::io::Error::from)?;
-            out.write_all(b"\n")?;
-        } else {
-            out.write_all(human::frame(&frame, style).as_bytes())?;
-        }
-        Ok(())
-    };
     if args.places.is_empty() {
-        let mut input = std::io::stdin().lock();
-        let mut line = Vec::new();
-        loop {
-            line.clear();
-            if std::io::Read::take(&mut input, MAX_LINE).read_until(b'\n', &mut line)? == 0 {
-                break;
-            }
-            let text = String::from_utf8_lossy(&line);
-            if !text.trim().is_empty() {
-                asked.place(text.trim(), &mut show)?;
-            }
+        let mut input = BufReader::with_capacity(CHUNK, std::io::stdin().lock());
+        let mut chunk = Vec::new();
+        while next_chunk(&mut input, &mut chunk)? {
+            let lines = chunk.split(|b| *b == b'\n');
+            let lines: Vec<_> = lines.map(String::from_utf8_lossy).collect();
+            let places = lines.iter().map(|l| l.trim()).filter(|l| !l.is_empty());
+            asked.places(places, &mut *out)?;
+            // Whoever asks line by line waits for the answer.
+            out.flush()?;
         }
     }
-    for place in &args.places {
-        asked.place(place, &mut show)?;
-    }
+    asked.places(args.places.iter().map(String::as_str), &mut *out)?;
     let (found, missed) = (asked.found, asked.missed);
     out.flush()?;
     if !args.no_lines {
@@ -74,15 +72,47 @@ pub fn run(args: &Lookup) -> Result<Exit, Failure> {
     })
 }
 
+/// Takes the whole lines that `input` has ready; waits for one when there is none. False at the end.
+fn next_chunk(input: &mut impl BufRead, chunk: &mut Vec<u8>) -> std::io::Result<bool> {
+    chunk.clear();
+    loop {
+        let ready = input.fill_buf()?;
+        if ready.is_empty() {
+            return Ok(!chunk.is_empty());
+        }
+        let whole = memchr::memrchr(b'\n', ready).map(|at| at + 1);
+        let take = whole.unwrap_or(ready.len());
+        chunk.extend_from_slice(&ready[..take]);
+        input.consume(take);
+        // A line without end is cut: it is no place anyway.
+        if whole.is_some() || chunk.len() > MAX_LINE {
+            return Ok(true);
+        }
+    }
+}
+
 struct Asked<'a, 'k, 'd> {
     args: &'a Lookup,
     kernel: &'k Kernel<'d>,
     caller: Option<Caller<'k, 'd>>,
+    style: Style,
+    places: usize,
     found: usize,
     missed: usize,
 }
 
-type Show<'s, 'k, 'd> = dyn FnMut(&Resolved<'k, 'd>, &str) -> Result<(), Failure> + 's;
+/// One frame to print, or why there is none.
+enum Task<'k, 'd, 't> {
+    Located {
+        text: &'t str,
+        located: Located<'k, 'd>,
+        notes: Vec<String>,
+    },
+    /// An address in no image.
+    Nowhere { text: &'t str, at: Addr },
+    /// No place at all.
+    Missed(String),
+}
 
 impl<'k, 'd> Asked<'_, 'k, 'd> {
     fn pc<A>(&self, at: A) -> Pc<A> {
@@ -93,63 +123,194 @@ impl<'k, 'd> Asked<'_, 'k, 'd> {
         }
     }
 
-    fn miss(&mut self, why: &str) {
-        self.missed += 1;
-        eprintln!("fixtrace: {why}");
+    /// Answers in the order asked; the work is shared by all processors.
+    fn places<'t>(
+        &mut self,
+        places: impl Iterator<Item = &'t str>,
+        out: &mut dyn Write,
+    ) -> Result<(), Failure> {
+        let mut tasks = Vec::new();
+        for text in places {
+            self.places += 1;
+            self.tasks(text, &mut tasks);
+        }
+        if tasks.len() > 1 {
+            self.read_ahead(&tasks);
+        }
+        // Neighbours in the image are answered one after the other: what one needs is at hand for the next.
+        let mut order: Vec<u32> = (0..tasks.len() as u32).collect();
+        order.sort_by_key(|i| match &tasks[*i as usize] {
+            Task::Located { located, .. } => located.link,
+            Task::Nowhere { .. } | Task::Missed(_) => LinkAddr(0),
+        });
+        let shares: Vec<&[u32]> = order.chunks(SHARE).collect();
+        let answers = parallel::map(&shares, |share| {
+            let mut answer = Answer::default();
+            share
+                .iter()
+                .for_each(|i| self.answer(&tasks[*i as usize], &mut answer));
+            answer
+        });
+        let mut places = vec![(0u32, 0u32); tasks.len()];
+        for (at, i) in order.iter().enumerate() {
+            places[*i as usize] = ((at / SHARE) as u32, (at % SHARE) as u32);
+        }
+        for (share, place) in places {
+            let answer = &answers[share as usize];
+            let (out_text, err_text) = answer.get(place as usize);
+            out.write_all(out_text.as_bytes())?;
+            if !err_text.is_empty() {
+                out.flush()?;
+                eprint!("{err_text}");
+            }
+        }
+        for task in &tasks {
+            match task {
+                Task::Located { .. } => self.found += 1,
+                Task::Nowhere { .. } | Task::Missed(_) => self.missed += 1,
+            }
+        }
+        Ok(())
     }
 
-    fn place(&mut self, text: &str, show: &mut Show<'_, 'k, 'd>) -> Result<(), Failure> {
-        match Query::parse(text) {
-            Some(Query::Address(addr)) => {
-                let resolved = symbolize::resolve_runtime(
-                    self.kernel,
-                    self.pc(addr),
-                    self.caller,
-                    !self.args.no_lines,
-                );
-                match resolved.located {
-                    Some(_) => self.found += 1,
-                    None => self.miss(&format!("{text}: in no text of the images given")),
+    /// Reads the debug information that the tasks will need, by unit.
+    fn read_ahead(&self, tasks: &[Task<'k, 'd, '_>]) {
+        for placed in self.kernel.images() {
+            let mine = tasks.iter().filter_map(|task| match task {
+                Task::Located { located, .. } if std::ptr::eq(located.placed, placed) => {
+                    Some(self.pc(located.link).lookup())
                 }
-                show(&resolved, text)
+                _ => None,
+            });
+            let addresses: Vec<LinkAddr> = mine.collect();
+            if addresses.len() >= SHARE {
+                placed.image.symbols().expect_many();
+            }
+            if !self.args.no_lines
+                && !addresses.is_empty()
+                && let Ok(Some(lines)) = placed.image.lines()
+            {
+                lines.prepare(&addresses, self.places >= MANY);
+            }
+        }
+    }
+
+    fn tasks<'t>(&self, text: &'t str, tasks: &mut Vec<Task<'k, 'd, 't>>) {
+        match Query::parse(text) {
+            Some(Query::Address(at)) => {
+                let asked = self.pc(at).lookup();
+                tasks.push(match self.kernel.locate(asked) {
+                    Some(located) => Task::Located {
+                        text,
+                        located: Located {
+                            link: located.placed.slide.unwrap_or_default().link(at),
+                            ..located
+                        },
+                        notes: Vec::new(),
+                    },
+                    None => Task::Nowhere { text, at },
+                });
             }
             Some(Query::Symbol(query)) => {
                 let matches = query::resolve(self.kernel, &query);
                 if matches.is_empty() {
                     let place = query.module.map(|m| format!(" of {m}")).unwrap_or_default();
-                    self.miss(&format!("{text}: no code symbol {}{place}", query.name));
-                    return Ok(());
+                    let why = format!("{text}: no code symbol {}{place}", query.name);
+                    tasks.push(Task::Missed(why));
                 }
-                self.found += 1;
                 let several = matches.len();
                 for m in matches {
-                    let mut resolved = symbolize::resolve(
-                        m.located,
-                        self.pc(m.located.link),
-                        self.caller,
-                        !self.args.no_lines,
-                    );
-                    let notes = &mut resolved.attribution.notes;
+                    let mut notes = Vec::new();
                     if m.size_fits == Some(false) {
+                        let name = query.name;
                         notes.push(format!(
-                            "{} has another size here: is this the image it ran in?",
-                            query.name
+                            "{name} has another size here: is this the image it ran in?"
                         ));
                     }
                     if several > 1 {
                         notes.push(format!("one of {several} symbols of that name"));
                     }
-                    show(&resolved, text)?;
+                    tasks.push(Task::Located {
+                        text,
+                        located: m.located,
+                        notes,
+                    });
                 }
-                Ok(())
             }
             None => {
-                self.miss(&format!(
-                    "{text}: neither an address nor SYMBOL+OFFSET/SIZE"
-                ));
-                Ok(())
+                let why = format!("{text}: neither an address nor SYMBOL+OFFSET/SIZE");
+                tasks.push(Task::Missed(why));
             }
         }
+    }
+
+    fn answer(&self, task: &Task<'k, 'd, '_>, answer: &mut Answer) {
+        let (text, resolved) = match task {
+            Task::Missed(why) => {
+                answer.complain(why);
+                return answer.next();
+            }
+            Task::Nowhere { text, at } => {
+                answer.complain(&format!("{text}: in no text of the images given"));
+                (text, Resolved::nowhere(*at))
+            }
+            Task::Located {
+                text,
+                located,
+                notes,
+            } => {
+                let lines = !self.args.no_lines;
+                let pc = self.pc(located.link);
+                let mut resolved = symbolize::resolve(*located, pc, self.caller, lines);
+                resolved.attribution.notes.extend_from_slice(notes);
+                (text, resolved)
+            }
+        };
+        let mut frame = Frame::new(&resolved, Some(text), "text");
+        frame.strip_prefixes(&self.args.out.strip_prefix);
+        if self.args.json {
+            // Writing to memory does not fail, and the keys are strings.
+            answer
+                .out
+                .push_str(&serde_json::to_string(&frame).unwrap_or_default());
+            answer.out.push('\n');
+        } else {
+            human::frame(&frame, self.style, &mut answer.out);
+        }
+        answer.next();
+    }
+}
+
+/// What a share of the tasks prints, and where each task's part ends.
+#[derive(Default)]
+struct Answer {
+    out: String,
+    err: String,
+    ends: Vec<(u32, u32)>,
+}
+
+impl Answer {
+    fn complain(&mut self, why: &str) {
+        self.err.push_str("fixtrace: ");
+        self.err.push_str(why);
+        self.err.push('\n');
+    }
+
+    fn next(&mut self) {
+        self.ends
+            .push((self.out.len() as u32, self.err.len() as u32));
+    }
+
+    /// What task `i` prints, and says on stderr.
+    fn get(&self, i: usize) -> (&str, &str) {
+        let (from, to) = (
+            i.checked_sub(1).map_or((0, 0), |i| self.ends[i]),
+            self.ends[i],
+        );
+        (
+            &self.out[from.0 as usize..to.0 as usize],
+            &self.err[from.1 as usize..to.1 as usize],
+        )
     }
 }
 

@@ -1,7 +1,9 @@
 //! The program: arguments, terminal, environment, exit codes. Everything else is in the library.
 
 mod args;
+mod cache;
 mod exit;
+mod index;
 mod inspect;
 mod lookup;
 mod open;
@@ -21,6 +23,7 @@ pub fn main() -> ExitCode {
         Verb::Lookup(args) => lookup::run(&args),
         Verb::Symbolize(args) => symbolize::run(&args),
         Verb::Inspect(args) => inspect::run(&args),
+        Verb::Index(args) => index::run(&args),
     };
     match done {
         Ok(exit) => exit.into(),

@@ -1,15 +1,19 @@
 //! Finding and opening the images that a run needs.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use fixtrace::addr::Slide;
 use fixtrace::error::{Error, ErrorKind};
+use fixtrace::image::peek::Peek;
 use fixtrace::image::symtab::SymbolSource;
 use fixtrace::image::{Image, ImageKind, Storage, locate, note};
+use fixtrace::index::{self, Header, Options, Origin};
 use fixtrace::kernel::Kernel;
 use fixtrace::tables::Tables;
 
 use super::args::Images;
+use super::cache;
 use super::exit::Failure;
 
 /// Directories with debug files: those given, or the system's.
@@ -61,19 +65,13 @@ pub fn kernel<'d>(
         (None, None) => None,
     };
     if let Some(path) = path {
-        let mut image = open(args, &path, storage)?;
-        if let Some(symbols) = &args.symbols {
-            let text = storage.map(symbols)?;
-            image
-                .use_symbol_text(text)
-                .map_err(|e| e.in_file(symbols))?;
-        }
+        let image = tables(args, &path, args.symbols.as_deref(), storage)?;
         check_release(args, &image, release)?;
-        kernel.add(Tables::new(image), Some(Slide(args.slide.unwrap_or(0))));
+        kernel.add(image, Some(Slide(args.slide.unwrap_or(0))));
     }
     for module in &args.modules {
         let (image, slide) = open_module(args, module, storage)?;
-        kernel.add(Tables::new(image), slide);
+        kernel.add(image, slide);
     }
     for placed in kernel.images() {
         describe(args, &placed.image);
@@ -85,7 +83,7 @@ fn open_module<'d>(
     args: &Images,
     text: &str,
     storage: &'d Storage,
-) -> Result<(Image<'d>, Option<Slide>), Failure> {
+) -> Result<(Tables<'d>, Option<Slide>), Failure> {
     // A file name may hold an @ itself: only a hexadecimal tail is an address.
     let (path, slide) = match text.rsplit_once('@') {
         Some((path, addr)) => match super::args::parse_hex(addr) {
@@ -94,21 +92,142 @@ fn open_module<'d>(
         },
         None => (text, None),
     };
-    Ok((open(args, Path::new(path), storage)?, slide))
+    Ok((tables(args, Path::new(path), None, storage)?, slide))
 }
 
-/// Opens one image, and its debug file when it has no symbols or no DWARF of its own.
-fn open<'d>(args: &Images, path: &Path, storage: &'d Storage) -> Result<Image<'d>, Failure> {
-    let mut image = Image::open(path, storage)?;
+/// Opens one image, out of its index when there is one; `symbols` stand for its own.
+pub fn tables<'d>(
+    args: &Images,
+    path: &Path,
+    symbols: Option<&Path>,
+    storage: &'d Storage,
+) -> Result<Tables<'d>, Failure> {
+    if is_index(path) {
+        return match symbols {
+            Some(_) => Err(Failure::new(
+                format!("{}: an index has its symbols already", path.display()),
+                "leave --symbols out, or pass the image",
+            )),
+            None => Ok(index::open(path, storage)?),
+        };
+    }
+    let bytes = storage.open(path)?;
+    // Other symbols give other tables: such an image is not the one that the cache knows by its build-id.
+    let cached = match symbols {
+        None if !args.no_index => cached(args, path, bytes, storage),
+        _ => None,
+    };
+    let unusable = match cached {
+        Some((_, Ok(image))) => {
+            verbose(args, &format!("{}: from its index", path.display()));
+            return Ok(image);
+        }
+        Some((path, Err(why))) => {
+            warn(args, &format!("{}: {why}; not used", path.display()));
+            true
+        }
+        None => false,
+    };
+    let mut image = open(args, path, bytes, symbols.is_some(), storage)?;
+    if let Some(symbols) = symbols {
+        let text = storage.map(symbols)?;
+        image
+            .use_symbol_text(text)
+            .map_err(|e| e.in_file(symbols))?;
+    }
+    let image = Tables::new(image);
+    if (unusable || args.index)
+        && symbols.is_none()
+        && let Err(e) = remember(&image)
+    {
+        warn(args, &format!("{e}; no index written"));
+    }
+    Ok(image)
+}
+
+/// Whether the file at `path` begins as an index. Pipes cannot be looked into without taking from them.
+fn is_index(path: &Path) -> bool {
+    let mut first = [0; 4];
+    let regular = std::fs::metadata(path).is_ok_and(|m| m.is_file());
+    let mut read = || std::fs::File::open(path)?.read_exact(&mut first);
+    regular && read().is_ok() && index::is_index(&first)
+}
+
+/// The index in the cache of the ELF file `bytes`: its path, and the image or why it is of no use.
+fn cached<'d>(
+    args: &Images,
+    path: &Path,
+    bytes: &'d [u8],
+    storage: &'d Storage,
+) -> Option<(PathBuf, Result<Tables<'d>, String>)> {
+    let peek = Peek::new(bytes).ok()?;
+    let place = cache::path(peek.build_id?).filter(|p| p.is_file())?;
+    let debug = peek.debug_file(path, &debug_dirs(args), debuginfod_cache().as_deref());
+    let debug_size = debug
+        .as_ref()
+        .and_then(|d| Some(std::fs::metadata(d).ok()?.len()));
+    let read = || -> Result<Tables<'d>, String> {
+        let stored = storage.map(&place).map_err(|e| e.to_string())?;
+        let header = Header::parse(stored).map_err(|e| e.to_string())?;
+        if Some(&header.build_id[..]) != peek.build_id {
+            return Err("index of another build-id".to_owned());
+        }
+        if header.source_size != bytes.len() as u64 {
+            return Err("index of an image of another size".to_owned());
+        }
+        // Lines of a debug file that is gone since are still good.
+        if debug_size.is_some_and(|size| size != header.debug_size) {
+            return Err("index of another debug file".to_owned());
+        }
+        if header.no_lines && args.index {
+            return Err("index without source lines".to_owned());
+        }
+        let origin = Origin {
+            path: path.to_owned(),
+            bytes,
+            debug,
+        };
+        index::open_beside(stored, header, origin, storage).map_err(|e| e.to_string())
+    };
+    let image = read();
+    if image.is_ok() {
+        cache::touch(&place);
+    }
+    Some((place, image))
+}
+
+/// Writes the index of `image` into the cache.
+fn remember(image: &Tables<'_>) -> fixtrace::error::Result<()> {
+    let place = image.build_id().and_then(cache::path);
+    // An image out of its index is there already.
+    if let Some(place) = place {
+        cache::store(&place, &index::write(image, &Options::default())?)?;
+    }
+    Ok(())
+}
+
+fn debuginfod_cache() -> Option<PathBuf> {
+    std::env::var_os("DEBUGINFOD_CACHE_PATH").map(PathBuf::from)
+}
+
+/// Parses one image, and opens its debug file when it has no symbols or no DWARF of its own.
+fn open<'d>(
+    args: &Images,
+    path: &Path,
+    bytes: &'d [u8],
+    other_symbols: bool,
+    storage: &'d Storage,
+) -> Result<Image<'d>, Failure> {
+    let mut image = Image::parse(bytes, path, storage)?;
+    image.look_in(&debug_dirs(args));
     if image.symbols().source() == SymbolSource::None || !image.has_debug_info() {
-        let cache = std::env::var_os("DEBUGINFOD_CACHE_PATH").map(PathBuf::from);
         let link = image.debuglink().map(|(name, _)| name);
         let files = locate::debug_files(
             image.build_id(),
             link,
             path,
             &debug_dirs(args),
-            cache.as_deref(),
+            debuginfod_cache().as_deref(),
         );
         for file in files.iter().filter(|f| f.is_file()) {
             match Image::open(file, storage).and_then(|debug| image.use_debug_file(debug)) {
@@ -123,7 +242,7 @@ fn open<'d>(args: &Images, path: &Path, storage: &'d Storage) -> Result<Image<'d
             }
         }
     }
-    if image.symbols().source() == SymbolSource::None && args.symbols.is_none() {
+    if image.symbols().source() == SymbolSource::None && !other_symbols {
         warn(
             args,
             &format!(
@@ -198,9 +317,8 @@ pub fn find_module<'d>(
     let mut dirs = vec![PathBuf::from("/")];
     dirs.extend(debug_dirs(args));
     let path = locate::module(name, release, &dirs)?;
-    match open(args, &path, storage) {
+    match tables(args, &path, None, storage) {
         Ok(image) => {
-            let image = Tables::new(image);
             describe(args, &image);
             Some(image)
         }

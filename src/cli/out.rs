@@ -17,11 +17,13 @@ pub fn writer(out: &Output) -> Result<Box<dyn Write>, Failure> {
                 .map_err(|e| Failure::new(format!("{}: {e}", path.display()), "check -o"))?;
             Ok(Box::new(BufWriter::new(file)))
         }
-        None => Ok(Box::new(BufWriter::with_capacity(
-            1 << 16,
-            io::stdout().lock(),
-        ))),
+        None => Ok(standard()),
     }
+}
+
+/// Standard output.
+pub fn standard() -> Box<dyn Write> {
+    Box::new(BufWriter::with_capacity(1 << 16, io::stdout().lock()))
 }
 
 /// The styles to use.

@@ -348,6 +348,33 @@ impl FixupMap {
     }
 }
 
+impl FixupMap {
+    /// A map of `rows` rows that could not be read.
+    pub(crate) fn damaged(rows: usize, finding: Finding) -> Self {
+        let unknown = Row {
+            landing: Landing::OutsideText,
+            owner: None,
+            block: None,
+        };
+        FixupMap {
+            rows: vec![unknown; rows],
+            findings: vec![finding],
+            ..Self::default()
+        }
+    }
+
+    /// A map of `rows` and `blocks`, as an index has them.
+    pub(crate) fn from_parts(rows: Vec<Row>, blocks: Vec<Block>) -> Self {
+        let mut map = FixupMap {
+            rows,
+            blocks,
+            ..Self::default()
+        };
+        map.index();
+        map
+    }
+}
+
 fn classify(image: &Image<'_>, table: &ExTable, e: &Entry) -> Row {
     let symbols = image.symbols();
     let owner = symbols.function(e.insn);

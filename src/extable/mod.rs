@@ -4,6 +4,8 @@ pub mod entry;
 pub mod fixup;
 pub mod walk;
 
+use std::sync::OnceLock;
+
 use entry::{Entry, Handler, Layout};
 
 use crate::addr::{Address, LinkAddr};
@@ -20,6 +22,8 @@ pub struct ExTable {
     layout: Option<Layout>,
     /// Sorted by faulting instruction.
     entries: Vec<Entry>,
+    /// Rows by fixup address.
+    by_landing: OnceLock<Vec<u32>>,
     findings: Vec<Finding>,
 }
 
@@ -60,6 +64,7 @@ impl ExTable {
         let table = ExTable {
             layout: Some(layout),
             entries,
+            by_landing: OnceLock::new(),
             findings,
         };
         let findings = table.judge(image, section.name);
@@ -117,6 +122,21 @@ impl ExTable {
         &self.entries[from..from + len]
     }
 
+    /// The rows whose fixup address is `at`: number and row, in order.
+    pub fn landing_at(&self, at: LinkAddr) -> impl Iterator<Item = (usize, &Entry)> {
+        let by_landing = self.by_landing.get_or_init(|| {
+            let mut rows: Vec<u32> = (0..self.entries.len() as u32).collect();
+            rows.sort_by_key(|r| self.entries[*r as usize].fixup);
+            rows
+        });
+        let entry = |row: &u32| &self.entries[*row as usize];
+        let from = by_landing.partition_point(|r| entry(r).fixup < at);
+        let here = by_landing[from..]
+            .iter()
+            .take_while(move |r| entry(r).fixup == at);
+        here.map(move |r| (*r as usize, entry(r)))
+    }
+
     /// The handler of `entry`, a row of this table.
     pub fn handler<'a>(&self, image: &'a Image<'_>, entry: &Entry) -> Handler<'a> {
         match self.layout {
@@ -134,6 +154,25 @@ impl ExTable {
             Some(Layout::Vdso8) => Handler::Vdso,
             Some(Layout::Plain8) if entry.word != 0 => Handler::UaccessErr,
             Some(Layout::Plain8) | None => Handler::Plain,
+        }
+    }
+}
+
+impl ExTable {
+    /// A table that could not be read.
+    pub(crate) fn damaged(finding: Finding) -> Self {
+        ExTable {
+            findings: vec![finding],
+            ..Self::default()
+        }
+    }
+
+    /// A table of `entries`, sorted by faulting instruction, as an index has them.
+    pub(crate) fn from_entries(layout: Layout, entries: Vec<Entry>) -> Self {
+        ExTable {
+            layout: Some(layout),
+            entries,
+            ..Self::default()
         }
     }
 }

@@ -82,6 +82,20 @@ impl Alternatives {
         }
     }
 
+    /// Those of an index.
+    pub(super) fn from_sites(mut sites: Vec<Alternative>) -> Self {
+        sites.sort_unstable();
+        Alternatives {
+            sites,
+            findings: Vec::new(),
+        }
+    }
+
+    /// All of them, by site.
+    pub(crate) fn sites(&self) -> &[Alternative] {
+        &self.sites
+    }
+
     /// Number of alternatives.
     pub fn len(&self) -> usize {
         self.sites.len()

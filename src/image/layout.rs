@@ -5,7 +5,7 @@
 //! `.init` form an image of their own. Core text therefore begins at 0, and adding the address that
 //! /proc/modules shows gives runtime addresses.
 
-use super::elf::{SHF_ALLOC, SHF_EXEC, SHF_WRITE};
+use super::elf::{self, Elf, SHF_ALLOC, SHF_EXEC, SHF_WRITE};
 
 /// First address of a module's data.
 pub const DATA: u64 = 0x1000_0000;
@@ -60,6 +60,45 @@ pub fn place(sections: &[Header<'_>]) -> Vec<Option<u64>> {
         }
     }
     places
+}
+
+/// The address of every section that is loaded; modules get theirs here.
+pub(super) fn section_addresses(elf: &Elf<'_>, module: bool) -> Vec<Option<u64>> {
+    if module {
+        let headers: Vec<_> = elf
+            .sections
+            .iter()
+            .map(|s| Header {
+                name: s.name,
+                flags: s.flags,
+                size: s.size,
+                align: s.align,
+            })
+            .collect();
+        return place(&headers);
+    }
+    elf.sections
+        .iter()
+        .map(|s| (s.flags & elf::SHF_ALLOC != 0).then_some(s.addr))
+        .collect()
+}
+
+/// Value of every symbol of a module, and the names of those that other images define.
+pub(super) fn link_symbols<'d>(elf: &Elf<'d>, addrs: &[Option<u64>]) -> (Vec<u64>, Vec<&'d str>) {
+    let mut imports = Vec::new();
+    let value = |(number, s): (usize, elf::RawSymbol)| match s.section {
+        elf::SHN_UNDEF if number > 0 => {
+            imports.push(str::from_utf8(elf.symbol_name(s.name)).unwrap_or_default());
+            IMPORTS.wrapping_add((imports.len() as u64 - 1) * IMPORT_STRIDE)
+        }
+        elf::SHN_ABS => s.value,
+        section => {
+            let base = addrs.get(section as usize).copied().flatten().unwrap_or(0);
+            base.wrapping_add(s.value)
+        }
+    };
+    let linked = elf.symbols().map(value).collect();
+    (linked, imports)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 pub mod altinstr;
 mod bzimage;
+pub(crate) mod columns;
 mod elf;
 pub mod kallsyms;
 pub mod layout;
@@ -12,13 +13,17 @@ pub mod locate;
 pub mod names;
 pub mod note;
 mod order;
+pub mod peek;
 mod reloc;
+mod section;
 mod storage;
+pub(crate) mod stored;
 pub mod symtab;
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+pub use section::Section;
 pub use storage::{Packing, Storage};
 use symtab::{SymTab, SymbolSource};
 
@@ -27,6 +32,8 @@ use crate::bytes::cstr_at;
 use crate::error::{Error, ErrorKind, Finding, Result};
 use altinstr::Alternatives;
 use elf::Elf;
+use layout::{link_symbols, section_addresses};
+use section::{tail, text_of};
 
 /// What an image is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -42,48 +49,15 @@ pub enum ImageKind {
     Other,
 }
 
-/// A section of an image.
-#[derive(Clone, Copy, Debug)]
-pub struct Section<'d> {
-    /// Its name.
-    pub name: &'d str,
-    /// Where it is linked; `None` when it is not loaded.
-    pub addr: Option<LinkAddr>,
-    /// Its size in bytes, also where the file holds none of them.
-    pub size: u64,
-    /// `sh_flags`
-    pub flags: u64,
-    /// `sh_type`
-    pub kind: u32,
-    /// `sh_offset`, bytes in the file
-    pub offset: u64,
-    /// `sh_entsize`, bytes
-    pub entsize: u64,
-    /// Its bytes, relocated if the image is a module and the section is loaded; empty for `SHT_NOBITS`.
-    pub data: &'d [u8],
-}
-
-impl Section<'_> {
-    /// Whether it holds instructions that run in place. Data that is executable as well (`.data` of Linux 7.2,
-    /// with the copy of `relocate_kernel`) is none.
-    pub fn is_text(&self) -> bool {
-        self.flags & (elf::SHF_EXEC | elf::SHF_WRITE) == elf::SHF_EXEC && self.addr.is_some()
-    }
-
-    /// Whether `at` lies in it.
-    pub fn contains(&self, at: LinkAddr) -> bool {
-        self.addr
-            .is_some_and(|a| at.since(a).is_some_and(|o| o < self.size))
-    }
-}
-
 /// One ELF image; see the module text.
 pub struct Image<'d> {
     path: PathBuf,
     name: String,
     kind: ImageKind,
+    bits: u32,
     storage: &'d Storage,
-    elf: Elf<'d>,
+    /// The file; `None` when it was read out of an index.
+    elf: Option<Elf<'d>>,
     sections: Vec<Section<'d>>,
     /// Executable sections by address.
     text: Vec<usize>,
@@ -95,7 +69,11 @@ pub struct Image<'d> {
     findings: Vec<Finding>,
     /// The separate debug file.
     debug: Option<Box<Image<'d>>>,
+    /// Directories with debug files.
+    debug_dirs: Vec<PathBuf>,
     alternatives: OnceLock<Alternatives>,
+    /// What an index has instead of the file.
+    stored: Option<Box<stored::Stored<'d>>>,
 }
 
 impl<'d> Image<'d> {
@@ -150,10 +128,7 @@ impl<'d> Image<'d> {
                 data,
             });
         }
-        let mut text: Vec<usize> = (0..sections.len())
-            .filter(|i| sections[*i].is_text())
-            .collect();
-        text.sort_by_key(|i| sections[*i].addr);
+        let text = text_of(&sections);
         let symbols = SymTab::from_elf(
             &elf,
             &sections,
@@ -164,8 +139,9 @@ impl<'d> Image<'d> {
             path: path.to_owned(),
             name: String::new(),
             kind: ImageKind::Other,
+            bits: elf.bits,
             storage,
-            elf,
+            elf: Some(elf),
             sections,
             text,
             linked,
@@ -173,7 +149,9 @@ impl<'d> Image<'d> {
             symbols,
             findings,
             debug: None,
+            debug_dirs: Vec::new(),
             alternatives: OnceLock::new(),
+            stored: None,
         };
         image.kind = image.classify();
         image.name = image.derive_name();
@@ -182,9 +160,10 @@ impl<'d> Image<'d> {
 
     fn classify(&self) -> ImageKind {
         let has = |name: &str| self.section(name).is_some();
-        if self.elf.etype == elf::ET_REL {
+        let etype = self.elf.as_ref().map_or(0, |e| e.etype);
+        if etype == elf::ET_REL {
             ImageKind::Module
-        } else if self.elf.etype == elf::ET_DYN
+        } else if etype == elf::ET_DYN
             && (has(".altinstructions") || self.soname().contains("vdso"))
         {
             ImageKind::Vdso
@@ -224,6 +203,13 @@ impl<'d> Image<'d> {
         &self.name
     }
 
+    /// Bytes of the (unpacked) file; 0 for an index whose file is not at hand.
+    pub fn file_size(&self) -> u64 {
+        let own = self.elf.as_ref().map(|e| e.data.len());
+        let original = || self.stored.as_ref().map_or(0, |s| s.original_size());
+        own.unwrap_or_else(original) as u64
+    }
+
     /// What it is.
     pub fn kind(&self) -> ImageKind {
         self.kind
@@ -231,7 +217,7 @@ impl<'d> Image<'d> {
 
     /// 64, or 32 for an i386 image.
     pub fn bits(&self) -> u32 {
-        self.elf.bits
+        self.bits
     }
 
     /// Oddities met while parsing the file itself.
@@ -263,20 +249,41 @@ impl<'d> Image<'d> {
         self.text.iter().map(|i| &self.sections[*i])
     }
 
-    /// The instruction bytes from `at` to the end of its section; empty outside text.
+    /// The instruction bytes from `at` to the end of its section; empty outside text. An index without its file
+    /// gives what it keeps from `at` on.
     pub fn code(&self, at: LinkAddr) -> &'d [u8] {
-        self.text_section(at)
-            .map(|s| tail(s, at))
-            .unwrap_or_default()
+        let found = self.text_section(at).map(|s| tail(s, at));
+        match (found, &self.stored) {
+            (Some([]), Some(stored)) => match self.original() {
+                Some(original) => original.code(at),
+                None => stored.code.at(at),
+            },
+            (found, _) => found.unwrap_or_default(),
+        }
     }
 
-    /// The bytes from `at` to the end of its section, text or data; empty where the file holds none.
+    /// The bytes from `at` to the end of its section, text or data; empty where the file holds none, and for
+    /// data in an index without its file.
     pub fn bytes(&self, at: LinkAddr) -> &'d [u8] {
-        self.sections
-            .iter()
-            .find(|s| s.contains(at))
-            .map(|s| tail(s, at))
-            .unwrap_or_default()
+        let found = self.sections.iter().find(|s| s.contains(at));
+        match found.map(|s| tail(s, at)).unwrap_or_default() {
+            [] if self.stored.is_some() => match self.original() {
+                Some(original) => original.bytes(at),
+                None => self.code(at),
+            },
+            found => found,
+        }
+    }
+
+    /// Whether it was read out of an index and the file that was made from is not at hand: code is known in
+    /// excerpts only.
+    pub fn is_excerpt(&self) -> bool {
+        self.stored.as_ref().is_some_and(|s| s.original.is_none())
+    }
+
+    /// Of an image out of an index: the file it was made from, parsed, if that is at hand.
+    fn original(&self) -> Option<&Image<'d>> {
+        self.stored.as_ref()?.original(self)
     }
 
     /// The GNU build-id.
@@ -287,10 +294,7 @@ impl<'d> Image<'d> {
 
     /// File name and CRC of `.gnu_debuglink`.
     pub fn debuglink(&self) -> Option<(&'d str, u32)> {
-        let data = self.section(".gnu_debuglink")?.data;
-        let name = cstr_at(data, 0)?;
-        let crc = crate::bytes::u32_at(data, (name.len() + 1).next_multiple_of(4))?;
-        Some((str::from_utf8(name).ok()?, crc))
+        debuglink(self.section(".gnu_debuglink")?.data)
     }
 
     /// The value of `key` in a module's `.modinfo`.
@@ -304,6 +308,9 @@ impl<'d> Image<'d> {
 
     /// The kernel release it is of or for: from `vermagic`, or from the banner in `.rodata`.
     pub fn release(&self) -> Option<&'d str> {
+        if let Some(stored) = &self.stored {
+            return stored.release;
+        }
         if let Some(magic) = self.modinfo("vermagic") {
             return magic.split(' ').next();
         }
@@ -355,10 +362,31 @@ impl<'d> Image<'d> {
 
     /// Whether it holds DWARF, itself or in its debug file.
     pub fn has_debug_info(&self) -> bool {
+        if self.stored.is_some() {
+            return self.original().is_some_and(Image::has_debug_info);
+        }
         let own = self
             .section(".debug_info")
             .or_else(|| self.section(".zdebug_info"));
         own.is_some() || self.debug.as_ref().is_some_and(|d| d.has_debug_info())
+    }
+
+    /// The file that its debug information is in.
+    pub fn debug_path(&self) -> &Path {
+        match self.debug.as_deref().or_else(|| self.original()) {
+            Some(image) => image.debug_path(),
+            None => &self.path,
+        }
+    }
+
+    /// Looks for files that its debug information refers to in `dirs`, too (laid out as /usr/lib/debug).
+    pub fn look_in(&mut self, dirs: &[PathBuf]) {
+        self.debug_dirs = dirs.to_vec();
+    }
+
+    /// See [`Image::look_in`].
+    pub(crate) fn debug_dirs(&self) -> &[PathBuf] {
+        &self.debug_dirs
     }
 
     /// Where bytes go that have to be copied.
@@ -368,11 +396,18 @@ impl<'d> Image<'d> {
 
     /// The DWARF section `name` (`.debug_info`), uncompressed and relocated; empty when there is none.
     pub fn debug_section(&self, name: &str) -> Result<&'d [u8]> {
-        let old_name = name.replacen(".debug", ".zdebug", 1);
+        let Some(elf) = &self.elf else {
+            return self.original().map_or(Ok(&[]), |o| o.debug_section(name));
+        };
+        // Sections of other names (`.gnu_debugaltlink`) have no older form.
+        let old_name = name
+            .strip_prefix(".debug")
+            .map(|rest| format!(".zdebug{rest}"))
+            .unwrap_or_default();
         let found = self
             .sections
             .iter()
-            .position(|s| s.name == name || s.name == old_name);
+            .position(|s| !s.name.is_empty() && (s.name == name || s.name == old_name));
         let Some(index) = found else {
             return self
                 .debug
@@ -387,7 +422,7 @@ impl<'d> Image<'d> {
             let broken =
                 || place(Error::new(ErrorKind::Malformed, "compression header is cut off").at(0));
             let (kind, size, payload) =
-                elf::compressed(data, self.elf.bits, flagged).ok_or_else(broken)?;
+                elf::compressed(data, self.bits, flagged).ok_or_else(broken)?;
             let packing = match kind {
                 elf::ELFCOMPRESS_ZLIB => Packing::Zlib,
                 elf::ELFCOMPRESS_ZSTD => Packing::Zstd,
@@ -405,7 +440,7 @@ impl<'d> Image<'d> {
         if !self.linked.is_empty() {
             let mut findings = Vec::new();
             data = self.storage.own(reloc::relocate(
-                &self.elf,
+                elf,
                 index,
                 data,
                 0,
@@ -418,9 +453,12 @@ impl<'d> Image<'d> {
 
     /// The bytes from the first symbol called `name`, text or data, to the end of its section.
     pub fn data_symbol(&self, name: &str) -> Option<&'d [u8]> {
-        let mut symbols = self.elf.symbols().map(|(_, s)| s);
+        let Some(elf) = &self.elf else {
+            return self.original()?.data_symbol(name);
+        };
+        let mut symbols = elf.symbols().map(|(_, s)| s);
         let value = symbols
-            .find(|s| self.elf.symbol_name(s.name) == name.as_bytes())?
+            .find(|s| elf.symbol_name(s.name) == name.as_bytes())?
             .value;
         Some(self.bytes(LinkAddr(value))).filter(|b| !b.is_empty())
     }
@@ -434,54 +472,27 @@ impl<'d> Image<'d> {
             .flatten()
     }
 
+    /// The names of all undefined symbols, in the order of their pseudo-addresses (modules only).
+    pub(crate) fn imports(&self) -> &[&'d str] {
+        &self.imports
+    }
+
     /// The alternatives that may be patched into its text.
     pub fn alternatives(&self) -> &Alternatives {
-        self.alternatives.get_or_init(|| Alternatives::of(self))
+        let read = || match &self.stored {
+            Some(stored) => match self.original() {
+                Some(original) => Alternatives::of(original),
+                None => stored.alternatives(),
+            },
+            None => Alternatives::of(self),
+        };
+        self.alternatives.get_or_init(read)
     }
 }
 
-fn tail<'d>(s: &Section<'d>, at: LinkAddr) -> &'d [u8] {
-    let from = s
-        .addr
-        .and_then(|a| at.since(a))
-        .and_then(|o| usize::try_from(o).ok());
-    from.and_then(|o| s.data.get(o..)).unwrap_or_default()
-}
-
-fn section_addresses(elf: &Elf<'_>, module: bool) -> Vec<Option<u64>> {
-    if module {
-        let headers: Vec<_> = elf
-            .sections
-            .iter()
-            .map(|s| layout::Header {
-                name: s.name,
-                flags: s.flags,
-                size: s.size,
-                align: s.align,
-            })
-            .collect();
-        return layout::place(&headers);
-    }
-    elf.sections
-        .iter()
-        .map(|s| (s.flags & elf::SHF_ALLOC != 0).then_some(s.addr))
-        .collect()
-}
-
-/// Value of every symbol of a module, and the names of those that other images define.
-fn link_symbols<'d>(elf: &Elf<'d>, addrs: &[Option<u64>]) -> (Vec<u64>, Vec<&'d str>) {
-    let mut imports = Vec::new();
-    let value = |(number, s): (usize, elf::RawSymbol)| match s.section {
-        elf::SHN_UNDEF if number > 0 => {
-            imports.push(str::from_utf8(elf.symbol_name(s.name)).unwrap_or_default());
-            layout::IMPORTS.wrapping_add((imports.len() as u64 - 1) * layout::IMPORT_STRIDE)
-        }
-        elf::SHN_ABS => s.value,
-        section => {
-            let base = addrs.get(section as usize).copied().flatten().unwrap_or(0);
-            base.wrapping_add(s.value)
-        }
-    };
-    let linked = elf.symbols().map(value).collect();
-    (linked, imports)
+/// File name and CRC in a `.gnu_debuglink`.
+fn debuglink(data: &[u8]) -> Option<(&str, u32)> {
+    let name = cstr_at(data, 0)?;
+    let crc = crate::bytes::u32_at(data, (name.len() + 1).next_multiple_of(4))?;
+    Some((str::from_utf8(name).ok()?, crc))
 }

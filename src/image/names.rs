@@ -3,7 +3,9 @@
 
 /// `foo` of `foo.cold` (GCC 8 and later) and `foo.cold.N`.
 pub fn cold_base(name: &str) -> Option<&str> {
-    let (base, rest) = name.split_once(".cold")?;
+    let dot = memchr::memchr(b'.', name.as_bytes())?;
+    let (base, rest) = name.split_at(dot + name[dot..].find(".cold")?);
+    let rest = rest.strip_prefix(".cold")?;
     let number = rest.strip_prefix('.').unwrap_or(rest);
     let plain =
         rest.is_empty() || (rest.starts_with('.') && number.bytes().all(|b| b.is_ascii_digit()));
@@ -12,9 +14,10 @@ pub fn cold_base(name: &str) -> Option<&str> {
 
 /// `foo` of `foo.isra.0`, `foo.constprop.0`, `foo.part.0` and their combinations.
 pub fn clone_base(name: &str) -> Option<&str> {
+    let dot = memchr::memchr(b'.', name.as_bytes())?;
     let cut = [".isra.", ".constprop.", ".part."]
         .iter()
-        .filter_map(|s| name.find(s))
+        .filter_map(|s| Some(dot + name[dot..].find(s)?))
         .min()?;
     (cut > 0).then(|| &name[..cut])
 }

@@ -31,6 +31,15 @@ impl Deref for Bytes {
     }
 }
 
+impl Bytes {
+    fn mapping(&self) -> Option<&Mmap> {
+        match self {
+            Bytes::Mapped(map) => Some(map),
+            Bytes::Owned(_) => None,
+        }
+    }
+}
+
 /// Buffers in groups of 1, 2, 4, …: a group never moves, so that what it holds may be borrowed while others
 /// add to the storage, from any thread.
 #[derive(Default)]
@@ -46,6 +55,11 @@ impl Buffers {
         let slots = self.groups[group as usize]
             .get_or_init(|| (0..1 << group).map(|_| OnceLock::new()).collect());
         slots[number - (1 << group)].get_or_init(|| bytes)
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Bytes> {
+        let groups = self.groups.iter().filter_map(OnceLock::get);
+        groups.flat_map(|slots| slots.iter().filter_map(OnceLock::get))
     }
 }
 
@@ -88,6 +102,19 @@ impl Storage {
     pub fn open(&self, path: &Path) -> Result<&[u8]> {
         let bytes = self.map(path)?;
         self.unpack(bytes).map_err(|e| e.in_file(path))
+    }
+
+    /// Gives the pages of mapped files back to the system; they are read again when next touched. For whoever
+    /// goes through a large file once.
+    pub fn forget_pages(&self) {
+        for map in self.buffers.iter().filter_map(Bytes::mapping) {
+            #[expect(
+                unsafe_code,
+                reason = "for a shared, read-only mapping of a file the same bytes come back"
+            )]
+            // A system without this advice keeps the pages, which is no error.
+            let _ = unsafe { map.unchecked_advise(memmap2::UncheckedAdvice::DontNeed) };
+        }
     }
 
     /// Keeps `bytes` for as long as the storage lives.

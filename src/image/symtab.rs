@@ -8,15 +8,20 @@
 //! Text symbol files have no sizes. There a symbol is taken to reach to the next one
 //! ([`SymTab::sizes_assumed`]), but labels that begin with a dot and section marks still cover nothing.
 
+mod parts;
+
 use std::cmp::Ordering;
+use std::ops::Range;
 use std::sync::OnceLock;
 
 use super::Section;
+use super::columns::{Columns, INVALID};
 use super::elf::{Elf, RawSymbol, SymbolList};
 use super::layout::INIT;
 use super::names::{cold_base, in_kallsyms, is_mark};
 use super::order::by_offset;
 use crate::addr::{Address, LinkAddr};
+use crate::bytes::cstr_at;
 use crate::error::Finding;
 use crate::table::Table;
 
@@ -84,6 +89,8 @@ enum Raw<'d> {
     Elf(SymbolList<'d>),
     /// Here.
     Text(Vec<Packed>),
+    /// In the columns of an index.
+    Columns(Columns<'d>),
 }
 
 /// A symbol as its source has it.
@@ -143,7 +150,9 @@ pub struct SymTab<'d> {
     end: u64,
     /// Numbers of the `STT_FILE` symbols; each is followed by the local symbols of its file.
     files: Vec<u32>,
-    starts: Table<'static>,
+    starts: Table<'d>,
+    /// The offsets of an index's symbols, for those who ask often.
+    offsets: OnceLock<Vec<u32>>,
     /// Per page of text, where the last function that begins in it or before ends, bytes from the base.
     reach: Vec<u32>,
     /// (hash of the name, symbol), sorted.
@@ -277,15 +286,53 @@ impl<'d> SymTab<'d> {
             end: end.saturating_sub(base),
             files,
             starts,
+            offsets: OnceLock::new(),
             reach,
             names: OnceLock::new(),
         }
     }
 
+    /// Bytes from the base to symbol `i`.
+    fn offset(&self, i: usize) -> u32 {
+        match &self.raw {
+            Raw::Columns(_) => {
+                if let Some(offset) = self.offsets.get().and_then(|o| o.get(i)) {
+                    return *offset;
+                }
+                let at = self.starts.address(i).unwrap_or(self.base);
+                at.wrapping_sub(self.base) as u32
+            }
+            _ => self.order[i].0,
+        }
+    }
+
+    /// Prepares for many questions.
+    pub fn expect_many(&self) {
+        if let Raw::Columns(_) = &self.raw {
+            let offset = |at: u64| at.wrapping_sub(self.base) as u32;
+            self.offsets
+                .get_or_init(|| self.starts.addresses().map(offset).collect());
+        }
+    }
+
+    /// The symbols at `offset` bytes from the base.
+    fn at_offset(&self, offset: u32) -> Range<usize> {
+        let below = |address: Option<u64>| {
+            let row = address.and_then(|a| self.starts.find(a));
+            row.map_or(0, |row| row + 1)
+        };
+        let address = self.base.checked_add(offset.into());
+        below(address.and_then(|a| a.checked_sub(1)))..below(address)
+    }
+
     /// Symbol `i` in address order; a label without a name if the source does not have it.
     fn packed(&self, i: usize) -> Packed {
+        if let Raw::Columns(columns) = &self.raw {
+            return columns.packed(i, self.offset(i));
+        }
         let (offset, number) = self.order[i];
         let found = match &self.raw {
+            Raw::Columns(_) => None,
             Raw::Elf(list) => list.get(number).map(|s| {
                 let size = s.size.min(self.end.saturating_sub(offset.into()));
                 let size = u32::try_from(size).unwrap_or(u32::MAX);
@@ -320,26 +367,24 @@ impl<'d> SymTab<'d> {
 
     /// Number of code symbols.
     pub fn len(&self) -> usize {
-        self.order.len()
+        self.starts.len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.order.is_empty()
+        self.starts.is_empty()
     }
 
     /// All symbols in address order.
     pub fn iter(&self) -> impl Iterator<Item = (SymbolId, Symbol<'d>)> + '_ {
-        (0..self.order.len() as u32).map(|i| (SymbolId(i), self.get(SymbolId(i))))
+        (0..self.len() as u32).map(|i| (SymbolId(i), self.get(SymbolId(i))))
     }
 
     /// The symbol `id` of this table.
     pub fn get(&self, id: SymbolId) -> Symbol<'d> {
         let s = self.packed(id.0 as usize);
-        let later = &self.order[id.0 as usize + 1..];
-        let next = later
-            .get(later.partition_point(|n| n.0 == s.offset))
-            .map(|n| u64::from(n.0));
+        let next = self.at_offset(s.offset).end;
+        let next = (next < self.len()).then(|| u64::from(self.offset(next)));
         let addr = self.base.wrapping_add(u64::from(s.offset));
         let region = self
             .regions
@@ -361,16 +406,21 @@ impl<'d> SymTab<'d> {
 
     /// The name of symbol `id`.
     pub fn name(&self, id: SymbolId) -> &'d str {
-        str::from_utf8(name_at(self.strings, self.packed(id.0 as usize).name))
-            .unwrap_or("<invalid name>")
+        str::from_utf8(self.name_of(&self.packed(id.0 as usize))).unwrap_or(INVALID)
+    }
+
+    fn name_of(&self, s: &Packed) -> &'d [u8] {
+        match &self.raw {
+            Raw::Columns(_) => cstr_at(self.strings, s.name as usize).unwrap_or_default(),
+            _ => name_at(self.strings, s.name),
+        }
     }
 
     /// What others print for `at`: the last symbol not above it.
     pub fn nearest(&self, at: LinkAddr) -> Option<SymbolId> {
         let row = self.starts.find(at.0)?;
-        let offset = self.order[row].0;
-        let first = self.order.partition_point(|s| s.0 < offset);
-        Some(self.preferred(first, |_| true))
+        let same = self.at_offset(self.offset(row));
+        Some(self.preferred(same, |_| true))
     }
 
     /// The innermost function that covers `at`: of those that do, the one that begins last.
@@ -379,43 +429,47 @@ impl<'d> SymTab<'d> {
         let last = self.starts.find(at.0)?;
         let mut page = None;
         for row in (0..=last).rev().take(MAX_BACK) {
-            let own = self.order[row].0 >> PAGE;
+            let own = self.offset(row) >> PAGE;
             if page.replace(own) != Some(own)
-                && self
-                    .reach
-                    .get(own as usize)
-                    .is_none_or(|end| *end <= offset)
+                && self.reach(own as usize).is_none_or(|end| end <= offset)
             {
                 return None;
             }
             let s = self.packed(row);
-            if is_function(&s) && offset - s.offset < s.size {
+            let inside = offset.checked_sub(s.offset).is_some_and(|o| o < s.size);
+            if is_function(&s) && inside {
                 return Some(self.largest(s.offset));
             }
         }
         None
     }
 
-    /// Of the functions that begin at `offset` the largest, FUNC before NOTYPE, then the kernel's choice.
-    fn largest(&self, offset: u32) -> SymbolId {
-        let first = self.order.partition_point(|s| s.0 < offset);
-        let rank = |s: &Packed| (s.size, s.kind != STT_NOTYPE);
-        let count = self.order[first..].partition_point(|(o, _)| *o == offset);
-        let functions = (first..first + count)
-            .map(|i| self.packed(i))
-            .filter(is_function);
-        let best = functions.map(|s| rank(&s)).max();
-        self.preferred(first, |s| is_function(s) && Some(rank(s)) == best)
+    fn reach(&self, page: usize) -> Option<u32> {
+        match &self.raw {
+            Raw::Columns(columns) => columns.reach(page),
+            _ => self.reach.get(page).copied(),
+        }
     }
 
-    /// Of the symbols at the address of number `first`, from there on, the one that the kernel prefers.
-    fn preferred(&self, first: usize, fits: impl Fn(&Packed) -> bool) -> SymbolId {
-        let offset = self.order[first].0;
-        let same = self.order[first..].partition_point(|(o, _)| *o == offset);
-        let aliases = (first..first + same).map(|i| (i, self.packed(i)));
+    /// Of the functions that begin at `offset` the largest, FUNC before NOTYPE, then the kernel's choice.
+    fn largest(&self, offset: u32) -> SymbolId {
+        let same = self.at_offset(offset);
+        let rank = |s: &Packed| (s.size, s.kind != STT_NOTYPE);
+        let functions = same.clone().map(|i| self.packed(i)).filter(is_function);
+        let best = functions.map(|s| rank(&s)).max();
+        self.preferred(same, |s| is_function(s) && Some(rank(s)) == best)
+    }
+
+    /// Of the symbols `aliases` of one address, the one that the kernel prefers.
+    fn preferred(&self, aliases: Range<usize>, fits: impl Fn(&Packed) -> bool) -> SymbolId {
+        let first = aliases.start;
+        if aliases.len() == 1 {
+            return SymbolId(first as u32);
+        }
         let named = aliases
+            .map(|i| (i, self.packed(i)))
             .filter(|(_, s)| fits(s))
-            .map(|(i, s)| (i, s, name_at(self.strings, s.name)));
+            .map(|(i, s)| (i, s, self.name_of(&s)));
         let best =
             named.min_by(|(_, a, name_a), (_, b, name_b)| kernel_order((a, name_a), (b, name_b)));
         SymbolId(best.map_or(first, |(i, ..)| i) as u32)
@@ -430,8 +484,15 @@ impl<'d> SymTab<'d> {
 
     /// Every symbol called `name`, in address order.
     pub fn named(&self, name: &str) -> impl Iterator<Item = SymbolId> + '_ {
+        let listed = match &self.raw {
+            Raw::Columns(columns) => columns.named(name, self.strings),
+            _ => Vec::new(),
+        };
         let index = self.names.get_or_init(|| {
-            let hash = |i: usize| (fnv(name_at(self.strings, self.packed(i).name)), i as u32);
+            if matches!(self.raw, Raw::Columns(_)) {
+                return Vec::new();
+            }
+            let hash = |i: usize| (fnv(self.name_of(&self.packed(i))), i as u32);
             let mut names: Vec<_> = (0..self.order.len()).map(hash).collect();
             names.sort_unstable();
             names
@@ -442,10 +503,14 @@ impl<'d> SymTab<'d> {
         let same = index[from..].iter().take_while(move |(h, _)| *h == wanted);
         same.map(|(_, i)| SymbolId(*i))
             .filter(move |id| self.name(*id) == name)
+            .chain(listed.into_iter().map(SymbolId))
     }
 
     /// Which source file's local symbol `id` is; `None` for a global one.
     fn file(&self, id: SymbolId) -> Option<usize> {
+        if let Raw::Columns(columns) = &self.raw {
+            return columns.file(id.0);
+        }
         let s = self.packed(id.0 as usize);
         let number = self.order[id.0 as usize].1;
         (s.bind == STB_LOCAL).then(|| self.files.partition_point(|f| *f < number))

@@ -11,9 +11,9 @@ use std::io::{self, Write};
 use super::line::{self, FrameLine, LineKind};
 use crate::addr::{LinkAddr, Pc};
 use crate::attribute::{Attribution, Basis, Caller, Certainty, attribute};
+use crate::demangle::demangle;
 use crate::insn::{self, CallBefore};
 use crate::kernel::{Kernel, Located};
-use crate::lines::demangle;
 use crate::query::{self, SymbolQuery};
 
 /// Begins the text of every added line.
@@ -236,7 +236,11 @@ fn explain(a: &Attribution<'_>) -> String {
         }
         None if a.candidates.is_empty() => "fixup code of unknown origin".to_owned(),
         None => {
-            let names: Vec<String> = a.candidates.iter().map(|f| demangle(f.name)).collect();
+            let names: Vec<String> = a
+                .candidates
+                .iter()
+                .map(|f| demangle(f.name).into_owned())
+                .collect();
             format!(
                 "one of {} (in a fixup they share; by {evidence})",
                 names.join(", ")

@@ -1,8 +1,10 @@
 //! The ORC table: for every text address, where the frame is.
 
+pub mod distinct;
 pub mod entry;
 pub mod version;
 
+use distinct::Distinct;
 pub use entry::{ENTRY_SIZE, OrcEntry, OrcKind, OrcReg, RawEntry};
 pub use version::{OrcVersion, Rung};
 
@@ -16,11 +18,17 @@ use crate::table::Table;
 pub struct OrcTable<'d> {
     version: OrcVersion,
     rung: Rung,
-    keys: Table<'static>,
-    rows: &'d [RawEntry],
-    /// Row in the file per row of the table, when the file's order is another.
-    order: Option<Vec<u32>>,
+    keys: Table<'d>,
+    rows: Rows<'d>,
     findings: Vec<Finding>,
+}
+
+/// Where the rows are.
+enum Rows<'d> {
+    /// In `.orc_unwind`, and the row there per row of the table when the file's order is another.
+    Section(&'d [RawEntry], Option<Vec<u32>>),
+    /// Numbers of distinct rows, in an index.
+    Distinct(Distinct<'d>),
 }
 
 /// What is known of a table before its rows are read; all parts may be missing.
@@ -145,10 +153,25 @@ impl<'d> OrcTable<'d> {
             version,
             rung,
             keys,
-            rows,
-            order,
+            rows: Rows::Section(rows, order),
             findings,
         })
+    }
+
+    /// A table out of an index.
+    pub(crate) fn from_distinct(
+        version: OrcVersion,
+        rung: Rung,
+        keys: Table<'d>,
+        rows: Distinct<'d>,
+    ) -> Self {
+        OrcTable {
+            version,
+            rung,
+            keys,
+            rows: Rows::Distinct(rows),
+            findings: Vec::new(),
+        }
     }
 
     /// The format of the rows.
@@ -168,26 +191,26 @@ impl<'d> OrcTable<'d> {
 
     /// Number of rows.
     pub fn len(&self) -> usize {
-        self.rows.len()
+        self.keys.len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+        self.keys.is_empty()
     }
 
     /// The keys, as a table.
-    pub fn keys(&self) -> &Table<'static> {
+    pub fn keys(&self) -> &Table<'d> {
         &self.keys
     }
 
     /// Row `row` in address order, as stored.
     pub fn raw(&self, row: usize) -> Option<&'d RawEntry> {
-        let at = match &self.order {
-            Some(order) => *order.get(row)? as usize,
-            None => row,
-        };
-        self.rows.get(at)
+        match &self.rows {
+            Rows::Section(rows, Some(order)) => rows.get(*order.get(row)? as usize),
+            Rows::Section(rows, None) => rows.get(row),
+            Rows::Distinct(rows) => rows.get(row),
+        }
     }
 
     /// Row `row` in address order, and its address.

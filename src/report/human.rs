@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::frame::{Frame, InlineCall, Origin};
+use super::frame::{Address, Frame, Origin, Resume};
 
 /// Names listed before "and N more".
 const LISTED: usize = 8;
@@ -34,109 +34,126 @@ pub fn list<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
     }
 }
 
-/// The frame on a line, then its evidence, indented.
-pub fn frame(f: &Frame, style: Style) -> String {
-    let mut out = String::new();
-    let place = f.pc.as_deref().or(f.address.as_deref()).unwrap_or("?");
-    let what = match (&f.function, &f.candidates[..]) {
-        (Some(function), _) => match (&f.symbol, f.basis) {
-            (Some(s), "symbol" | "trampoline") if s.name == *function => {
-                format!("{function}+{:#x}", s.offset)
+/// Adds the frame on a line to `out`, then its evidence, indented.
+pub fn frame(f: &Frame<'_>, style: Style, out: &mut String) {
+    let mut buffer = [0; 18];
+    let place = match f.pc.or(f.address) {
+        Some(at) => at.text(&mut buffer),
+        None => "?",
+    };
+    let exact = f.certainty == "exact";
+    let colour = if exact { style.function } else { style.doubt };
+    add(out, &[place, "  ", colour]);
+    match (&f.function, &f.candidates[..]) {
+        (Some(function), _) => {
+            out.push_str(function);
+            if let (Some(s), "symbol" | "trampoline") = (&f.symbol, f.basis)
+                && s.name == *function
+            {
+                add(out, &["+", Address(s.offset).text(&mut [0; 18])]);
             }
-            _ => function.clone(),
-        },
-        (None, []) => "unknown function".to_owned(),
-        (None, all) => format!("one of {}", list(all.iter().map(String::as_str))),
-    };
-    let colour = if f.certainty == "exact" {
-        style.function
-    } else {
-        style.doubt
-    };
-    let image = f
-        .image
-        .as_deref()
-        .map(|i| format!("  [{i}]"))
-        .unwrap_or_default();
-    let _ = write!(out, "{place}  {colour}{what}{}{image}", style.reset);
-    if (f.basis, f.certainty) != ("symbol", "exact") {
-        let _ = write!(out, "  ({}, {})", f.basis, f.certainty);
+        }
+        (None, []) => out.push_str("unknown function"),
+        (None, all) => add(out, &["one of ", &list(all.iter().map(|c| &**c))]),
+    }
+    out.push_str(style.reset);
+    if let Some(image) = f.image {
+        add(out, &["  [", image, "]"]);
+    }
+    if (f.basis, exact) != ("symbol", true) {
+        add(out, &["  (", f.basis, ", ", f.certainty, ")"]);
     }
     out.push('\n');
-    let mut row = |label: &str, text: &str| {
-        let _ = writeln!(out, "    {}{label:<13}{} {text}", style.label, style.reset);
+    let mut row = |label: &str, parts: &[&str]| {
+        add(out, &["    ", style.label, label]);
+        out.extend(std::iter::repeat_n(
+            ' ',
+            13usize.saturating_sub(label.len()),
+        ));
+        add(out, &[style.reset, " "]);
+        add(out, parts);
+        out.push('\n');
     };
-    if let Some(query) = f.query.as_deref().filter(|q| *q != place) {
-        row("asked for", query);
+    if let Some(query) = f.query.filter(|q| *q != place) {
+        row("asked for", &[query]);
     }
     if let Some(s) = &f.symbol
-        && (f.basis != "symbol" || Some(&s.name) != f.function.as_ref())
+        && (f.basis != "symbol" || f.function.as_deref() != Some(s.name))
     {
         let size = s.size.map(|n| format!("/{n:#x}")).unwrap_or_default();
-        row("others print", &format!("{}+{:#x}{size}", s.name, s.offset));
+        row(
+            "others print",
+            &[s.name, "+", Address(s.offset).text(&mut [0; 18]), &size],
+        );
     }
     if let Some(parent) = &f.parent {
-        row("clone of", parent);
+        row("clone of", &[parent]);
     }
     if let Some(fixup) = &f.fixup {
         // One row per function, handler and evidence: a copy loop has dozens of faulting instructions.
         for group in fixup.origins.chunk_by(alike) {
-            let offsets = group
-                .iter()
-                .map(|o| format!("+{:#x}", o.offset))
-                .collect::<Vec<_>>();
-            let (o, more) = (&group[0], offsets.len().saturating_sub(PLACES));
-            let more = if more > 0 {
-                format!(" and {more} more")
-            } else {
-                String::new()
-            };
-            let places = offsets[..offsets.len().min(PLACES)].join(", ");
-            let effect = o
-                .effect
-                .as_ref()
-                .map(|e| format!(": {e}"))
-                .unwrap_or_default();
-            let evidence = o.evidence.join(", ");
-            row(
-                "fault at",
-                &format!(
-                    "{}{places}{more}  {}{effect}  by {evidence}",
-                    o.function, o.handler
-                ),
-            );
+            row("fault at", &[&faults(group)]);
         }
-        let resume = |r: &super::frame::Resume| match &r.function {
-            Some(function) => format!("{} in {function}", r.address),
-            None => r.address.clone(),
-        };
-        let resumes: Vec<String> = fixup.resumes.iter().map(resume).collect();
-        let goes = if resumes.is_empty() {
-            "returns".to_owned()
-        } else {
-            format!("goes on at {}", resumes.join(", "))
-        };
-        row("landing", &format!("{}, {goes}", fixup.landing));
+        let landing = fixup.landing.text(&mut buffer);
+        row("landing", &[landing, ", ", &goes(&fixup.resumes)]);
     }
     for i in &f.inlines {
-        row("", &source(i));
+        let function = i.function.unwrap_or("??");
+        match (i.file, i.line) {
+            (Some(file), Some(line)) => {
+                row("", &[function, " at ", file, ":", &line.to_string()]);
+            }
+            (Some(file), None) => row("", &[function, " at ", file]),
+            _ => row("", &[function]),
+        }
     }
-    for note in &f.notes {
-        row("note", note);
+    for note in f.notes {
+        row("note", &[note]);
     }
-    out
 }
 
-fn alike(a: &Origin, b: &Origin) -> bool {
+fn add(out: &mut String, parts: &[&str]) {
+    parts.iter().for_each(|part| out.push_str(part));
+}
+
+/// Faulting instructions of one function that are alike.
+fn faults(group: &[Origin<'_>]) -> String {
+    let (o, more) = (&group[0], group.len().saturating_sub(PLACES));
+    let mut text = o.function.to_string();
+    for (i, o) in group.iter().take(PLACES).enumerate() {
+        let _ = write!(text, "{}+{:#x}", if i > 0 { ", " } else { "" }, o.offset);
+    }
+    if more > 0 {
+        let _ = write!(text, " and {more} more");
+    }
+    add(&mut text, &["  ", o.handler]);
+    if let Some(effect) = o.effect {
+        add(&mut text, &[": ", effect]);
+    }
+    add(&mut text, &["  by ", &o.evidence.join(", ")]);
+    text
+}
+
+fn alike(a: &Origin<'_>, b: &Origin<'_>) -> bool {
     (&a.function, &a.handler, &a.effect, &a.evidence)
         == (&b.function, &b.handler, &b.effect, &b.evidence)
 }
 
-fn source(i: &InlineCall) -> String {
-    let function = i.function.as_deref().unwrap_or("??");
-    match (&i.file, i.line) {
-        (Some(file), Some(line)) => format!("{function} at {file}:{line}"),
-        (Some(file), None) => format!("{function} at {file}"),
-        _ => function.to_owned(),
+/// Where fixup code leads.
+fn goes(resumes: &[Resume<'_>]) -> String {
+    let resume = |r: &Resume<'_>| {
+        let mut buffer = [0; 18];
+        let address = r.address.text(&mut buffer);
+        match &r.function {
+            Some(function) => format!("{address} in {function}"),
+            None => address.to_owned(),
+        }
+    };
+    match resumes {
+        [] => "returns".to_owned(),
+        some => {
+            let places: Vec<String> = some.iter().map(resume).collect();
+            format!("goes on at {}", places.join(", "))
+        }
     }
 }

@@ -1,0 +1,90 @@
+//! Which unit an address belongs to.
+
+use gimli::{DebugInfoOffset, UnitSectionOffset};
+
+use super::{Dwarf, Sections, Span, unit};
+
+/// Overlapping ranges looked back over.
+const MAX_BACK: usize = 64;
+
+/// Address ranges of units.
+#[derive(Default)]
+pub(super) struct Ranges {
+    /// Offsets of unit headers in `.debug_info`, sorted.
+    pub units: Vec<usize>,
+    /// Start, end, number in `units`; sorted.
+    spans: Vec<(u64, u64, u32)>,
+}
+
+impl Ranges {
+    /// From start, end and header offset.
+    fn new(mut found: Vec<(u64, u64, usize)>) -> Self {
+        found.retain(|(start, end, _)| start < end);
+        found.sort_unstable();
+        let mut units: Vec<usize> = found.iter().map(|f| f.2).collect();
+        units.sort_unstable();
+        units.dedup();
+        let number = |offset: usize| units.partition_point(|u| *u < offset) as u32;
+        let spans = found
+            .iter()
+            .map(|(start, end, offset)| (*start, *end, number(*offset)))
+            .collect();
+        Ranges { units, spans }
+    }
+
+    /// All ranges, the units numbered from `first` on.
+    pub fn claims(&self, depth: u32, first: u32) -> impl Iterator<Item = Span> + '_ {
+        self.spans.iter().map(move |(start, end, unit)| Span {
+            start: *start,
+            end: *end,
+            depth,
+            call: first + unit,
+        })
+    }
+
+    /// The unit of the range that begins last among those that hold `at`.
+    pub fn find(&self, at: u64) -> Option<u32> {
+        let next = self.spans.partition_point(|s| s.0 <= at);
+        let before = self.spans[..next].iter().rev().take(MAX_BACK);
+        before.filter(|s| at < s.1).map(|s| s.2).next()
+    }
+}
+
+/// What `.debug_aranges` lists; a damaged set ends the list, and the rest counts as unlisted.
+pub(super) fn listed(dwarf: &Sections<'_>) -> Ranges {
+    let mut found = Vec::new();
+    let mut sets = dwarf.debug_aranges.headers();
+    while let Ok(Some(set)) = sets.next() {
+        let unit = set.debug_info_offset().0;
+        let mut entries = set.entries();
+        while let Ok(Some(entry)) = entries.next() {
+            let end = entry.address().saturating_add(entry.length());
+            found.push((entry.address(), end, unit));
+        }
+    }
+    Ranges::new(found)
+}
+
+/// Offsets of all unit headers.
+pub(super) fn headers(dwarf: &Sections<'_>) -> Vec<usize> {
+    let mut offsets = Vec::new();
+    let mut units = dwarf.units();
+    while let Ok(Some(header)) = units.next() {
+        let UnitSectionOffset(offset) = header.offset();
+        offsets.push(offset);
+    }
+    offsets
+}
+
+/// The ranges of the units that `.debug_aranges` does not name.
+pub(super) fn unlisted(dwarf: &Dwarf<'_>) -> Ranges {
+    let mut found = Vec::new();
+    for offset in headers(&dwarf.main) {
+        if dwarf.listed.units.binary_search(&offset).is_err() {
+            let ranges = unit::ranges(dwarf, DebugInfoOffset(offset)).unwrap_or_default();
+            found.extend(ranges.into_iter().map(|(start, end)| (start, end, offset)));
+        }
+    }
+    found.retain(|(start, ..)| dwarf.in_text(*start));
+    Ranges::new(found)
+}

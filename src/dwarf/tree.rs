@@ -1,0 +1,368 @@
+//! Functions of a unit and the calls inlined into them.
+
+use std::collections::HashMap;
+
+use gimli::constants as c;
+use gimli::{AttributeValue, DebugInfoOffset, UnitOffset, UnitSectionOffset};
+
+use super::layout::Head;
+use super::unit::Opened;
+use super::{Dwarf, NONE, Sections, Slice};
+
+/// Steps from a function to the entry that has its name: concrete, abstract, declaration.
+const MAX_ORIGINS: usize = 8;
+
+/// A function, or a call of one that was inlined.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Call<'d> {
+    /// The function called: its linkage name, else its name in the source.
+    pub name: Option<&'d str>,
+    /// The call that this one was inlined into; [`NONE`] for a function.
+    pub parent: u32,
+    /// Where the call stands: number of the file in the unit's line table; [`NONE`] when not known.
+    pub file: u32,
+    /// Line, from 1; 0 when not known.
+    pub line: u32,
+    /// Column, from 1; 0 when not known.
+    pub column: u32,
+}
+
+/// Addresses that belong to a call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Span {
+    /// First link address.
+    pub start: u64,
+    /// First link address behind it.
+    pub end: u64,
+    /// Inlined calls around it.
+    pub depth: u32,
+    /// Which call.
+    pub call: u32,
+}
+
+/// Calls in the order of the unit's entries, and where they are.
+#[derive(Default)]
+pub(super) struct Calls<'d> {
+    pub calls: Vec<Call<'d>>,
+    pub spans: Vec<Span>,
+}
+
+/// An entry's attributes, as far as they matter here.
+#[derive(Default)]
+struct Entry<'d> {
+    low: Option<AttributeValue<Slice<'d>>>,
+    high: Option<AttributeValue<Slice<'d>>>,
+    ranges: Option<AttributeValue<Slice<'d>>>,
+    name: Option<AttributeValue<Slice<'d>>>,
+    linkage_name: Option<AttributeValue<Slice<'d>>>,
+    origin: Option<AttributeValue<Slice<'d>>>,
+    /// Unit offset.
+    sibling: Option<usize>,
+    file: Option<u64>,
+    line: u64,
+    column: u64,
+}
+
+/// A function or inlined call whose children are being read.
+struct Around {
+    depth: isize,
+    call: u32,
+    level: u32,
+}
+
+/// Reads the functions of `unit`; with `wanted` only those that hold one of its addresses.
+pub(super) fn read<'d>(
+    dwarf: &Dwarf<'d>,
+    unit: &Opened<'_, 'd>,
+    wanted: Option<&[u64]>,
+) -> gimli::Result<Calls<'d>> {
+    let mut found = Calls::default();
+    let mut names = Names::default();
+    let mut around: Vec<Around> = Vec::new();
+    let mut entries = unit.entries();
+    let mut at = unit.unit.header.header_size();
+    let mut depth = 0isize;
+    let mut spans = Vec::new();
+    while let Some(head) = entries.head(at) {
+        let (layout, attributes) = match head {
+            Head::Entry { layout, attributes } => (layout, attributes),
+            Head::Null { next } => {
+                at = next;
+                depth -= 1;
+                continue;
+            }
+        };
+        while around.last().is_some_and(|a| a.depth >= depth) {
+            around.pop();
+        }
+        let tag = layout.tag;
+        let mut skip = None;
+        if tag == c::DW_TAG_subprogram || tag == c::DW_TAG_inlined_subroutine {
+            let parent = around.last().filter(|_| tag != c::DW_TAG_subprogram);
+            // An inlined call outside of every function read belongs to one that is not asked for.
+            let orphan = tag == c::DW_TAG_inlined_subroutine && parent.is_none();
+            let first = if wanted.is_some() && parent.is_none() {
+                places
+            } else {
+                matters
+            };
+            let (mut entry, next) = Entry::read(unit, at, first)?;
+            spans.clear();
+            if !orphan {
+                entry.ranges(dwarf, unit, &mut spans)?;
+            }
+            let asked = match (wanted, parent) {
+                (Some(wanted), None) => spans.iter().any(|s| holds_any(wanted, *s)),
+                _ => true,
+            };
+            if spans.is_empty() || !asked {
+                // Abstract functions hold no code, except for functions defined inside of them.
+                skip = entry.sibling.filter(|_| unit.flat || !spans.is_empty());
+            } else {
+                if wanted.is_some() && parent.is_none() {
+                    (entry, _) = Entry::read(unit, at, matters)?;
+                }
+                let level = parent.map_or(0, |p| p.level + 1);
+                let call = found.calls.len() as u32;
+                found.calls.push(Call {
+                    name: names.of_entry(dwarf, unit, &entry),
+                    parent: parent.map_or(NONE, |p| p.call),
+                    file: entry.file.map_or(NONE, small),
+                    line: small(entry.line),
+                    column: small(entry.column),
+                });
+                found.spans.extend(spans.iter().map(|(start, end)| Span {
+                    start: *start,
+                    end: *end,
+                    depth: level,
+                    call,
+                }));
+                if layout.has_children {
+                    around.push(Around { depth, call, level });
+                }
+            }
+            at = next;
+        } else if layout.has_children && unit.passes_over(tag) {
+            skip = entries.sibling(layout, attributes);
+            if skip.is_none() {
+                let (entry, next) = Entry::read(unit, at, |name| name == c::DW_AT_sibling)?;
+                (skip, at) = (entry.sibling, next);
+            }
+        } else {
+            at = match entries.end(layout, attributes) {
+                Some(end) => end,
+                None => Entry::read(unit, at, |_| false)?.1,
+            };
+        }
+        if layout.has_children {
+            match skip.filter(|to| *to > attributes) {
+                Some(to) => at = to,
+                None => depth += 1,
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn holds_any(wanted: &[u64], (start, end): (u64, u64)) -> bool {
+    let at = wanted.partition_point(|w| *w < start);
+    wanted.get(at).is_some_and(|w| *w < end)
+}
+
+fn small(n: u64) -> u32 {
+    u32::try_from(n).unwrap_or(0)
+}
+
+impl<'d> Entry<'d> {
+    /// Reads the attributes that `wanted` takes of the entry at unit offset `at`, and says where they end.
+    fn read(
+        unit: &Opened<'_, 'd>,
+        at: usize,
+        wanted: impl Fn(gimli::DwAt) -> bool,
+    ) -> gimli::Result<(Self, usize)> {
+        let mut raw = unit.unit.entries_raw(Some(UnitOffset(at)))?;
+        let mut entry = Entry::default();
+        let Some(abbreviation) = raw.read_abbreviation()? else {
+            return Ok((entry, raw.next_offset().0));
+        };
+        // Attributes of no use here are skipped in runs.
+        let mut rest = abbreviation.attributes();
+        while let Some(next) = rest.iter().position(|s| wanted(s.name())) {
+            raw.skip_attributes(&rest[..next])?;
+            let value = raw.read_attribute(rest[next])?.value();
+            match rest[next].name() {
+                c::DW_AT_low_pc => entry.low = Some(value),
+                c::DW_AT_high_pc => entry.high = Some(value),
+                c::DW_AT_ranges => entry.ranges = Some(value),
+                c::DW_AT_name => entry.name = Some(value),
+                c::DW_AT_linkage_name | c::DW_AT_MIPS_linkage_name => {
+                    entry.linkage_name = Some(value);
+                }
+                c::DW_AT_abstract_origin | c::DW_AT_specification => entry.origin = Some(value),
+                c::DW_AT_sibling => {
+                    if let AttributeValue::UnitRef(UnitOffset(offset)) = value {
+                        entry.sibling = Some(offset);
+                    }
+                }
+                c::DW_AT_call_file => {
+                    entry.file = match value {
+                        AttributeValue::FileIndex(n) => Some(n),
+                        other => other.udata_value(),
+                    };
+                }
+                c::DW_AT_call_line => entry.line = value.udata_value().unwrap_or(0),
+                c::DW_AT_call_column => entry.column = value.udata_value().unwrap_or(0),
+                _ => {}
+            }
+            rest = &rest[next + 1..];
+        }
+        raw.skip_attributes(rest)?;
+        Ok((entry, raw.next_offset().0))
+    }
+
+    /// Adds the entry's address ranges that lie in text to `spans`.
+    fn ranges(
+        &self,
+        dwarf: &Dwarf<'d>,
+        unit: &Opened<'_, 'd>,
+        spans: &mut Vec<(u64, u64)>,
+    ) -> gimli::Result<()> {
+        let mut add = |start: u64, end: u64| {
+            if start < end && dwarf.in_text(start) {
+                spans.push((start, end));
+            }
+        };
+        let sections = unit.sections();
+        if let Some(value) = self.ranges {
+            if let Some(mut ranges) = sections.attr_ranges(&unit.unit, value)? {
+                while let Some(range) = ranges.next()? {
+                    add(range.begin, range.end);
+                }
+            }
+        } else if let (Some(low), Some(high)) = (self.low, self.high)
+            && let Some(start) = sections.attr_address(&unit.unit, low)?
+        {
+            match sections.attr_address(&unit.unit, high)? {
+                Some(end) => add(start, end),
+                None => add(start, start.saturating_add(high.udata_value().unwrap_or(0))),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What says where an entry's code is, and where the next entry.
+fn places(name: gimli::DwAt) -> bool {
+    matches!(
+        name,
+        c::DW_AT_low_pc | c::DW_AT_high_pc | c::DW_AT_ranges | c::DW_AT_sibling
+    )
+}
+
+fn matters(name: gimli::DwAt) -> bool {
+    places(name) || names_or_call(name)
+}
+
+fn names_or_call(name: gimli::DwAt) -> bool {
+    matches!(
+        name,
+        c::DW_AT_name
+            | c::DW_AT_linkage_name
+            | c::DW_AT_MIPS_linkage_name
+            | c::DW_AT_abstract_origin
+            | c::DW_AT_specification
+            | c::DW_AT_call_file
+            | c::DW_AT_call_line
+            | c::DW_AT_call_column
+    )
+}
+
+/// Names of functions, by the place of the entry that has them.
+#[derive(Default)]
+struct Names<'d> {
+    known: HashMap<(bool, usize), Option<&'d str>>,
+}
+
+impl<'d> Names<'d> {
+    fn of_entry(
+        &mut self,
+        dwarf: &Dwarf<'d>,
+        unit: &Opened<'_, 'd>,
+        entry: &Entry<'d>,
+    ) -> Option<&'d str> {
+        if let Some(name) = unit
+            .name(entry.linkage_name)
+            .or_else(|| unit.name(entry.name))
+        {
+            return Some(name);
+        }
+        let origin = entry.origin?;
+        let key = match origin {
+            AttributeValue::UnitRef(UnitOffset(at)) => (false, at),
+            AttributeValue::DebugInfoRef(DebugInfoOffset(at)) => (true, at),
+            _ => return name_at(dwarf, unit, origin, MAX_ORIGINS),
+        };
+        *self
+            .known
+            .entry(key)
+            .or_insert_with(|| name_at(dwarf, unit, origin, MAX_ORIGINS))
+    }
+}
+
+/// The name of the entry that `origin` refers to, in this unit, another one, or the supplementary file.
+fn name_at<'d>(
+    dwarf: &Dwarf<'d>,
+    unit: &Opened<'_, 'd>,
+    origin: AttributeValue<Slice<'d>>,
+    left: usize,
+) -> Option<&'d str> {
+    let left = left.checked_sub(1)?;
+    match origin {
+        AttributeValue::UnitRef(offset) => name_in(dwarf, unit, offset, left),
+        AttributeValue::DebugInfoRef(offset) => {
+            if let Some(own) = offset.to_unit_offset(&unit.unit.header) {
+                return name_in(dwarf, unit, own, left);
+            }
+            let start = dwarf.unit_around(offset.0)?;
+            let other = Opened::plain(&dwarf.main, DebugInfoOffset(start)).ok()?;
+            let at = offset.to_unit_offset(&other.unit.header)?;
+            name_in(dwarf, &other, at, left)
+        }
+        AttributeValue::DebugInfoRefSup(offset) => {
+            let sup = unit.sections().sup()?;
+            let start = unit_in(sup, offset)?;
+            let other = Opened::plain(sup, start).ok()?;
+            let at = offset.to_unit_offset(&other.unit.header)?;
+            name_in(dwarf, &other, at, left)
+        }
+        _ => None,
+    }
+}
+
+fn name_in<'d>(
+    dwarf: &Dwarf<'d>,
+    unit: &Opened<'_, 'd>,
+    offset: UnitOffset,
+    left: usize,
+) -> Option<&'d str> {
+    let (entry, _) = Entry::read(unit, offset.0, names_or_call).ok()?;
+    unit.name(entry.linkage_name)
+        .or_else(|| {
+            // The declaration may have the linkage name, the definition only the plain one.
+            let origin = entry.origin.filter(|_| entry.name.is_none());
+            name_at(dwarf, unit, origin?, left)
+        })
+        .or_else(|| unit.name(entry.name))
+}
+
+/// The unit of `sections` that holds `offset`.
+fn unit_in(sections: &Sections<'_>, offset: DebugInfoOffset) -> Option<DebugInfoOffset> {
+    let mut units = sections.units();
+    while let Ok(Some(header)) = units.next() {
+        if offset.to_unit_offset(&header).is_some() {
+            let UnitSectionOffset(start) = header.offset();
+            return Some(DebugInfoOffset(start));
+        }
+    }
+    None
+}

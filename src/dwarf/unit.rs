@@ -1,0 +1,246 @@
+//! One unit, opened: its sections (its own file's or a split unit's), its entries and its line program.
+
+use gimli::constants as c;
+use gimli::{
+    AttributeValue, DebugInfoOffset, DwTag, LineProgramHeader, Section as _, Unit, UnitHeader,
+    UnitSectionOffset,
+};
+
+use super::layout::Entries;
+use super::rows::{self, Row};
+use super::tree::{self, Call, Span};
+use super::{Dwarf, Sections, Slice};
+
+/// What a unit says of its code.
+#[derive(Default)]
+pub struct Contents<'d> {
+    /// Functions and inlined calls.
+    pub calls: Vec<Call<'d>>,
+    /// Where they are.
+    pub spans: Vec<Span>,
+    /// Source lines by address.
+    pub rows: Vec<Row>,
+    /// Per file number of a row: directory and name, as they stand in the line table.
+    pub files: Vec<(&'d str, &'d str)>,
+    /// Per file number of a call; empty when the same as `files`. Split units have a table of their own.
+    pub call_files: Vec<(&'d str, &'d str)>,
+    /// The build directory.
+    pub comp_dir: &'d str,
+}
+
+/// An opened unit.
+pub(super) struct Opened<'s, 'd> {
+    sections: Home<'s, 'd>,
+    pub unit: Unit<Slice<'d>>,
+    /// Whether functions stand at the top only, so that types and abstract functions may be passed over.
+    pub flat: bool,
+}
+
+enum Home<'s, 'd> {
+    Shared(&'s Sections<'d>),
+    Own(Box<Sections<'d>>),
+}
+
+impl<'s, 'd> Opened<'s, 'd> {
+    /// The unit at `offset` of `sections`.
+    pub fn plain(sections: &'s Sections<'d>, offset: DebugInfoOffset) -> gimli::Result<Self> {
+        let header = sections.debug_info.header_from_offset(offset)?;
+        Self::new(Home::Shared(sections), header)
+    }
+
+    fn new(sections: Home<'s, 'd>, header: UnitHeader<Slice<'d>>) -> gimli::Result<Self> {
+        let unit = match &sections {
+            Home::Shared(s) => s.unit(header)?,
+            Home::Own(s) => s.unit(header)?,
+        };
+        let flat = is_flat(&unit);
+        Ok(Opened {
+            sections,
+            unit,
+            flat,
+        })
+    }
+
+    /// The split unit that the skeleton `self` stands for.
+    fn split(&self, dwarf: &Dwarf<'d>) -> Option<Opened<'s, 'd>> {
+        let id = self.unit.dwo_id?;
+        let name = self.name(self.unit.dwo_name().ok()?)?;
+        let sections = dwarf.split.find(id, self.comp_dir(), name, &dwarf.main)?;
+        let mut units = sections.units();
+        while let Ok(Some(header)) = units.next() {
+            let mut found = Opened::new(Home::Shared(&sections), header).ok()?;
+            if found.unit.dwo_id == Some(id) {
+                found.unit.copy_relocated_attributes(&self.unit);
+                let Opened { unit, flat, .. } = found;
+                return Some(Opened {
+                    sections: Home::Own(Box::new(sections)),
+                    unit,
+                    flat,
+                });
+            }
+        }
+        None
+    }
+
+    pub fn sections(&self) -> &Sections<'d> {
+        match &self.sections {
+            Home::Shared(sections) => sections,
+            Home::Own(sections) => sections,
+        }
+    }
+
+    /// The unit's entries, to be passed over.
+    pub fn entries(&self) -> Entries<'_, 'd> {
+        let start = match self.unit.header.offset() {
+            UnitSectionOffset(offset) => offset,
+        };
+        let section = self.sections().debug_info.reader().slice();
+        let len = self.unit.header.length_including_self();
+        let unit = section.get(start..).unwrap_or_default();
+        Entries::new(&self.unit, &unit[..len.min(unit.len())])
+    }
+
+    /// The text of a name's attribute.
+    pub fn name(&self, value: Option<AttributeValue<Slice<'d>>>) -> Option<&'d str> {
+        text(self.sections().attr_string(&self.unit, value?).ok()?)
+    }
+
+    fn comp_dir(&self) -> &'d str {
+        self.unit.comp_dir.and_then(text).unwrap_or_default()
+    }
+
+    /// Whether entries below one of this kind can hold no code.
+    pub fn passes_over(&self, tag: DwTag) -> bool {
+        let holds_code = matches!(
+            tag,
+            c::DW_TAG_compile_unit
+                | c::DW_TAG_partial_unit
+                | c::DW_TAG_skeleton_unit
+                | c::DW_TAG_namespace
+                | c::DW_TAG_module
+                | c::DW_TAG_lexical_block
+                | c::DW_TAG_try_block
+                | c::DW_TAG_catch_block
+                | c::DW_TAG_with_stmt
+                | c::DW_TAG_common_block
+        );
+        let methods = matches!(
+            tag,
+            c::DW_TAG_structure_type
+                | c::DW_TAG_class_type
+                | c::DW_TAG_union_type
+                | c::DW_TAG_interface_type
+                | c::DW_TAG_enumeration_type
+                | c::DW_TAG_variant_part
+                | c::DW_TAG_variant
+        );
+        !holds_code && (self.flat || !methods)
+    }
+
+    fn files(&self) -> Vec<(&'d str, &'d str)> {
+        let Some(program) = &self.unit.line_program else {
+            return Vec::new();
+        };
+        let header = program.header();
+        // Numbers begin with 1 up to version 4; 0 stands for the unit's own file.
+        let first = u64::from(header.version() < 5);
+        let count = header.file_names().len() as u64 + first;
+        (0..count).map(|n| self.file(header, n)).collect()
+    }
+
+    fn file(&self, header: &LineProgramHeader<Slice<'d>>, number: u64) -> (&'d str, &'d str) {
+        let Some(file) = header.file(number) else {
+            return ("", self.unit.name.and_then(text).unwrap_or_default());
+        };
+        let directory = match file.directory_index() {
+            // The build directory itself, which up to version 4 is not listed.
+            0 if header.version() < 5 => None,
+            _ => file.directory(header),
+        };
+        let name = self.name(Some(file.path_name())).unwrap_or_default();
+        (self.name(directory).unwrap_or_default(), name)
+    }
+}
+
+/// C and assembler define no function inside a type, and none inside an abstract function.
+fn is_flat(unit: &Unit<Slice<'_>>) -> bool {
+    let language = || {
+        let mut entries = unit.entries();
+        entries.next_entry().ok()?;
+        let value = entries.current()?.attr_value(c::DW_AT_language)?;
+        match value {
+            AttributeValue::Language(language) => Some(language),
+            _ => None,
+        }
+    };
+    matches!(
+        language(),
+        Some(
+            c::DW_LANG_C89
+                | c::DW_LANG_C
+                | c::DW_LANG_C99
+                | c::DW_LANG_C11
+                | c::DW_LANG_C17
+                | c::DW_LANG_Mips_Assembler
+        )
+    )
+}
+
+fn text(slice: Slice<'_>) -> Option<&str> {
+    str::from_utf8(slice.slice()).ok()
+}
+
+/// Reads the unit at `offset`.
+pub(super) fn read<'d>(
+    dwarf: &Dwarf<'d>,
+    offset: DebugInfoOffset,
+    wanted: Option<&[u64]>,
+) -> gimli::Result<Contents<'d>> {
+    let own = Opened::plain(&dwarf.main, offset)?;
+    let split = own.split(dwarf);
+    let calls = tree::read(dwarf, split.as_ref().unwrap_or(&own), wanted)?;
+    let keep = |start: u64, end: u64| {
+        let asked = wanted.is_none_or(|w| {
+            let next = w.partition_point(|a| *a < start);
+            w.get(next).is_some_and(|a| *a < end)
+        });
+        asked && dwarf.in_text(start)
+    };
+    let files = own.files();
+    let call_files = split.as_ref().map(Opened::files).unwrap_or_default();
+    let comp_dir = own.comp_dir();
+    let rows = match &own.unit.line_program {
+        Some(program) => rows::read(program, keep),
+        None => Vec::new(),
+    };
+    Ok(Contents {
+        calls: calls.calls,
+        spans: calls.spans,
+        rows,
+        files,
+        call_files,
+        comp_dir,
+    })
+}
+
+/// The addresses that the unit at `offset` has code at: as its root entry says, else its functions.
+pub(super) fn ranges(dwarf: &Dwarf<'_>, offset: DebugInfoOffset) -> gimli::Result<Vec<(u64, u64)>> {
+    let own = Opened::plain(&dwarf.main, offset)?;
+    let mut found = Vec::new();
+    let mut ranges = own.sections().unit_ranges(&own.unit)?;
+    while let Some(range) = ranges.next()? {
+        found.push((range.begin, range.end));
+    }
+    if found.is_empty() {
+        let split = own.split(dwarf);
+        let calls = tree::read(dwarf, split.as_ref().unwrap_or(&own), None)?;
+        found.extend(
+            calls
+                .spans
+                .iter()
+                .filter(|s| s.depth == 0)
+                .map(|s| (s.start, s.end)),
+        );
+    }
+    Ok(found)
+}

@@ -1,0 +1,24 @@
+//! The on-disk index of one image (`.fxi`): every table that answers need, ready to be read where it is mapped.
+//!
+//! Opening checks the header and the bounds of its sections; everything else is looked at when a question
+//! comes to it. An index answers without its image, and the same: it holds the pieces of code that attribution
+//! reads. [`mod@format`] describes the file.
+
+mod callers;
+mod checksum;
+mod code;
+pub mod file;
+mod fixups;
+pub mod format;
+mod meta;
+mod only;
+mod open;
+mod orc;
+mod select;
+mod symbols;
+pub mod verify;
+mod write;
+
+pub use format::{Header, VERSION, is_index};
+pub use open::{Origin, open, open_beside, open_bytes};
+pub use write::{Options, write};
