@@ -1,10 +1,17 @@
 #!/bin/bash
-# One whole lookup, by fixtrace and by others: processor time, memory, instructions.
+# Whole lookups, by fixtrace and by others: processor time, memory, instructions.
 #
-#   benches/compare.sh              on the 6.12 vmlinux that testdata/fetch-kernels.sh got
-#   N=51 VMLINUX=FILE ADDRESSES='0x... 0x...' FIXTRACE=PROGRAM benches/compare.sh
+#   benches/compare.sh                            single addresses, on the 6.12 vmlinux of testdata/fetch-kernels.sh
+#   benches/compare.sh plain                      1, 30, 10,000 and 1,000,000 random addresses, without an index
+#   benches/compare.sh index                      the same with an index, against GSYM and SymCache files
+#   benches/compare.sh build                      building these files
+#   N=51 VMLINUX=FILE ADDRESSES='0x... 0x...' benches/compare.sh single
+#   N=3 COUNTS='1 30' FILES=DIR PEER=PROGRAM FIXTRACE=PROGRAM benches/compare.sh plain index
 #
-# Needs python3. Uses eu-addr2line, addr2line, blazecli, GNU time and valgrind where they are installed.
+# Index files are made below FILES and used again, if it is given. PEER is built by
+# `cargo build --release --manifest-path benches/peers/Cargo.toml`; see there what it stands for.
+# Needs python3. Uses eu-addr2line, addr2line, llvm-symbolizer, llvm-gsymutil, blazecli and valgrind where they
+# are installed; benches/measure.py says how it measures.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -12,7 +19,8 @@ kernels=${FIXTRACE_KERNELS:-${XDG_CACHE_HOME:-$HOME/.cache}/fixtrace-test/kernel
 vmlinux=${VMLINUX:-$kernels/6.12/debug/boot/vmlinux-6.12.107+deb13-cloud-amd64}
 # Fixup code of __get_user_*(), and vfs_read().
 addresses=${ADDRESSES:-0xffffffff81c5f015 0xffffffff81430990}
-rounds=${N:-21}
+counts=${COUNTS:-1 30 10000 1000000}
+peer=${PEER:-benches/peers/target/release/peer}
 
 if [ ! -e "$vmlinux" ]; then
   echo "$vmlinux is missing: run testdata/fetch-kernels.sh" >&2
@@ -24,129 +32,180 @@ if [ -z "${FIXTRACE:-}" ]; then
 fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+files=${FILES:-$work}
+stem=$files/$(basename "$vmlinux")
 
-# The address becomes the last word. The first command is the one that others are held against.
-names=(fixtrace)
-commands=("$FIXTRACE lookup --no-lines --vmlinux $vmlinux")
+# The programs to compare, as pairs of a name and a command; the first is the one that others are held against.
+pairs=()
 add() {
   if command -v "${2%% *}" >/dev/null; then
-    names+=("$1")
-    commands+=("$2")
+    pairs+=("$1" "$2")
   else
-    echo "no ${2%% *}: left out" >&2
+    echo "no ${2%% *}: $1 left out" >&2
   fi
 }
-add fixtrace+lines "$FIXTRACE lookup --vmlinux $vmlinux"
-add eu-addr2line "eu-addr2line -f -e $vmlinux"
-add addr2line "addr2line -f -e $vmlinux"
-add blazecli "blazecli symbolize elf --no-debug-syms --path $vmlinux"
 
-# Pairs in turn, A B A B, so that both meet the same disturbances. getrusage() counts microseconds,
-# where time(1) shows ticks of 10 ms.
-cat >"$work/cpu.py" <<'PYTHON'
-import os, statistics, sys
+measure() {
+  local what=$1
+  shift
+  if [ ${#pairs[@]} -gt 0 ]; then
+    python3 benches/measure.py "$what" "$@" "${pairs[@]}"
+  fi
+}
 
-address, rounds = sys.argv[1], int(sys.argv[2])
-names, commands = sys.argv[3::2], [c.split() + [address] for c in sys.argv[4::2]]
-quiet = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
-
-def cpu(command):
-    pid = os.posix_spawnp(command[0], command, os.environ, file_actions=quiet)
-    _, status, usage = os.wait4(pid, 0)
-    if status != 0:
-        sys.exit(f"{command}: status {status}")
-    return (usage.ru_utime + usage.ru_stime) * 1000
-
-def show(name, times):
-    low, middle, high = statistics.quantiles(times, n=4)
-    return f"  {name:15} {middle:8.2f}   (quartiles {low:.2f} and {high:.2f}, least {min(times):.2f})"
-
-print("CPU time, ms, user and system; median")
-for name, command in list(zip(names, commands))[1:]:
-    own, other = zip(*((cpu(commands[0]), cpu(command)) for _ in range(rounds)))
-    ratio = statistics.median(b / a for a, b in zip(own, other))
-    print(f"{show(names[0], own)}\n{show(name, other)}   {ratio:.2f} times {names[0]}")
-PYTHON
-
-# The process is held open behind its first answer by an input that does not end. The largest amount is
-# sampled on the way, so that what was freed before the answer counts.
-cat >"$work/private.py" <<'PYTHON'
-import re, subprocess, sys, time
-
-address, names, commands = sys.argv[1], sys.argv[2::2], [c.split() for c in sys.argv[3::2]]
-
-def anonymous(pid):
-    try:
-        with open(f"/proc/{pid}/smaps_rollup") as f:
-            return int(re.search(r"^Anonymous: *(\d+)", f.read(), re.M)[1])
-    except (OSError, TypeError):
-        return 0
-
-def hold(command):
-    most, last, since = 0, None, time.monotonic()
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
-    process.stdin.write(f"{address}\n".encode())
-    process.stdin.flush()
-    # Output may be buffered to the end, so the answer cannot be waited for. Half a second in which neither
-    # memory nor processor time changes is taken for it.
-    while time.monotonic() - since < 0.5:
-        with open(f"/proc/{process.pid}/stat") as f:
-            used = f.read().rpartition(")")[2].split()[11:13]
-        now = anonymous(process.pid)
-        most = max(most, now)
-        if (used, now) != last:
-            last, since = (used, now), time.monotonic()
-    process.stdin.close()
-    if process.wait() != 0:
-        sys.exit(f"{command}: failed")
-    return most, now
-
-print("Private (anonymous) memory, kB: largest seen, and behind the answer")
-for name, command in zip(names, commands):
-    if name != "blazecli":  # takes no addresses from its input
-        most, now = map(max, zip(*(hold(command) for _ in range(3))))
-        print(f"  {name:15} {most:8} {now:8}")
-PYTHON
-
-compare() {
-  local address=$1 i pairs=()
-  for i in "${!names[@]}"; do
-    pairs+=("${names[i]}" "${commands[i]}")
-  done
-  echo
-  echo "== $address"
-  # Fills the page cache, and shows that everyone answers: a quick failure must not count as fast.
-  for i in "${!names[@]}"; do
-    ${commands[i]} "$address" >"$work/answer"
+# Fills the page cache, and shows that everyone answers: a quick failure must not count as fast.
+answers() {
+  local input=$1 i
+  for ((i = 0; i < ${#pairs[@]}; i += 2)); do
+    ${pairs[i + 1]} <"$input" >"$work/answer"
     [ -s "$work/answer" ]
-    echo "  ${names[i]}: $(head -n1 "$work/answer")"
+    echo "  ${pairs[i]}: $(wc -l <"$work/answer") lines, first $(head -n1 "$work/answer")"
   done
+}
 
-  python3 "$work/cpu.py" "$address" "$rounds" "${pairs[@]}"
+# Sets `input` to a file of that many random addresses.
+random() {
+  input=$work/addresses-$1
+  python3 benches/addresses.py "$vmlinux" "$1" >"$input"
+}
 
-  if [ -x /usr/bin/time ]; then
-    echo "Largest RSS, kB, mapped files included"
-    for i in "${!names[@]}"; do
-      /usr/bin/time -o "$work/rss" -f %M ${commands[i]} "$address" >/dev/null
-      printf '  %-15s %8d\n' "${names[i]}" "$(tail -n1 "$work/rss")"
-    done
+# Pairs for so many addresses, if N does not say.
+rounds() {
+  if [ "$1" -gt 10000 ]; then echo "${N:-3}"; else echo "${N:-5}"; fi
+}
+
+single() {
+  local address i
+  for address in $addresses; do
+    echo
+    echo "== $address"
+    pairs=()
+    add fixtrace "$FIXTRACE lookup --no-lines --vmlinux $vmlinux $address"
+    add fixtrace+lines "$FIXTRACE lookup --vmlinux $vmlinux $address"
+    add eu-addr2line "eu-addr2line -f -e $vmlinux $address"
+    add addr2line "addr2line -f -e $vmlinux $address"
+    add blazecli "blazecli symbolize elf --no-debug-syms --path $vmlinux $address"
+    answers /dev/null
+    measure time "${N:-21}" /dev/null
+    measure memory /dev/null
+    if command -v valgrind >/dev/null; then
+      echo "Instructions, by callgrind"
+      for ((i = 0; i < ${#pairs[@]}; i += 2)); do
+        valgrind --tool=callgrind --callgrind-out-file=/dev/null --log-file="$work/log" \
+          ${pairs[i + 1]} >/dev/null
+        printf '  %-16s %12d\n' "${pairs[i]}" "$(sed -n 's/.*Collected : //p' "$work/log")"
+      done
+    fi
+  done
+}
+
+plain() {
+  local count no_index=
+  if [[ $("$FIXTRACE" lookup --help) == *--no-index* ]]; then
+    no_index=--no-index
   fi
+  for count in $counts; do
+    echo
+    echo "== $count random addresses, without an index"
+    random "$count"
+    pairs=()
+    add fixtrace "$FIXTRACE lookup --vmlinux $vmlinux $no_index"
+    add blazesym "$peer blazesym $vmlinux"
+    add addr2line-rs "$peer addr2line $vmlinux"
+    # Slow, or large, with more.
+    if [ "$count" -le 10000 ]; then
+      add llvm-symbolizer "llvm-symbolizer --obj=$vmlinux --inlines"
+    fi
+    if [ "$count" -le 30 ]; then
+      add eu-addr2line "eu-addr2line -f -i -e $vmlinux"
+    fi
+    answers "$input"
+    measure time "$(rounds "$count")" "$input"
+    measure memory "$input"
+  done
+}
 
-  python3 "$work/private.py" "$address" "${pairs[@]}"
+# Any of llvm-gsymutil, llvm-gsymutil-19 and so on.
+gsymutil() {
+  command -v llvm-gsymutil || compgen -c llvm-gsymutil- | sort -V | tail -n1
+}
 
-  if command -v valgrind >/dev/null; then
-    echo "Instructions, by callgrind"
-    for i in "${!names[@]}"; do
-      valgrind --tool=callgrind --callgrind-out-file=/dev/null --log-file="$work/log" \
-        ${commands[i]} "$address" >/dev/null
-      printf '  %-15s %12d\n' "${names[i]}" "$(sed -n 's/.*Collected : //p' "$work/log")"
-    done
+# Adds the commands that make the index files $1.fxi, $1.symcache and $1.gsym.
+builders() {
+  local gsymutil
+  pairs=()
+  if "$FIXTRACE" index --help >"$work/help" 2>&1; then
+    add fixtrace "$FIXTRACE index $vmlinux -o $1.fxi"
+  else
+    echo "$FIXTRACE has no index: left out" >&2
+  fi
+  add symcache "$peer symcache-build $vmlinux $1.symcache"
+  gsymutil=$(gsymutil)
+  if [ -n "$gsymutil" ]; then
+    # It uses all processors unless told; its warnings are gigantic.
+    add gsym "$gsymutil --quiet --convert $vmlinux --out-file $1.gsym"
+  else
+    echo "no llvm-gsymutil: left out" >&2
   fi
 }
 
+index() {
+  local count i suffix
+  mkdir -p "$files"
+  builders "$stem"
+  for ((i = 0; i < ${#pairs[@]}; i += 2)); do
+    suffix=${pairs[i]/fixtrace/fxi}
+    [ -e "$stem.$suffix" ] || ${pairs[i + 1]} >"$work/log" 2>&1
+  done
+  for count in $counts; do
+    echo
+    echo "== $count random addresses, with an index"
+    random "$count"
+    pairs=()
+    if [ -e "$stem.fxi" ]; then
+      add fixtrace "$FIXTRACE lookup --vmlinux $stem.fxi"
+    fi
+    if [ -e "$stem.gsym" ]; then
+      add gsym "$peer gsym $stem.gsym"
+    fi
+    if [ -e "$stem.symcache" ]; then
+      add symcache "$peer symcache $stem.symcache"
+    fi
+    answers "$input"
+    measure time "$(rounds "$count")" "$input"
+    measure memory "$input"
+    # The peers tell what they spend on the lookups alone.
+    pairs=()
+    for suffix in gsym symcache; do
+      if [ -e "$stem.$suffix" ]; then
+        add "$suffix" "$peer $suffix --time $stem.$suffix"
+        add "$suffix unprinted" "$peer $suffix --time --no-print $stem.$suffix"
+      fi
+    done
+    measure inside "$(rounds "$count")" "$input"
+  done
+}
+
+build() {
+  echo
+  echo "== Building an index"
+  builders "$work/built"
+  measure time "${N:-3}" /dev/null
+  measure memory /dev/null
+  echo "Sizes, bytes"
+  wc -c "$vmlinux" "$work"/built.* | sed '$d; s/^/  /'
+}
+
+sections=${*:-single}
+for section in $sections; do
+  case $section in
+    single | plain | index | build) ;;
+    *) sed -n '2,/^set/s/^# \{0,1\}//p' benches/compare.sh >&2; exit 2 ;;
+  esac
+done
 grep -m1 'model name' /proc/cpuinfo
 uptime
-echo "$vmlinux, N=$rounds"
-for address in $addresses; do
-  compare "$address"
+echo "$vmlinux"
+for section in $sections; do
+  "$section"
 done
