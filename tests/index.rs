@@ -179,6 +179,15 @@ fn info_and_verify_print_what_an_index_holds() {
     let out = fixtrace(&["index", "--info", "--json", &fxi], b"");
     let info: serde_json::Value = serde_json::from_str(&stdout(&out)).expect("JSON");
     assert_eq!(info["schema"], "fixtrace.index/1");
+    let schema = std::fs::read_to_string(testdata("schema/index.json")).expect("schema");
+    let schema: serde_json::Value = serde_json::from_str(&schema).expect("JSON");
+    let fields = |v: &serde_json::Value| -> Vec<String> {
+        v.as_object().expect("object").keys().cloned().collect()
+    };
+    let described = &schema["properties"];
+    assert_eq!(fields(&info), fields(described));
+    let section = &described["sections"]["items"]["properties"];
+    assert_eq!(fields(&info["sections"][0]), fields(section));
     assert_eq!(
         (&info["image"], &info["bits"]),
         (&"vmlinux".into(), &64.into())

@@ -91,9 +91,7 @@ impl<'s, 'd> Opened<'s, 'd> {
 
     /// The unit's entries, to be passed over.
     pub fn entries(&self) -> Entries<'_, 'd> {
-        let start = match self.unit.header.offset() {
-            UnitSectionOffset(offset) => offset,
-        };
+        let UnitSectionOffset(start) = self.unit.header.offset();
         let section = self.sections().debug_info.reader().slice();
         let len = self.unit.header.length_including_self();
         let unit = section.get(start..).unwrap_or_default();

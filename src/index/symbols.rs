@@ -47,11 +47,11 @@ pub(super) fn pack(
         by_name: by_name(&records),
         files: files.iter().filter_map(renumbered).collect(),
         // For a few functions this would be most of the file.
-        reach: keep
-            .ranges
-            .is_none()
-            .then(|| table.pages())
-            .unwrap_or_default(),
+        reach: if keep.ranges.is_none() {
+            table.pages()
+        } else {
+            Vec::new()
+        },
     }
     .pack(&mut group);
     group

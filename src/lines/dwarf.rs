@@ -86,7 +86,7 @@ impl<'d> Units<'d> {
 
     /// Calls `f` with every unit, read whole and not kept, and with the addresses (start and end) that are its
     /// own: those for which [`Units::place`] asks it.
-    pub fn each(&self, f: &mut dyn FnMut(&UnitLines<'d>, &[(u64, u64)])) {
+    pub fn each(&self, mut f: impl FnMut(&UnitLines<'d>, &[(u64, u64)])) {
         let bounds = innermost(self.dwarf.claims());
         let ends = bounds.iter().skip(1).map(|b| b.0).chain([u64::MAX]);
         let mut claims: Vec<(u32, u64, u64)> = bounds

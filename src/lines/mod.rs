@@ -59,19 +59,20 @@ impl Default for Place {
 pub struct Lines<'d>(Source<'d>);
 
 enum Source<'d> {
-    Dwarf(Units<'d>),
-    Index(Packed<'d>),
+    Dwarf(Box<Units<'d>>),
+    Index(Box<Packed<'d>>),
 }
 
 impl<'d> Lines<'d> {
     /// Finds the debug information of `image`; `None` when it has none.
     pub fn of(image: &Image<'d>) -> Result<Option<Self>> {
-        Ok(Units::of(image)?.map(|units| Lines(Source::Dwarf(units))))
+        Ok(Units::of(image)?.map(|units| Lines(Source::Dwarf(Box::new(units)))))
     }
 
     /// The lines in `group`, which [`Lines::pack`] made; `None` when it is damaged.
     pub(crate) fn from_index(group: Group<'d>, strings: &'d [u8]) -> Option<Self> {
-        Some(Lines(Source::Index(Packed::new(group, strings)?)))
+        let packed = Packed::new(group, strings)?;
+        Some(Lines(Source::Index(Box::new(packed))))
     }
 
     /// All lines, or those of `ranges` (first address and end; sorted), for an index; names go to `strings`.

@@ -11,7 +11,7 @@ use super::calls::{self, Calls, FIELDS};
 use super::dwarf::Units;
 use super::flatten::Segment;
 use super::unit::UnitLines;
-use super::{Names, Place};
+use super::Place;
 use crate::addr::LinkAddr;
 use crate::column::{Column, Group, GroupWriter, Stream, TABLE_COLUMNS, put_signed, put_varint};
 use crate::dwarf::{Call, NONE};
@@ -240,7 +240,7 @@ pub(super) fn pack(
     strings: &mut StringPool,
 ) -> GroupWriter {
     let mut packer = Packer::default();
-    units.each(&mut |unit, claims| packer.add(unit, claims, ranges, strings));
+    units.each(|unit, claims| packer.add(unit, claims, ranges, strings));
     packer.finish()
 }
 
