@@ -30,6 +30,11 @@ if [ -z "${FIXTRACE:-}" ]; then
   cargo build --quiet --release
   FIXTRACE=${CARGO_TARGET_DIR:-target}/release/fixtrace
 fi
+# An index that lies in the cache by chance must not answer.
+no_index=
+if [[ $("$FIXTRACE" lookup --help) == *--no-index* ]]; then
+  no_index=--no-index
+fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 files=${FILES:-$work}
@@ -80,8 +85,8 @@ single() {
     echo
     echo "== $address"
     pairs=()
-    add fixtrace "$FIXTRACE lookup --no-lines --vmlinux $vmlinux $address"
-    add fixtrace+lines "$FIXTRACE lookup --vmlinux $vmlinux $address"
+    add fixtrace "$FIXTRACE lookup --no-lines --vmlinux $vmlinux $no_index $address"
+    add fixtrace+lines "$FIXTRACE lookup --vmlinux $vmlinux $no_index $address"
     add eu-addr2line "eu-addr2line -f -e $vmlinux $address"
     add addr2line "addr2line -f -e $vmlinux $address"
     add blazecli "blazecli symbolize elf --no-debug-syms --path $vmlinux $address"
@@ -100,10 +105,7 @@ single() {
 }
 
 plain() {
-  local count no_index=
-  if [[ $("$FIXTRACE" lookup --help) == *--no-index* ]]; then
-    no_index=--no-index
-  fi
+  local count
   for count in $counts; do
     echo
     echo "== $count random addresses, without an index"

@@ -39,7 +39,7 @@ pub fn resolve<'k, 'd>(
     lines: bool,
 ) -> Resolved<'k, 'd> {
     let image = &located.placed.image;
-    let attribution = attribute(image, pc, caller);
+    let mut attribution = attribute(image, pc, caller);
     let source = match &attribution.fixup {
         Some(fixup) => match &fixup.origins[..] {
             [one] => Some(one.address),
@@ -58,6 +58,19 @@ pub fn resolve<'k, 'd>(
         let padding = nearest.filter(|n| names::padded(n).is_some());
         let function = attribution.function.as_ref().map(|f| f.name);
         last.function = padding.or(function).map(demangle);
+    }
+    if lines && let Some(fixup) = &attribution.fixup {
+        let own = image.lines().ok().flatten().map(|l| l.at(pc.lookup()));
+        if let Some(Inline {
+            file: Some(file),
+            line: Some(line),
+            ..
+        }) = own.and_then(|mut chain| chain.next())
+        {
+            let landing = fixup.landing;
+            let note = format!("the code at the landing {landing} is of {file}:{line}");
+            attribution.notes.push(note);
+        }
     }
     let pc = located.placed.slide.map(|s| s.runtime(pc.raw()));
     Resolved {

@@ -24,14 +24,28 @@ fn annotated(log: &[u8], image: Tables<'_>) -> Vec<u8> {
     out
 }
 
-/// `text` without added lines.
+/// `text` without added lines, and without the ` (file:line)` added to lines.
 fn stripped(text: &[u8]) -> Vec<u8> {
     let added = |line: &&[u8]| memchr::memmem::find(line, MARK.as_bytes()).is_some();
-    text.split_inclusive(|b| *b == b'\n')
-        .filter(|l| !added(l))
-        .flatten()
-        .copied()
-        .collect()
+    let mut kept = Vec::new();
+    for line in text.split_inclusive(|b| *b == b'\n').filter(|l| !added(l)) {
+        let content = line.strip_suffix(b"\n").unwrap_or(line);
+        let content = content.strip_suffix(b"\r").unwrap_or(content);
+        kept.extend_from_slice(&content[..content.len() - place_len(content)]);
+        kept.extend_from_slice(&line[content.len()..]);
+    }
+    kept
+}
+
+/// Length of a ` (file:line)` at the end of `line`.
+fn place_len(line: &[u8]) -> usize {
+    let found = line.strip_suffix(b")").and_then(|l| {
+        let start = memchr::memmem::rfind(l, b" (")?;
+        let (file, number) = str::from_utf8(&l[start + 2..]).ok()?.rsplit_once(':')?;
+        let sane = !file.is_empty() && number.parse::<u32>().is_ok();
+        sane.then_some(line.len() - start)
+    });
+    found.unwrap_or(0)
 }
 
 /// Checks the origins that `name` gets with `vmlinux` against what the debugger saw; gives how many were exact
@@ -46,6 +60,7 @@ fn check(name: &str, vmlinux: &std::path::Path) -> (usize, usize) {
     for line in out.split(|b| *b == b'\n') {
         let text = String::from_utf8_lossy(line).into_owned();
         match text.split_once(MARK) {
+            Some((_, what)) if what.contains(" inlined into ") => {}
             Some((_, what)) => *added.last_mut().expect("a line before") = Some(what.to_owned()),
             None => added.push(None),
         }
@@ -85,6 +100,27 @@ fn the_5_10_log_names_its_origins_with_the_image_in_testdata() {
         check("5.10-fixups.txt", &testdata("fixtures/demo-5.10.elf")),
         (22, 7)
     );
+}
+
+#[test]
+#[ignore = "needs the real kernels"]
+fn frames_gain_their_source_lines_and_inlined_callers() {
+    let storage = Storage::new();
+    let log = std::fs::read(testdata("oops/5.10-copy-user.txt")).expect("log");
+    let vmlinux = common::kernels::vmlinux_path("5.10");
+    let out = annotated(&log, Tables::open(&vmlinux, &storage).expect("image"));
+    assert_eq!(stripped(&out), log, "bytes were lost");
+    // As `llvm-symbolizer --inlines` has them.
+    let expected = "\
+[   12.831393]  copy_page_from_iter+0xdf/0x260 (arch/x86/include/asm/uaccess_64.h:37)
+[   12.831393]    => copy_user_generic inlined into raw_copy_from_user (arch/x86/include/asm/uaccess_64.h:52)
+[   12.831393]    => raw_copy_from_user inlined into copyin (lib/iov_iter.c:159)
+[   12.831393]    => copyin inlined into copy_page_from_iter_iovec (lib/iov_iter.c:303)
+[   12.831393]    => copy_page_from_iter_iovec inlined into copy_page_from_iter (lib/iov_iter.c:940)
+[   12.831395]  pipe_write+0x17c/0x680 (fs/pipe.c:529)
+";
+    let out = String::from_utf8(out).expect("text");
+    assert!(out.contains(expected), "{out}");
 }
 
 #[test]

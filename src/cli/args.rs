@@ -150,6 +150,10 @@ pub struct Symbolize {
     #[arg(value_name = "LOG")]
     pub logs: Vec<PathBuf>,
 
+    /// No source lines: DWARF is not read
+    #[arg(long)]
+    pub no_lines: bool,
+
     #[command(flatten)]
     #[allow(missing_docs)]
     pub images: Images,

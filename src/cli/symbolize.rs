@@ -97,6 +97,8 @@ fn log(
             })
     };
     let mut filter = Filter::new(&kernel, &module);
+    filter.lines = !args.no_lines;
+    filter.strip_prefix = &args.out.strip_prefix;
     loop {
         filter.line(&line, out)?;
         flush_if(live, out)?;

@@ -1,11 +1,14 @@
 //! Which unit an address belongs to.
 
-use gimli::{DebugInfoOffset, UnitSectionOffset};
+use gimli::{DebugInfoOffset, Section as _, UnitSectionOffset};
 
 use super::{Dwarf, Sections, Span, unit};
 
 /// Overlapping ranges looked back over.
 const MAX_BACK: usize = 64;
+
+/// Bytes of `.debug_info` for each address range of a unit: its header alone has 11, a function's entry 15.
+const MIN_BYTES: usize = 4;
 
 /// Address ranges of units.
 #[derive(Default)]
@@ -79,12 +82,13 @@ pub(super) fn headers(dwarf: &Sections<'_>) -> Vec<usize> {
 /// The ranges of the units that `.debug_aranges` does not name.
 pub(super) fn unlisted(dwarf: &Dwarf<'_>) -> Ranges {
     let mut found = Vec::new();
-    for offset in headers(&dwarf.main) {
-        if dwarf.listed.units.binary_search(&offset).is_err() {
+    // Units may share a list of ranges too; a sound one has at least this many bytes for each.
+    let most = dwarf.main.debug_info.reader().slice().len() / MIN_BYTES;
+    for offset in dwarf.headers().iter().copied() {
+        if dwarf.listed.units.binary_search(&offset).is_err() && found.len() < most {
             let ranges = unit::ranges(dwarf, DebugInfoOffset(offset)).unwrap_or_default();
             found.extend(ranges.into_iter().map(|(start, end)| (start, end, offset)));
         }
     }
-    found.retain(|(start, ..)| dwarf.in_text(*start));
     Ranges::new(found)
 }

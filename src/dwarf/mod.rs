@@ -85,7 +85,16 @@ impl<'d> Dwarf<'d> {
     pub fn claims(&self) -> Vec<Span> {
         let first = self.listed.units.len() as u32;
         let unlisted = self.unlisted().claims(0, first);
-        self.listed.claims(1, 0).chain(unlisted).collect()
+        // An offset where no unit begins is damage; many of them would be read as overlapping units.
+        let headers = self.headers();
+        let sound: Vec<bool> = self
+            .listed
+            .units
+            .iter()
+            .map(|u| headers.binary_search(u).is_ok())
+            .collect();
+        let listed = self.listed.claims(1, 0).filter(|s| sound[s.call as usize]);
+        listed.chain(unlisted).collect()
     }
 
     /// Number of units that `.debug_aranges` names: their [`UnitId`]s come first.
@@ -113,6 +122,10 @@ impl<'d> Dwarf<'d> {
         self.unlisted.get_or_init(|| find::unlisted(self))
     }
 
+    fn headers(&self) -> &[usize] {
+        self.headers.get_or_init(|| find::headers(&self.main))
+    }
+
     fn in_text(&self, at: u64) -> bool {
         self.text
             .iter()
@@ -121,7 +134,7 @@ impl<'d> Dwarf<'d> {
 
     /// The header offset of the unit that holds offset `at` of `.debug_info`.
     fn unit_around(&self, at: usize) -> Option<usize> {
-        let headers = self.headers.get_or_init(|| find::headers(&self.main));
+        let headers = self.headers();
         let next = headers.partition_point(|h| *h <= at);
         headers.get(next.checked_sub(1)?).copied()
     }

@@ -12,6 +12,10 @@ use super::{Dwarf, NONE, Sections, Slice};
 /// Steps from a function to the entry that has its name: concrete, abstract, declaration.
 const MAX_ORIGINS: usize = 8;
 
+/// Ranges read of a unit at most, or one for each of its bytes; a kernel's units have one for some hundred.
+/// Entries may share a list of ranges, and a damaged file may have all of them share a long one.
+const MIN_RANGES: usize = 1 << 10;
+
 /// A function, or a call of one that was inlined.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Call<'d> {
@@ -83,6 +87,7 @@ pub(super) fn read<'d>(
     let mut at = unit.unit.header.header_size();
     let mut depth = 0isize;
     let mut spans = Vec::new();
+    let mut budget = unit.len().max(MIN_RANGES);
     while let Some(head) = entries.head(at) {
         let (layout, attributes) = match head {
             Head::Entry { layout, attributes } => (layout, attributes),
@@ -109,7 +114,7 @@ pub(super) fn read<'d>(
             let (mut entry, next) = Entry::read(unit, at, first)?;
             spans.clear();
             if !orphan {
-                entry.ranges(dwarf, unit, &mut spans)?;
+                entry.ranges(dwarf, unit, &mut budget, &mut spans)?;
             }
             let asked = match (wanted, parent) {
                 (Some(wanted), None) => spans.iter().any(|s| holds_any(wanted, *s)),
@@ -161,6 +166,18 @@ pub(super) fn read<'d>(
             }
         }
     }
+    Ok(found)
+}
+
+/// The address ranges of the unit's root entry that lie in text.
+pub(super) fn root_ranges<'d>(
+    dwarf: &Dwarf<'d>,
+    unit: &Opened<'_, 'd>,
+) -> gimli::Result<Vec<(u64, u64)>> {
+    let mut found = Vec::new();
+    let mut budget = unit.len().max(MIN_RANGES);
+    let (root, _) = Entry::read(unit, unit.unit.header.header_size(), places)?;
+    root.ranges(dwarf, unit, &mut budget, &mut found)?;
     Ok(found)
 }
 
@@ -225,6 +242,7 @@ impl<'d> Entry<'d> {
         &self,
         dwarf: &Dwarf<'d>,
         unit: &Opened<'_, 'd>,
+        budget: &mut usize,
         spans: &mut Vec<(u64, u64)>,
     ) -> gimli::Result<()> {
         let mut add = |start: u64, end: u64| {
@@ -236,6 +254,9 @@ impl<'d> Entry<'d> {
         if let Some(value) = self.ranges {
             if let Some(mut ranges) = sections.attr_ranges(&unit.unit, value)? {
                 while let Some(range) = ranges.next()? {
+                    *budget = budget
+                        .checked_sub(1)
+                        .ok_or(gimli::Error::TooManyIterations)?;
                     add(range.begin, range.end);
                 }
             }

@@ -98,6 +98,11 @@ impl<'s, 'd> Opened<'s, 'd> {
         Entries::new(&self.unit, &unit[..len.min(unit.len())])
     }
 
+    /// Bytes of the unit.
+    pub fn len(&self) -> usize {
+        self.unit.header.length_including_self()
+    }
+
     /// The text of a name's attribute.
     pub fn name(&self, value: Option<AttributeValue<Slice<'d>>>) -> Option<&'d str> {
         text(self.sections().attr_string(&self.unit, value?).ok()?)
@@ -224,11 +229,7 @@ pub(super) fn read<'d>(
 /// The addresses that the unit at `offset` has code at: as its root entry says, else its functions.
 pub(super) fn ranges(dwarf: &Dwarf<'_>, offset: DebugInfoOffset) -> gimli::Result<Vec<(u64, u64)>> {
     let own = Opened::plain(&dwarf.main, offset)?;
-    let mut found = Vec::new();
-    let mut ranges = own.sections().unit_ranges(&own.unit)?;
-    while let Some(range) = ranges.next()? {
-        found.push((range.begin, range.end));
-    }
+    let mut found = tree::root_ranges(dwarf, &own)?;
     if found.is_empty() {
         let split = own.split(dwarf);
         let calls = tree::read(dwarf, split.as_ref().unwrap_or(&own), None)?;

@@ -33,6 +33,15 @@ pub struct Inline<'a> {
     pub column: Option<u32>,
 }
 
+/// `path` without the first of the directories `prefixes` that it begins with.
+pub fn below<'p>(path: &'p str, prefixes: &[String]) -> &'p str {
+    let rest = |prefix: &String| {
+        let rest = path.strip_prefix(prefix.trim_end_matches('/'))?;
+        rest.strip_prefix('/').filter(|rest| !rest.is_empty())
+    };
+    prefixes.iter().find_map(rest).unwrap_or(path)
+}
+
 /// A place in the source, and the call whose code it is. Numbers are of one [`UnitLines`], or of one index.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Place {

@@ -7,11 +7,11 @@
 
 use std::collections::HashMap;
 
+use super::Place;
 use super::calls::{self, Calls, FIELDS};
 use super::dwarf::Units;
 use super::flatten::Segment;
 use super::unit::UnitLines;
-use super::Place;
 use crate::addr::LinkAddr;
 use crate::column::{Column, Group, GroupWriter, Stream, TABLE_COLUMNS, put_signed, put_varint};
 use crate::dwarf::{Call, NONE};
@@ -178,7 +178,10 @@ impl Unpack<'_> {
         let mut differs = |bit: u8, old: u32| -> Option<u32> {
             match tag & bit {
                 0 => Some(old),
-                _ => u32::try_from(i64::from(old) + self.stream.signed()?).ok(),
+                _ => i64::from(old)
+                    .checked_add(self.stream.signed()?)?
+                    .try_into()
+                    .ok(),
             }
         };
         let place = &mut self.place;

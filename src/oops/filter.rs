@@ -1,8 +1,8 @@
-//! Streaming annotation: log lines in, the same lines out, with a line after each frame that is not what it
-//! seems to be.
+//! Streaming annotation: log lines in, the same lines out; a frame's line gains ` (file:line)` at its end, and
+//! lines behind it that name inlined callers, or the origin of a frame that is not what it seems to be.
 //!
-//! An added line has the prefix of the line before it, then [`MARK`]. Nothing else is changed, so deleting the
-//! added lines gives the input back. A frame whose origin the caller must decide is held back, with the lines
+//! An added line has the prefix of the line before it, then [`MARK`]. Nothing else is changed, so deleting what
+//! was added gives the input back. A frame whose origin the caller must decide is held back, with the lines
 //! behind it, until the caller's line has come.
 
 use std::collections::VecDeque;
@@ -14,7 +14,9 @@ use crate::attribute::{Attribution, Basis, Caller, Certainty, attribute};
 use crate::demangle::demangle;
 use crate::insn::{self, CallBefore};
 use crate::kernel::{Kernel, Located};
+use crate::lines::{Inline, below};
 use crate::query::{self, SymbolQuery};
+use crate::symbolize;
 
 /// Begins the text of every added line.
 pub const MARK: &str = "  => ";
@@ -22,13 +24,14 @@ pub const MARK: &str = "  => ";
 /// Lines held back at most while waiting for a caller.
 const MAX_HELD: usize = 200;
 
-/// A line held back, and the frame on it that waits for its caller.
+/// A line held back, and the frame on it.
 struct Held<'k, 'd> {
     bytes: Vec<u8>,
-    waiting: Option<Waiting<'k, 'd>>,
+    frame: Option<Frame<'k, 'd>>,
 }
 
-struct Waiting<'k, 'd> {
+/// A frame whose place is known.
+struct Frame<'k, 'd> {
     located: Located<'k, 'd>,
     pc: Pc<LinkAddr>,
     prefix: usize,
@@ -41,6 +44,10 @@ pub type Modules<'k, 'd> = dyn Fn(&str) -> Option<&'k Kernel<'d>> + 'k;
 pub struct Filter<'k, 'd> {
     kernel: &'k Kernel<'d>,
     module: &'k Modules<'k, 'd>,
+    /// Whether to add source lines.
+    pub lines: bool,
+    /// Directories left out at the beginning of source paths.
+    pub strip_prefix: &'k [String],
     held: VecDeque<Held<'k, 'd>>,
     /// Frames in fixup code.
     pub fixups: usize,
@@ -56,6 +63,8 @@ impl<'k, 'd> Filter<'k, 'd> {
         Filter {
             kernel,
             module,
+            lines: true,
+            strip_prefix: &[],
             held: VecDeque::new(),
             fixups: 0,
             unresolved: 0,
@@ -68,7 +77,7 @@ impl<'k, 'd> Filter<'k, 'd> {
         let content = bytes.strip_suffix(b"\n").unwrap_or(bytes);
         let content = content.strip_suffix(b"\r").unwrap_or(content);
         let frame = line::frame(content);
-        let waiting = frame.and_then(|f| self.enter(&f));
+        let known = frame.and_then(|f| self.enter(&f));
         if !self.held.is_empty() {
             let vouched = frame.filter(|f| f.kind == LineKind::Frame);
             if let Some([caller]) = vouched.and_then(|f| <[_; 1]>::try_from(self.locate(&f)).ok()) {
@@ -77,17 +86,18 @@ impl<'k, 'd> Filter<'k, 'd> {
                 self.release(None, out)?;
             }
         }
-        let undecided = waiting.as_ref().is_some_and(|w| {
-            attribute(&w.located.placed.image, w.pc, None).certainty != Certainty::Exact
+        let undecided = known.as_ref().is_some_and(|f| {
+            let a = attribute(&f.located.placed.image, f.pc, None);
+            a.basis == Basis::Fixup && a.certainty != Certainty::Exact
         });
         if undecided || !self.held.is_empty() {
             self.held.push_back(Held {
                 bytes: bytes.to_vec(),
-                waiting,
+                frame: known,
             });
             return Ok(());
         }
-        self.write(bytes, waiting, None, out)
+        self.write(bytes, known, None, out)
     }
 
     /// Writes what is held back.
@@ -95,8 +105,8 @@ impl<'k, 'd> Filter<'k, 'd> {
         self.release(None, out)
     }
 
-    /// The frame as a place, when it lies in fixup code; counts what cannot be resolved.
-    fn enter(&mut self, f: &FrameLine<'_>) -> Option<Waiting<'k, 'd>> {
+    /// The frame as a place; counts what lies in fixup code, and what cannot be resolved.
+    fn enter(&mut self, f: &FrameLine<'_>) -> Option<Frame<'k, 'd>> {
         let located = match self.locate(f)[..] {
             [one] => one,
             [] => {
@@ -113,11 +123,10 @@ impl<'k, 'd> Filter<'k, 'd> {
             LineKind::Rip => Pc::Exact(located.link),
             LineKind::Frame | LineKind::Guess => return_or_exact(located),
         };
-        if attribute(image, pc, None).basis != Basis::Fixup {
-            return None;
+        if attribute(image, pc, None).basis == Basis::Fixup {
+            self.fixups += 1;
         }
-        self.fixups += 1;
-        Some(Waiting {
+        Some(Frame {
             located,
             pc,
             prefix: f.prefix,
@@ -149,7 +158,7 @@ impl<'k, 'd> Filter<'k, 'd> {
                 image: &c.placed.image,
                 ret: c.link,
             });
-            self.write(&line.bytes, line.waiting, caller, out)?;
+            self.write(&line.bytes, line.frame, caller, out)?;
         }
         Ok(())
     }
@@ -157,23 +166,49 @@ impl<'k, 'd> Filter<'k, 'd> {
     fn write(
         &self,
         bytes: &[u8],
-        waiting: Option<Waiting<'k, 'd>>,
+        frame: Option<Frame<'k, 'd>>,
         caller: Option<Caller<'k, 'd>>,
         out: &mut dyn Write,
     ) -> io::Result<()> {
-        out.write_all(bytes)?;
-        let Some(w) = waiting else { return Ok(()) };
-        if !bytes.ends_with(b"\n") {
-            out.write_all(b"\n")?;
-        }
-        out.write_all(&bytes[..w.prefix.min(bytes.len())])?;
-        let text = explain(&attribute(&w.located.placed.image, w.pc, caller));
-        let ending = match bytes {
-            [.., b'\r', b'\n'] => "\r\n",
-            [.., b'\n'] => "\n",
-            _ => "",
+        let Some(f) = frame else {
+            return out.write_all(bytes);
         };
-        write!(out, "{MARK}{text}{ending}")
+        let resolved = symbolize::resolve(f.located, f.pc, caller, self.lines);
+        let fixup = resolved.attribution.basis == Basis::Fixup;
+        let innermost = resolved.inlines.first().and_then(|i| self.source(i));
+        let mut added = Vec::new();
+        if fixup {
+            let place = innermost.clone().unwrap_or_default();
+            added.push(format!("{}{place}", explain(&resolved.attribution)));
+        }
+        for pair in resolved.inlines.windows(2) {
+            let name = |i: &Inline<'_>| i.function.as_deref().unwrap_or("??").to_owned();
+            let place = self.source(&pair[1]).unwrap_or_default();
+            added.push(format!(
+                "{} inlined into {}{place}",
+                name(&pair[0]),
+                name(&pair[1])
+            ));
+        }
+        let content = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+        let content = content.strip_suffix(b"\r").unwrap_or(content);
+        let ending = &bytes[content.len()..];
+        out.write_all(content)?;
+        if let Some(place) = innermost.filter(|_| !fixup) {
+            out.write_all(place.as_bytes())?;
+        }
+        for text in added {
+            out.write_all(if ending.is_empty() { b"\n" } else { ending })?;
+            out.write_all(&bytes[..f.prefix.min(bytes.len())])?;
+            write!(out, "{MARK}{text}")?;
+        }
+        out.write_all(ending)
+    }
+
+    /// ` (file:line)`
+    fn source(&self, i: &Inline<'_>) -> Option<String> {
+        let file = below(i.file?, self.strip_prefix);
+        Some(format!(" ({file}:{})", i.line?))
     }
 }
 

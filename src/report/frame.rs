@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 use crate::addr::LinkAddr;
 use crate::attribute::{self, Function};
 use crate::demangle::demangle;
-use crate::lines::Inline;
+use crate::lines::{Inline, below};
 use crate::symbolize::Resolved;
 
 /// The name of this form.
@@ -177,13 +177,7 @@ impl<'a> Frame<'a> {
     /// The same without what `prefixes` say at the beginning of source paths: the first that fits counts.
     pub fn strip_prefixes(&mut self, prefixes: &[String]) {
         for file in self.inlines.iter_mut().filter_map(|i| i.file.as_mut()) {
-            let below = |prefix: &String| {
-                let rest = file.strip_prefix(prefix.trim_end_matches('/'))?;
-                rest.strip_prefix('/').filter(|rest| !rest.is_empty())
-            };
-            if let Some(rest) = prefixes.iter().find_map(below) {
-                *file = rest;
-            }
+            *file = below(file, prefixes);
         }
     }
 }
