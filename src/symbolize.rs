@@ -5,7 +5,8 @@ use crate::attribute::{Attribution, Caller, attribute};
 use crate::demangle::demangle;
 use crate::image::names;
 use crate::kernel::Located;
-use crate::lines::Inline;
+use crate::lines::{Inline, Lines};
+use crate::tables::Tables;
 
 /// One frame, resolved.
 pub struct Resolved<'k, 'd> {
@@ -31,6 +32,16 @@ impl Resolved<'_, '_> {
     }
 }
 
+/// Whether `lines` may know something of `at`. The padding before a function is of the function's unit: when lists
+/// name that for the function only, there is no other to look for.
+pub fn may_know(image: &Tables<'_>, lines: &Lines<'_>, at: LinkAddr) -> bool {
+    if lines.listed(at) {
+        return true;
+    }
+    let function = image.symbols().padding_of(at);
+    !function.is_some_and(|f| lines.listed(f))
+}
+
 /// Resolves a PC of a known image; source lines are read only if `lines`.
 pub fn resolve<'k, 'd>(
     located: Located<'k, 'd>,
@@ -48,10 +59,11 @@ pub fn resolve<'k, 'd>(
         },
         None => Some(pc.lookup()),
     };
-    let mut inlines = source
-        .filter(|_| lines)
-        .and_then(|at| Some(image.lines().ok()??.at(at).collect::<Vec<_>>()))
-        .unwrap_or_default();
+    let chain = |at| {
+        let lines = image.lines().ok()??;
+        may_know(image, lines, at).then(|| lines.at(at).collect::<Vec<_>>())
+    };
+    let mut inlines = source.filter(|_| lines).and_then(chain).unwrap_or_default();
     // DWARF of assembler has lines, but no functions. The row of padding is of the function before it.
     if let Some(last) = inlines.last_mut().filter(|i| i.function.is_none()) {
         let nearest = attribution.nearest.as_ref().map(|n| n.name);

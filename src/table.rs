@@ -85,15 +85,10 @@ pub struct Gap {
 }
 
 impl Gap {
-    /// Around the first of the largest differences between `keys`.
-    fn between(keys: &[u32], shift: u32) -> Self {
-        let differences = || keys.windows(2).map(|k| k[1] - k[0]);
-        let widest = differences().max().unwrap_or(0);
-        let Some(row) = differences().position(|d| d == widest) else {
-            return Gap::default();
-        };
-        let from = (keys[row] >> shift) + 1;
-        match (keys[row + 1] >> shift).saturating_sub(from + 1) {
+    /// Between two neighbouring keys.
+    fn between((before, behind): (u32, u32), shift: u32) -> Self {
+        let from = (before >> shift) + 1;
+        match (behind >> shift).saturating_sub(from + 1) {
             0 => Gap::default(),
             len => Gap { from, len },
         }
@@ -126,12 +121,16 @@ impl<'d> Table<'d> {
     /// A table over `keys` (offsets from `base`), or `None` when they are not sorted or too many for `u32` rows.
     pub fn new(base: u64, keys: Vec<u32>) -> Option<Self> {
         let rows = u32::try_from(keys.len()).ok()?;
-        if !keys.is_sorted() {
-            return None;
+        let (mut widest, mut before) = ((0, 0), *keys.first().unwrap_or(&0));
+        for key in &keys {
+            if key.checked_sub(before)? > widest.1 - widest.0 {
+                widest = (before, *key);
+            }
+            before = *key;
         }
         let places = |shift| {
             let blocks = keys.last().map_or(0, |k| (k >> shift) as usize + 1);
-            let gap = Gap::between(&keys, shift);
+            let gap = Gap::between(widest, shift);
             (shift, gap, blocks - gap.len as usize)
         };
         let (mut shift, mut gap, mut count) = places(MAX_SHIFT);
@@ -142,12 +141,14 @@ impl<'d> Table<'d> {
             Keys::Sorted(keys.iter().map(|k| k.to_le_bytes()).collect())
         } else {
             let mut starts = vec![rows.to_le_bytes(); count + 1];
-            let mut place = 0;
+            let (mut place, mut block) = (0, None);
             for (row, key) in (0u32..).zip(&keys) {
-                let own = gap.place(u64::from(key >> shift)) as usize;
-                if own >= place {
-                    starts[place..=own].fill(row.to_le_bytes());
-                    place = own + 1;
+                if block.replace(key >> shift) != Some(key >> shift) {
+                    let own = gap.place(u64::from(key >> shift)) as usize;
+                    if own >= place {
+                        starts[place..=own].fill(row.to_le_bytes());
+                        place = own + 1;
+                    }
                 }
             }
             let mut lows = Vec::with_capacity(keys.len() + PADDING);

@@ -10,7 +10,7 @@ use fixtrace::parallel;
 use fixtrace::query::{self, Query};
 use fixtrace::report::frame::Frame;
 use fixtrace::report::human::{self, Style};
-use fixtrace::symbolize::{self, Resolved};
+use fixtrace::symbolize::{self, Resolved, may_know};
 use fixtrace::tables::Tables;
 
 use super::args::Lookup;
@@ -182,14 +182,18 @@ impl<'k, 'd> Asked<'_, 'k, 'd> {
                 }
                 _ => None,
             });
-            let addresses: Vec<LinkAddr> = mine.collect();
+            let mut addresses: Vec<LinkAddr> = mine.collect();
+            let symbols = placed.image.symbols();
             if addresses.len() >= SHARE {
-                placed.image.symbols().expect_many();
+                symbols.expect_many();
             }
             if !self.args.no_lines
                 && !addresses.is_empty()
                 && let Ok(Some(lines)) = placed.image.lines()
             {
+                if addresses.len() < SHARE {
+                    addresses.retain(|at| may_know(&placed.image, lines, *at));
+                }
                 lines.prepare(&addresses, self.places >= MANY);
             }
         }

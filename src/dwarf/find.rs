@@ -1,8 +1,14 @@
 //! Which unit an address belongs to.
 
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use gimli::{DebugInfoOffset, Section as _, UnitSectionOffset};
 
 use super::{Dwarf, Sections, Span, unit};
+
+/// Questions answered by passing over a list before it is sorted.
+const FEW: u32 = 16;
 
 /// Overlapping ranges looked back over.
 const MAX_BACK: usize = 64;
@@ -15,29 +21,41 @@ const MIN_BYTES: usize = 4;
 pub(super) struct Ranges {
     /// Offsets of unit headers in `.debug_info`, sorted.
     pub units: Vec<usize>,
-    /// Start, end, number in `units`; sorted.
-    spans: Vec<(u64, u64, u32)>,
+    /// Start, end, number in `units`; as they were found.
+    found: Vec<(u64, u64, u32)>,
+    /// The same sorted, once it is worth while.
+    sorted: OnceLock<Vec<(u64, u64, u32)>>,
+    asked: AtomicU32,
 }
 
 impl Ranges {
     /// From start, end and header offset.
-    fn new(mut found: Vec<(u64, u64, usize)>) -> Self {
-        found.retain(|(start, end, _)| start < end);
-        found.sort_unstable();
+    fn new(found: &[(u64, u64, usize)]) -> Self {
         let mut units: Vec<usize> = found.iter().map(|f| f.2).collect();
         units.sort_unstable();
         units.dedup();
-        let number = |offset: usize| units.partition_point(|u| *u < offset) as u32;
-        let spans = found
+        // Mostly they come in order.
+        let mut last = 0;
+        let mut number = |offset: usize| {
+            let near = [last, last + 1];
+            let near = near.into_iter().find(|n| units.get(*n) == Some(&offset));
+            last = near.unwrap_or_else(|| units.partition_point(|u| *u < offset));
+            last as u32
+        };
+        let found = found
             .iter()
-            .map(|(start, end, offset)| (*start, *end, number(*offset)))
-            .collect();
-        Ranges { units, spans }
+            .map(|(start, end, offset)| (*start, *end, number(*offset)));
+        Ranges {
+            found: found.filter(|(start, end, _)| start < end).collect(),
+            units,
+            sorted: OnceLock::new(),
+            asked: AtomicU32::new(0),
+        }
     }
 
     /// All ranges, the units numbered from `first` on.
     pub fn claims(&self, depth: u32, first: u32) -> impl Iterator<Item = Span> + '_ {
-        self.spans.iter().map(move |(start, end, unit)| Span {
+        self.found.iter().map(move |(start, end, unit)| Span {
             start: *start,
             end: *end,
             depth,
@@ -47,9 +65,28 @@ impl Ranges {
 
     /// The unit of the range that begins last among those that hold `at`.
     pub fn find(&self, at: u64) -> Option<u32> {
-        let next = self.spans.partition_point(|s| s.0 <= at);
-        let before = self.spans[..next].iter().rev().take(MAX_BACK);
-        before.filter(|s| at < s.1).map(|s| s.2).next()
+        let holds = |r: &&(u64, u64, u32)| r.0 <= at && at < r.1;
+        let few = || self.asked.fetch_add(1, Ordering::Relaxed) < FEW;
+        if self.sorted.get().is_none() && few() {
+            return self.found.iter().filter(holds).max().map(|r| r.2);
+        }
+        let sorted = self.sorted();
+        let next = sorted.partition_point(|r| r.0 <= at);
+        sorted[..next]
+            .iter()
+            .rev()
+            .take(MAX_BACK)
+            .find(holds)
+            .map(|r| r.2)
+    }
+
+    fn sorted(&self) -> &[(u64, u64, u32)] {
+        self.sorted.get_or_init(|| {
+            let mut sorted = self.found.clone();
+            // Mostly sorted runs.
+            sorted.sort();
+            sorted
+        })
     }
 }
 
@@ -65,7 +102,7 @@ pub(super) fn listed(dwarf: &Sections<'_>) -> Ranges {
             found.push((entry.address(), end, unit));
         }
     }
-    Ranges::new(found)
+    Ranges::new(&found)
 }
 
 /// Offsets of all unit headers.
@@ -90,5 +127,5 @@ pub(super) fn unlisted(dwarf: &Dwarf<'_>) -> Ranges {
             found.extend(ranges.into_iter().map(|(start, end)| (start, end, offset)));
         }
     }
-    Ranges::new(found)
+    Ranges::new(&found)
 }

@@ -8,22 +8,32 @@ use gimli::constants as c;
 use gimli::{Abbreviation, DwForm, DwTag, Encoding, Unit};
 
 use super::Slice;
-use crate::bytes::u32_at;
+use crate::bytes::{u32_at, u64_at, uint_at};
 
 /// In place of a number of bytes: it varies.
 const VARIES: u32 = u32::MAX;
 /// Abbreviation codes remembered; compilers count them from 1.
 const MAX_CODES: usize = 1 << 16;
 
-/// The shape of entries with one abbreviation.
+/// The shape of entries with one abbreviation: attributes of fixed size, perhaps a block (the location of a
+/// variable, the frame base of a function), and more of fixed size.
 #[derive(Clone, Copy)]
 pub(super) struct Layout {
     pub tag: DwTag,
     pub has_children: bool,
-    /// Bytes of all attributes.
-    size: u32,
-    /// Bytes from the first attribute to a sibling's offset of four bytes.
-    sibling: u32,
+    /// Whether no attribute says where code is.
+    pub codeless: bool,
+    /// Bytes of the attributes before the block, and behind it.
+    sizes: [u32; 2],
+    block: bool,
+    /// Whether something else varies, too.
+    varies: bool,
+    /// Where a sibling's offset of four bytes stands: bytes from the first attribute, or from the end of the block.
+    sibling: [u32; 2],
+    /// Bytes from the first attribute to an address of eight bytes, and to the length of the code there.
+    low: u32,
+    len: u32,
+    len_width: u8,
 }
 
 /// The entries of a unit as bytes, and the shapes met so far.
@@ -84,37 +94,111 @@ impl<'u, 'd> Entries<'u, 'd> {
 
     /// Where the sibling of an entry stands, if the shape tells.
     pub fn sibling(&self, layout: Layout, attributes: usize) -> Option<usize> {
-        if layout.sibling == VARIES {
-            return None;
-        }
-        let at = u32_at(self.bytes, attributes + layout.sibling as usize)? as usize;
+        let place = match layout.sibling {
+            [VARIES, VARIES] => return None,
+            [VARIES, behind] => self.behind_block(layout, attributes)? + behind as usize,
+            [before, _] => attributes + before as usize,
+        };
+        let at = u32_at(self.bytes, place)? as usize;
         // Only forwards: an entry is not met twice.
         (at > attributes).then_some(at)
     }
 
     /// Where the attributes of an entry end, if the shape tells.
     pub fn end(&self, layout: Layout, attributes: usize) -> Option<usize> {
-        (layout.size != VARIES).then(|| attributes + layout.size as usize)
+        if layout.varies {
+            return None;
+        }
+        let behind = self.behind_block(layout, attributes)?;
+        Some(behind + layout.sizes[1] as usize)
+    }
+
+    /// The addresses (start and end) of an entry whose code is in one piece, if the shape tells.
+    pub fn extent(&self, layout: Layout, attributes: usize) -> Option<(u64, u64)> {
+        if layout.low == VARIES || layout.len == VARIES {
+            return None;
+        }
+        let start = u64_at(self.bytes, attributes + layout.low as usize)?;
+        let at = attributes + layout.len as usize;
+        let len = match layout.len_width {
+            8 => u64_at(self.bytes, at)?,
+            width => uint_at(self.bytes, at, width.into())?.into(),
+        };
+        Some((start, start.saturating_add(len)))
+    }
+
+    fn behind_block(&self, layout: Layout, attributes: usize) -> Option<usize> {
+        let at = attributes + layout.sizes[0] as usize;
+        if !layout.block {
+            return Some(at);
+        }
+        let len = self.bytes.get(at).filter(|len| **len < 0x80)?;
+        Some(at + 1 + usize::from(*len))
     }
 }
 
 impl Layout {
     fn of(abbreviation: &Abbreviation, encoding: Encoding) -> Self {
-        let mut size = Some(0u32);
-        let mut sibling = VARIES;
-        for spec in abbreviation.attributes() {
-            if let (c::DW_AT_sibling, c::DW_FORM_ref4, Some(at)) = (spec.name(), spec.form(), size)
-            {
-                sibling = at;
-            }
-            size = size.zip(width(spec.form(), encoding)).map(|(a, b)| a + b);
-        }
-        Layout {
+        let mut layout = Layout {
             tag: abbreviation.tag(),
             has_children: abbreviation.has_children(),
-            size: size.unwrap_or(VARIES),
-            sibling,
+            codeless: true,
+            sizes: [0; 2],
+            block: false,
+            varies: false,
+            sibling: [VARIES; 2],
+            low: VARIES,
+            len: VARIES,
+            len_width: 0,
+        };
+        for spec in abbreviation.attributes() {
+            let part = usize::from(layout.block);
+            let at = layout.sizes[part];
+            match (spec.name(), spec.form()) {
+                (c::DW_AT_low_pc | c::DW_AT_high_pc | c::DW_AT_ranges, _) if layout.varies => {
+                    layout.codeless = false;
+                }
+                (c::DW_AT_low_pc, form) => {
+                    layout.codeless = false;
+                    if part == 0 && form == c::DW_FORM_addr && encoding.address_size == 8 {
+                        layout.low = at;
+                    }
+                }
+                (c::DW_AT_high_pc, form) => {
+                    layout.codeless = false;
+                    let data = [
+                        c::DW_FORM_data1,
+                        c::DW_FORM_data2,
+                        c::DW_FORM_data4,
+                        c::DW_FORM_data8,
+                    ];
+                    if part == 0
+                        && let Some(log) = data.iter().position(|d| *d == form)
+                    {
+                        (layout.len, layout.len_width) = (at, 1 << log);
+                    }
+                }
+                (c::DW_AT_ranges, _) => layout.codeless = false,
+                (c::DW_AT_sibling, c::DW_FORM_ref4) if !layout.varies => layout.sibling[part] = at,
+                _ => {}
+            }
+            match (spec.form(), width(spec.form(), encoding)) {
+                (_, Some(width)) => layout.sizes[part] = at.saturating_add(width),
+                (c::DW_FORM_exprloc | c::DW_FORM_block | c::DW_FORM_block1, _) if part == 0 => {
+                    layout.block = true;
+                }
+                _ => layout.varies = true,
+            }
+            if layout.varies {
+                // What follows stands nobody knows where.
+                layout.sizes[part] = 0;
+            }
         }
+        let ranges = |s: &gimli::AttributeSpecification| s.name() == c::DW_AT_ranges;
+        if abbreviation.attributes().iter().any(ranges) {
+            layout.low = VARIES;
+        }
+        layout
     }
 }
 

@@ -72,6 +72,11 @@ impl<'d> Dwarf<'d> {
         }))
     }
 
+    /// Whether `.debug_aranges` names a unit for `at`.
+    pub fn listed(&self, at: u64) -> bool {
+        self.listed.find(at).is_some()
+    }
+
     /// The unit that has the code at link address `at`.
     pub fn unit_at(&self, at: u64) -> Option<UnitId> {
         if let Some(unit) = self.listed.find(at) {

@@ -23,25 +23,52 @@ pub struct Row {
 }
 
 /// Rows of finished sequences, and of the one that the program is at.
-#[derive(Default)]
-struct Table {
+struct Table<'w> {
     rows: Vec<Row>,
     /// Start address, first row and end of each sequence.
     sequences: Vec<(u64, usize, usize)>,
     /// First row of the sequence being read.
     first: usize,
+    /// Address of its first row, once it has one.
+    start: Option<u64>,
+    /// Its last row, which is true up to the next.
+    last: Row,
     unsorted: bool,
+    /// Which addresses matter, and the next range of them.
+    wanted: &'w [(u64, u64)],
+    next: (u64, u64),
+    /// A row was left out of the sequence being read; and of one that is not sorted.
+    dropped: bool,
+    lost: bool,
 }
+
+const EVERYWHERE: &[(u64, u64)] = &[(0, u64::MAX)];
 
 /// Runs the program; keeps the sequences (start, end) that `keep` takes. Rows come sorted; of several at one
 /// address the last counts, as for every reader of line tables. A damaged program gives the sequences before.
+/// With `wanted` (sorted ranges) rows are right for these addresses only.
 pub(super) fn read(
     program: &IncompleteLineProgram<Slice<'_>>,
+    wanted: Option<&[(u64, u64)]>,
     keep: impl Fn(u64, u64) -> bool,
 ) -> Vec<Row> {
-    let mut table = Table::default();
+    let mut table = Table {
+        rows: Vec::new(),
+        sequences: Vec::new(),
+        first: 0,
+        start: None,
+        last: START,
+        unsorted: false,
+        wanted: wanted.unwrap_or(EVERYWHERE),
+        next: (0, 0),
+        dropped: false,
+        lost: false,
+    };
     // Whatever was read before the damage stands.
-    let _ = run(program.header(), &mut table, keep);
+    let _ = run(program.header(), &mut table, &keep);
+    if table.lost {
+        return read(program, None, keep);
+    }
     table.rows.truncate(table.first);
     let sorted = table.sequences.is_sorted() && table.rows.is_sorted_by_key(|r| r.address);
     if sorted {
@@ -49,6 +76,14 @@ pub(super) fn read(
     }
     in_order(&table.rows, table.sequences)
 }
+
+/// What a sequence begins with.
+const START: Row = Row {
+    address: 0,
+    file: 1,
+    line: 1,
+    column: 0,
+};
 
 /// The registers of the line number state machine that matter here.
 #[derive(Clone, Copy)]
@@ -59,8 +94,8 @@ struct State {
 
 fn run(
     header: &LineProgramHeader<Slice<'_>>,
-    table: &mut Table,
-    keep: impl Fn(u64, u64) -> bool,
+    table: &mut Table<'_>,
+    keep: &impl Fn(u64, u64) -> bool,
 ) -> Option<()> {
     let code = header.raw_program_buf();
     let mut code = Stream::new(code.slice());
@@ -73,12 +108,7 @@ fn run(
     let operations = u64::from(encoding.maximum_operations_per_instruction).max(1);
     let opcode_base = header.opcode_base();
     let start = State {
-        row: Row {
-            address: 0,
-            file: 1,
-            line: 1,
-            column: 0,
-        },
+        row: START,
         op_index: 0,
     };
     let mut state = start;
@@ -108,7 +138,7 @@ fn run(
                 let mut operands = Stream::new(code.take(len)?);
                 match gimli::DwLne(operands.byte()?) {
                     c::DW_LNE_end_sequence => {
-                        table.end(state.row.address, &keep);
+                        table.end(state.row.address, keep);
                         state = start;
                     }
                     c::DW_LNE_set_address => {
@@ -153,37 +183,72 @@ fn run(
     Some(())
 }
 
-impl Table {
+impl Table<'_> {
+    #[inline(always)]
     fn push(&mut self, row: Row) {
-        if let Some(last) = self.rows[self.first..].last_mut() {
-            if last.address == row.address {
-                *last = row;
-                return;
-            }
-            self.unsorted |= last.address > row.address;
+        if row.address != self.last.address || self.start.is_none() {
+            self.keep_last(row.address);
         }
-        self.rows.push(row);
+        self.last = row;
+    }
+
+    /// Keeps the last row if it matters somewhere before `upto`.
+    #[inline(always)]
+    fn keep_last(&mut self, upto: u64) {
+        let from = self.last.address;
+        if self.start.is_none() {
+            self.start = Some(upto);
+            self.next = self.wanted_behind(upto);
+            return;
+        }
+        if from >= self.next.1 {
+            self.next = self.wanted_behind(from);
+        }
+        // In a sequence that is not sorted nothing is left out.
+        self.unsorted |= upto < from;
+        if self.next.0 < upto || upto < from {
+            self.rows.push(self.last);
+        } else {
+            self.dropped = true;
+        }
+    }
+
+    /// The first range wanted that ends behind `address`.
+    #[cold]
+    fn wanted_behind(&self, address: u64) -> (u64, u64) {
+        let mut all = self.wanted.iter().copied();
+        all.find(|(_, end)| *end > address)
+            .unwrap_or((u64::MAX, u64::MAX))
     }
 
     fn end(&mut self, address: u64, keep: impl Fn(u64, u64) -> bool) {
-        let own = &mut self.rows[self.first..];
-        if std::mem::take(&mut self.unsorted) {
-            own.sort_by_key(|r| r.address);
-        }
-        let start = own.first().map_or(address, |r| r.address);
-        if start < address && keep(start, address) {
-            self.push(Row {
-                address,
-                file: NONE,
-                line: 0,
-                column: 0,
-            });
-            self.sequences.push((start, self.first, self.rows.len()));
-        } else {
-            self.rows.truncate(self.first);
+        if let Some(mut start) = self.start {
+            // At the end itself nothing is known.
+            if self.last.address != address {
+                self.keep_last(address);
+            }
+            let own = &mut self.rows[self.first..];
+            if self.unsorted {
+                own.sort_by_key(|r| r.address);
+                start = own.first().map_or(address, |r| r.address);
+                self.lost |= self.dropped;
+            }
+            if start < address && keep(start, address) {
+                self.rows.push(Row {
+                    address,
+                    file: NONE,
+                    line: 0,
+                    column: 0,
+                });
+                self.sequences.push((start, self.first, self.rows.len()));
+            } else {
+                self.rows.truncate(self.first);
+            }
         }
         self.first = self.rows.len();
+        self.start = None;
         self.unsorted = false;
+        self.dropped = false;
     }
 }
 

@@ -102,7 +102,22 @@ pub(super) fn read<'d>(
         }
         let tag = layout.tag;
         let mut skip = None;
-        if tag == c::DW_TAG_subprogram || tag == c::DW_TAG_inlined_subroutine {
+        let passed = if unit.flat && tag == c::DW_TAG_subprogram {
+            let outside = |w: &[u64]| {
+                let extent = entries.extent(layout, attributes);
+                extent.is_some_and(|e| !holds_any(w, e))
+            };
+            // Abstract functions hold no code, and others not what is asked for.
+            (layout.codeless || wanted.is_some_and(outside))
+                .then(|| entries.end(layout, attributes))
+                .flatten()
+        } else {
+            None
+        };
+        if let Some(end) = passed {
+            at = end;
+            skip = entries.sibling(layout, attributes);
+        } else if tag == c::DW_TAG_subprogram || tag == c::DW_TAG_inlined_subroutine {
             let parent = around.last().filter(|_| tag != c::DW_TAG_subprogram);
             // An inlined call outside of every function read belongs to one that is not asked for.
             let orphan = tag == c::DW_TAG_inlined_subroutine && parent.is_none();
@@ -181,7 +196,7 @@ pub(super) fn root_ranges<'d>(
     Ok(found)
 }
 
-fn holds_any(wanted: &[u64], (start, end): (u64, u64)) -> bool {
+pub(super) fn holds_any(wanted: &[u64], (start, end): (u64, u64)) -> bool {
     let at = wanted.partition_point(|w| *w < start);
     wanted.get(at).is_some_and(|w| *w < end)
 }

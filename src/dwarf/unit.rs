@@ -20,10 +20,13 @@ pub struct Contents<'d> {
     pub spans: Vec<Span>,
     /// Source lines by address.
     pub rows: Vec<Row>,
-    /// Per file number of a row: directory and name, as they stand in the line table.
+    /// Per file number of a row: directory and name, as they stand in the line table; empty where no row or call
+    /// has the number.
     pub files: Vec<(&'d str, &'d str)>,
     /// Per file number of a call; empty when the same as `files`. Split units have a table of their own.
     pub call_files: Vec<(&'d str, &'d str)>,
+    /// What was read, when not all: sorted ranges.
+    pub part: Option<Vec<(u64, u64)>>,
     /// The build directory.
     pub comp_dir: &'d str,
 }
@@ -140,15 +143,21 @@ impl<'s, 'd> Opened<'s, 'd> {
         !holds_code && (self.flat || !methods)
     }
 
-    fn files(&self) -> Vec<(&'d str, &'d str)> {
+    /// Directory and name by number, of the numbers `used`.
+    fn files(&self, used: impl Iterator<Item = u32>) -> Vec<(&'d str, &'d str)> {
         let Some(program) = &self.unit.line_program else {
             return Vec::new();
         };
         let header = program.header();
         // Numbers begin with 1 up to version 4; 0 stands for the unit's own file.
-        let first = u64::from(header.version() < 5);
-        let count = header.file_names().len() as u64 + first;
-        (0..count).map(|n| self.file(header, n)).collect()
+        let first = usize::from(header.version() < 5);
+        let mut files = vec![None; header.file_names().len() + first];
+        for number in used {
+            if let Some(file @ None) = files.get_mut(number as usize) {
+                *file = Some(self.file(header, number.into()));
+            }
+        }
+        files.into_iter().map(Option::unwrap_or_default).collect()
     }
 
     fn file(&self, header: &LineProgramHeader<Slice<'d>>, number: u64) -> (&'d str, &'d str) {
@@ -209,12 +218,17 @@ pub(super) fn read<'d>(
         });
         asked && dwarf.in_text(start)
     };
-    let files = own.files();
-    let call_files = split.as_ref().map(Opened::files).unwrap_or_default();
+    let part = wanted.map(|addresses| part(&calls.spans, addresses));
     let comp_dir = own.comp_dir();
     let rows = match &own.unit.line_program {
-        Some(program) => rows::read(program, keep),
+        Some(program) => rows::read(program, part.as_deref(), keep),
         None => Vec::new(),
+    };
+    let by_rows = rows.iter().map(|r| r.file);
+    let by_calls = calls.calls.iter().map(|c| c.file);
+    let (files, call_files) = match &split {
+        None => (own.files(by_rows.chain(by_calls)), Vec::new()),
+        Some(split) => (own.files(by_rows), split.files(by_calls)),
     };
     Ok(Contents {
         calls: calls.calls,
@@ -222,8 +236,20 @@ pub(super) fn read<'d>(
         rows,
         files,
         call_files,
+        part,
         comp_dir,
     })
+}
+
+/// The functions (and single addresses) that reading for `addresses` answers for.
+fn part(spans: &[Span], addresses: &[u64]) -> Vec<(u64, u64)> {
+    // Another range of the same function may lie in a line sequence that is not read.
+    let holds_any = |s: &&Span| tree::holds_any(addresses, (s.start, s.end));
+    let functions = spans.iter().filter(|s| s.depth == 0).filter(holds_any);
+    let mut part: Vec<_> = functions.map(|s| (s.start, s.end)).collect();
+    part.extend(addresses.iter().map(|a| (*a, a.saturating_add(1))));
+    part.sort_unstable();
+    part
 }
 
 /// The addresses that the unit at `offset` has code at: as its root entry says, else its functions.

@@ -14,7 +14,7 @@ use crate::addr::{Address, LinkAddr};
 use crate::error::Finding;
 use crate::image::Image;
 use crate::image::names;
-use crate::image::symtab::{Parent, SymbolId};
+use crate::image::symtab::{Cursor, Parent, SymbolId};
 use crate::table::Table;
 
 /// Instructions walked in one image at most; 5.10 has under 2,000.
@@ -142,7 +142,12 @@ pub struct Counts {
 impl FixupMap {
     pub(crate) fn of(image: &Image<'_>, table: &ExTable) -> Self {
         let entries = table.entries();
-        let mut rows: Vec<Row> = entries.iter().map(|e| classify(image, table, e)).collect();
+        let functions = Cursor::new(image.symbols());
+        let landed_in = Cursor::new(image.symbols());
+        let mut rows: Vec<Row> = entries
+            .iter()
+            .map(|e| classify(image, table, e, &functions, &landed_in))
+            .collect();
         let mut landings: BTreeMap<LinkAddr, Vec<u32>> = BTreeMap::new();
         for (i, (e, row)) in entries.iter().zip(&rows).enumerate() {
             if !matches!(
@@ -155,7 +160,7 @@ impl FixupMap {
         let mut map = FixupMap::default();
         let (mut walked, mut last_escape) = (0usize, (None, false));
         for (landing, members) in landings {
-            let home = image.symbols().function(landing);
+            let home = landed_in.function(landing);
             let class = |i: &u32| rows[*i as usize].landing;
             let foreign = members
                 .iter()
@@ -185,6 +190,7 @@ impl FixupMap {
                 image,
                 landing,
                 Scope {
+                    functions: &landed_in,
                     home,
                     record_home: foreign,
                     owners: &owners,
@@ -375,9 +381,15 @@ impl FixupMap {
     }
 }
 
-fn classify(image: &Image<'_>, table: &ExTable, e: &Entry) -> Row {
+fn classify(
+    image: &Image<'_>,
+    table: &ExTable,
+    e: &Entry,
+    functions: &Cursor<'_, '_>,
+    landed_in: &Cursor<'_, '_>,
+) -> Row {
     let symbols = image.symbols();
-    let owner = symbols.function(e.insn);
+    let owner = functions.function(e.insn);
     let landing = if e.fixup == e.insn {
         Landing::Retry
     } else if table.handler(image, e).is_transfer() {
@@ -385,7 +397,7 @@ fn classify(image: &Image<'_>, table: &ExTable, e: &Entry) -> Row {
     } else if image.text_section(e.fixup).is_none() {
         Landing::OutsideText
     } else {
-        match (owner, symbols.function(e.fixup)) {
+        match (owner, landed_in.function(e.fixup)) {
             (_, None) => Landing::Anonymous,
             (Some(a), Some(b)) if a == b => Landing::InFunction,
             (Some(a), Some(b)) if same_but_cold(symbols.name(a), symbols.name(b)) => Landing::Cold,

@@ -1,10 +1,10 @@
 //! Following fixup code forward from its landing, to every way out.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use crate::addr::{Address, LinkAddr};
 use crate::image::Image;
-use crate::image::symtab::SymbolId;
+use crate::image::symtab::{Cursor, SymbolId};
 use crate::insn::{self, Flow, Insn};
 
 /// Instructions followed from one landing at most; real fixup blocks have under 30.
@@ -26,8 +26,10 @@ pub enum Exit {
 }
 
 /// What a walk counts as outside the origins.
-#[derive(Clone, Copy, Debug)]
-pub struct Scope<'s> {
+#[derive(Clone, Copy)]
+pub struct Scope<'s, 'd> {
+    /// Knows the functions.
+    pub functions: &'s Cursor<'s, 'd>,
     /// The function that holds the landing, if one does: also followed.
     pub home: Option<SymbolId>,
     /// Whether instructions inside `home` are recorded too.
@@ -50,14 +52,15 @@ pub struct Walk {
 /// Follows the code at `landing` through anonymous text (and `scope.home`): direct jumps, both ways of
 /// branches, past calls, and through every replacement that alternatives may patch in. A jump into the middle
 /// of a function that owns none of the faulting instructions is followed, too: that code runs for the origin.
-pub fn walk(image: &Image<'_>, landing: LinkAddr, scope: Scope<'_>) -> Walk {
+pub fn walk(image: &Image<'_>, landing: LinkAddr, scope: Scope<'_, '_>) -> Walk {
     let mut walk = Walk::default();
-    let mut seen = BTreeSet::new();
+    let mut seen = HashSet::new();
     let mut exits = BTreeSet::new();
+    let mut next = Vec::new();
     // Where to go on, and whether the jump there stands in the code of the landing's function.
     let mut pending = vec![(landing, false)];
     while let Some((at, from_home)) = pending.pop() {
-        let owner = image.symbols().function(at);
+        let owner = scope.functions.function(at);
         if owner.is_none() && is_patch_stub(image, at) {
             continue;
         }
@@ -88,10 +91,8 @@ pub fn walk(image: &Image<'_>, landing: LinkAddr, scope: Scope<'_>) -> Walk {
         }
         // A call that ends its function does not come back.
         let behind = at.offset(insn.len.into());
-        let last_call = owner.is_some()
-            && matches!(insn.flow, Flow::Call(_) | Flow::IndirectCall)
-            && image.symbols().function(behind) != owner;
-        let mut next = Vec::new();
+        let call = matches!(insn.flow, Flow::Call(_) | Flow::IndirectCall);
+        let last_call = call && owner.is_some() && image.symbols().function(behind) != owner;
         if last_call {
             exits.insert(Exit::Stop);
         } else {
@@ -124,7 +125,7 @@ pub fn walk(image: &Image<'_>, landing: LinkAddr, scope: Scope<'_>) -> Walk {
             }
         }
         let from_home = owner.is_some() && owner == scope.home;
-        pending.extend(next.into_iter().map(|t| (t, from_home)));
+        pending.extend(next.drain(..).map(|t| (t, from_home)));
     }
     walk.code.sort_unstable();
     walk.code.dedup_by_key(|(at, _)| *at);
@@ -165,7 +166,8 @@ fn leave(image: &Image<'_>, at: LinkAddr, owner: SymbolId) -> Exit {
 }
 
 /// Whether function `id` may leave to code that no function covers (or, without sizes, that another one only
-/// seems to cover), by a cheap test without false denials: any two bytes that look like a branch count.
+/// seems to cover), by a cheap test without false denials: any two bytes that look like a branch count, except to
+/// where INT3 or zeroes pad the text.
 pub fn may_reach_anonymous(image: &Image<'_>, id: SymbolId) -> bool {
     let (start, end) = image.symbols().range(id);
     let code = image.code(start);
@@ -178,6 +180,7 @@ pub fn may_reach_anonymous(image: &Image<'_>, id: SymbolId) -> bool {
     let anonymous = |target: LinkAddr| {
         target.since(start).is_none_or(|o| o >= len as u64)
             && outside(target)
+            && !matches!(image.code(target).first(), Some(0xcc | 0x00))
             && image
                 .text_section(target)
                 .is_some_and(|s| s.name != ".altinstr_aux")

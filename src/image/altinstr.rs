@@ -61,9 +61,8 @@ impl Alternatives {
         match best {
             Some((share, size, at)) if share >= 900 => {
                 let mut sites: Vec<_> = read(section, size, at).collect();
-                if !sites.is_sorted() {
-                    sites.sort_unstable();
-                }
+                // Sorted runs, one per object file: made for a merge sort.
+                sites.sort();
                 Alternatives {
                     sites,
                     findings: Vec::new(),

@@ -132,7 +132,8 @@ impl SymbolList<'_> {
     }
 }
 
-fn plain<S: object::read::elf::Sym<Endian = LE>>(s: &S) -> RawSymbol {
+#[inline(always)]
+pub(super) fn plain<S: object::read::elf::Sym<Endian = LE>>(s: &S) -> RawSymbol {
     RawSymbol {
         name: s.st_name(LE),
         value: s.st_value(LE).into(),

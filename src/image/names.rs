@@ -43,10 +43,15 @@ pub fn is_mark(name: &str) -> bool {
         )
 }
 
-/// Names that scripts/kallsyms.c and scripts/mksysmap leave out.
-pub(super) fn in_kallsyms(name: &[u8]) -> bool {
-    let ignored: [&[u8]; 5] = [b".L", b"$", b"__crc_", b"__kcfi_typeid_", b"__efistub_"];
-    !name.is_empty() && !ignored.iter().any(|p| name.starts_with(p))
+/// Whether the name at the beginning of `text` is none that scripts/kallsyms.c and scripts/mksysmap leave out.
+pub(super) fn in_kallsyms(text: &[u8]) -> bool {
+    let ignored = |p: &[u8]| text.starts_with(p);
+    match text {
+        [] | [0 | b'\n' | b'\r' | b'\t' | b' ' | b'$', ..] => false,
+        [b'.', ..] => !ignored(b".L"),
+        [b'_', ..] => !(ignored(b"__crc_") || ignored(b"__kcfi_typeid_") || ignored(b"__efistub_")),
+        _ => true,
+    }
 }
 
 #[cfg(test)]

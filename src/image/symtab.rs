@@ -8,6 +8,8 @@
 //! Text symbol files have no sizes. There a symbol is taken to reach to the next one
 //! ([`SymTab::sizes_assumed`]), but labels that begin with a dot and section marks still cover nothing.
 
+mod cursor;
+mod gather;
 mod parts;
 
 use std::cmp::Ordering;
@@ -16,14 +18,16 @@ use std::sync::OnceLock;
 
 use super::Section;
 use super::columns::{Columns, INVALID};
-use super::elf::{Elf, RawSymbol, SymbolList};
+use super::elf::{Elf, SymbolList};
 use super::layout::INIT;
-use super::names::{cold_base, in_kallsyms, is_mark};
+use super::names::{cold_base, is_mark, padded};
 use super::order::by_offset;
 use crate::addr::{Address, LinkAddr};
 use crate::bytes::cstr_at;
 use crate::error::Finding;
 use crate::table::Table;
+pub use cursor::Cursor;
+use gather::{Gather, Reach};
 
 pub(super) const STT_NOTYPE: u8 = 0;
 const STT_OBJECT: u8 = 1;
@@ -54,34 +58,6 @@ const MAX_BACK: usize = 512;
 /// Number of a symbol in its [`SymTab`], in address order.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct SymbolId(u32);
-
-/// Collects where functions end, page by page of where they begin.
-struct Reach(Vec<u32>);
-
-impl Reach {
-    /// For `len` bytes of text.
-    fn new(len: u64) -> Self {
-        let len = u32::try_from(len).unwrap_or(u32::MAX);
-        Reach(vec![0; (len >> PAGE) as usize + 1])
-    }
-
-    fn add(&mut self, offset: u32, size: u64) {
-        if let Some(end) = self.0.get_mut((offset >> PAGE) as usize) {
-            *end = (*end)
-                .max(u32::try_from(u64::from(offset).saturating_add(size)).unwrap_or(u32::MAX));
-        }
-    }
-
-    /// The furthest end up to each page.
-    fn pages(mut self) -> Vec<u32> {
-        let mut furthest = 0;
-        for end in &mut self.0 {
-            furthest = furthest.max(*end);
-            *end = furthest;
-        }
-        self.0
-    }
-}
 
 /// Where the parts of a symbol are kept.
 enum Raw<'d> {
@@ -171,57 +147,24 @@ impl<'d> SymTab<'d> {
         }
         let regions = regions(sections, linked.is_some());
         let (base, end) = span(&regions);
-        let value = |number: usize, s: &RawSymbol| {
-            linked
-                .and_then(|l| l.get(number).copied())
-                .unwrap_or(s.value)
-        };
         let strings = elf.strings();
-        let text: Vec<bool> = sections.iter().map(Section::is_text).collect();
-        let mut order: Vec<(u32, u32)> = Vec::with_capacity(elf.symbol_count());
-        let mut reach = Reach::new(end.saturating_sub(base));
-        let mut files = Vec::new();
-        let mut outside = 0usize;
-        for (number, s) in elf.symbols() {
-            if s.kind == STT_FILE {
-                files.push(number as u32);
-            }
-            if !text.get(s.section as usize).is_some_and(|is_text| *is_text) {
-                continue;
-            }
-            if !matches!(s.kind, STT_NOTYPE | STT_OBJECT | STT_FUNC | STT_GNU_IFUNC) {
-                continue;
-            }
-            // Names that kallsyms leaves out are labels; reading every name would touch all of the strings.
-            let plain = s.kind == STT_FUNC && s.size > 0;
-            if !plain && !in_kallsyms(name_at(strings, s.name)) {
-                continue;
-            }
-            let addr = value(number, &s);
-            // `_etext` stands right behind the last byte.
-            let inside = addr <= end;
-            match addr.checked_sub(base).and_then(|o| u32::try_from(o).ok()) {
-                Some(offset) if inside => {
-                    order.push((offset, number as u32));
-                    if s.size > 0 && s.kind != STT_OBJECT {
-                        reach.add(offset, s.size);
-                    }
-                }
-                _ => outside += 1,
-            }
+        let mut found = Gather::new(sections, strings, linked, (base, end), elf.symbol_count());
+        match elf.symbol_list() {
+            SymbolList::E32(symbols) => found.all(symbols),
+            SymbolList::E64(symbols) => found.all(symbols),
         }
-        if outside > 0 {
-            let what = format!("{outside} code symbols lie outside the text");
+        if found.outside > 0 {
+            let what = format!("{} code symbols lie outside the text", found.outside);
             findings.push(Finding::new(".symtab", 0, what));
         }
         Self::new(
             SymbolSource::Symtab,
             regions,
             strings,
-            by_offset(order),
+            by_offset(found.order),
             Raw::Elf(elf.symbol_list()),
-            files,
-            reach.pages(),
+            found.files,
+            found.reach.pages(),
         )
     }
 
@@ -423,6 +366,12 @@ impl<'d> SymTab<'d> {
         Some(self.preferred(same, |_| true))
     }
 
+    /// The first byte of the function that `at` lies in the padding before.
+    pub fn padding_of(&self, at: LinkAddr) -> Option<LinkAddr> {
+        padded(self.name(self.nearest(at)?))?;
+        self.next_start(at)
+    }
+
     /// The innermost function that covers `at`: of those that do, the one that begins last.
     pub fn function(&self, at: LinkAddr) -> Option<SymbolId> {
         let offset = u32::try_from(at.0.checked_sub(self.base)?).ok()?;
@@ -442,6 +391,12 @@ impl<'d> SymTab<'d> {
             }
         }
         None
+    }
+
+    /// Where the first symbol behind `at` begins.
+    fn next_start(&self, at: LinkAddr) -> Option<LinkAddr> {
+        let next = self.starts.find(at.0).map_or(0, |row| row + 1);
+        self.starts.address(next).map(LinkAddr)
     }
 
     fn reach(&self, page: usize) -> Option<u32> {

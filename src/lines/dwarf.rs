@@ -28,8 +28,8 @@ pub(super) struct Units<'d> {
 #[derive(Default)]
 struct Slot<'d> {
     /// The functions first asked for.
-    part: OnceLock<UnitLines<'d>>,
-    whole: OnceLock<UnitLines<'d>>,
+    part: OnceLock<Box<UnitLines<'d>>>,
+    whole: OnceLock<Box<UnitLines<'d>>>,
 }
 
 impl<'d> Units<'d> {
@@ -45,16 +45,21 @@ impl<'d> Units<'d> {
         }))
     }
 
+    /// See [`super::Lines::listed`].
+    pub fn listed(&self, at: u64) -> bool {
+        self.dwarf.listed(at)
+    }
+
     /// The place at `at`, and the unit that knows its names.
     pub fn place(&self, at: u64) -> Option<(&UnitLines<'d>, Place)> {
         let id = self.dwarf.unit_at(at)?;
         let slot = self.slot(id);
         let unit = slot.whole.get().unwrap_or_else(|| {
-            let part = slot.part.get_or_init(|| self.read(id, Some(&[at])));
+            let part = slot.part.get_or_init(|| self.read(id, Some(&[at])).into());
             if part.covers(at) {
                 part
             } else {
-                slot.whole.get_or_init(|| self.read(id, None))
+                slot.whole.get_or_init(|| self.read(id, None).into())
             }
         });
         Some((unit, unit.place(at)))
@@ -78,8 +83,8 @@ impl<'d> Units<'d> {
             let covered = |p: &UnitLines<'_>| addresses.iter().all(|at| p.covers(*at));
             match slot.part.get() {
                 Some(part) if covered(part) && !whole => {}
-                None if !whole => drop(slot.part.set(self.read(id, Some(&addresses)))),
-                _ => drop(slot.whole.set(self.read(id, None))),
+                None if !whole => drop(slot.part.set(self.read(id, Some(&addresses)).into())),
+                _ => drop(slot.whole.set(self.read(id, None).into())),
             }
         });
     }
@@ -120,7 +125,7 @@ impl<'d> Units<'d> {
 
     fn read(&self, id: UnitId, wanted: Option<&[u64]>) -> UnitLines<'d> {
         match self.dwarf.read(id, wanted) {
-            Ok(contents) => UnitLines::new(contents, wanted, self.kernel),
+            Ok(contents) => UnitLines::new(contents, self.kernel),
             // A damaged unit says nothing; the others still answer.
             Err(_) => UnitLines::default(),
         }

@@ -105,6 +105,14 @@ impl<'d> Lines<'d> {
         }
     }
 
+    /// Whether it is known at once which unit `at` is of. Otherwise all units that no list names must be looked at.
+    pub fn listed(&self, at: LinkAddr) -> bool {
+        match &self.0 {
+            Source::Dwarf(units) => units.listed(at.0),
+            Source::Index(_) => true,
+        }
+    }
+
     /// The calls that `at` lies in, innermost first; the last is the physical function. Empty when the debug
     /// information has nothing there.
     pub fn at(&self, at: LinkAddr) -> Chain<'_> {

@@ -2,7 +2,7 @@
 
 use super::flatten::{Segment, innermost, join};
 use super::{Place, paths};
-use crate::dwarf::{Call, Contents, NONE, Span};
+use crate::dwarf::{Call, Contents, NONE};
 use crate::table::Table;
 
 /// Lines and calls of a unit, or of the functions asked for.
@@ -21,8 +21,7 @@ pub(super) struct UnitLines<'d> {
 
 impl<'d> UnitLines<'d> {
     /// `kernel` says whether the unit is of a kernel: its sources then have well-known directories.
-    pub fn new(mut contents: Contents<'d>, wanted: Option<&[u64]>, kernel: bool) -> Self {
-        let part = wanted.map(|addresses| part(&contents.spans, addresses));
+    pub fn new(mut contents: Contents<'d>, kernel: bool) -> Self {
         let bounds = innermost(std::mem::take(&mut contents.spans));
         let mut segments = join(&bounds, &contents.rows);
         let mut calls = std::mem::take(&mut contents.calls);
@@ -49,7 +48,7 @@ impl<'d> UnitLines<'d> {
             places,
             calls,
             files: files.paths,
-            part,
+            part: contents.part,
         }
     }
 
@@ -83,20 +82,6 @@ impl<'d> UnitLines<'d> {
             })
         })
     }
-}
-
-/// The functions (and single addresses) that reading for `addresses` answers for.
-fn part(spans: &[Span], addresses: &[u64]) -> Vec<(u64, u64)> {
-    // Another range of the same function may lie in a line sequence that was not read.
-    let holds_any = |s: &&Span| {
-        let next = addresses.partition_point(|a| *a < s.start);
-        addresses.get(next).is_some_and(|a| *a < s.end)
-    };
-    let functions = spans.iter().filter(|s| s.depth == 0).filter(holds_any);
-    let mut part: Vec<_> = functions.map(|s| (s.start, s.end)).collect();
-    part.extend(addresses.iter().map(|a| (*a, a.saturating_add(1))));
-    part.sort_unstable();
-    part
 }
 
 /// A unit's code lies within 4 GiB; what does not is left out.
