@@ -1,7 +1,7 @@
 //! A PC with everything that is known of it: attribution, and source lines where DWARF has them.
 
 use crate::addr::{Addr, LinkAddr, Pc};
-use crate::attribute::{Attribution, Caller, attribute};
+use crate::attribute::{Attribution, Caller, Memo, attribute_next};
 use crate::demangle::demangle;
 use crate::image::names;
 use crate::kernel::Located;
@@ -32,12 +32,9 @@ impl Resolved<'_, '_> {
     }
 }
 
-/// Whether `lines` may know something of `at`. The padding before a function is of the function's unit: when lists
+/// Whether `lines` may know something of `at`, which no list names a unit for. The padding before a function is of the function's unit: when lists
 /// name that for the function only, there is no other to look for.
 pub fn may_know(image: &Tables<'_>, lines: &Lines<'_>, at: LinkAddr) -> bool {
-    if lines.listed(at) {
-        return true;
-    }
     let function = image.symbols().padding_of(at);
     !function.is_some_and(|f| lines.listed(f))
 }
@@ -49,8 +46,19 @@ pub fn resolve<'k, 'd>(
     caller: Option<Caller<'_, 'd>>,
     lines: bool,
 ) -> Resolved<'k, 'd> {
+    resolve_next(located, pc, caller, lines, &mut Memo::default())
+}
+
+/// [`resolve`] for one PC after the other: `memo` spares neighbours some questions.
+pub fn resolve_next<'k, 'd>(
+    located: Located<'k, 'd>,
+    pc: Pc<LinkAddr>,
+    caller: Option<Caller<'_, 'd>>,
+    lines: bool,
+    memo: &mut Memo<'k, 'd>,
+) -> Resolved<'k, 'd> {
     let image = &located.placed.image;
-    let mut attribution = attribute(image, pc, caller);
+    let mut attribution = attribute_next(image, pc, caller, memo);
     let source = match &attribution.fixup {
         Some(fixup) => match &fixup.origins[..] {
             [one] => Some(one.address),
@@ -61,7 +69,13 @@ pub fn resolve<'k, 'd>(
     };
     let chain = |at| {
         let lines = image.lines().ok()??;
-        may_know(image, lines, at).then(|| lines.at(at).collect::<Vec<_>>())
+        let known = lines.at_once(at);
+        let chain = match known {
+            Some(chain) => chain,
+            None if may_know(image, lines, at) => lines.at(at),
+            None => return None,
+        };
+        Some(chain.collect::<Vec<_>>())
     };
     let mut inlines = source.filter(|_| lines).and_then(chain).unwrap_or_default();
     // DWARF of assembler has lines, but no functions. The row of padding is of the function before it.

@@ -4,8 +4,10 @@
 
 mod answer;
 mod callsite;
+mod memo;
 
 pub use answer::{Attribution, Basis, Certainty, Evidence, Fixup, Function, Nearest, Origin};
+pub use memo::Memo;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,30 +34,37 @@ pub fn attribute<'d>(
     pc: Pc<LinkAddr>,
     caller: Option<Caller<'_, 'd>>,
 ) -> Attribution<'d> {
+    attribute_next(image, pc, caller, &mut Memo::default())
+}
+
+/// [`attribute`] for one PC after the other: `memo` spares neighbours some questions.
+pub fn attribute_next<'k, 'd>(
+    image: &'k Tables<'d>,
+    pc: Pc<LinkAddr>,
+    caller: Option<Caller<'_, 'd>>,
+    memo: &mut Memo<'k, 'd>,
+) -> Attribution<'d> {
     let at = pc.lookup();
     let mut out = Attribution::nowhere();
-    if image.text_section(at).is_none() {
+    let Some(around) = memo.around(image, at) else {
         return out;
-    }
-    let symbols = image.symbols();
-    let nearest = symbols.nearest(at);
-    out.nearest = nearest.map(|id| {
-        let s = symbols.get(id);
-        Nearest {
-            name: s.name,
-            offset: pc.raw().0.wrapping_sub(s.addr.0),
-            size: s.size,
-            extent: s.extent,
-        }
+    };
+    out.nearest = around.nearest.as_ref().map(|(_, s)| Nearest {
+        name: s.name,
+        offset: pc.raw().0.wrapping_sub(s.addr.0),
+        size: s.size,
+        extent: s.extent,
     });
-    let covering = symbols.function(at);
-    if image.fixups().blocks_at(at).is_empty() {
-        match covering {
-            Some(id) => direct(image, id, nearest, &mut out),
+    if !image.fixups().blocks_at(at).is_empty() {
+        in_fixup(image, at, around.covering, caller, &mut out);
+    } else if let Some(function) = &around.plain {
+        out.basis = Basis::Symbol;
+        settle(&mut out, vec![function.clone()]);
+    } else {
+        match around.covering {
+            Some(id) => direct(image, id, around.nearest.as_ref().map(|n| n.0), &mut out),
             None => uncovered(image, at, &mut out),
         }
-    } else {
-        in_fixup(image, at, covering, caller, &mut out);
     }
     table_notes(image, pc, &mut out);
     out

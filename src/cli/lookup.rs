@@ -3,14 +3,14 @@
 use std::io::{BufRead, BufReader, Write};
 
 use fixtrace::addr::{Addr, LinkAddr, Pc};
-use fixtrace::attribute::Caller;
+use fixtrace::attribute::{Caller, Memo};
 use fixtrace::image::Storage;
 use fixtrace::kernel::{Kernel, Located};
 use fixtrace::parallel;
 use fixtrace::query::{self, Query};
-use fixtrace::report::frame::Frame;
+use fixtrace::report::frame::{Address, Frame};
 use fixtrace::report::human::{self, Style};
-use fixtrace::symbolize::{self, Resolved, may_know};
+use fixtrace::symbolize::{Resolved, may_know, resolve_next};
 use fixtrace::tables::Tables;
 
 use super::args::Lookup;
@@ -104,7 +104,8 @@ struct Asked<'a, 'k, 'd> {
 /// One frame to print, or why there is none.
 enum Task<'k, 'd, 't> {
     Located {
-        text: &'t str,
+        /// What was asked for, unless it is the address in its usual form.
+        text: Option<&'t str>,
         located: Located<'k, 'd>,
         notes: Vec<String>,
     },
@@ -112,6 +113,15 @@ enum Task<'k, 'd, 't> {
     Nowhere { text: &'t str, at: Addr },
     /// No place at all.
     Missed(String),
+}
+
+impl Task<'_, '_, '_> {
+    fn place(&self) -> LinkAddr {
+        match self {
+            Task::Located { located, .. } => located.link,
+            Task::Nowhere { .. } | Task::Missed(_) => LinkAddr(0),
+        }
+    }
 }
 
 impl<'k, 'd> Asked<'_, 'k, 'd> {
@@ -138,21 +148,24 @@ impl<'k, 'd> Asked<'_, 'k, 'd> {
             self.read_ahead(&tasks);
         }
         // Neighbours in the image are answered one after the other: what one needs is at hand for the next.
-        let mut order: Vec<u32> = (0..tasks.len() as u32).collect();
-        order.sort_by_key(|i| match &tasks[*i as usize] {
-            Task::Located { located, .. } => located.link,
-            Task::Nowhere { .. } | Task::Missed(_) => LinkAddr(0),
-        });
-        let shares: Vec<&[u32]> = order.chunks(SHARE).collect();
+        let mut order: Vec<(LinkAddr, u32)> = tasks.iter().map(Task::place).zip(0..).collect();
+        order.sort_unstable();
+        // Put in order they are met one after the other in memory, too.
+        let tasks: Vec<Task<'k, 'd, 't>> = order
+            .iter()
+            .map(|(_, i)| std::mem::replace(&mut tasks[*i as usize], Task::Missed(String::new())))
+            .collect();
+        let shares: Vec<&[Task<'k, 'd, 't>]> = tasks.chunks(SHARE).collect();
         let answers = parallel::map(&shares, |share| {
             let mut answer = Answer::default();
-            share
-                .iter()
-                .for_each(|i| self.answer(&tasks[*i as usize], &mut answer));
+            let mut memo = Memo::default();
+            for task in *share {
+                self.answer(task, &mut memo, &mut answer);
+            }
             answer
         });
         let mut places = vec![(0u32, 0u32); tasks.len()];
-        for (at, i) in order.iter().enumerate() {
+        for (at, (_, i)) in order.iter().enumerate() {
             places[*i as usize] = ((at / SHARE) as u32, (at % SHARE) as u32);
         }
         for (share, place) in places {
@@ -192,7 +205,7 @@ impl<'k, 'd> Asked<'_, 'k, 'd> {
                 && let Ok(Some(lines)) = placed.image.lines()
             {
                 if addresses.len() < SHARE {
-                    addresses.retain(|at| may_know(&placed.image, lines, *at));
+                    addresses.retain(|at| lines.listed(*at) || may_know(&placed.image, lines, *at));
                 }
                 lines.prepare(&addresses, self.places >= MANY);
             }
@@ -205,7 +218,7 @@ impl<'k, 'd> Asked<'_, 'k, 'd> {
                 let asked = self.pc(at).lookup();
                 tasks.push(match self.kernel.locate(asked) {
                     Some(located) => Task::Located {
-                        text,
+                        text: Some(text).filter(|t| *t != Address(at.0).text(&mut [0; 18])),
                         located: Located {
                             link: located.placed.slide.unwrap_or_default().link(at),
                             ..located
@@ -235,7 +248,7 @@ impl<'k, 'd> Asked<'_, 'k, 'd> {
                         notes.push(format!("one of {several} symbols of that name"));
                     }
                     tasks.push(Task::Located {
-                        text,
+                        text: Some(text),
                         located: m.located,
                         notes,
                     });
@@ -248,7 +261,8 @@ impl<'k, 'd> Asked<'_, 'k, 'd> {
         }
     }
 
-    fn answer(&self, task: &Task<'k, 'd, '_>, answer: &mut Answer) {
+    fn answer(&self, task: &Task<'k, 'd, '_>, memo: &mut Memo<'k, 'd>, answer: &mut Answer) {
+        let mut buffer = [0; 18];
         let (text, resolved) = match task {
             Task::Missed(why) => {
                 answer.complain(why);
@@ -256,7 +270,7 @@ impl<'k, 'd> Asked<'_, 'k, 'd> {
             }
             Task::Nowhere { text, at } => {
                 answer.complain(&format!("{text}: in no text of the images given"));
-                (text, Resolved::nowhere(*at))
+                (*text, Resolved::nowhere(*at))
             }
             Task::Located {
                 text,
@@ -265,8 +279,10 @@ impl<'k, 'd> Asked<'_, 'k, 'd> {
             } => {
                 let lines = !self.args.no_lines;
                 let pc = self.pc(located.link);
-                let mut resolved = symbolize::resolve(*located, pc, self.caller, lines);
+                let mut resolved = resolve_next(*located, pc, self.caller, lines, memo);
                 resolved.attribution.notes.extend_from_slice(notes);
+                let usual = resolved.pc.unwrap_or_default();
+                let text = text.unwrap_or_else(|| Address(usual.0).text(&mut buffer));
                 (text, resolved)
             }
         };

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use gimli::{DebugInfoOffset, Section as _, UnitSectionOffset};
 
 use super::{Dwarf, Sections, Span, unit};
+use crate::table::Table;
 
 /// Questions answered by passing over a list before it is sorted.
 const FEW: u32 = 16;
@@ -24,7 +25,7 @@ pub(super) struct Ranges {
     /// Start, end, number in `units`; as they were found.
     found: Vec<(u64, u64, u32)>,
     /// The same sorted, once it is worth while.
-    sorted: OnceLock<Vec<(u64, u64, u32)>>,
+    sorted: OnceLock<Sorted>,
     asked: AtomicU32,
 }
 
@@ -70,23 +71,39 @@ impl Ranges {
         if self.sorted.get().is_none() && few() {
             return self.found.iter().filter(holds).max().map(|r| r.2);
         }
-        let sorted = self.sorted();
-        let next = sorted.partition_point(|r| r.0 <= at);
-        sorted[..next]
-            .iter()
-            .rev()
-            .take(MAX_BACK)
-            .find(holds)
-            .map(|r| r.2)
+        let sorted = self.sorted.get_or_init(|| Sorted::new(self.found.clone()));
+        let before = &sorted.ranges[..sorted.upto(at)];
+        let before = before.iter().rev().take(MAX_BACK);
+        before.copied().find(|r| holds(&r)).map(|r| r.2)
+    }
+}
+
+/// Ranges by their starts.
+struct Sorted {
+    ranges: Vec<(u64, u64, u32)>,
+    /// Their starts, when these lie within 4 GiB.
+    starts: Option<Table<'static>>,
+}
+
+impl Sorted {
+    fn new(mut ranges: Vec<(u64, u64, u32)>) -> Self {
+        // Mostly sorted runs.
+        ranges.sort();
+        let base = ranges.first().map_or(0, |r| r.0);
+        let key = |r: &(u64, u64, u32)| u32::try_from(r.0 - base).ok();
+        let keys: Option<Vec<u32>> = ranges.iter().map(key).collect();
+        Sorted {
+            starts: keys.and_then(|keys| Table::new(base, keys)),
+            ranges,
+        }
     }
 
-    fn sorted(&self) -> &[(u64, u64, u32)] {
-        self.sorted.get_or_init(|| {
-            let mut sorted = self.found.clone();
-            // Mostly sorted runs.
-            sorted.sort();
-            sorted
-        })
+    /// How many do not begin behind `at`.
+    fn upto(&self, at: u64) -> usize {
+        match &self.starts {
+            Some(starts) => starts.find(at).map_or(0, |row| row + 1),
+            None => self.ranges.partition_point(|r| r.0 <= at),
+        }
     }
 }
 

@@ -5,9 +5,10 @@
 //! a kernel's unit is a third faster for it.
 
 use gimli::constants as c;
-use gimli::{Abbreviation, DwForm, DwTag, Encoding, Unit};
+use gimli::{Abbreviation, DwAt, DwForm, DwTag, Encoding, Format, Unit};
 
 use super::Slice;
+use super::entry::matters;
 use crate::bytes::{u32_at, u64_at, uint_at};
 
 /// In place of a number of bytes: it varies.
@@ -17,7 +18,6 @@ const MAX_CODES: usize = 1 << 16;
 
 /// The shape of entries with one abbreviation: attributes of fixed size, perhaps a block (the location of a
 /// variable, the frame base of a function), and more of fixed size.
-#[derive(Clone, Copy)]
 pub(super) struct Layout {
     pub tag: DwTag,
     pub has_children: bool,
@@ -34,13 +34,31 @@ pub(super) struct Layout {
     low: u32,
     len: u32,
     len_width: u8,
+    /// Of a function or inlined call: what matters of it, when all of that stands before the block.
+    pub fields: Option<Box<[Field]>>,
 }
+
+/// An attribute whose place is known.
+#[derive(Clone, Copy)]
+pub(super) struct Field {
+    pub name: DwAt,
+    pub form: DwForm,
+    /// Bytes from the first attribute.
+    pub at: u32,
+    /// Its value, if that stands in the abbreviation.
+    pub constant: Option<i64>,
+}
+
+/// Number of a [`Layout`].
+#[derive(Clone, Copy)]
+pub(super) struct Shape(usize);
 
 /// The entries of a unit as bytes, and the shapes met so far.
 pub(super) struct Entries<'u, 'd> {
     unit: &'u Unit<Slice<'d>>,
     /// The unit from its header on: positions are unit offsets.
     bytes: &'d [u8],
+    /// By code; the first is of a code that is not remembered.
     layouts: Vec<Option<Layout>>,
 }
 
@@ -49,7 +67,7 @@ pub(super) enum Head {
     /// Ends the children of an entry.
     Null { next: usize },
     /// An entry whose attributes begin at `attributes`.
-    Entry { layout: Layout, attributes: usize },
+    Entry { shape: Shape, attributes: usize },
 }
 
 impl<'u, 'd> Entries<'u, 'd> {
@@ -58,12 +76,43 @@ impl<'u, 'd> Entries<'u, 'd> {
         Entries {
             unit,
             bytes,
-            layouts: Vec::new(),
+            layouts: vec![None],
         }
     }
 
+    /// The unit from its header on.
+    pub fn bytes(&self) -> &'d [u8] {
+        self.bytes
+    }
+
+    /// The shape of an entry just met.
+    #[inline(always)]
+    pub fn layout(&self, shape: Shape) -> &Layout {
+        const NOTHING: &Layout = &Layout::NOTHING;
+        self.layouts[shape.0].as_ref().unwrap_or(NOTHING)
+    }
+
     /// The entry at unit offset `at`; `None` at the end, and where no entry can be.
+    #[inline(always)]
     pub fn head(&mut self, at: usize) -> Option<Head> {
+        let (mut code, mut attributes) = (usize::from(*self.bytes.get(at)?), at + 1);
+        if code == 0 {
+            return Some(Head::Null { next: attributes });
+        }
+        if code >= 0x80 {
+            code = code & 0x7f | usize::from(*self.bytes.get(attributes)?) << 7;
+            attributes += 1;
+        }
+        // A longer code is above all that this can be mistaken for.
+        if code < 1 << 14 && code > 0 && matches!(self.layouts.get(code), Some(Some(_))) {
+            let shape = Shape(code);
+            return Some(Head::Entry { shape, attributes });
+        }
+        self.first_head(at)
+    }
+
+    #[inline(never)]
+    fn first_head(&mut self, at: usize) -> Option<Head> {
         let (mut code, mut attributes) = (0u64, at);
         for shift in (0..63).step_by(7) {
             let byte = *self.bytes.get(attributes)?;
@@ -76,27 +125,24 @@ impl<'u, 'd> Entries<'u, 'd> {
         if code == 0 {
             return Some(Head::Null { next: attributes });
         }
-        let index = usize::try_from(code).ok()?;
-        if let Some(Some(layout)) = self.layouts.get(index) {
-            let layout = *layout;
-            return Some(Head::Entry { layout, attributes });
+        let index = usize::try_from(code).ok().filter(|c| *c < MAX_CODES);
+        let shape = Shape(index.unwrap_or(0));
+        if self.layouts.len() <= shape.0 {
+            self.layouts.resize_with(shape.0 + 1, || None);
         }
-        let abbreviation = self.unit.abbreviations.get(code)?;
-        let layout = Layout::of(abbreviation, self.unit.encoding());
-        if index < MAX_CODES {
-            if self.layouts.len() <= index {
-                self.layouts.resize(index + 1, None);
-            }
-            self.layouts[index] = Some(layout);
+        if shape.0 == 0 || self.layouts[shape.0].is_none() {
+            let abbreviation = self.unit.abbreviations.get(code)?;
+            self.layouts[shape.0] = Some(Layout::of(abbreviation, self.unit.encoding()));
         }
-        Some(Head::Entry { layout, attributes })
+        Some(Head::Entry { shape, attributes })
     }
 
     /// Where the sibling of an entry stands, if the shape tells.
-    pub fn sibling(&self, layout: Layout, attributes: usize) -> Option<usize> {
+    pub fn sibling(&self, shape: Shape, attributes: usize) -> Option<usize> {
+        let layout = self.layout(shape);
         let place = match layout.sibling {
             [VARIES, VARIES] => return None,
-            [VARIES, behind] => self.behind_block(layout, attributes)? + behind as usize,
+            [VARIES, behind] => self.behind_block(shape, attributes)? + behind as usize,
             [before, _] => attributes + before as usize,
         };
         let at = u32_at(self.bytes, place)? as usize;
@@ -105,16 +151,18 @@ impl<'u, 'd> Entries<'u, 'd> {
     }
 
     /// Where the attributes of an entry end, if the shape tells.
-    pub fn end(&self, layout: Layout, attributes: usize) -> Option<usize> {
+    pub fn end(&self, shape: Shape, attributes: usize) -> Option<usize> {
+        let layout = self.layout(shape);
         if layout.varies {
             return None;
         }
-        let behind = self.behind_block(layout, attributes)?;
+        let behind = self.behind_block(shape, attributes)?;
         Some(behind + layout.sizes[1] as usize)
     }
 
     /// The addresses (start and end) of an entry whose code is in one piece, if the shape tells.
-    pub fn extent(&self, layout: Layout, attributes: usize) -> Option<(u64, u64)> {
+    pub fn extent(&self, shape: Shape, attributes: usize) -> Option<(u64, u64)> {
+        let layout = self.layout(shape);
         if layout.low == VARIES || layout.len == VARIES {
             return None;
         }
@@ -127,7 +175,8 @@ impl<'u, 'd> Entries<'u, 'd> {
         Some((start, start.saturating_add(len)))
     }
 
-    fn behind_block(&self, layout: Layout, attributes: usize) -> Option<usize> {
+    fn behind_block(&self, shape: Shape, attributes: usize) -> Option<usize> {
+        let layout = self.layout(shape);
         let at = attributes + layout.sizes[0] as usize;
         if !layout.block {
             return Some(at);
@@ -138,19 +187,33 @@ impl<'u, 'd> Entries<'u, 'd> {
 }
 
 impl Layout {
+    const NOTHING: Layout = Layout {
+        tag: DwTag(0),
+        has_children: false,
+        codeless: true,
+        sizes: [0; 2],
+        block: false,
+        varies: true,
+        sibling: [VARIES; 2],
+        low: VARIES,
+        len: VARIES,
+        len_width: 0,
+        fields: None,
+    };
+
     fn of(abbreviation: &Abbreviation, encoding: Encoding) -> Self {
         let mut layout = Layout {
             tag: abbreviation.tag(),
             has_children: abbreviation.has_children(),
-            codeless: true,
-            sizes: [0; 2],
-            block: false,
             varies: false,
-            sibling: [VARIES; 2],
-            low: VARIES,
-            len: VARIES,
-            len_width: 0,
+            ..Layout::NOTHING
         };
+        let called = matches!(
+            layout.tag,
+            c::DW_TAG_subprogram | c::DW_TAG_inlined_subroutine
+        );
+        let usual = encoding.format == Format::Dwarf32 && encoding.address_size == 8;
+        let mut fields = (called && usual).then(Vec::new);
         for spec in abbreviation.attributes() {
             let part = usize::from(layout.block);
             let at = layout.sizes[part];
@@ -182,6 +245,19 @@ impl Layout {
                 (c::DW_AT_sibling, c::DW_FORM_ref4) if !layout.varies => layout.sibling[part] = at,
                 _ => {}
             }
+            if matters(spec.name()) && spec.name() != c::DW_AT_sibling {
+                let field = Field {
+                    name: spec.name(),
+                    form: spec.form(),
+                    at,
+                    constant: spec.implicit_const_value(),
+                };
+                let known = part == 0 && !layout.varies && readable(field);
+                fields = fields.filter(|_| known);
+                if let Some(fields) = &mut fields {
+                    fields.push(field);
+                }
+            }
             match (spec.form(), width(spec.form(), encoding)) {
                 (_, Some(width)) => layout.sizes[part] = at.saturating_add(width),
                 (c::DW_FORM_exprloc | c::DW_FORM_block | c::DW_FORM_block1, _) if part == 0 => {
@@ -198,7 +274,28 @@ impl Layout {
         if abbreviation.attributes().iter().any(ranges) {
             layout.low = VARIES;
         }
+        layout.fields = fields.map(Into::into);
         layout
+    }
+}
+
+/// Whether [`super::entry`] reads such a field from its bytes.
+fn readable(field: Field) -> bool {
+    match field.name {
+        c::DW_AT_low_pc => field.form == c::DW_FORM_addr,
+        c::DW_AT_ranges => field.form == c::DW_FORM_sec_offset,
+        c::DW_AT_name | c::DW_AT_linkage_name | c::DW_AT_MIPS_linkage_name => {
+            matches!(field.form, c::DW_FORM_strp | c::DW_FORM_line_strp)
+        }
+        c::DW_AT_abstract_origin | c::DW_AT_specification => field.form == c::DW_FORM_ref4,
+        _ => matches!(
+            field.form,
+            c::DW_FORM_data1
+                | c::DW_FORM_data2
+                | c::DW_FORM_data4
+                | c::DW_FORM_data8
+                | c::DW_FORM_implicit_const
+        ),
     }
 }
 

@@ -4,6 +4,7 @@
 //! belongs to. Units that it does not name (clang writes none) are found by one pass over the unit headers,
 //! done when the first address is in no range listed.
 
+mod entry;
 mod find;
 mod layout;
 mod rows;
@@ -72,15 +73,15 @@ impl<'d> Dwarf<'d> {
         }))
     }
 
-    /// Whether `.debug_aranges` names a unit for `at`.
-    pub fn listed(&self, at: u64) -> bool {
-        self.listed.find(at).is_some()
+    /// The unit that `.debug_aranges` names for link address `at`.
+    pub fn listed(&self, at: u64) -> Option<UnitId> {
+        self.listed.find(at).map(UnitId)
     }
 
     /// The unit that has the code at link address `at`.
     pub fn unit_at(&self, at: u64) -> Option<UnitId> {
-        if let Some(unit) = self.listed.find(at) {
-            return Some(UnitId(unit));
+        if let Some(unit) = self.listed(at) {
+            return Some(unit);
         }
         let unit = self.unlisted().find(at)?;
         Some(UnitId(self.listed.units.len() as u32 + unit))

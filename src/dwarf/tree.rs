@@ -1,10 +1,12 @@
 //! Functions of a unit and the calls inlined into them.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use gimli::constants as c;
 use gimli::{AttributeValue, DebugInfoOffset, UnitOffset, UnitSectionOffset};
 
+use super::entry::{Entry, matters, names_or_call, places};
 use super::layout::Head;
 use super::unit::Opened;
 use super::{Dwarf, NONE, Sections, Slice};
@@ -51,22 +53,6 @@ pub(super) struct Calls<'d> {
     pub spans: Vec<Span>,
 }
 
-/// An entry's attributes, as far as they matter here.
-#[derive(Default)]
-struct Entry<'d> {
-    low: Option<AttributeValue<Slice<'d>>>,
-    high: Option<AttributeValue<Slice<'d>>>,
-    ranges: Option<AttributeValue<Slice<'d>>>,
-    name: Option<AttributeValue<Slice<'d>>>,
-    linkage_name: Option<AttributeValue<Slice<'d>>>,
-    origin: Option<AttributeValue<Slice<'d>>>,
-    /// Unit offset.
-    sibling: Option<usize>,
-    file: Option<u64>,
-    line: u64,
-    column: u64,
-}
-
 /// A function or inlined call whose children are being read.
 struct Around {
     depth: isize,
@@ -89,8 +75,8 @@ pub(super) fn read<'d>(
     let mut spans = Vec::new();
     let mut budget = unit.len().max(MIN_RANGES);
     while let Some(head) = entries.head(at) {
-        let (layout, attributes) = match head {
-            Head::Entry { layout, attributes } => (layout, attributes),
+        let (shape, attributes) = match head {
+            Head::Entry { shape, attributes } => (shape, attributes),
             Head::Null { next } => {
                 at = next;
                 depth -= 1;
@@ -100,33 +86,32 @@ pub(super) fn read<'d>(
         while around.last().is_some_and(|a| a.depth >= depth) {
             around.pop();
         }
-        let tag = layout.tag;
+        let layout = entries.layout(shape);
+        let (tag, has_children) = (layout.tag, layout.has_children);
         let mut skip = None;
         let passed = if unit.flat && tag == c::DW_TAG_subprogram {
             let outside = |w: &[u64]| {
-                let extent = entries.extent(layout, attributes);
+                let extent = entries.extent(shape, attributes);
                 extent.is_some_and(|e| !holds_any(w, e))
             };
             // Abstract functions hold no code, and others not what is asked for.
             (layout.codeless || wanted.is_some_and(outside))
-                .then(|| entries.end(layout, attributes))
+                .then(|| entries.end(shape, attributes))
                 .flatten()
         } else {
             None
         };
         if let Some(end) = passed {
             at = end;
-            skip = entries.sibling(layout, attributes);
+            skip = entries.sibling(shape, attributes);
         } else if tag == c::DW_TAG_subprogram || tag == c::DW_TAG_inlined_subroutine {
             let parent = around.last().filter(|_| tag != c::DW_TAG_subprogram);
             // An inlined call outside of every function read belongs to one that is not asked for.
             let orphan = tag == c::DW_TAG_inlined_subroutine && parent.is_none();
-            let first = if wanted.is_some() && parent.is_none() {
-                places
-            } else {
-                matters
+            let (entry, next) = match Entry::planned(&entries, shape, attributes) {
+                Some(read) => read,
+                None => Entry::read(unit, at, matters)?,
             };
-            let (mut entry, next) = Entry::read(unit, at, first)?;
             spans.clear();
             if !orphan {
                 entry.ranges(dwarf, unit, &mut budget, &mut spans)?;
@@ -139,9 +124,6 @@ pub(super) fn read<'d>(
                 // Abstract functions hold no code, except for functions defined inside of them.
                 skip = entry.sibling.filter(|_| unit.flat || !spans.is_empty());
             } else {
-                if wanted.is_some() && parent.is_none() {
-                    (entry, _) = Entry::read(unit, at, matters)?;
-                }
                 let level = parent.map_or(0, |p| p.level + 1);
                 let call = found.calls.len() as u32;
                 found.calls.push(Call {
@@ -157,24 +139,24 @@ pub(super) fn read<'d>(
                     depth: level,
                     call,
                 }));
-                if layout.has_children {
+                if has_children {
                     around.push(Around { depth, call, level });
                 }
             }
             at = next;
-        } else if layout.has_children && unit.passes_over(tag) {
-            skip = entries.sibling(layout, attributes);
+        } else if has_children && unit.passes_over(tag) {
+            skip = entries.sibling(shape, attributes);
             if skip.is_none() {
                 let (entry, next) = Entry::read(unit, at, |name| name == c::DW_AT_sibling)?;
                 (skip, at) = (entry.sibling, next);
             }
         } else {
-            at = match entries.end(layout, attributes) {
+            at = match entries.end(shape, attributes) {
                 Some(end) => end,
                 None => Entry::read(unit, at, |_| false)?.1,
             };
         }
-        if layout.has_children {
+        if has_children {
             match skip.filter(|to| *to > attributes) {
                 Some(to) => at = to,
                 None => depth += 1,
@@ -205,118 +187,28 @@ fn small(n: u64) -> u32 {
     u32::try_from(n).unwrap_or(0)
 }
 
-impl<'d> Entry<'d> {
-    /// Reads the attributes that `wanted` takes of the entry at unit offset `at`, and says where they end.
-    fn read(
-        unit: &Opened<'_, 'd>,
-        at: usize,
-        wanted: impl Fn(gimli::DwAt) -> bool,
-    ) -> gimli::Result<(Self, usize)> {
-        let mut raw = unit.unit.entries_raw(Some(UnitOffset(at)))?;
-        let mut entry = Entry::default();
-        let Some(abbreviation) = raw.read_abbreviation()? else {
-            return Ok((entry, raw.next_offset().0));
-        };
-        // Attributes of no use here are skipped in runs.
-        let mut rest = abbreviation.attributes();
-        while let Some(next) = rest.iter().position(|s| wanted(s.name())) {
-            raw.skip_attributes(&rest[..next])?;
-            let value = raw.read_attribute(rest[next])?.value();
-            match rest[next].name() {
-                c::DW_AT_low_pc => entry.low = Some(value),
-                c::DW_AT_high_pc => entry.high = Some(value),
-                c::DW_AT_ranges => entry.ranges = Some(value),
-                c::DW_AT_name => entry.name = Some(value),
-                c::DW_AT_linkage_name | c::DW_AT_MIPS_linkage_name => {
-                    entry.linkage_name = Some(value);
-                }
-                c::DW_AT_abstract_origin | c::DW_AT_specification => entry.origin = Some(value),
-                c::DW_AT_sibling => {
-                    if let AttributeValue::UnitRef(UnitOffset(offset)) = value {
-                        entry.sibling = Some(offset);
-                    }
-                }
-                c::DW_AT_call_file => {
-                    entry.file = match value {
-                        AttributeValue::FileIndex(n) => Some(n),
-                        other => other.udata_value(),
-                    };
-                }
-                c::DW_AT_call_line => entry.line = value.udata_value().unwrap_or(0),
-                c::DW_AT_call_column => entry.column = value.udata_value().unwrap_or(0),
-                _ => {}
-            }
-            rest = &rest[next + 1..];
-        }
-        raw.skip_attributes(rest)?;
-        Ok((entry, raw.next_offset().0))
-    }
-
-    /// Adds the entry's address ranges that lie in text to `spans`.
-    fn ranges(
-        &self,
-        dwarf: &Dwarf<'d>,
-        unit: &Opened<'_, 'd>,
-        budget: &mut usize,
-        spans: &mut Vec<(u64, u64)>,
-    ) -> gimli::Result<()> {
-        let mut add = |start: u64, end: u64| {
-            if start < end && dwarf.in_text(start) {
-                spans.push((start, end));
-            }
-        };
-        let sections = unit.sections();
-        if let Some(value) = self.ranges {
-            if let Some(mut ranges) = sections.attr_ranges(&unit.unit, value)? {
-                while let Some(range) = ranges.next()? {
-                    *budget = budget
-                        .checked_sub(1)
-                        .ok_or(gimli::Error::TooManyIterations)?;
-                    add(range.begin, range.end);
-                }
-            }
-        } else if let (Some(low), Some(high)) = (self.low, self.high)
-            && let Some(start) = sections.attr_address(&unit.unit, low)?
-        {
-            match sections.attr_address(&unit.unit, high)? {
-                Some(end) => add(start, end),
-                None => add(start, start.saturating_add(high.udata_value().unwrap_or(0))),
-            }
-        }
-        Ok(())
-    }
-}
-
-/// What says where an entry's code is, and where the next entry.
-fn places(name: gimli::DwAt) -> bool {
-    matches!(
-        name,
-        c::DW_AT_low_pc | c::DW_AT_high_pc | c::DW_AT_ranges | c::DW_AT_sibling
-    )
-}
-
-fn matters(name: gimli::DwAt) -> bool {
-    places(name) || names_or_call(name)
-}
-
-fn names_or_call(name: gimli::DwAt) -> bool {
-    matches!(
-        name,
-        c::DW_AT_name
-            | c::DW_AT_linkage_name
-            | c::DW_AT_MIPS_linkage_name
-            | c::DW_AT_abstract_origin
-            | c::DW_AT_specification
-            | c::DW_AT_call_file
-            | c::DW_AT_call_line
-            | c::DW_AT_call_column
-    )
-}
-
 /// Names of functions, by the place of the entry that has them.
 #[derive(Default)]
 struct Names<'d> {
-    known: HashMap<(bool, usize), Option<&'d str>>,
+    known: HashMap<(bool, usize), Option<&'d str>, BuildHasherDefault<Spread>>,
+}
+
+/// A hasher for offsets, which nobody gains from choosing: at worst the names of one unit are slow to find.
+#[derive(Default)]
+struct Spread(u64);
+
+impl Hasher for Spread {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|b| self.write_usize((*b).into()));
+    }
+
+    fn write_usize(&mut self, n: usize) {
+        self.0 = (self.0.rotate_left(5) ^ n as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0.rotate_left(26)
+    }
 }
 
 impl<'d> Names<'d> {

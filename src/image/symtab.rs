@@ -258,14 +258,13 @@ impl<'d> SymTab<'d> {
         }
     }
 
-    /// The symbols at `offset` bytes from the base.
-    fn at_offset(&self, offset: u32) -> Range<usize> {
-        let below = |address: Option<u64>| {
-            let row = address.and_then(|a| self.starts.find(a));
-            row.map_or(0, |row| row + 1)
-        };
-        let address = self.base.checked_add(offset.into());
-        below(address.and_then(|a| a.checked_sub(1)))..below(address)
+    /// The symbols that begin where symbol `i` does.
+    fn aliases(&self, i: usize) -> Range<usize> {
+        let offset = self.offset(i);
+        let same = |i: &usize| self.offset(*i) == offset;
+        let before = (0..i).rev().take_while(same).count();
+        let behind = (i + 1..self.len()).take_while(same).count();
+        i - before..i + 1 + behind
     }
 
     /// Symbol `i` in address order; a label without a name if the source does not have it.
@@ -326,7 +325,7 @@ impl<'d> SymTab<'d> {
     /// The symbol `id` of this table.
     pub fn get(&self, id: SymbolId) -> Symbol<'d> {
         let s = self.packed(id.0 as usize);
-        let next = self.at_offset(s.offset).end;
+        let next = self.aliases(id.0 as usize).end;
         let next = (next < self.len()).then(|| u64::from(self.offset(next)));
         let addr = self.base.wrapping_add(u64::from(s.offset));
         let region = self
@@ -362,8 +361,7 @@ impl<'d> SymTab<'d> {
     /// What others print for `at`: the last symbol not above it.
     pub fn nearest(&self, at: LinkAddr) -> Option<SymbolId> {
         let row = self.starts.find(at.0)?;
-        let same = self.at_offset(self.offset(row));
-        Some(self.preferred(same, |_| true))
+        Some(self.preferred(self.aliases(row), |_| true))
     }
 
     /// The first byte of the function that `at` lies in the padding before.
@@ -387,14 +385,14 @@ impl<'d> SymTab<'d> {
             let s = self.packed(row);
             let inside = offset.checked_sub(s.offset).is_some_and(|o| o < s.size);
             if is_function(&s) && inside {
-                return Some(self.largest(s.offset));
+                return Some(self.largest(row));
             }
         }
         None
     }
 
     /// Where the first symbol behind `at` begins.
-    fn next_start(&self, at: LinkAddr) -> Option<LinkAddr> {
+    pub fn next_start(&self, at: LinkAddr) -> Option<LinkAddr> {
         let next = self.starts.find(at.0).map_or(0, |row| row + 1);
         self.starts.address(next).map(LinkAddr)
     }
@@ -406,9 +404,12 @@ impl<'d> SymTab<'d> {
         }
     }
 
-    /// Of the functions that begin at `offset` the largest, FUNC before NOTYPE, then the kernel's choice.
-    fn largest(&self, offset: u32) -> SymbolId {
-        let same = self.at_offset(offset);
+    /// Of the functions that begin where symbol `i` does the largest, FUNC before NOTYPE, then the kernel's choice.
+    fn largest(&self, i: usize) -> SymbolId {
+        let same = self.aliases(i);
+        if same.len() == 1 {
+            return SymbolId(i as u32);
+        }
         let rank = |s: &Packed| (s.size, s.kind != STT_NOTYPE);
         let functions = same.clone().map(|i| self.packed(i)).filter(is_function);
         let best = functions.map(|s| rank(&s)).max();

@@ -47,12 +47,20 @@ impl<'d> Units<'d> {
 
     /// See [`super::Lines::listed`].
     pub fn listed(&self, at: u64) -> bool {
-        self.dwarf.listed(at)
+        self.dwarf.listed(at).is_some()
     }
 
     /// The place at `at`, and the unit that knows its names.
     pub fn place(&self, at: u64) -> Option<(&UnitLines<'d>, Place)> {
-        let id = self.dwarf.unit_at(at)?;
+        Some(self.place_in(self.dwarf.unit_at(at)?, at))
+    }
+
+    /// The same, if `.debug_aranges` names the unit.
+    pub fn listed_place(&self, at: u64) -> Option<(&UnitLines<'d>, Place)> {
+        Some(self.place_in(self.dwarf.listed(at)?, at))
+    }
+
+    fn place_in(&self, id: UnitId, at: u64) -> (&UnitLines<'d>, Place) {
         let slot = self.slot(id);
         let unit = slot.whole.get().unwrap_or_else(|| {
             let part = slot.part.get_or_init(|| self.read(id, Some(&[at])).into());
@@ -62,16 +70,19 @@ impl<'d> Units<'d> {
                 slot.whole.get_or_init(|| self.read(id, None).into())
             }
         });
-        Some((unit, unit.place(at)))
+        (unit, unit.place(at))
     }
 
     /// See [`super::Lines::prepare`].
     pub fn prepare(&self, addresses: &[LinkAddr], whole: bool) {
-        let mut asked: Vec<(UnitId, u64)> = addresses
-            .iter()
-            .filter_map(|at| Some((self.dwarf.unit_at(at.0)?, at.0)))
+        let mut sorted: Vec<u64> = addresses.iter().map(|at| at.0).collect();
+        sorted.sort_unstable();
+        let mut asked: Vec<(UnitId, u64)> = sorted
+            .into_iter()
+            .filter_map(|at| Some((self.dwarf.unit_at(at)?, at)))
             .collect();
-        asked.sort_unstable();
+        // Each unit's in one or two runs by now.
+        asked.sort_by_key(|(unit, _)| *unit);
         let groups: Vec<&[(UnitId, u64)]> = asked.chunk_by(|a, b| a.0 == b.0).collect();
         parallel::each(&groups, |group| {
             let id = group[0].0;

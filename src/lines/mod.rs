@@ -113,6 +113,18 @@ impl<'d> Lines<'d> {
         }
     }
 
+    /// [`Lines::at`], if it is known at once which unit `at` is of.
+    pub fn at_once(&self, at: LinkAddr) -> Option<Chain<'_>> {
+        let (names, place) = match &self.0 {
+            Source::Dwarf(units) => {
+                let (unit, place) = units.listed_place(at.0)?;
+                (Names::Unit(unit), place)
+            }
+            Source::Index(packed) => (Names::Index(packed), packed.place(at.0)),
+        };
+        Some(Chain { names, place })
+    }
+
     /// The calls that `at` lies in, innermost first; the last is the physical function. Empty when the debug
     /// information has nothing there.
     pub fn at(&self, at: LinkAddr) -> Chain<'_> {

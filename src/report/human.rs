@@ -10,6 +10,9 @@ const LISTED: usize = 8;
 /// Faulting instructions of one function listed before "and N more".
 const PLACES: usize = 3;
 
+/// As wide as a label.
+const LABEL: &str = "             ";
+
 /// Styles as escape sequences; all empty for plain text.
 #[derive(Clone, Copy, Default)]
 pub struct Style {
@@ -65,12 +68,8 @@ pub fn frame(f: &Frame<'_>, style: Style, out: &mut String) {
     }
     out.push('\n');
     let mut row = |label: &str, parts: &[&str]| {
-        add(out, &["    ", style.label, label]);
-        out.extend(std::iter::repeat_n(
-            ' ',
-            13usize.saturating_sub(label.len()),
-        ));
-        add(out, &[style.reset, " "]);
+        let blank = LABEL.get(label.len()..).unwrap_or_default();
+        add(out, &["    ", style.label, label, blank, style.reset, " "]);
         add(out, parts);
         out.push('\n');
     };
@@ -97,11 +96,13 @@ pub fn frame(f: &Frame<'_>, style: Style, out: &mut String) {
         let landing = fixup.landing.text(&mut buffer);
         row("landing", &[landing, ", ", &goes(&fixup.resumes)]);
     }
+    let mut digits = [0; 10];
     for i in &f.inlines {
         let function = i.function.unwrap_or("??");
         match (i.file, i.line) {
             (Some(file), Some(line)) => {
-                row("", &[function, " at ", file, ":", &line.to_string()]);
+                let line = decimal(line, &mut digits);
+                row("", &[function, " at ", file, ":", line]);
             }
             (Some(file), None) => row("", &[function, " at ", file]),
             _ => row("", &[function]),
@@ -109,6 +110,18 @@ pub fn frame(f: &Frame<'_>, style: Style, out: &mut String) {
     }
     for note in f.notes {
         row("note", &[note]);
+    }
+}
+
+fn decimal(mut n: u32, buffer: &mut [u8; 10]) -> &str {
+    let mut at = buffer.len();
+    loop {
+        at -= 1;
+        buffer[at] = b'0' + (n % 10) as u8;
+        n /= 10;
+        if n == 0 {
+            return str::from_utf8(&buffer[at..]).unwrap_or_default();
+        }
     }
 }
 
