@@ -434,7 +434,7 @@ fn each_crate_is_named_in_one_place_only() {
         ("object", "image/elf.rs image/symtab/gather.rs"),
         (
             "use gimli",
-            "cfi.rs dwarf/find.rs dwarf/layout.rs dwarf/mod.rs dwarf/rows.rs dwarf/split.rs dwarf/tree.rs dwarf/unit.rs",
+            "cfi.rs dwarf/entry.rs dwarf/find.rs dwarf/layout.rs dwarf/mod.rs dwarf/rows.rs dwarf/split.rs dwarf/tree.rs dwarf/unit.rs",
         ),
         ("rustc_demangle", "demangle.rs"),
         ("iced_x86", "insn.rs"),
