@@ -1,5 +1,7 @@
 //! Bounds-checked little-endian reading; the only place of the crate that assembles integers from bytes.
 
+use std::ffi::CStr;
+
 macro_rules! read {
     ($($(#[$doc:meta])* $name:ident: $ty:ty;)*) => {$(
         $(#[$doc])*
@@ -41,8 +43,9 @@ pub fn uint_at(data: &[u8], at: usize, width: usize) -> Option<u32> {
 
 /// The NUL-terminated string at byte `at`, without its NUL; `None` when it is not terminated.
 pub fn cstr_at(data: &[u8], at: usize) -> Option<&[u8]> {
-    let tail = data.get(at..)?;
-    Some(&tail[..memchr::memchr(0, tail)?])
+    // Not by the memchr crate: asking the processor what it can do takes longer than all of a short lookup.
+    let text = CStr::from_bytes_until_nul(data.get(at..)?).ok()?;
+    Some(text.to_bytes())
 }
 
 /// Writes the low bytes of `value` at byte `at`; `None` when they do not fit.

@@ -318,7 +318,18 @@ impl<'d> Stream<'d> {
     }
 
     /// The next number; `None` at the end and where none of 64 bits stands.
+    #[inline]
     pub fn varint(&mut self) -> Option<u64> {
+        match self.0 {
+            [short @ ..0x80, rest @ ..] => {
+                self.0 = rest;
+                Some((*short).into())
+            }
+            _ => self.long_varint(),
+        }
+    }
+
+    fn long_varint(&mut self) -> Option<u64> {
         let mut value = 0u64;
         for shift in (0..64).step_by(7) {
             let (byte, rest) = self.0.split_first()?;

@@ -28,7 +28,7 @@ impl StringPool {
     /// that would begin behind 4 GiB is taken for the empty one.
     pub fn add(&mut self, text: &str) -> u32 {
         let bytes = text.as_bytes();
-        let bytes = match memchr::memchr(0, bytes) {
+        let bytes = match bytes.iter().position(|b| *b == 0) {
             Some(end) => &bytes[..end],
             None => bytes,
         };

@@ -3,7 +3,7 @@
 
 /// `foo` of `foo.cold` (GCC 8 and later) and `foo.cold.N`.
 pub fn cold_base(name: &str) -> Option<&str> {
-    let dot = memchr::memchr(b'.', name.as_bytes())?;
+    let dot = name.find('.')?;
     let (base, rest) = name.split_at(dot + name[dot..].find(".cold")?);
     let rest = rest.strip_prefix(".cold")?;
     let number = rest.strip_prefix('.').unwrap_or(rest);
@@ -14,7 +14,7 @@ pub fn cold_base(name: &str) -> Option<&str> {
 
 /// `foo` of `foo.isra.0`, `foo.constprop.0`, `foo.part.0` and their combinations.
 pub fn clone_base(name: &str) -> Option<&str> {
-    let dot = memchr::memchr(b'.', name.as_bytes())?;
+    let dot = name.find('.')?;
     let cut = [".isra.", ".constprop.", ".part."]
         .iter()
         .filter_map(|s| Some(dot + name[dot..].find(s)?))
