@@ -8,6 +8,8 @@
 #   N=51 VMLINUX=FILE ADDRESSES='0x... 0x...' benches/compare.sh single
 #   N=3 COUNTS='1 30' FILES=DIR PEER=PROGRAM FIXTRACE=PROGRAM benches/compare.sh plain index
 #
+#   PEERS='blazesym addr2line-rs' benches/compare.sh plain      only these beside fixtrace
+#
 # Index files are made below FILES and used again, if it is given. PEER is built by
 # `cargo build --release --manifest-path benches/peers/Cargo.toml`; see there what it stands for.
 # Needs python3. Uses eu-addr2line, addr2line, llvm-symbolizer, llvm-gsymutil, blazecli and valgrind where they
@@ -43,6 +45,9 @@ stem=$files/$(basename "$vmlinux")
 # The programs to compare, as pairs of a name and a command; the first is the one that others are held against.
 pairs=()
 add() {
+  if [[ -n ${PEERS:-} && $1 != fixtrace* && " $PEERS " != *" $1 "* ]]; then
+    return
+  fi
   if command -v "${2%% *}" >/dev/null; then
     pairs+=("$1" "$2")
   else

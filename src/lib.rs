@@ -68,6 +68,7 @@ pub mod kernel;
 pub mod lines;
 pub mod oops;
 pub mod orc;
+mod order;
 pub mod parallel;
 pub mod query;
 pub mod regs;

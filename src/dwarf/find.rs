@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use gimli::{DebugInfoOffset, Section as _, UnitSectionOffset};
 
 use super::{Dwarf, Sections, Span, unit};
+use crate::order::by_offset;
 use crate::table::Table;
 
 /// Questions answered by passing over a list before it is sorted.
-const FEW: u32 = 16;
+const FEW: u32 = 6;
 
 /// Overlapping ranges looked back over.
 const MAX_BACK: usize = 64;
@@ -64,14 +65,19 @@ impl Ranges {
         })
     }
 
-    /// The unit of the range that begins last among those that hold `at`.
+    /// The unit of the range that begins last among those that hold `at`; of several, the last found.
     pub fn find(&self, at: u64) -> Option<u32> {
         let holds = |r: &&(u64, u64, u32)| r.0 <= at && at < r.1;
         let few = || self.asked.fetch_add(1, Ordering::Relaxed) < FEW;
         if self.sorted.get().is_none() && few() {
-            return self.found.iter().filter(holds).max().map(|r| r.2);
+            return self
+                .found
+                .iter()
+                .filter(holds)
+                .max_by_key(|r| r.0)
+                .map(|r| r.2);
         }
-        let sorted = self.sorted.get_or_init(|| Sorted::new(self.found.clone()));
+        let sorted = self.sorted.get_or_init(|| Sorted::new(&self.found));
         let before = &sorted.ranges[..sorted.upto(at)];
         let before = before.iter().rev().take(MAX_BACK);
         before.copied().find(|r| holds(&r)).map(|r| r.2)
@@ -86,15 +92,20 @@ struct Sorted {
 }
 
 impl Sorted {
-    fn new(mut ranges: Vec<(u64, u64, u32)>) -> Self {
-        // Mostly sorted runs.
-        ranges.sort();
-        let base = ranges.first().map_or(0, |r| r.0);
+    fn new(found: &[(u64, u64, u32)]) -> Self {
+        let base = found.iter().map(|r| r.0).min().unwrap_or(0);
         let key = |r: &(u64, u64, u32)| u32::try_from(r.0 - base).ok();
-        let keys: Option<Vec<u32>> = ranges.iter().map(key).collect();
+        let keys: Option<Vec<u32>> = found.iter().map(key).collect();
+        let Some(keys) = keys else {
+            let mut ranges = found.to_vec();
+            ranges.sort_by_key(|r| r.0);
+            let starts = None;
+            return Sorted { ranges, starts };
+        };
+        let order = by_offset(keys.into_iter().zip(0..).collect());
         Sorted {
-            starts: keys.and_then(|keys| Table::new(base, keys)),
-            ranges,
+            ranges: order.iter().map(|(_, i)| found[*i as usize]).collect(),
+            starts: Table::new(base, order.into_iter().map(|(key, _)| key).collect()),
         }
     }
 

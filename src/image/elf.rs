@@ -123,6 +123,29 @@ pub enum SymbolList<'d> {
 }
 
 impl SymbolList<'_> {
+    /// Numbers of the symbols whose names stand at one of `offsets` (sorted).
+    pub fn named(&self, offsets: &[u32]) -> Vec<u32> {
+        fn search<S: object::read::elf::Sym<Endian = LE>>(
+            symbols: &[S],
+            offsets: &[u32],
+        ) -> Vec<u32> {
+            // Most are told by six bits.
+            let ends = offsets.iter().fold(0u64, |bits, o| bits | 1 << (o % 64));
+            let mut found = Vec::new();
+            for (number, s) in symbols.iter().enumerate() {
+                let name = s.st_name(LE);
+                if ends >> (name % 64) & 1 == 1 && offsets.binary_search(&name).is_ok() {
+                    found.push(number as u32);
+                }
+            }
+            found
+        }
+        match self {
+            SymbolList::E32(symbols) => search(symbols, offsets),
+            SymbolList::E64(symbols) => search(symbols, offsets),
+        }
+    }
+
     /// Symbol `number`.
     pub fn get(&self, number: u32) -> Option<RawSymbol> {
         match self {

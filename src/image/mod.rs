@@ -12,7 +12,6 @@ pub mod layout;
 pub mod locate;
 pub mod names;
 pub mod note;
-mod order;
 pub mod peek;
 mod reloc;
 mod section;

@@ -15,16 +15,17 @@ mod parts;
 use std::cmp::Ordering;
 use std::ops::Range;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use super::Section;
 use super::columns::{Columns, INVALID};
 use super::elf::{Elf, SymbolList};
 use super::layout::INIT;
 use super::names::{cold_base, is_mark, padded};
-use super::order::by_offset;
 use crate::addr::{Address, LinkAddr};
 use crate::bytes::cstr_at;
 use crate::error::Finding;
+use crate::order::by_offset;
 use crate::table::Table;
 pub use cursor::Cursor;
 use gather::{Gather, Reach};
@@ -49,6 +50,10 @@ pub enum SymbolSource {
     Text,
 }
 
+/// Names searched for one by one before a table of all is made: that takes 15 times as long as a search.
+const FEW_NAMES: u32 = 16;
+/// Symbols of one source file looked at for a parent; behind the last file of 6.12 stand 40,000 made by objtool.
+const MAX_BESIDE: u32 = 1 << 16;
 /// Bits of an offset inside a page of [`SymTab::reach`].
 const PAGE: u32 = 12;
 /// Symbols looked at for the function around an address. One symbol with a lying size makes every gap behind it
@@ -131,8 +136,9 @@ pub struct SymTab<'d> {
     offsets: OnceLock<Vec<u32>>,
     /// Per page of text, where the last function that begins in it or before ends, bytes from the base.
     reach: Vec<u32>,
-    /// (hash of the name, symbol), sorted.
+    /// (hash of the name, symbol), sorted; made once many have been asked for.
     names: OnceLock<Vec<(u32, u32)>>,
+    asked: AtomicU32,
 }
 
 impl<'d> SymTab<'d> {
@@ -232,6 +238,7 @@ impl<'d> SymTab<'d> {
             offsets: OnceLock::new(),
             reach,
             names: OnceLock::new(),
+            asked: AtomicU32::new(0),
         }
     }
 
@@ -440,14 +447,70 @@ impl<'d> SymTab<'d> {
 
     /// Every symbol called `name`, in address order.
     pub fn named(&self, name: &str) -> impl Iterator<Item = SymbolId> + '_ {
-        let listed = match &self.raw {
+        let found = match &self.raw {
             Raw::Columns(columns) => columns.named(name, self.strings),
-            _ => Vec::new(),
-        };
-        let index = self.names.get_or_init(|| {
-            if matches!(self.raw, Raw::Columns(_)) {
-                return Vec::new();
+            // Offsets outside the strings stand for names that are not there.
+            Raw::Elf(list)
+                if !name.is_empty()
+                    && name != INVALID
+                    && self.names.get().is_none()
+                    && self.asked.fetch_add(1, Relaxed) < FEW_NAMES =>
+            {
+                self.search(list, name)
             }
+            _ => self.look_up(name),
+        };
+        found.into_iter().map(SymbolId)
+    }
+
+    /// Goes through all strings, then all symbols.
+    fn search(&self, list: &SymbolList<'_>, name: &str) -> Vec<u32> {
+        let is_name = |at: &usize| name_at(self.strings, *at as u32).len() == name.len();
+        // A name may be the end of another.
+        let at: Vec<u32> = memchr::memmem::find_iter(self.strings, name.as_bytes())
+            .filter(is_name)
+            .map(|at| at as u32)
+            .collect();
+        let numbers = list.named(&at);
+        let mut found: Vec<u32> = numbers
+            .iter()
+            .filter_map(|n| self.row_of(list, *n))
+            .collect();
+        found.sort_unstable();
+        found
+    }
+
+    /// The row of symbol `number` of the file, if it is one of code.
+    fn row_of(&self, list: &SymbolList<'_>, number: u32) -> Option<u32> {
+        let is = |i: &usize| self.order[*i].1 == number;
+        let near = self.starts.find(list.get(number)?.value);
+        let row = near.and_then(|row| self.aliases(row).find(is));
+        // In a module a symbol's value is no address.
+        row.or_else(|| (0..self.order.len()).find(is))
+            .map(|i| i as u32)
+    }
+
+    /// Symbols called `name` among those that stand around the local symbol `id`, of the same source file.
+    fn beside(&self, id: SymbolId, name: &str) -> impl Iterator<Item = SymbolId> {
+        let mut found = Vec::new();
+        if let (Raw::Elf(list), Some(file)) = (&self.raw, self.file(id)) {
+            let first = file.checked_sub(1).map_or(0, |before| self.files[before]);
+            let end = self.files.get(file).copied();
+            let end = end.unwrap_or(first.saturating_add(MAX_BESIDE));
+            for number in first..end.min(first.saturating_add(MAX_BESIDE)) {
+                let Some(s) = list.get(number) else { break };
+                if s.bind == STB_LOCAL && name_at(self.strings, s.name) == name.as_bytes() {
+                    found.extend(self.row_of(list, number));
+                }
+            }
+        }
+        found.sort_unstable();
+        found.into_iter().map(SymbolId)
+    }
+
+    /// Asks a table of all names, which is made first.
+    fn look_up(&self, name: &str) -> Vec<u32> {
+        let index = self.names.get_or_init(|| {
             let hash = |i: usize| (fnv(self.name_of(&self.packed(i))), i as u32);
             let mut names: Vec<_> = (0..self.order.len()).map(hash).collect();
             names.sort_unstable();
@@ -455,11 +518,10 @@ impl<'d> SymTab<'d> {
         });
         let wanted = fnv(name.as_bytes());
         let from = index.partition_point(|(h, _)| *h < wanted);
-        let name = name.to_owned();
-        let same = index[from..].iter().take_while(move |(h, _)| *h == wanted);
-        same.map(|(_, i)| SymbolId(*i))
-            .filter(move |id| self.name(*id) == name)
-            .chain(listed.into_iter().map(SymbolId))
+        let same = index[from..].iter().take_while(|(h, _)| *h == wanted);
+        same.map(|(_, i)| *i)
+            .filter(|i| self.name(SymbolId(*i)) == name)
+            .collect()
     }
 
     /// Which source file's local symbol `id` is; `None` for a global one.
@@ -478,10 +540,11 @@ impl<'d> SymTab<'d> {
             return Parent::NotCold;
         };
         let file = self.file(id);
-        let mut found: Vec<SymbolId> = self
-            .named(base)
-            .filter(|p| is_function(&self.packed(p.0 as usize)))
-            .collect();
+        let function = |p: &SymbolId| is_function(&self.packed(p.0 as usize));
+        let mut found: Vec<SymbolId> = self.beside(id, base).filter(function).collect();
+        if found.is_empty() {
+            found = self.named(base).filter(function).collect();
+        }
         if found.len() > 1 && file.is_some() {
             let here: Vec<_> = found
                 .iter()

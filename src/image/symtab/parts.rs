@@ -31,6 +31,7 @@ impl<'d> SymTab<'d> {
             offsets: OnceLock::new(),
             reach: Vec::new(),
             names: OnceLock::new(),
+            asked: Default::default(),
         }
     }
 

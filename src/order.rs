@@ -1,8 +1,8 @@
-//! Sorting by a radix, for symbols.
+//! Sorting by a radix, for tables of some 10,000 addresses.
 
 /// Pairs in order of their first parts, equal ones in the order given. A radix sort: comparing 100,000 symbols
 /// takes longer than everything else that a single lookup does.
-pub(super) fn by_offset(mut order: Vec<(u32, u32)>) -> Vec<(u32, u32)> {
+pub(crate) fn by_offset(mut order: Vec<(u32, u32)>) -> Vec<(u32, u32)> {
     const BITS: u32 = 13;
     let top = order.iter().map(|(offset, _)| *offset).max().unwrap_or(0);
     let mut next = vec![(0, 0); order.len()];
