@@ -183,10 +183,11 @@ index() {
     measure memory "$input"
     # The peers tell what they spend on the lookups alone.
     pairs=()
-    for suffix in gsym symcache; do
-      if [ -e "$stem.$suffix" ]; then
-        add "$suffix" "$peer $suffix --time $stem.$suffix"
-        add "$suffix unprinted" "$peer $suffix --time --no-print $stem.$suffix"
+    for kind in fixtrace:fxi gsym:gsym symcache:symcache; do
+      local name=${kind%:*} file=$stem.${kind#*:}
+      if [ -e "$file" ]; then
+        add "$name" "$peer $name --time $file"
+        add "$name unprinted" "$peer $name --time --no-print $file"
       fi
     done
     measure inside "$(rounds "$count")" "$input"

@@ -1,5 +1,6 @@
 //! Sharing independent work among the processors.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Fewer items than this are not worth a thread.
@@ -7,8 +8,9 @@ const FEW: usize = 16;
 
 /// Calls `f` with every item, on as many threads as there are processors.
 pub fn each<T: Sync>(items: &[T], f: impl Fn(&T) + Sync) {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    if items.len() < FEW || threads == 1 {
+    // Asking for the number of processors takes longer than a short lookup: several files are read for it.
+    let threads = if items.len() < FEW { 1 } else { processors() };
+    if threads == 1 {
         return items.iter().for_each(f);
     }
     let next = AtomicUsize::new(0);
@@ -25,9 +27,14 @@ pub fn each<T: Sync>(items: &[T], f: impl Fn(&T) + Sync) {
     });
 }
 
+fn processors() -> usize {
+    static COUNT: OnceLock<usize> = OnceLock::new();
+    *COUNT.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
+}
+
 /// `f` of every item, in their order, on as many threads as there are processors.
 pub fn map<T: Sync, U: Send + Sync>(items: &[T], f: impl Fn(&T) -> U + Sync) -> Vec<U> {
-    let slots: Vec<(&T, std::sync::OnceLock<U>)> = items
+    let slots: Vec<(&T, OnceLock<U>)> = items
         .iter()
         .map(|item| (item, Default::default()))
         .collect();

@@ -306,6 +306,38 @@ fn an_index_of_a_real_kernel_says_the_same() {
     }
 }
 
+/// How much of the mapped file `path` this process has touched, bytes. The system maps 64 KiB at a time, of files
+/// on a disk up to 2 MiB.
+#[cfg(target_os = "linux")]
+fn touched(path: &Path) -> u64 {
+    let maps = std::fs::read_to_string("/proc/self/smaps").expect("smaps");
+    let name = path.to_str().expect("path");
+    let mut own = maps.lines().skip_while(|l| !l.ends_with(name));
+    let rss = own.find_map(|l| l.strip_prefix("Rss:")).expect("a mapping");
+    let kilobytes = rss.trim().trim_end_matches(" kB").parse::<u64>();
+    kilobytes.expect("a number") * 1024
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+#[ignore = "needs the real kernels"]
+fn opening_an_index_touches_less_than_a_megabyte_of_it() {
+    let path = PathBuf::from(format!("/dev/shm/fixtrace-{}.fxi", std::process::id()));
+    let storage = Storage::new();
+    let image = common::kernels::vmlinux("6.12", &storage);
+    let bytes = index::write(&image, &Options::default()).expect("an index");
+    std::fs::write(&path, &bytes).expect("written");
+    let storage = Storage::new();
+    let index = index::open(&path, &storage).expect("an index");
+    let opened = touched(&path);
+    std::fs::remove_file(&path).expect("removed");
+    assert!(bytes.len() > 15_000_000, "{}", bytes.len());
+    assert!(opened < 1 << 20, "{opened} of {}", bytes.len());
+    let lines = index.lines().expect("lines").expect("lines");
+    assert!(lines.at(LinkAddr(0xffff_ffff_8143_0990)).count() > 0);
+    println!("opening touched {opened} bytes");
+}
+
 #[test]
 #[ignore = "needs the real kernels"]
 fn an_index_of_a_real_kernel_knows_the_calls_that_tell_owners_apart() {
