@@ -11,7 +11,7 @@
 //!
 //! | layer | modules | rule |
 //! |---|---|---|
-//! | L0 vocabulary | [`addr`], [`bytes`], [`error`], [`regs`], [`table`], [`column`], [`strings`], [`parallel`], [`demangle`] | std and one crate each |
+//! | L0 vocabulary | [`addr`], [`bytes`], [`error`], [`regs`], [`table`], [`column`](mod@column), [`strings`], [`parallel`], [`demangle`] | std and one crate each |
 //! | L1 formats | [`image`], [`orc`], [`extable`], [`rule`], [`cfi`], [`insn`], [`btf`], [`dwarf`], [`lines`], [`calls`] | bytes to tables; no runtime address |
 //! | L2 world | [`tables`], [`index`], [`kernel`] | images with their tables, out of files or an index, at runtime addresses |
 //! | L3 engine | [`attribute`](mod@attribute), [`query`], [`symbolize`] | pure: no files, clock, environment, printing |
