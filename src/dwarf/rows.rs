@@ -100,13 +100,11 @@ fn run(
     let code = header.raw_program_buf();
     let mut code = Stream::new(code.slice());
     let encoding = header.line_encoding();
-    let (base, range) = (
-        i64::from(encoding.line_base),
-        u64::from(encoding.line_range),
-    );
+    let range = u64::from(encoding.line_range);
     let length = u64::from(encoding.minimum_instruction_length);
     let operations = u64::from(encoding.maximum_operations_per_instruction).max(1);
     let opcode_base = header.opcode_base();
+    let specials = specials(encoding.line_base, encoding.line_range, opcode_base);
     let start = State {
         row: START,
         op_index: 0,
@@ -124,11 +122,10 @@ fn run(
     };
     while let Some(opcode) = code.byte() {
         if opcode >= opcode_base {
-            let adjusted = u64::from(opcode - opcode_base);
             // A range of 0 makes every special opcode malformed.
-            advance(&mut state, adjusted.checked_div(range)?);
-            let line = base + (adjusted % range).cast_signed();
-            state.row.line = state.row.line.wrapping_add_signed(line as i32);
+            let (by, line) = specials.as_ref()?[usize::from(opcode)];
+            advance(&mut state, by.into());
+            state.row.line = state.row.line.wrapping_add_signed(line.into());
             table.push(state.row);
             continue;
         }
@@ -181,6 +178,20 @@ fn run(
         }
     }
     Some(())
+}
+
+/// What each special opcode adds to the operation index and to the line, so that no row takes a division.
+fn specials(base: i8, range: u8, opcode_base: u8) -> Option<[(u16, i16); 256]> {
+    let mut all = [(0, 0); 256];
+    let (mut by, mut line) = (0u16, 0u8);
+    for special in &mut all[opcode_base.into()..] {
+        *special = (by, i16::from(base) + i16::from(line));
+        line = line.saturating_add(1);
+        if line >= range {
+            (by, line) = (by + 1, 0);
+        }
+    }
+    (range > 0).then_some(all)
 }
 
 impl Table<'_> {
