@@ -216,7 +216,7 @@ impl GroupWriter {
     /// Adds a column of the least width that holds all `numbers`.
     pub fn column(&mut self, numbers: &[u32]) -> &mut Self {
         let top = numbers.iter().fold(0, |a, b| a | b);
-        let width = (4 - top.leading_zeros() as usize / 8).max(1);
+        let width = width(top);
         let mut bytes = Vec::with_capacity(numbers.len() * width);
         for n in numbers {
             bytes.extend(&n.to_le_bytes()[..width]);
@@ -257,6 +257,11 @@ impl GroupWriter {
         }
         Some(out)
     }
+}
+
+/// Bytes that `number` takes, at least one.
+pub fn width(number: u32) -> usize {
+    (4 - number.leading_zeros() as usize / 8).max(1)
 }
 
 /// Appends `value` as a varint.
@@ -362,6 +367,11 @@ impl<'d> Stream<'d> {
     pub fn count(&mut self) -> Option<usize> {
         let count = usize::try_from(self.varint()?).ok()?;
         (count <= self.0.len()).then_some(count)
+    }
+
+    /// What has not been read.
+    pub fn rest(&self) -> &'d [u8] {
+        self.0
     }
 
     /// Whether all was read.

@@ -50,14 +50,12 @@ impl<'k, 'd> Around<'k, 'd> {
         let section_end = section.addr?.offset(section.size.cast_signed());
         let symbols = image.symbols();
         let nearest = symbols.nearest(at).map(|id| (id, symbols.get(id)));
-        let covering = symbols.function(at);
-        // No symbol begins in between, so the answers change where one begins or the function ends.
-        let next = symbols.next_start(at).unwrap_or(section_end);
-        let end = covering.map_or(next, |id| symbols.range(id).1);
+        let (covering, upto) = symbols.function_upto(at);
         Some(Around {
             image,
             from: at,
-            upto: next.min(end).min(section_end),
+            // The nearest symbol changes where one begins, too.
+            upto: upto.min(section_end),
             plain: plain(image, &nearest, covering),
             nearest,
             covering,

@@ -6,7 +6,6 @@ use gimli::{AttributeValue, DebugLineStrOffset, DebugStrOffset, RawRangeListsOff
 use super::layout::{Entries, Field, Shape};
 use super::unit::Opened;
 use super::{Dwarf, Slice};
-use crate::bytes::{u32_at, u64_at, uint_at};
 
 /// An entry's attributes, as far as they matter here.
 #[derive(Default)]
@@ -46,15 +45,7 @@ impl<'d> Entry<'d> {
 
     #[inline]
     fn take(&mut self, field: &Field, bytes: &[u8], attributes: usize) -> Option<()> {
-        let at = attributes + field.at as usize;
-        let number = || match field.form {
-            c::DW_FORM_implicit_const => field.constant.and_then(|v| u64::try_from(v).ok()),
-            c::DW_FORM_data1 => uint_at(bytes, at, 1).map(u64::from),
-            c::DW_FORM_data2 => uint_at(bytes, at, 2).map(u64::from),
-            c::DW_FORM_data8 | c::DW_FORM_addr => u64_at(bytes, at),
-            // Offsets in the 32-bit format, too: wider ones are not planned for.
-            _ => u32_at(bytes, at).map(u64::from),
-        };
+        let number = || field.number(bytes, attributes);
         let offset = || usize::try_from(number()?).ok();
         let text = || {
             Some(match field.form {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use gimli::{DebugInfoOffset, Section as _, UnitSectionOffset};
 
 use super::{Dwarf, Sections, Span, unit};
-use crate::order::by_offset;
+use crate::order::by_address;
 use crate::table::Table;
 
 /// Questions answered by passing over a list before it is sorted.
@@ -93,20 +93,12 @@ struct Sorted {
 
 impl Sorted {
     fn new(found: &[(u64, u64, u32)]) -> Self {
-        let base = found.iter().map(|r| r.0).min().unwrap_or(0);
+        let ranges = by_address(found, |r| r.0);
+        let base = ranges.first().map_or(0, |r| r.0);
         let key = |r: &(u64, u64, u32)| u32::try_from(r.0 - base).ok();
-        let keys: Option<Vec<u32>> = found.iter().map(key).collect();
-        let Some(keys) = keys else {
-            let mut ranges = found.to_vec();
-            ranges.sort_by_key(|r| r.0);
-            let starts = None;
-            return Sorted { ranges, starts };
-        };
-        let order = by_offset(keys.into_iter().zip(0..).collect());
-        Sorted {
-            ranges: order.iter().map(|(_, i)| found[*i as usize]).collect(),
-            starts: Table::new(base, order.into_iter().map(|(key, _)| key).collect()),
-        }
+        let keys: Option<Vec<u32>> = ranges.iter().map(key).collect();
+        let starts = keys.and_then(|keys| Table::new(base, keys));
+        Sorted { ranges, starts }
     }
 
     /// How many do not begin behind `at`.

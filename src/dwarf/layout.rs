@@ -10,6 +10,7 @@ use gimli::{Abbreviation, DwAt, DwForm, DwTag, Encoding, Format, Unit};
 use super::Slice;
 use super::entry::matters;
 use crate::bytes::{u32_at, u64_at, uint_at};
+use crate::column::Stream;
 
 /// In place of a number of bytes: it varies.
 const VARIES: u32 = u32::MAX;
@@ -30,10 +31,6 @@ pub(super) struct Layout {
     varies: bool,
     /// Where a sibling's offset of four bytes stands: bytes from the first attribute, or from the end of the block.
     sibling: [u32; 2],
-    /// Bytes from the first attribute to an address of eight bytes, and to the length of the code there.
-    low: u32,
-    len: u32,
-    len_width: u8,
     /// Of a function or inlined call: what matters of it, when all of that stands before the block.
     pub fields: Option<Box<[Field]>>,
 }
@@ -44,9 +41,24 @@ pub(super) struct Field {
     pub name: DwAt,
     pub form: DwForm,
     /// Bytes from the first attribute.
-    pub at: u32,
+    at: u32,
     /// Its value, if that stands in the abbreviation.
-    pub constant: Option<i64>,
+    constant: Option<i64>,
+}
+
+impl Field {
+    /// Its value, or the offset it is, in the entry whose attributes begin at `attributes`.
+    pub fn number(&self, bytes: &[u8], attributes: usize) -> Option<u64> {
+        let at = attributes + self.at as usize;
+        match self.form {
+            c::DW_FORM_implicit_const => u64::try_from(self.constant?).ok(),
+            c::DW_FORM_data1 => uint_at(bytes, at, 1).map(u64::from),
+            c::DW_FORM_data2 => uint_at(bytes, at, 2).map(u64::from),
+            c::DW_FORM_data8 | c::DW_FORM_addr => u64_at(bytes, at),
+            // Offsets in the 32-bit format, too: wider ones are not planned for.
+            _ => u32_at(bytes, at).map(u64::from),
+        }
+    }
 }
 
 /// Number of a [`Layout`].
@@ -113,15 +125,9 @@ impl<'u, 'd> Entries<'u, 'd> {
 
     #[inline(never)]
     fn first_head(&mut self, at: usize) -> Option<Head> {
-        let (mut code, mut attributes) = (0u64, at);
-        for shift in (0..63).step_by(7) {
-            let byte = *self.bytes.get(attributes)?;
-            attributes += 1;
-            code |= u64::from(byte & 0x7f) << shift;
-            if byte & 0x80 == 0 {
-                break;
-            }
-        }
+        let mut stream = Stream::new(self.bytes.get(at..)?);
+        let code = stream.varint()?;
+        let attributes = self.bytes.len() - stream.rest().len();
         if code == 0 {
             return Some(Head::Null { next: attributes });
         }
@@ -162,17 +168,17 @@ impl<'u, 'd> Entries<'u, 'd> {
 
     /// The addresses (start and end) of an entry whose code is in one piece, if the shape tells.
     pub fn extent(&self, shape: Shape, attributes: usize) -> Option<(u64, u64)> {
-        let layout = self.layout(shape);
-        if layout.low == VARIES || layout.len == VARIES {
-            return None;
+        let fields = self.layout(shape).fields.as_deref()?;
+        let (mut start, mut len) = (None, None);
+        for field in fields {
+            match field.name {
+                c::DW_AT_low_pc => start = field.number(self.bytes, attributes),
+                c::DW_AT_high_pc => len = field.number(self.bytes, attributes),
+                c::DW_AT_ranges => return None,
+                _ => {}
+            }
         }
-        let start = u64_at(self.bytes, attributes + layout.low as usize)?;
-        let at = attributes + layout.len as usize;
-        let len = match layout.len_width {
-            8 => u64_at(self.bytes, at)?,
-            width => uint_at(self.bytes, at, width.into())?.into(),
-        };
-        Some((start, start.saturating_add(len)))
+        Some((start?, start?.saturating_add(len?)))
     }
 
     fn behind_block(&self, shape: Shape, attributes: usize) -> Option<usize> {
@@ -195,9 +201,6 @@ impl Layout {
         block: false,
         varies: true,
         sibling: [VARIES; 2],
-        low: VARIES,
-        len: VARIES,
-        len_width: 0,
         fields: None,
     };
 
@@ -218,30 +221,9 @@ impl Layout {
             let part = usize::from(layout.block);
             let at = layout.sizes[part];
             match (spec.name(), spec.form()) {
-                (c::DW_AT_low_pc | c::DW_AT_high_pc | c::DW_AT_ranges, _) if layout.varies => {
-                    layout.codeless = false;
+                (c::DW_AT_low_pc | c::DW_AT_high_pc | c::DW_AT_ranges, _) => {
+                    layout.codeless = false
                 }
-                (c::DW_AT_low_pc, form) => {
-                    layout.codeless = false;
-                    if part == 0 && form == c::DW_FORM_addr && encoding.address_size == 8 {
-                        layout.low = at;
-                    }
-                }
-                (c::DW_AT_high_pc, form) => {
-                    layout.codeless = false;
-                    let data = [
-                        c::DW_FORM_data1,
-                        c::DW_FORM_data2,
-                        c::DW_FORM_data4,
-                        c::DW_FORM_data8,
-                    ];
-                    if part == 0
-                        && let Some(log) = data.iter().position(|d| *d == form)
-                    {
-                        (layout.len, layout.len_width) = (at, 1 << log);
-                    }
-                }
-                (c::DW_AT_ranges, _) => layout.codeless = false,
                 (c::DW_AT_sibling, c::DW_FORM_ref4) if !layout.varies => layout.sibling[part] = at,
                 _ => {}
             }
@@ -269,10 +251,6 @@ impl Layout {
                 // What follows stands nobody knows where.
                 layout.sizes[part] = 0;
             }
-        }
-        let ranges = |s: &gimli::AttributeSpecification| s.name() == c::DW_AT_ranges;
-        if abbreviation.attributes().iter().any(ranges) {
-            layout.low = VARIES;
         }
         layout.fields = fields.map(Into::into);
         layout

@@ -212,10 +212,7 @@ pub(super) fn read<'d>(
     let split = own.split(dwarf);
     let calls = tree::read(dwarf, split.as_ref().unwrap_or(&own), wanted)?;
     let keep = |start: u64, end: u64| {
-        let asked = wanted.is_none_or(|w| {
-            let next = w.partition_point(|a| *a < start);
-            w.get(next).is_some_and(|a| *a < end)
-        });
+        let asked = wanted.is_none_or(|w| tree::holds_any(w, (start, end)));
         asked && dwarf.in_text(start)
     };
     let part = wanted.map(|addresses| part(&calls.spans, addresses));

@@ -14,7 +14,7 @@ use crate::addr::{Address, LinkAddr};
 use crate::error::Finding;
 use crate::image::Image;
 use crate::image::names;
-use crate::image::symtab::{Cursor, Parent, SymbolId};
+use crate::image::symtab::{Cursor, SymbolId};
 use crate::table::Table;
 
 /// Instructions walked in one image at most; 5.10 has under 2,000.
@@ -185,7 +185,8 @@ impl FixupMap {
                 .iter()
                 .filter_map(|i| rows[*i as usize].owner)
                 .collect();
-            owners.extend(owners.clone().into_iter().flat_map(|o| parents(image, o)));
+            let parents = |o: &SymbolId| image.symbols().cold_parent(*o).all();
+            owners.extend(owners.clone().iter().flat_map(parents));
             let walk = walk::walk(
                 image,
                 landing,
@@ -408,15 +409,6 @@ fn classify(
         landing,
         owner,
         block: None,
-    }
-}
-
-/// The functions that `id` was split from, if it is a cold part.
-fn parents(image: &Image<'_>, id: SymbolId) -> Vec<SymbolId> {
-    match image.symbols().cold_parent(id) {
-        Parent::One(parent) => vec![parent],
-        Parent::Many(all) => all,
-        Parent::NotCold | Parent::Missing => Vec::new(),
     }
 }
 

@@ -8,7 +8,7 @@ use super::{Image, Section};
 use crate::addr::{Address, LinkAddr};
 use crate::bytes::i32_at;
 use crate::error::Finding;
-use crate::order::by_offset;
+use crate::order::by_address;
 
 /// Entry sizes in bytes, and where `instrlen` stands in each (`replacementlen` follows it).
 const LAYOUTS: [(usize, usize); 3] = [(12, 10), (13, 10), (14, 12)];
@@ -61,12 +61,7 @@ impl Alternatives {
             .max();
         match best {
             Some((share, size, at)) if share >= 900 => {
-                let mut sites: Vec<_> = read(section, size, at).collect();
-                sort(&mut sites);
-                Alternatives {
-                    sites,
-                    findings: Vec::new(),
-                }
+                Self::from_sites(&read(section, size, at).collect::<Vec<_>>())
             }
             _ => {
                 let what = format!(
@@ -81,11 +76,10 @@ impl Alternatives {
         }
     }
 
-    /// Those of an index.
-    pub(super) fn from_sites(mut sites: Vec<Alternative>) -> Self {
-        sort(&mut sites);
+    /// From `sites`; those of one site stay in their order, in which the kernel applies them.
+    pub(super) fn from_sites(sites: &[Alternative]) -> Self {
         Alternatives {
-            sites,
+            sites: by_address(sites, |a| a.site.0),
             findings: Vec::new(),
         }
     }
@@ -123,19 +117,6 @@ impl Alternatives {
             .filter(|a| at.since(a.site).is_some_and(|o| o < u64::from(a.len)))
             .last();
         found.map(|a| self.at(a.site)).unwrap_or_default()
-    }
-}
-
-/// By site; those of one site in the order of the file, in which the kernel applies them.
-fn sort(sites: &mut Vec<Alternative>) {
-    let base = sites.iter().map(|a| a.site.0).min().unwrap_or(0);
-    let key = |a: &Alternative| u32::try_from(a.site.0 - base).ok();
-    match sites.iter().map(key).collect::<Option<Vec<u32>>>() {
-        Some(keys) => {
-            let order = by_offset(keys.into_iter().zip(0..).collect());
-            *sites = order.iter().map(|(_, i)| sites[*i as usize]).collect();
-        }
-        None => sites.sort_by_key(|a| a.site),
     }
 }
 

@@ -160,7 +160,8 @@ impl<'d> Stored<'d> {
                 replacement_len: sites_len(at_lens.get(row)?)?,
             })
         };
-        Alternatives::from_sites((0..sites.len()).map_while(row).collect())
+        let all: Vec<Alternative> = (0..sites.len()).map_while(row).collect();
+        Alternatives::from_sites(&all)
     }
 
     /// Packs `all` (sorted by site); those more than 4 GiB from `base` are left out.

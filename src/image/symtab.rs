@@ -384,9 +384,19 @@ impl<'d> SymTab<'d> {
     }
 
     /// Where the first symbol behind `at` begins.
-    pub fn next_start(&self, at: LinkAddr) -> Option<LinkAddr> {
+    fn next_start(&self, at: LinkAddr) -> Option<LinkAddr> {
         let next = self.starts.find(at.0).map_or(0, |row| row + 1);
         self.starts.address(next).map(LinkAddr)
+    }
+
+    /// [`SymTab::function`] of `at`, and the first address behind `at` for which it may be another.
+    pub fn function_upto(&self, at: LinkAddr) -> (Option<SymbolId>, LinkAddr) {
+        let function = self.function(at);
+        // No symbol begins in between, so what covers an address there covers `at`, too; and the answer goes on
+        // until it ends.
+        let next = self.next_start(at).unwrap_or(LinkAddr(u64::MAX));
+        let upto = function.map_or(next, |id| self.range(id).1.min(next));
+        (function, upto)
     }
 
     fn reach(&self, page: usize) -> Option<u32> {

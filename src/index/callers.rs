@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::select::Selection;
 use crate::addr::{Address, LinkAddr};
 use crate::bytes::i32_at;
-use crate::image::symtab::{Parent, SymbolId};
+use crate::image::symtab::SymbolId;
 use crate::insn::{self, CallBefore, Flow};
 use crate::tables::Tables;
 
@@ -67,11 +67,11 @@ fn owners(tables: &Tables<'_>, keep: &Selection) -> BTreeSet<SymbolId> {
     }
     let mut all = BTreeSet::new();
     for id in owners {
-        match symbols.cold_parent(id) {
-            Parent::NotCold | Parent::Missing => all.extend([id]),
-            Parent::One(parent) => all.extend([parent]),
-            Parent::Many(parents) => all.extend(parents),
+        let parents = symbols.cold_parent(id).all();
+        if parents.is_empty() {
+            all.insert(id);
         }
+        all.extend(parents);
     }
     all
 }
@@ -168,16 +168,10 @@ impl Search<'_, '_> {
             .is_some_and(|name| name != "__fentry__" && !insn::is_trampoline(name))
     }
 
-    /// Decodes `[start, end)` as long as the budget lasts.
-    fn sweep(&mut self, start: LinkAddr, end: LinkAddr) -> Vec<(LinkAddr, insn::Insn)> {
-        let len = end.since(start).unwrap_or(0);
-        match self.left.checked_sub(len) {
-            Some(left) => {
-                self.left = left;
-                insn::sweep(self.tables, start, end).collect()
-            }
-            None => Vec::new(),
-        }
+    /// Takes the bytes from `start` to `end` off the budget, if it lasts.
+    fn afford(&mut self, start: LinkAddr, end: LinkAddr) -> Option<()> {
+        self.left = self.left.checked_sub(end.since(start).unwrap_or(0))?;
+        Some(())
     }
 
     /// `owners`, and the functions that come to them by few tail calls.
@@ -235,7 +229,10 @@ impl Search<'_, '_> {
     fn jumps_into(&mut self, id: SymbolId, targets: &BTreeSet<SymbolId>) -> bool {
         let symbols = self.tables.symbols();
         let (start, end) = symbols.range(id);
-        self.sweep(start, end).iter().any(|(_, i)| match i.flow {
+        if self.afford(start, end).is_none() {
+            return false;
+        }
+        insn::sweep(self.tables, start, end).any(|(_, i)| match i.flow {
             Flow::Jump(t) | Flow::Branch(t) => {
                 !(start..end).contains(&t)
                     && symbols.function(t).is_some_and(|f| targets.contains(&f))
@@ -277,10 +274,9 @@ impl Search<'_, '_> {
         let mut found = Vec::new();
         for (id, mut returns) in returns {
             let (start, end) = symbols.range(id);
-            let Some(left) = self.left.checked_sub(end.since(start).unwrap_or(0)) else {
+            if self.afford(start, end).is_none() {
                 break;
-            };
-            self.left = left;
+            }
             returns.sort_unstable();
             returns.dedup();
             for (ret, call) in returns

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::callers::{self, Callers};
-use super::select::{Selection, merge};
+use super::select::{Selection, inside, merge};
 use crate::addr::{Address, LinkAddr};
 use crate::image::altinstr::Alternative;
 use crate::image::symtab::{Parent, SymbolId};
@@ -65,14 +65,9 @@ pub(super) fn gather<'d>(
     let stubs = tables.text_sections().filter(|s| s.name == ".altinstr_aux");
     let stubs = stubs.filter_map(|s| Some((s.addr?, s.addr?.offset(s.size as i64))));
     ranges.extend(stubs.filter(|(start, _)| keep.holds(*start)));
-    let ranges = merge(ranges);
-    let inside = |at: LinkAddr| {
-        let next = ranges.partition_point(|(start, _)| *start <= at);
-        next.checked_sub(1).is_some_and(|i| at < ranges[i].1)
-    };
-    let all = tables.alternatives().sites();
-    let alternatives: Vec<Alternative> = all.iter().filter(|a| inside(a.site)).copied().collect();
-    let mut ranges = ranges;
+    let mut ranges = merge(ranges);
+    let all = tables.alternatives().sites().iter().copied();
+    let alternatives: Vec<Alternative> = all.filter(|a| inside(&ranges, a.site)).collect();
     ranges.extend(alternatives.iter().map(|a| {
         let end = a.replacement.offset(i64::from(a.replacement_len));
         (a.replacement, end)

@@ -7,7 +7,7 @@ use super::select::{Selection, merge};
 use crate::addr::{Address, LinkAddr};
 use crate::extable::walk::Exit;
 use crate::image::names::{clone_base, cold_base, padded};
-use crate::image::symtab::{Parent, SymbolId};
+use crate::image::symtab::SymbolId;
 use crate::tables::Tables;
 
 /// Rows of everything that belongs to some functions.
@@ -58,7 +58,7 @@ impl Wanted {
         let cold: Vec<(SymbolId, Vec<SymbolId>)> = symbols
             .iter()
             .filter(|(_, s)| cold_base(s.name).is_some())
-            .map(|(id, _)| (id, parents(tables, id)))
+            .map(|(id, _)| (id, symbols.cold_parent(id).all()))
             .collect();
         let mut before = 0;
         while before != self.size() {
@@ -142,14 +142,6 @@ impl Wanted {
 
 fn label(tables: &Tables<'_>, id: SymbolId) -> i64 {
     tables.symbols().get(id).extent.min(1 << 20) as i64
-}
-
-fn parents(tables: &Tables<'_>, id: SymbolId) -> Vec<SymbolId> {
-    match tables.symbols().cold_parent(id) {
-        Parent::One(parent) => vec![parent],
-        Parent::Many(all) => all,
-        Parent::NotCold | Parent::Missing => Vec::new(),
-    }
 }
 
 /// The symbols that answers between `start` and `end` name: those there, those at the last address before, and

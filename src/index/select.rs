@@ -44,12 +44,14 @@ impl Selection {
 
     /// Whether the text at `at` is kept.
     pub fn holds(&self, at: LinkAddr) -> bool {
-        let Some(ranges) = &self.ranges else {
-            return true;
-        };
-        let next = ranges.partition_point(|(start, _)| *start <= at);
-        next.checked_sub(1).is_some_and(|i| at < ranges[i].1)
+        self.ranges.as_ref().is_none_or(|ranges| inside(ranges, at))
     }
+}
+
+/// Whether `at` lies in one of `ranges`, sorted and apart.
+pub(super) fn inside(ranges: &[(LinkAddr, LinkAddr)], at: LinkAddr) -> bool {
+    let next = ranges.partition_point(|(start, _)| *start <= at);
+    next.checked_sub(1).is_some_and(|i| at < ranges[i].1)
 }
 
 fn place(kept: &[u32], old: u32) -> Option<u32> {

@@ -1,6 +1,7 @@
 //! The calls of an index, a row each: all of a call lies in one place, so that asking for it takes one page.
 
 use crate::bytes::uint_at;
+use crate::column::width;
 
 /// Numbers of a call: name, distance to the call around it (0: none), file, line, column.
 pub(super) const FIELDS: usize = 5;
@@ -51,11 +52,10 @@ impl<'d> Calls<'d> {
 
 /// Rows and widths of `calls`.
 pub(super) fn pack(calls: &[[u32; FIELDS]]) -> (Vec<u8>, Vec<u8>) {
-    let width = |n: u32| (4 - n.leading_zeros() / 8).max(1) as u8;
     let mut widths = [1u8; FIELDS];
     for call in calls {
         for (widest, number) in widths.iter_mut().zip(call) {
-            *widest = width(*number).max(*widest);
+            *widest = (width(*number) as u8).max(*widest);
         }
     }
     let size: usize = widths.iter().map(|w| usize::from(*w)).sum();

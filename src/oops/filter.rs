@@ -35,6 +35,8 @@ struct Frame<'k, 'd> {
     located: Located<'k, 'd>,
     pc: Pc<LinkAddr>,
     prefix: usize,
+    /// Whether its caller may tell more of it.
+    undecided: bool,
 }
 
 /// Finds a module that the kernel given does not have.
@@ -86,10 +88,7 @@ impl<'k, 'd> Filter<'k, 'd> {
                 self.release(None, out)?;
             }
         }
-        let undecided = known.as_ref().is_some_and(|f| {
-            let a = attribute(&f.located.placed.image, f.pc, None);
-            a.basis == Basis::Fixup && a.certainty != Certainty::Exact
-        });
+        let undecided = known.as_ref().is_some_and(|f| f.undecided);
         if undecided || !self.held.is_empty() {
             self.held.push_back(Held {
                 bytes: bytes.to_vec(),
@@ -123,13 +122,16 @@ impl<'k, 'd> Filter<'k, 'd> {
             LineKind::Rip => Pc::Exact(located.link),
             LineKind::Frame | LineKind::Guess => return_or_exact(located),
         };
-        if attribute(image, pc, None).basis == Basis::Fixup {
+        let attribution = attribute(image, pc, None);
+        let fixup = attribution.basis == Basis::Fixup;
+        if fixup {
             self.fixups += 1;
         }
         Some(Frame {
             located,
             pc,
             prefix: f.prefix,
+            undecided: fixup && attribution.certainty != Certainty::Exact,
         })
     }
 

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use super::{SymTab, SymbolId};
-use crate::addr::{Address, LinkAddr};
+use crate::addr::LinkAddr;
 
 /// Remembers the last answer of [`SymTab::function`], which holds up to the next symbol.
 pub struct Cursor<'s, 'd> {
@@ -28,12 +28,8 @@ impl<'s, 'd> Cursor<'s, 'd> {
         if (from..to).contains(&at) {
             return answer;
         }
-        let answer = self.symbols.function(at);
-        // No symbol begins in between, so what covers an address there covers `at`, too; and the answer goes on
-        // until it ends.
-        let next = self.symbols.next_start(at).unwrap_or(at.offset(1));
-        let end = answer.map_or(next, |id| self.symbols.range(id).1.min(next));
-        self.last.set((at, end, answer));
+        let (answer, upto) = self.symbols.function_upto(at);
+        self.last.set((at, upto, answer));
         answer
     }
 }

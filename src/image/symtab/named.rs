@@ -25,6 +25,17 @@ pub enum Parent {
     Missing,
 }
 
+impl Parent {
+    /// The functions that it may be; none for what is no cold part.
+    pub fn all(self) -> Vec<SymbolId> {
+        match self {
+            Parent::NotCold | Parent::Missing => Vec::new(),
+            Parent::One(parent) => vec![parent],
+            Parent::Many(all) => all,
+        }
+    }
+}
+
 impl SymTab<'_> {
     /// Every symbol called `name`, in address order.
     pub fn named(&self, name: &str) -> impl Iterator<Item = SymbolId> + '_ {
