@@ -205,6 +205,20 @@ proptest! {
     }
 }
 
+#[test]
+fn a_release_with_unprintable_characters_is_none() {
+    let path = testdata("fixtures").join(SMALL[0]);
+    let mut bytes = std::fs::read(&path).expect("fixture");
+    let banner = memchr::memmem::find(&bytes, b"Linux version 6.1").expect("banner");
+    bytes[banner + "Linux version 6".len()] = 0;
+    let storage = Storage::new();
+    let image = Tables::new(Image::parse(storage.own(bytes), &path, &storage).expect("parses"));
+    assert_eq!(image.release(), None);
+    let index = index::write(&image, &Options::default()).expect("written");
+    let index = index::open_bytes(storage.own(index), Path::new("r.fxi"), &storage).expect("opens");
+    same_tables(&image, &index);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 

@@ -310,8 +310,10 @@ impl<'d> Image<'d> {
         if let Some(stored) = &self.stored {
             return stored.release;
         }
+        // A name of printable characters: a damaged one is no name, and goes into no path.
+        let named = |release: &&'d str| release.bytes().all(|b| b.is_ascii_graphic());
         if let Some(magic) = self.modinfo("vermagic") {
-            return magic.split(' ').next();
+            return magic.split(' ').next().filter(named);
         }
         let rodata = self.section(".rodata")?.data;
         let banner = b"Linux version ";
@@ -320,9 +322,7 @@ impl<'d> Image<'d> {
             let rest = &rodata[at + banner.len()..];
             let end = rest.iter().take(128).position(|b| *b == b' ')?;
             let release = str::from_utf8(&rest[..end]).ok()?;
-            release
-                .starts_with(|c: char| c.is_ascii_digit())
-                .then_some(release)
+            Some(release).filter(|r| r.starts_with(|c: char| c.is_ascii_digit()) && named(r))
         })
     }
 
