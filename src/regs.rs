@@ -161,6 +161,7 @@ impl Regs {
 
     /// Reads the five words that the CPU pushes (`ip cs flags sp ss`) over what is known; other registers stay.
     pub fn read_frame(&mut self, bytes: &[u8]) -> Option<()> {
+        let bytes = bytes.get(..40)?;
         let (ip, cs, sp) = (u64_at(bytes, 0)?, u64_at(bytes, 8)?, u64_at(bytes, 24)?);
         self.ip = ip;
         // FRED keeps event data in the upper bits.
