@@ -3,16 +3,21 @@
 //! Source: DWARF 5 section 6.4; register numbers of the x86-64 psABI, figure 3.36.
 
 use gimli::{
-    BaseAddresses, CfaRule, CieOrFde, DebugFrame, EhFrame, EndianSlice, LittleEndian, Register,
-    RegisterRule, UnwindContext, UnwindSection, X86_64,
+    BaseAddresses, CfaRule, CieOrFde, DebugFrame, EhFrame, Encoding, EndianSlice, Expression,
+    Format, LittleEndian, Operation, Register, RegisterRule, UnwindContext, UnwindSection,
+    UnwindTableRow, X86_64,
 };
 
 use crate::addr::LinkAddr;
 use crate::error::Result;
 use crate::image::Image;
-use crate::rule::{Base, Cfa, Row, Rule, SavedBp, Shape};
+use crate::rule::{Base, Cfa, Row, Rule, Saved, SavedBp, Shape};
 
 type Bytes<'d> = EndianSlice<'d, LittleEndian>;
+
+/// Room for reading a row; one serves any number of rows.
+#[derive(Default)]
+pub struct Scratch(UnwindContext<usize>);
 
 /// `.debug_frame` and `.eh_frame` of one image.
 pub struct Cfi<'d> {
@@ -78,12 +83,13 @@ impl<'d> Cfi<'d> {
     }
 
     /// What is said of `at`; `None` when no description covers it.
-    pub fn row(&self, at: LinkAddr) -> Option<Row> {
+    pub fn row(&self, at: LinkAddr, scratch: &mut Scratch) -> Option<Row> {
         let next = self.entries.partition_point(|e| e.start <= at.0);
         let entry = self.entries[..next].last().filter(|e| at.0 < e.end)?;
+        let context = &mut scratch.0;
         Some(match entry.eh {
-            true => row_of(&self.eh, &self.bases, entry.at.into(), at),
-            false => row_of(&self.debug, &self.bases, entry.at.into(), at),
+            true => row_of(&self.eh, &self.bases, entry.at.into(), at, context),
+            false => row_of(&self.debug, &self.bases, entry.at.into(), at, context),
         })
     }
 }
@@ -118,39 +124,115 @@ fn row_of<'d, S: UnwindSection<Bytes<'d>>>(
     bases: &BaseAddresses,
     offset: S::Offset,
     at: LinkAddr,
+    context: &mut UnwindContext<usize>,
 ) -> Row {
-    let mut context = UnwindContext::new();
     let found = section
         .fde_from_offset(bases, offset, S::cie_from_offset)
         .and_then(|fde| {
-            let row = fde.unwind_info_for_address(section, bases, &mut context, at.0)?;
-            let bp = match row.register(X86_64::RBP) {
-                None | Some(RegisterRule::Undefined | RegisterRule::SameValue) => {
-                    Some(SavedBp::Unchanged)
-                }
-                Some(RegisterRule::Offset(offset)) => Some(SavedBp::AtCfa(offset)),
-                Some(_) => None,
-            };
+            let row = fde.unwind_info_for_address(section, bases, context, at.0)?;
             let cfa = match row.cfa() {
                 CfaRule::RegisterAndOffset { register, offset } => {
                     base(*register).map(|b| Cfa::Register(b, *offset))
                 }
-                CfaRule::Expression(_) => None,
+                CfaRule::Expression(e) => indirect(e.get(section)?),
             };
-            let outermost = matches!(row.register(X86_64::RA), Some(RegisterRule::Undefined));
-            Ok((cfa, bp, outermost, fde.is_signal_trampoline()))
+            let bp = match row.register(X86_64::RBP) {
+                Some(RegisterRule::Expression(e)) => at_bp(e.get(section)?),
+                rule => saved_bp(rule.as_ref()),
+            };
+            Ok(rule(row, cfa, bp, fde.is_signal_trampoline()))
         });
-    match found {
-        Ok((_, _, true, _)) => Row::End,
-        Ok((Some(cfa), Some(bp), false, signal)) => Row::Step(Rule {
+    found.unwrap_or(Row::Unknown)
+}
+
+/// A row whose CFA and RBP are `cfa` and `bp`, unless they cannot be expressed.
+fn rule(row: &UnwindTableRow<usize>, cfa: Option<Cfa>, bp: Option<SavedBp>, signal: bool) -> Row {
+    let ra = row.register(X86_64::RA);
+    match (ra, cfa, bp) {
+        (Some(RegisterRule::Undefined), ..) => Row::End,
+        (None | Some(RegisterRule::Offset(-8)), Some(cfa), Some(bp)) => Row::Step(Rule {
             cfa,
             bp,
             shape: Shape::Call,
             signal,
+            saved: PRESERVED.map(|register| saved(row.register(register).as_ref())),
         }),
         _ => Row::Unknown,
     }
 }
+
+/// [`crate::rule::PRESERVED`] by DWARF number.
+const PRESERVED: [Register; 5] = [
+    X86_64::RBX,
+    X86_64::R12,
+    X86_64::R13,
+    X86_64::R14,
+    X86_64::R15,
+];
+
+fn saved(rule: Option<&RegisterRule<usize>>) -> Saved {
+    match rule {
+        // A function that does not touch a preserved register says nothing of it.
+        None | Some(RegisterRule::SameValue) => Saved::Unchanged,
+        Some(RegisterRule::Offset(o)) => i32::try_from(*o).map_or(Saved::Unknown, Saved::AtCfa),
+        _ => Saved::Unknown,
+    }
+}
+
+fn saved_bp(rule: Option<&RegisterRule<usize>>) -> Option<SavedBp> {
+    match rule {
+        None | Some(RegisterRule::Undefined | RegisterRule::SameValue) => Some(SavedBp::Unchanged),
+        Some(RegisterRule::Offset(offset)) => Some(SavedBp::AtCfa(*offset)),
+        _ => None,
+    }
+}
+
+/// `*(register + inner) + outer`: the only form that compilers write for a frame whose stack they realign.
+fn indirect(expression: Expression<Bytes<'_>>) -> Option<Cfa> {
+    let mut ops = expression.operations(ENCODING);
+    let Some(Operation::RegisterOffset {
+        register, offset, ..
+    }) = ops.next().ok()?
+    else {
+        return None;
+    };
+    let (register, inner) = (base(register)?, offset);
+    let Some(Operation::Deref { size: 8, .. }) = ops.next().ok()? else {
+        return None;
+    };
+    let outer = match ops.next().ok()? {
+        None => 0,
+        Some(Operation::PlusConstant { value }) => i64::try_from(value).ok()?,
+        Some(_) => return None,
+    };
+    ops.next().ok()?.is_none().then_some(Cfa::Indirect {
+        base: register,
+        inner,
+        outer,
+    })
+}
+
+/// `*(RBP + offset)`
+fn at_bp(expression: Expression<Bytes<'_>>) -> Option<SavedBp> {
+    let mut ops = expression.operations(ENCODING);
+    match (ops.next().ok()?, ops.next().ok()?) {
+        (
+            Some(Operation::RegisterOffset {
+                register: X86_64::RBP,
+                offset,
+                ..
+            }),
+            None,
+        ) => Some(SavedBp::AtBp(offset)),
+        _ => None,
+    }
+}
+
+const ENCODING: Encoding = Encoding {
+    address_size: 8,
+    format: Format::Dwarf32,
+    version: 4,
+};
 
 fn base(register: Register) -> Option<Base> {
     Some(match register {

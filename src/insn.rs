@@ -93,6 +93,19 @@ pub fn is_trampoline(name: &str) -> bool {
     (name.starts_with("__x86_indirect_") && name.contains("thunk_")) || is_return_thunk(name)
 }
 
+/// Bytes of the longest form of a near call: `call *disp32(base,index,scale)` with a REX and a segment prefix.
+pub const LONGEST_CALL: usize = 9;
+
+/// Whether a near call may end at the end of `bytes`: some way of reading them has one there.
+pub fn may_end_in_call(bytes: &[u8]) -> bool {
+    (2..=bytes.len().min(LONGEST_CALL)).any(|len| {
+        let tail = &bytes[bytes.len() - len..];
+        decode(tail, LinkAddr(0), 64).is_some_and(|i| {
+            usize::from(i.len) == len && matches!(i.flow, Flow::Call(_) | Flow::IndirectCall)
+        })
+    })
+}
+
 /// What the CALL before return address `ret` calls.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum CallBefore {

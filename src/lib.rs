@@ -80,4 +80,5 @@ pub mod strings;
 pub mod symbolize;
 pub mod table;
 pub mod tables;
+pub mod unwind;
 pub mod world;

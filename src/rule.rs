@@ -1,6 +1,7 @@
 //! Where the caller's frame is, as one row of a table says: what ORC rows and CFI rows both become.
 
-use crate::orc::{OrcEntry, OrcKind, OrcReg};
+use crate::orc::{OrcEntry, OrcKind, OrcReg, SpIndirect};
+use crate::regs::Reg;
 
 /// A register that a rule may start from.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -20,6 +21,21 @@ pub enum Base {
     R10,
     /// R13
     R13,
+}
+
+impl Base {
+    /// The register.
+    pub fn reg(self) -> Reg {
+        match self {
+            Base::Sp => Reg::SP,
+            Base::Bp => Reg::BP,
+            Base::Ax => Reg::AX,
+            Base::Dx => Reg::DX,
+            Base::Di => Reg::DI,
+            Base::R10 => Reg::R10,
+            Base::R13 => Reg::R13,
+        }
+    }
 }
 
 /// How the canonical frame address is computed; offsets in bytes.
@@ -49,6 +65,20 @@ pub enum SavedBp {
     AtBp(i64),
 }
 
+/// Registers besides RSP and RBP that a call preserves (psABI, figure 3.4), in the order of [`Rule::saved`].
+pub const PRESERVED: [Reg; 5] = [Reg::BX, Reg::R12, Reg::R13, Reg::R14, Reg::R15];
+
+/// Where the caller's value of a preserved register is.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Saved {
+    /// It is still in the register.
+    Unchanged,
+    /// `*(CFA + offset)`
+    AtCfa(i32),
+    /// Nobody says: ORC notes none but RBP.
+    Unknown,
+}
+
 /// What lies at the CFA.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Shape {
@@ -71,6 +101,8 @@ pub struct Rule {
     pub shape: Shape,
     /// Whether the caller's PC is exact.
     pub signal: bool,
+    /// The caller's values of [`PRESERVED`].
+    pub saved: [Saved; 5],
 }
 
 /// What a table says of an address.
@@ -85,10 +117,9 @@ pub enum Row {
 }
 
 impl Row {
-    /// The meaning of an ORC row (`unwind_next_frame()`, arch/x86/kernel/unwind_orc.c, Linux 5.12-7.2; before,
-    /// SP_INDIRECT added its offset before reading). The offset of a register other than SP and BP is ignored,
-    /// as the kernel does.
-    pub fn from_orc(e: &OrcEntry) -> Row {
+    /// The meaning of an ORC row (`unwind_next_frame()`, arch/x86/kernel/unwind_orc.c, Linux 4.14-7.2). The offset
+    /// of a register other than SP and BP is ignored, as the kernel does.
+    pub fn from_orc(e: &OrcEntry, sp_indirect: SpIndirect) -> Row {
         let shape = match e.kind {
             OrcKind::Call => Shape::Call,
             OrcKind::Regs => Shape::Regs,
@@ -105,11 +136,17 @@ impl Row {
             OrcReg::Di => Cfa::Register(Base::Di, 0),
             OrcReg::R10 => Cfa::Register(Base::R10, 0),
             OrcReg::R13 => Cfa::Register(Base::R13, 0),
-            OrcReg::SpIndirect => Cfa::Indirect {
-                base: Base::Sp,
-                inner: 0,
-                outer: offset,
-            },
+            OrcReg::SpIndirect => {
+                let (inner, outer) = match sp_indirect {
+                    SpIndirect::Inner => (offset, 0),
+                    SpIndirect::Outer => (0, offset),
+                };
+                Cfa::Indirect {
+                    base: Base::Sp,
+                    inner,
+                    outer,
+                }
+            }
             OrcReg::BpIndirect => Cfa::Indirect {
                 base: Base::Bp,
                 inner: offset,
@@ -128,6 +165,7 @@ impl Row {
             bp,
             shape,
             signal: e.signal,
+            saved: [Saved::Unknown; 5],
         })
     }
 }
@@ -161,10 +199,14 @@ mod tests {
                 bp,
                 shape,
                 signal: false,
+                saved: [Saved::Unknown; 5],
             })
         };
         assert_eq!(
-            Row::from_orc(&entry(OrcReg::Sp, 16, OrcReg::PrevSp, -16, OrcKind::Call)),
+            Row::from_orc(
+                &entry(OrcReg::Sp, 16, OrcReg::PrevSp, -16, OrcKind::Call),
+                SpIndirect::Outer
+            ),
             step(
                 Cfa::Register(Base::Sp, 16),
                 SavedBp::AtCfa(-16),
@@ -172,13 +214,10 @@ mod tests {
             )
         );
         assert_eq!(
-            Row::from_orc(&entry(
-                OrcReg::SpIndirect,
-                8,
-                OrcReg::Undefined,
-                0,
-                OrcKind::Call
-            )),
+            Row::from_orc(
+                &entry(OrcReg::SpIndirect, 8, OrcReg::Undefined, 0, OrcKind::Call),
+                SpIndirect::Outer
+            ),
             step(
                 Cfa::Indirect {
                     base: Base::Sp,
@@ -190,7 +229,25 @@ mod tests {
             )
         );
         assert_eq!(
-            Row::from_orc(&entry(OrcReg::BpIndirect, -8, OrcReg::Bp, 0, OrcKind::Regs)),
+            Row::from_orc(
+                &entry(OrcReg::SpIndirect, 8, OrcReg::Undefined, 0, OrcKind::Call),
+                SpIndirect::Inner
+            ),
+            step(
+                Cfa::Indirect {
+                    base: Base::Sp,
+                    inner: 8,
+                    outer: 0
+                },
+                SavedBp::Unchanged,
+                Shape::Call
+            )
+        );
+        assert_eq!(
+            Row::from_orc(
+                &entry(OrcReg::BpIndirect, -8, OrcReg::Bp, 0, OrcKind::Regs),
+                SpIndirect::Outer
+            ),
             step(
                 Cfa::Indirect {
                     base: Base::Bp,
@@ -203,13 +260,10 @@ mod tests {
         );
         // The kernel ignores an offset from R10.
         assert_eq!(
-            Row::from_orc(&entry(
-                OrcReg::R10,
-                24,
-                OrcReg::Undefined,
-                0,
-                OrcKind::RegsPartial
-            )),
+            Row::from_orc(
+                &entry(OrcReg::R10, 24, OrcReg::Undefined, 0, OrcKind::RegsPartial),
+                SpIndirect::Outer
+            ),
             step(
                 Cfa::Register(Base::R10, 0),
                 SavedBp::Unchanged,
@@ -220,7 +274,7 @@ mod tests {
 
     #[test]
     fn ends_and_unknown_rows_are_no_rules() {
-        let row = |sp, bp, kind| Row::from_orc(&entry(sp, 0, bp, 0, kind));
+        let row = |sp, bp, kind| Row::from_orc(&entry(sp, 0, bp, 0, kind), SpIndirect::Outer);
         assert_eq!(
             row(OrcReg::Undefined, OrcReg::Undefined, OrcKind::EndOfStack),
             Row::End

@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 
 use crate::addr::LinkAddr;
 use crate::calls::CallSites;
+use crate::cfi::Cfi;
 use crate::error::{Error, ErrorKind, Result};
 use crate::extable::{ExTable, fixup::FixupMap};
 use crate::image::{Image, Storage};
@@ -60,6 +61,7 @@ pub struct Tables<'d> {
     extable: OnceLock<ExTable>,
     fixups: OnceLock<FixupMap>,
     lines: OnceLock<std::result::Result<Option<Lines<'d>>, String>>,
+    cfi: OnceLock<std::result::Result<Cfi<'d>, String>>,
     calls: OnceLock<Option<CallSites<'d>>>,
 }
 
@@ -78,6 +80,7 @@ impl<'d> Tables<'d> {
             extable: OnceLock::new(),
             fixups: OnceLock::new(),
             lines: OnceLock::new(),
+            cfi: OnceLock::new(),
             calls: OnceLock::new(),
         }
     }
@@ -119,6 +122,15 @@ impl<'d> Tables<'d> {
             Ok(lines) => Ok(lines.as_ref()),
             Err(e) => Err(Error::new(ErrorKind::Malformed, e.clone())),
         }
+    }
+
+    /// Call-frame information; empty when the image has none.
+    pub fn cfi(&self) -> Result<&Cfi<'d>> {
+        let read = self
+            .cfi
+            .get_or_init(|| Cfi::of(&self.image).map_err(|e| e.to_string()));
+        read.as_ref()
+            .map_err(|e| Error::new(ErrorKind::Malformed, e.clone()))
     }
 
     /// Decodes what was called so that `ret` was pushed, in the function that begins at `start`. `None` where the

@@ -10,7 +10,7 @@ use common::kernels::{VERSIONS, file, find_module, release, vmlinux};
 use common::testdata;
 use fixtrace::addr::{Address, LinkAddr, Pc, Slide};
 use fixtrace::attribute::{Attribution, Basis, Caller, Certainty, attribute};
-use fixtrace::cfi::Cfi;
+use fixtrace::cfi::{Cfi, Scratch};
 use fixtrace::extable::fixup::Landing;
 use fixtrace::extable::walk::Exit;
 use fixtrace::image::{Image, Storage, names, note};
@@ -968,11 +968,14 @@ fn orc_and_dwarf_describe_the_same_frames() {
         let image = vmlinux(version, &storage);
         let orc = image.orc().expect("readable").expect("present");
         let cfi = Cfi::of(&image).expect("CFI");
+        let mut scratch = Scratch::default();
         assert!(cfi.len() > 40_000, "{version}: {}", cfi.len());
         let (mut same, mut pushed, mut odd) = (0, 0, Vec::new());
         for (at, entry) in orc.iter().step_by(5) {
-            let (Row::Step(by_orc), Some(Row::Step(by_cfi))) = (Row::from_orc(&entry), cfi.row(at))
-            else {
+            let (Row::Step(by_orc), Some(Row::Step(by_cfi))) = (
+                Row::from_orc(&entry, orc.sp_indirect()),
+                cfi.row(at, &mut scratch),
+            ) else {
                 continue;
             };
             match (by_orc.cfa, by_cfi.cfa) {
@@ -996,7 +999,8 @@ fn orc_and_dwarf_describe_the_same_frames() {
             assert!(
                 blocks
                     .into_iter()
-                    .all(|b| cfi.row(b.landing).is_none() || b.landing < hex("ffffffff81c00000"))
+                    .all(|b| cfi.row(b.landing, &mut scratch).is_none()
+                        || b.landing < hex("ffffffff81c00000"))
             );
         }
     }

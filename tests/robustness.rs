@@ -7,7 +7,7 @@ use common::elf::{Section, loaded, symtab, write};
 use common::testdata;
 use fixtrace::addr::{LinkAddr, Pc, Slide};
 use fixtrace::attribute::{Basis, Caller, Certainty, attribute};
-use fixtrace::cfi::Cfi;
+use fixtrace::cfi::{Cfi, Scratch};
 use fixtrace::error::{ErrorKind, Result};
 use fixtrace::image::{Image, Packing, Storage};
 use fixtrace::kernel::Kernel;
@@ -77,12 +77,13 @@ fn exercise(bytes: &[u8], path: &Path) -> Result<()> {
             .for_each(|e| lines.at(e.insn).for_each(drop));
     }
     if let Ok(cfi) = Cfi::of(&image) {
-        image
-            .extable()
-            .entries()
-            .iter()
-            .take(50)
-            .for_each(|e| assert!(cfi.row(e.insn).is_none_or(|_| !cfi.is_empty())));
+        let mut scratch = Scratch::default();
+        image.extable().entries().iter().take(50).for_each(|e| {
+            assert!(
+                cfi.row(e.insn, &mut scratch)
+                    .is_none_or(|_| !cfi.is_empty())
+            )
+        });
     }
     Ok(())
 }

@@ -120,11 +120,14 @@ impl<'d> Index<'d> {
 }
 
 impl<'d> Source<'d> for Index<'d> {
-    fn orc(&self, _: &Image<'d>) -> Result<Option<OrcTable<'d>>> {
+    fn orc(&self, image: &Image<'d>) -> Result<Option<OrcTable<'d>>> {
         if self.header.section(self.bytes, SectionId::ORC).is_empty() {
             return Ok(None);
         }
-        let table = self.group(SectionId::ORC).and_then(orc::read);
+        let release = image.release();
+        let table = self
+            .group(SectionId::ORC)
+            .and_then(|g| orc::read(g, release));
         table.map(Some).ok_or_else(|| damaged(SectionId::ORC))
     }
 

@@ -59,12 +59,12 @@ pub(super) fn pack(table: &OrcTable<'_>, keep: &Selection) -> GroupWriter {
 }
 
 /// Reads what [`pack`] wrote; `None` when it is damaged.
-pub(super) fn read<'d>(group: Group<'d>) -> Option<OrcTable<'d>> {
+pub(super) fn read<'d>(group: Group<'d>, release: Option<&str>) -> Option<OrcTable<'d>> {
     let keys = group.table()?;
     let version = *VERSIONS.get(usize::try_from(group.scalar(TABLE_SCALARS)?).ok()?)?;
     let rung = *RUNGS.get(usize::try_from(group.scalar(TABLE_SCALARS + 1)?).ok()?)?;
     let rows = Distinct::new(group, keys.len())?;
-    Some(OrcTable::from_distinct(version, rung, keys, rows))
+    Some(OrcTable::from_distinct(version, rung, keys, rows, release))
 }
 
 /// What is wrong with the rows in `group`: all of them are read.
@@ -75,7 +75,7 @@ pub(super) fn damage(group: Group<'_>) -> Option<&'static str> {
     if !keys.addresses().is_sorted() {
         return Some("ORC rows are not sorted");
     }
-    if read(group).is_none() {
+    if read(group, None).is_none() {
         return Some("the columns of ORC rows do not belong together");
     }
     Distinct::new(group, keys.len())?.damage()

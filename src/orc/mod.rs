@@ -6,7 +6,7 @@ pub mod version;
 
 use distinct::Distinct;
 pub use entry::{ENTRY_SIZE, OrcEntry, OrcKind, OrcReg, RawEntry};
-pub use version::{OrcVersion, Rung};
+pub use version::{OrcVersion, Rung, SpIndirect};
 
 use crate::addr::{Address, LinkAddr};
 use crate::bytes::i32_at;
@@ -20,6 +20,7 @@ pub struct OrcTable<'d> {
     rung: Rung,
     keys: Table<'d>,
     rows: Rows<'d>,
+    sp_indirect: SpIndirect,
     findings: Vec<Finding>,
 }
 
@@ -154,6 +155,7 @@ impl<'d> OrcTable<'d> {
             rung,
             keys,
             rows: Rows::Section(rows, order),
+            sp_indirect: SpIndirect::of_release(hints.release),
             findings,
         })
     }
@@ -164,14 +166,21 @@ impl<'d> OrcTable<'d> {
         rung: Rung,
         keys: Table<'d>,
         rows: Distinct<'d>,
+        release: Option<&str>,
     ) -> Self {
         OrcTable {
             version,
             rung,
             keys,
             rows: Rows::Distinct(rows),
+            sp_indirect: SpIndirect::of_release(release),
             findings: Vec::new(),
         }
+    }
+
+    /// What SP_INDIRECT rows mean, by the release.
+    pub fn sp_indirect(&self) -> SpIndirect {
+        self.sp_indirect
     }
 
     /// The format of the rows.

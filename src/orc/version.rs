@@ -107,12 +107,37 @@ pub fn by_fp_entry(raw: &RawEntry) -> Option<OrcVersion> {
     }
 }
 
-/// The version that `release` shipped with. Red Hat's 5.14.0-517.el9 and later carry version 3.
-pub fn by_release(release: &str) -> Option<OrcVersion> {
+/// What SP_INDIRECT means: the rows do not tell (Linux commit 87ccc826bf1c).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum SpIndirect {
+    /// Before 5.12: `*(SP + offset)`
+    Inner,
+    /// From 5.12 on: `*(SP) + offset`
+    #[default]
+    Outer,
+}
+
+impl SpIndirect {
+    /// What `release` means by it; the newer meaning when nothing is known.
+    pub fn of_release(release: Option<&str>) -> Self {
+        match release.and_then(numbers) {
+            Some((major, minor)) if (major, minor) < (5, 12) => SpIndirect::Inner,
+            _ => SpIndirect::Outer,
+        }
+    }
+}
+
+/// The first two numbers of a release.
+fn numbers(release: &str) -> Option<(u32, u32)> {
     let mut numbers = release
         .split(|c: char| !c.is_ascii_digit())
         .map(|n| n.parse::<u32>().ok());
-    let (major, minor) = (numbers.next()??, numbers.next()??);
+    Some((numbers.next()??, numbers.next()??))
+}
+
+/// The version that `release` shipped with. Red Hat's 5.14.0-517.el9 and later carry version 3.
+pub fn by_release(release: &str) -> Option<OrcVersion> {
+    let (major, minor) = numbers(release)?;
     if (major, minor) == (5, 14) && release.contains(".el9") {
         let build = release
             .split_once('-')?

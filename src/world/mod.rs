@@ -222,3 +222,14 @@ pub enum Generator {
     /// An optimised kprobe's detour.
     Optprobe,
 }
+
+impl Tracer {
+    /// The name that people know it by.
+    pub fn name(self) -> &'static str {
+        match self {
+            Tracer::FunctionGraph => "function_graph",
+            Tracer::Kretprobe => "kretprobe",
+            Tracer::Rethook => "rethook",
+        }
+    }
+}
