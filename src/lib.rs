@@ -80,5 +80,6 @@ pub mod strings;
 pub mod symbolize;
 pub mod table;
 pub mod tables;
+pub mod trace;
 pub mod unwind;
 pub mod world;

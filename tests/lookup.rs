@@ -32,10 +32,7 @@ fn holds(prefixes: &[&str]) {
             open = Some((file.to_owned(), fixture(file, &storage)));
         }
         let image = &open.as_ref().expect("opened").1;
-        let caller = (caller != "-").then(|| Caller {
-            image,
-            ret: place(image, caller),
-        });
+        let caller = (caller != "-").then(|| Caller::new(image, place(image, caller)));
         let a = attribute(image, Pc::Exact(place(image, pc)), caller);
         let mut names: Vec<&str> = a.candidates.iter().map(|f| f.name).collect();
         names.sort_unstable();

@@ -504,7 +504,7 @@ fn a_caller_makes_every_shared_tail_exact() {
             let a = attribute(
                 &image,
                 Pc::Exact(LinkAddr(tail)),
-                Some(Caller { image: &image, ret }),
+                Some(Caller::new(&image, ret)),
             );
             // In 5.10 and 6.1 __put_user_nocheck_N is a label inside __put_user_N.
             let label =
@@ -536,10 +536,7 @@ fn call_sites_narrow_the_copy_user_tail() {
     let tail = Pc::Exact(LinkAddr(0xffff_ffff_8153_8e19));
     let (mut nocache, mut alternative) = (0, 0);
     for row in table("5.10.callsites.tsv") {
-        let caller = Caller {
-            image: &image,
-            ret: hex(&row[0]),
-        };
+        let caller = Caller::new(&image, hex(&row[0]));
         let a = attribute(&image, tail, Some(caller));
         match row[1].as_str() {
             "__copy_user_nocache" => {

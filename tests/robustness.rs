@@ -43,14 +43,7 @@ fn exercise(bytes: &[u8], path: &Path) -> Result<()> {
         let _ = (handler.name(), handler.effect(image.bits()));
         for place in [e.insn, e.fixup, LinkAddr(e.fixup.0.wrapping_add(1))] {
             attribute(&image, Pc::Exact(place), None);
-            attribute(
-                &image,
-                Pc::Return(place),
-                Some(Caller {
-                    image: &image,
-                    ret: e.insn,
-                }),
-            );
+            attribute(&image, Pc::Return(place), Some(Caller::new(&image, e.insn)));
         }
     }
     for section in image.text_sections() {

@@ -2,75 +2,37 @@
 
 use std::collections::BTreeSet;
 
-use super::Caller;
 use super::answer::{Evidence, Function, Origin};
+use super::{Called, Caller};
 use crate::addr::{Address, LinkAddr};
 use crate::image::symtab::SymbolId;
 use crate::insn::{self, CallBefore, Flow, is_trampoline};
 use crate::tables::Tables;
 
 /// Keeps the origins that the caller's call can reach, directly or through tail calls.
-pub(super) fn narrow<'d>(
-    image: &Tables<'d>,
-    caller: Caller<'_, 'd>,
+pub(super) fn narrow<'k, 'd>(
+    image: &'k Tables<'d>,
+    caller: Caller<'k, 'd>,
     functions: &mut Vec<Function<'d>>,
     origins: &mut Vec<Origin<'d>>,
     notes: &mut Vec<String>,
 ) {
-    let start = match caller.image.symbols().function(caller.ret.offset(-1)) {
-        Some(id) => caller.image.symbols().range(id).0,
-        None => {
-            notes.push(format!(
-                "caller {} lies in no function: its call is not read",
-                caller.ret
-            ));
-            return;
-        }
-    };
-    let targets = match caller.image.call_before(start, caller.ret) {
-        None => {
-            notes.push(format!(
-                "the index does not hold the call before {}: it does not decide",
-                caller.ret
-            ));
-            return;
-        }
-        Some(CallBefore::Direct(targets)) => targets,
-        Some(CallBefore::Indirect) => {
-            notes.push("the caller calls through a pointer: its call does not decide".to_owned());
-            return;
-        }
-        Some(CallBefore::None) => {
-            notes.push(format!(
-                "no call ends at the caller's {}: it does not decide",
-                caller.ret
-            ));
+    let called = match callees(image, caller) {
+        Ok(called) => called,
+        Err(why) => {
+            notes.push(why);
             return;
         }
     };
     let mut reached = BTreeSet::new();
-    for target in &targets {
-        // A call into another image goes by the name of the symbol imported.
-        let target = match caller.image.import(*target) {
-            Some(name) => image
-                .symbols()
-                .named(name)
-                .next()
-                .map(|id| image.symbols().get(id).addr),
-            None => std::ptr::eq(image, caller.image).then_some(*target),
-        };
-        let Some(target) = target else {
+    for (place, target) in &called {
+        if !std::ptr::eq(image, *place) {
             notes.push("the caller calls another image: its call does not decide".to_owned());
             return;
-        };
-        match image.symbols().function(target) {
-            Some(id)
-                if insn::is_return_thunk(image.symbols().name(id))
-                    || is_trampoline(image.symbols().name(id)) =>
-            {
-                notes.push(
-                    "the caller calls through a pointer: its call does not decide".to_owned(),
-                );
+        }
+        match image.symbols().function(*target) {
+            Some(id) if is_trampoline(image.symbols().name(id)) => {
+                notes.push(THROUGH_POINTER.to_owned());
                 return;
             }
             Some(id) => tail_calls(image, id, &mut reached),
@@ -82,13 +44,9 @@ pub(super) fn narrow<'d>(
     }
     let fits = |f: &Function<'_>| reached.contains(&f.addr);
     if !functions.iter().any(fits) {
-        let callee = |a: &LinkAddr| {
-            image
-                .symbols()
-                .function(*a)
-                .map(|id| image.symbols().name(id))
-        };
-        let names: Vec<_> = targets.iter().filter_map(callee).collect();
+        let symbols = image.symbols();
+        let callee = |a: &LinkAddr| symbols.function(*a).map(|id| symbols.name(id));
+        let names: Vec<_> = called.iter().filter_map(|(_, at)| callee(at)).collect();
         notes.push(format!(
             "the caller's call reaches {}, none of the origins: the two witnesses disagree",
             names.join(" or ")
@@ -102,8 +60,58 @@ pub(super) fn narrow<'d>(
     }
 }
 
+const THROUGH_POINTER: &str = "the caller calls through a pointer: its call does not decide";
+
+/// What the caller's call may reach, or why that is not known. As far as the caller's image tells, a call of another
+/// image goes by the name of the symbol imported, which is looked for in `callee`.
+fn callees<'k, 'd>(
+    callee: &'k Tables<'d>,
+    caller: Caller<'k, 'd>,
+) -> Result<Vec<(&'k Tables<'d>, LinkAddr)>, String> {
+    let image = caller.image;
+    let elsewhere = || "the caller calls another image: its call does not decide".to_owned();
+    let place = |at: LinkAddr| match image.import(at) {
+        Some(name) => {
+            let symbols = callee.symbols();
+            let id = symbols.named(name).next().ok_or_else(elsewhere)?;
+            Ok((callee, symbols.get(id).addr))
+        }
+        None => Ok((image, at)),
+    };
+    let missing = || {
+        format!(
+            "no call ends at the caller's {}: it does not decide",
+            caller.ret
+        )
+    };
+    match caller.called {
+        Some(Called::Place(image, at)) => return Ok(vec![(image, at)]),
+        Some(Called::Nowhere) => {
+            return Err("the caller calls code of no image: its call does not decide".to_owned());
+        }
+        Some(Called::Indirect) => return Err(THROUGH_POINTER.to_owned()),
+        Some(Called::None) => return Err(missing()),
+        None => {}
+    }
+    let Some(id) = image.symbols().function(caller.ret.offset(-1)) else {
+        return Err(format!(
+            "caller {} lies in no function: its call is not read",
+            caller.ret
+        ));
+    };
+    match image.call_before(image.symbols().range(id).0, caller.ret) {
+        None => Err(format!(
+            "the index does not hold the call before {}: it does not decide",
+            caller.ret
+        )),
+        Some(CallBefore::Direct(targets)) => targets.into_iter().map(place).collect(),
+        Some(CallBefore::Indirect) => Err(THROUGH_POINTER.to_owned()),
+        Some(CallBefore::None) => Err(missing()),
+    }
+}
+
 /// Functions reached from `id` by jumps to the start of another function, itself included.
-fn tail_calls(image: &Tables<'_>, id: SymbolId, reached: &mut BTreeSet<LinkAddr>) {
+pub(crate) fn tail_calls(image: &Tables<'_>, id: SymbolId, reached: &mut BTreeSet<LinkAddr>) {
     const MAX_DEPTH: usize = 4;
     let mut level = vec![id];
     for _ in 0..MAX_DEPTH {

@@ -3,7 +3,7 @@
 //! Pure: a question about one address of one image, with the caller's return PC as a further witness.
 
 mod answer;
-mod callsite;
+pub(crate) mod callsite;
 mod memo;
 
 pub use answer::{Attribution, Basis, Certainty, Evidence, Fixup, Function, Nearest, Origin};
@@ -26,6 +26,33 @@ pub struct Caller<'k, 'd> {
     pub image: &'k Tables<'d>,
     /// Its return address, pushed by the call that led to the frame asked about.
     pub ret: LinkAddr,
+    /// The call before `ret` as memory has it, where memory is at hand: code is patched after it is linked. `None`:
+    /// the image's own code is read.
+    pub called: Option<Called<'k, 'd>>,
+}
+
+impl<'k, 'd> Caller<'k, 'd> {
+    /// A caller of which only the image is known.
+    pub fn new(image: &'k Tables<'d>, ret: LinkAddr) -> Self {
+        Caller {
+            image,
+            ret,
+            called: None,
+        }
+    }
+}
+
+/// What a call instruction in memory does.
+#[derive(Clone, Copy)]
+pub enum Called<'k, 'd> {
+    /// Calls this place.
+    Place(&'k Tables<'d>, LinkAddr),
+    /// Calls a place in no image.
+    Nowhere,
+    /// Calls through a register or memory.
+    Indirect,
+    /// No call ends there.
+    None,
 }
 
 /// Attributes `pc` of `image`. `caller` is the next frame outwards, if its return address was pushed by a call.

@@ -346,7 +346,7 @@ fn find_caller<'k, 'd>(kernel: &'k Kernel<'d>, text: &str) -> Result<Caller<'k, 
         None => None,
     };
     match found {
-        Some((image, ret)) => Ok(Caller { image, ret }),
+        Some((image, ret)) => Ok(Caller::new(image, ret)),
         None => Err(Failure::new(
             format!("--caller {text}: not one place in the images given"),
             "give its address",

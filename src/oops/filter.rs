@@ -156,10 +156,7 @@ impl<'k, 'd> Filter<'k, 'd> {
     fn release(&mut self, caller: Option<Located<'k, 'd>>, out: &mut dyn Write) -> io::Result<()> {
         let held = std::mem::take(&mut self.held);
         for line in held {
-            let caller = caller.map(|c| Caller {
-                image: &c.placed.image,
-                ret: c.link,
-            });
+            let caller = caller.map(|c| Caller::new(&c.placed.image, c.link));
             self.write(&line.bytes, line.frame, caller, out)?;
         }
         Ok(())

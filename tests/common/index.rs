@@ -70,7 +70,7 @@ pub fn both<'d>(
     pc: Pc<LinkAddr>,
     ret: Option<LinkAddr>,
 ) -> (Attribution<'d>, Attribution<'d>) {
-    let caller = |image| ret.map(|ret| Caller { image, ret });
+    let caller = |image| ret.map(|ret| Caller::new(image, ret));
     (
         attribute(image, pc, caller(image)),
         attribute(index, pc, caller(index)),
@@ -84,7 +84,7 @@ pub fn both_across<'d>(
     (caller, caller_index): (&Tables<'d>, &Tables<'d>),
     ret: LinkAddr,
 ) -> (Attribution<'d>, Attribution<'d>) {
-    let from = |image| Some(Caller { image, ret });
+    let from = |image| Some(Caller::new(image, ret));
     (
         attribute(image, pc, from(caller)),
         attribute(index, pc, from(caller_index)),
@@ -207,10 +207,7 @@ pub fn exercise(index: &Tables<'_>, random: &mut Random) {
     for (i, at) in places.iter().enumerate() {
         index.code(*at);
         index.bytes(*at);
-        let caller = Caller {
-            image: index,
-            ret: places[(i * 7 + 3) % places.len()],
-        };
+        let caller = Caller::new(index, places[(i * 7 + 3) % places.len()]);
         attribute(index, Pc::Exact(*at), None);
         attribute(index, Pc::Return(*at), Some(caller));
     }

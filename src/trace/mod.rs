@@ -1,0 +1,96 @@
+//! A whole stack: frames walked, each attributed with the call that led to it as a witness, and named.
+
+mod call;
+
+pub use call::Link;
+
+use crate::addr::Pc;
+use crate::attribute::{Called, Caller, Memo};
+use crate::memory::Memory;
+use crate::symbolize::{Resolved, resolve_next};
+use crate::unwind::{Cache, Context, Frame, StopReason, Unwinder};
+use crate::world::Start;
+use call::{Call, call_in_memory, link};
+
+/// A stack.
+pub struct Trace<'k, 'd> {
+    /// Its frames, innermost first.
+    pub frames: Vec<Traced<'k, 'd>>,
+    /// Why there are no more.
+    pub stop: StopReason,
+}
+
+/// A frame with all that is known of it.
+pub struct Traced<'k, 'd> {
+    /// As it was walked.
+    pub frame: Frame<'k, 'd>,
+    /// Which function it was.
+    pub resolved: Resolved<'k, 'd>,
+    /// Whether the call before its PC can have led to the frame before it.
+    pub call: Link,
+}
+
+/// Walks from `start` and resolves each frame; source lines are read only if `lines`.
+pub fn trace<'k, 'd>(
+    unwinder: &Unwinder<'k, 'd>,
+    start: Start,
+    memory: &dyn Memory,
+    context: Context<'_>,
+    lines: bool,
+    cache: &mut Cache<'k, 'd>,
+) -> Trace<'k, 'd> {
+    let mut walk = unwinder.walk(start, memory, context, cache);
+    let frames: Vec<_> = walk.by_ref().collect();
+    let stop = walk.stop().unwrap_or(StopReason::Budget);
+    let kernel = unwinder.kernel();
+    let mut memo = Memo::default();
+    let mut traced: Vec<Traced<'k, 'd>> = Vec::with_capacity(frames.len());
+    let calls: Vec<Option<Call<'k, 'd>>> = frames
+        .iter()
+        .map(|f| match f.pc {
+            Pc::Return(ret) => call_in_memory(kernel, memory, ret),
+            Pc::Exact(_) => None,
+        })
+        .collect();
+    for (i, frame) in frames.iter().enumerate() {
+        let outer = frames.get(i + 1).filter(|o| matches!(o.pc, Pc::Return(_)));
+        let caller = outer.and_then(|o| {
+            let located = o.located?;
+            Some(Caller {
+                image: &located.placed.image,
+                ret: located.link,
+                called: calls[i + 1].as_ref().map(|c| c.called),
+            })
+        });
+        let resolved = match frame.located {
+            Some(located) => {
+                let pc = frame.pc.map(|_| located.link);
+                resolve_next(located, pc, caller, lines, &mut memo)
+            }
+            None => Resolved::nowhere(frame.pc.raw()),
+        };
+        let call = match (frame.pc, traced.last()) {
+            (Pc::Exact(_), _) => Link::None,
+            (_, None) => match &calls[i] {
+                Some(Call {
+                    called: Called::None,
+                    ..
+                }) => Link::NoCall,
+                _ => Link::None,
+            },
+            (_, Some(inner)) => match &calls[i] {
+                Some(call) => link(call, inner),
+                None => Link::Unread,
+            },
+        };
+        traced.push(Traced {
+            frame: *frame,
+            resolved,
+            call,
+        });
+    }
+    Trace {
+        frames: traced,
+        stop,
+    }
+}
