@@ -1,8 +1,10 @@
 //! Readable memory, by runtime address: of a dump, of a running kernel, of pieces at hand.
 
 pub mod pieces;
+pub mod record;
 
 pub use pieces::Pieces;
+pub use record::Record;
 
 use std::fmt;
 

@@ -2,3 +2,5 @@
 
 pub mod frame;
 pub mod human;
+pub mod stack;
+pub mod trace;

@@ -8,8 +8,8 @@ use crate::addr::Pc;
 use crate::attribute::{Called, Caller, Memo};
 use crate::memory::Memory;
 use crate::symbolize::{Resolved, resolve_next};
-use crate::unwind::{Cache, Context, Frame, StopReason, Unwinder};
-use crate::world::Start;
+use crate::unwind::{Cache, Frame, StopReason, Unwinder};
+use crate::world::{Context, Start};
 use call::{Call, call_in_memory, link};
 
 /// A stack.

@@ -22,7 +22,6 @@ mod step;
 mod witness;
 
 pub use frame::{Frame, Note, Notes, StopReason, Trust};
-pub use stacks::Stacks;
 pub use step::{Failed, Stepped, apply};
 pub use witness::{Cache, Witness};
 
@@ -32,9 +31,9 @@ use crate::kernel::Kernel;
 use crate::memory::Memory;
 use crate::regs::{Reg, Regs};
 use crate::rule::{Base, Cfa, Row, Rule, Saved, SavedBp, Shape};
-use crate::world::{Generated, Generator, Hijacked, Stack, Start};
+use crate::world::{Context, Generated, Generator, Stack, Start};
 use recover::{Recovered, Trampolines, recover};
-use stacks::{Place, Visited};
+use stacks::{Place, Visited, place};
 use witness::Witnesses;
 
 /// Frames that a walk gives at most, unless told otherwise.
@@ -47,15 +46,6 @@ pub struct Unwinder<'k, 'd> {
     trampolines: Trampolines,
     witness: Witness,
     max_frames: u32,
-}
-
-/// What is known of a task besides its registers and memory.
-#[derive(Clone, Copy, Default)]
-pub struct Context<'w> {
-    /// The stacks that it may be on; none means that stack pointers are not checked.
-    pub stacks: Stacks<'w>,
-    /// Return addresses that tracers keep for it.
-    pub hijacked: &'w [Hijacked],
 }
 
 impl<'k, 'd> Unwinder<'k, 'd> {
@@ -180,7 +170,7 @@ impl<'k, 'd> Iterator for Walk<'_, 'k, 'd> {
         let Some(sp) = here.regs.sp() else {
             return self.end(StopReason::NoRegisters);
         };
-        match self.context.stacks.place(sp) {
+        match place(&self.context, sp) {
             Place::Unchecked => {}
             Place::On(stack) => frame.stack = Some(stack),
             Place::Guard(stack) => {
@@ -371,7 +361,7 @@ impl<'k, 'd> Walk<'_, 'k, 'd> {
         let (Some(bp), Some(sp)) = (here.regs.get(Reg::BP), here.regs.sp()) else {
             return Err(lost);
         };
-        let stack = |at| match self.context.stacks.place(at) {
+        let stack = |at| match place(&self.context, at) {
             Place::On(stack) => Some(Some(stack)),
             Place::Unchecked => Some(None),
             _ => None,
@@ -428,7 +418,7 @@ impl<'k, 'd> Walk<'_, 'k, 'd> {
         }
         if !regs.user_mode() {
             let to = regs.sp().ok_or(StopReason::NoRegisters)?;
-            let same = match (self.stack, self.context.stacks.place(to)) {
+            let same = match (self.stack, place(&self.context, to)) {
                 (_, Place::Unchecked) => {
                     // Saved registers and assembler's stack switches may lead anywhere.
                     decided.rule.shape == Shape::Call

@@ -4,19 +4,10 @@
 //! stack, and no stack is entered twice.
 
 use crate::addr::{Addr, Address};
-use crate::world::{Stack, StackKind};
+use crate::world::{Context, Stack, StackKind};
 
 /// Bytes of the guard page below a stack.
 const GUARD: i64 = 4096;
-
-/// The stacks of one task: its own, and those of the CPU that it runs on.
-#[derive(Clone, Copy, Default)]
-pub struct Stacks<'w> {
-    /// The task's own.
-    pub task: Option<Stack>,
-    /// The CPU's; empty for a task that does not run.
-    pub cpu: &'w [Stack],
-}
 
 /// Where a stack pointer is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,22 +22,19 @@ pub(super) enum Place {
     Off,
 }
 
-impl Stacks<'_> {
-    /// Where `sp` is.
-    pub(super) fn place(&self, sp: Addr) -> Place {
-        let mut all = self.task.iter().chain(self.cpu).peekable();
-        if all.peek().is_none() {
-            return Place::Unchecked;
-        }
-        // Where one stack ends and the next begins, the pointer is that of the empty upper end only if no other fits.
-        let inside = |s: &&Stack| sp >= s.low && sp < s.high;
-        let guarded = |s: &&Stack| sp < s.low && sp >= s.low.offset(-GUARD);
-        let stacks = || self.task.iter().chain(self.cpu);
-        (stacks().find(inside).map(|s| Place::On(*s)))
-            .or_else(|| stacks().find(|s| sp == s.high).map(|s| Place::On(*s)))
-            .or_else(|| stacks().find(guarded).map(|s| Place::Guard(*s)))
-            .unwrap_or(Place::Off)
+/// Where `sp` is, of the stacks in `context`.
+pub(super) fn place(context: &Context<'_>, sp: Addr) -> Place {
+    let stacks = || context.task.iter().chain(context.cpu);
+    if stacks().next().is_none() {
+        return Place::Unchecked;
     }
+    // Where one stack ends and the next begins, the pointer is that of the empty upper end only if no other fits.
+    let inside = |s: &&Stack| sp >= s.low && sp < s.high;
+    let guarded = |s: &&Stack| sp < s.low && sp >= s.low.offset(-GUARD);
+    (stacks().find(inside).map(|s| Place::On(*s)))
+        .or_else(|| stacks().find(|s| sp == s.high).map(|s| Place::On(*s)))
+        .or_else(|| stacks().find(guarded).map(|s| Place::Guard(*s)))
+        .unwrap_or(Place::Off)
 }
 
 /// The stacks that a walk has been on.
@@ -81,15 +69,16 @@ mod tests {
             stack(StackKind::Task, 0x10000, 0x14000),
             stack(StackKind::Nmi, 0x14000, 0x16000),
         );
-        let both = Stacks {
+        let both = Context {
             task: Some(task),
             cpu: &[nmi],
+            hijacked: &[],
         };
-        assert_eq!(both.place(Addr(0x14000)), Place::On(nmi));
-        assert_eq!(both.place(Addr(0x16000)), Place::On(nmi));
-        assert_eq!(both.place(Addr(0xf000)), Place::Guard(task));
-        assert_eq!(both.place(Addr(0xefff)), Place::Off);
-        assert_eq!(Stacks::default().place(Addr(1)), Place::Unchecked);
+        assert_eq!(place(&both, Addr(0x14000)), Place::On(nmi));
+        assert_eq!(place(&both, Addr(0x16000)), Place::On(nmi));
+        assert_eq!(place(&both, Addr(0xf000)), Place::Guard(task));
+        assert_eq!(place(&both, Addr(0xefff)), Place::Off);
+        assert_eq!(place(&Context::default(), Addr(1)), Place::Unchecked);
     }
 
     #[test]

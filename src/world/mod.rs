@@ -1,5 +1,8 @@
 //! What was running: tasks, CPUs and their stacks, as plain data. It is found in a dump, or read from a snapshot.
 
+#[cfg(feature = "json")]
+pub mod snapshot;
+
 use crate::addr::{Addr, Address, Slide};
 use crate::error::Finding;
 use crate::regs::Regs;
@@ -232,4 +235,54 @@ impl Tracer {
             Tracer::Rethook => "rethook",
         }
     }
+}
+
+impl Generator {
+    /// A word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Generator::Bpf => "bpf",
+            Generator::FtraceCaller => "ftrace_caller",
+            Generator::FtraceRegsCaller => "ftrace_regs_caller",
+            Generator::Optprobe => "optprobe",
+        }
+    }
+
+    /// What [`Generator::name`] calls `name`.
+    pub fn from_name(name: &str) -> Option<Self> {
+        let all = [
+            Generator::Bpf,
+            Generator::FtraceCaller,
+            Generator::FtraceRegsCaller,
+            Generator::Optprobe,
+        ];
+        all.into_iter().find(|g| g.name() == name)
+    }
+}
+
+impl World {
+    /// What a walk of task number `task` may rely on.
+    pub fn context(&self, task: usize) -> Context<'_> {
+        let Some(task) = self.tasks.get(task) else {
+            return Context::default();
+        };
+        let cpu = self.cpus.iter().find(|c| c.number == task.cpu);
+        Context {
+            task: task.stack,
+            cpu: cpu.filter(|_| task.running).map_or(&[], |c| &c.stacks),
+            hijacked: &task.hijacked,
+        }
+    }
+}
+
+/// What is known of a task besides its registers and memory.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Context<'w> {
+    /// Its own stack.
+    pub task: Option<Stack>,
+    /// The stacks of the CPU that it runs on; empty for a task that does not run. If this and `task` are empty, stack
+    /// pointers are not checked.
+    pub cpu: &'w [Stack],
+    /// Return addresses that tracers keep for it.
+    pub hijacked: &'w [Hijacked],
 }
