@@ -47,6 +47,11 @@ impl Reg {
         (0..16).map(Reg)
     }
 
+    /// The register whose 64-bit name is `name`.
+    pub fn from_name(name: &str) -> Option<Reg> {
+        Reg::all().find(|r| r.name64() == name)
+    }
+
     /// The register that the low four bits of `number` encode.
     pub fn from_low_bits(number: u32) -> Self {
         Reg((number & 0xf) as u8)

@@ -24,6 +24,8 @@ pub enum Verb {
     Lookup(Lookup),
     /// Annotate a kernel log: frames in fixup code get a line that names their origin
     Symbolize(Symbolize),
+    /// Unwind the stacks in a dump, a snapshot, a core file, or of registers and memory given by hand
+    Unwind(Unwind),
     /// Show the tables of an image
     Inspect(Inspect),
     /// Write the index of an image: later questions are answered from it, with or without the image
@@ -151,6 +153,108 @@ pub struct Symbolize {
     pub logs: Vec<PathBuf>,
 
     /// No source lines: DWARF is not read
+    #[arg(long)]
+    pub no_lines: bool,
+
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub images: Images,
+
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub out: Output,
+}
+
+/// How stacks are shown.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Form {
+    /// For people
+    #[default]
+    Text,
+    /// One JSON object per stack and line
+    Json,
+    /// `comm;outermost;...;innermost COUNT`, as flame graphs are made of
+    Folded,
+}
+
+/// Which tables unwind.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum By {
+    /// ORC and DWARF call-frame information, each checking the other
+    #[default]
+    Both,
+    /// ORC alone
+    Orc,
+    /// DWARF call-frame information alone
+    Cfi,
+}
+
+/// `unwind`
+#[derive(Args, Debug)]
+#[command(after_help = EXITS)]
+pub struct Unwind {
+    /// Dump of a kernel (ELF or kdump-compressed vmcore, also flattened; /proc/kcore), snapshot of one, or core file
+    /// of a process
+    #[arg(value_name = "DUMP", required_unless_present = "regs")]
+    pub dump: Option<PathBuf>,
+
+    /// All tasks; this is what is done when no task is chosen
+    #[arg(long, conflicts_with_all = ["pids", "cpus", "comms", "running"])]
+    pub all: bool,
+
+    /// Only this task; may be repeated
+    #[arg(long = "pid", value_name = "PID", value_delimiter = ',')]
+    pub pids: Vec<u32>,
+
+    /// Only the task that runs on this CPU; may be repeated
+    #[arg(long = "cpu", value_name = "N", value_delimiter = ',')]
+    pub cpus: Vec<u32>,
+
+    /// Only tasks of this name, or that begin with NAME when it ends in *; may be repeated
+    #[arg(long = "comm", value_name = "NAME", value_delimiter = ',')]
+    pub comms: Vec<String>,
+
+    /// Only tasks that run on a CPU
+    #[arg(long)]
+    pub running: bool,
+
+    /// Registers to begin with: rip=HEX,rsp=HEX and others; unwinds what they point to
+    #[arg(short, long, value_name = "REG=HEX,...")]
+    pub regs: Option<String>,
+
+    /// Memory from FILE, whose first byte is at ADDR; may be repeated
+    #[arg(long, value_name = "FILE@ADDR")]
+    pub memory: Vec<String>,
+
+    /// With --regs: RIP is a return address, not where the CPU was
+    #[arg(long = "return", requires = "regs")]
+    pub is_return: bool,
+
+    /// Write what the stacks shown need to FILE: a snapshot that unwinds to the same, without the dump
+    #[arg(long, value_name = "FILE")]
+    pub snapshot: Option<PathBuf>,
+
+    /// Show identical stacks once, with the tasks that have them
+    #[arg(long)]
+    pub group: bool,
+
+    /// Tables to unwind by
+    #[arg(long, value_enum, default_value_t, value_name = "TABLES")]
+    pub by: By,
+
+    /// Frames that a stack may have
+    #[arg(long, value_name = "N", default_value_t = 4096)]
+    pub max_frames: u32,
+
+    /// How to show stacks
+    #[arg(long, value_enum, default_value_t, value_name = "FORM")]
+    pub format: Form,
+
+    /// The same as --format json
+    #[arg(long, conflicts_with = "format")]
+    pub json: bool,
+
+    /// No source lines and inlined calls
     #[arg(long)]
     pub no_lines: bool,
 

@@ -9,6 +9,7 @@ mod lookup;
 mod open;
 mod out;
 mod symbolize;
+mod unwind;
 
 use std::process::ExitCode;
 
@@ -22,6 +23,7 @@ pub fn main() -> ExitCode {
     let done = match Cli::parse().verb {
         Verb::Lookup(args) => lookup::run(&args),
         Verb::Symbolize(args) => symbolize::run(&args),
+        Verb::Unwind(args) => unwind::run(&args),
         Verb::Inspect(args) => inspect::run(&args),
         Verb::Index(args) => index::run(&args),
     };

@@ -2,12 +2,15 @@
 
 use std::fmt::Write;
 
-use super::frame::{Address, Frame};
+use super::frame::{Address, Frame, InlineCall};
 use super::human::{Style, list};
 use super::trace::{Stack, StackFrame};
 
 /// Column at which source lines begin, unless the function's name is longer.
 const SOURCE: usize = 52;
+
+/// Faulting instructions listed before "and N more".
+const PLACES: usize = 3;
 
 /// Adds the line that says whose stack it is.
 pub fn title(s: &Stack<'_>, style: Style, out: &mut String) {
@@ -58,82 +61,72 @@ fn switch(from: Option<&str>, to: Option<&str>, out: &mut String) {
 
 fn frame(number: usize, f: &StackFrame<'_>, style: Style, verbose: bool, out: &mut String) {
     let shown = &f.frame;
+    // Inlined calls are frames of their own to the reader: inner ones above outer ones.
+    let (physical, inlined) = match shown.inlines.split_last() {
+        Some((last, inlined)) => (Some(last), inlined),
+        None => (None, &[][..]),
+    };
+    for i in inlined {
+        let begin = out.len();
+        let _ = write!(out, "   | {}", i.function.unwrap_or("??"));
+        source(i, out.len() - begin, out);
+    }
     let begin = out.len();
-    let _ = write!(out, " #{number:<2} ");
-    let invisible = out.len();
     let exact = shown.certainty == "exact";
-    out.push_str(if exact { style.function } else { style.doubt });
-    let coloured = out.len() - invisible;
+    let colour = if exact { style.function } else { style.doubt };
+    let _ = write!(out, " #{number:<2} {colour}");
     name(shown, out);
     out.push_str(style.reset);
-    let mut marks = Vec::new();
     if let Some(image) = shown.image.filter(|i| *i != "vmlinux") {
-        marks.push(format!("[{image}]"));
+        let _ = write!(out, " [{image}]");
     }
     if !matches!(shown.basis, "symbol" | "none") {
-        marks.push(format!("({})", shown.basis));
+        let _ = write!(out, " ({})", shown.basis);
     }
-    // Both witnesses agreeing, or saved registers, is what one expects.
-    if !matches!(
-        shown.trust,
-        "orc+cfi" | "registers" | "saved-registers" | "orc"
-    ) || verbose
-    {
-        marks.push(format!("<{}>", shown.trust));
+    // What both tables say, or ORC alone, or an exception saved, is what one expects.
+    if verbose || matches!(shown.trust, "cfi" | "frame-pointer" | "recovered") {
+        let _ = write!(out, " <{}>", shown.trust);
     }
-    for mark in marks {
-        out.push(' ');
-        out.push_str(&mark);
-    }
-    let width = out.len() - begin - coloured - style.reset.len();
-    let mut inlines = shown.inlines.iter();
-    if let Some(last) = inlines.next_back()
-        && let (Some(file), Some(line)) = (last.file, last.line)
-    {
-        let _ = write!(
-            out,
-            "{:pad$} {file}:{line}",
-            "",
-            pad = SOURCE.saturating_sub(width)
-        );
-    }
-    out.push('\n');
-    for i in inlines.rev() {
-        let function = i.function.unwrap_or("??");
-        let _ = match (i.file, i.line) {
-            (Some(file), Some(line)) => {
-                let pad = SOURCE.saturating_sub(9 + function.len());
-                writeln!(out, "      | {function}{:pad$}  {file}:{line}", "")
-            }
-            _ => writeln!(out, "      | {function}"),
-        };
+    let width = out.len() - begin - colour.len() - style.reset.len();
+    match physical {
+        Some(i) => source(i, width, out),
+        None => out.push('\n'),
     }
     let mut row = |text: &str| {
         let _ = writeln!(out, "      {}{text}{}", style.label, style.reset);
     };
-    if let (Some(s), true) = (&shown.symbol, shown.basis != "symbol") {
+    if let Some(s) = &shown.symbol
+        && shown.function.as_deref() != Some(s.name)
+    {
         let offset = Address(s.offset);
-        row(&format!(
-            "others print {}+{}",
-            s.name,
-            offset.text(&mut [0; 18])
-        ));
+        let offset = offset.text(&mut [0; 18]).to_owned();
+        row(&format!("others print {}+{offset}", s.name));
     }
     if let Some(fixup) = &shown.fixup {
-        for o in fixup.origins.iter().take(3) {
+        for o in fixup.origins.iter().take(PLACES) {
             let mut text = format!("fault at {}+{:#x}, {}", o.function, o.offset, o.handler);
             if let Some(effect) = o.effect {
                 let _ = write!(text, ": {effect}");
             }
             row(&text);
         }
-        if let more @ 1.. = fixup.origins.len().saturating_sub(3) {
+        if let more @ 1.. = fixup.origins.len().saturating_sub(PLACES) {
             row(&format!("and {more} more places"));
         }
     }
     for note in shown.notes {
         row(&format!("note: {note}"));
     }
+}
+
+/// Ends a line that is `width` columns wide with the source line of `i`.
+fn source(i: &InlineCall<'_>, width: usize, out: &mut String) {
+    let pad = SOURCE.saturating_sub(width);
+    let _ = match (i.file, i.line) {
+        (Some(file), Some(line)) => writeln!(out, "{:pad$} {file}:{line}", ""),
+        (Some(file), None) => writeln!(out, "{:pad$} {file}", ""),
+        _ => writeln!(out),
+    };
 }
 
 fn name(f: &Frame<'_>, out: &mut String) {

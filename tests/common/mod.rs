@@ -4,6 +4,7 @@
 pub mod elf;
 pub mod index;
 pub mod kernels;
+pub mod orc;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

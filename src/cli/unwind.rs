@@ -1,0 +1,241 @@
+//! `fixtrace unwind`
+
+use std::path::Path;
+
+use fixtrace::addr::{Addr, Slide};
+use fixtrace::image::{ImageKind, Storage};
+use fixtrace::kernel::Kernel;
+use fixtrace::memory::{Memory, Pieces, Record};
+use fixtrace::parallel;
+use fixtrace::regs::{Reg, Regs};
+use fixtrace::report::stack;
+use fixtrace::report::trace::{Stack, annotate};
+use fixtrace::trace::{Trace, trace};
+use fixtrace::unwind::{Cache, Unwinder, Witness};
+use fixtrace::world::{Context, Start, Task, World, snapshot};
+
+use super::args::{By, Form, Unwind, parse_hex};
+use super::exit::{Exit, Failure};
+use super::{open, out};
+
+/// Runs the verb.
+pub fn run(args: &Unwind) -> Result<Exit, Failure> {
+    let storage = Storage::new();
+    let pieces = pieces(args, &storage)?;
+    match &args.dump {
+        None => by_hand(args, &pieces, &storage),
+        Some(path) => {
+            let bytes = storage.map(path)?;
+            if snapshot::is_snapshot(bytes) {
+                let (world, memory) = snapshot::read(bytes).map_err(|e| e.in_file(path))?;
+                return dumped(args, &world, &|| Box::new(memory.clone()), &storage);
+            }
+            Err(Failure::new("not yet", "not yet"))
+        }
+    }
+}
+
+/// The pieces of memory named on the command line.
+fn pieces<'d>(args: &Unwind, storage: &'d Storage) -> Result<Pieces<'d>, Failure> {
+    let mut pieces = Vec::new();
+    for text in &args.memory {
+        let (path, at) = text
+            .rsplit_once('@')
+            .and_then(|(path, at)| Some((path, parse_hex(at).ok()?)))
+            .ok_or_else(|| Failure::new(format!("{text}: no FILE@ADDR"), "ADDR is hexadecimal"))?;
+        pieces.push((Addr(at), storage.map(Path::new(path))?));
+    }
+    Ok(Pieces::new(pieces))
+}
+
+/// Registers as `rip=...,rsp=...`.
+fn registers(text: &str) -> Result<Regs, Failure> {
+    let wrong = |part: &str, why: &str| {
+        Failure::new(
+            format!("--regs: {part}: {why}"),
+            "as in rip=ffffffff81000000,rsp=ffffc90000013e10",
+        )
+    };
+    let mut regs = Regs::default();
+    for part in text.split(',') {
+        let (name, value) = part
+            .split_once('=')
+            .ok_or_else(|| wrong(part, "no register and value"))?;
+        let value = parse_hex(value.trim()).map_err(|e| wrong(part, &e))?;
+        match name.trim() {
+            "rip" => regs.ip = value,
+            "cs" => regs.cs = Some(value as u16),
+            name => {
+                let reg = Reg::from_name(name).ok_or_else(|| wrong(part, "no such register"))?;
+                regs.set(reg, value);
+            }
+        }
+    }
+    if regs.sp().is_none() {
+        return Err(wrong(text, "rsp is missing"));
+    }
+    Ok(regs)
+}
+
+/// Unwinds from registers and pieces of memory alone.
+fn by_hand(args: &Unwind, memory: &Pieces<'_>, storage: &Storage) -> Result<Exit, Failure> {
+    let regs = registers(args.regs.as_deref().unwrap_or_default())?;
+    let kernel = open::kernel(&args.images, None, storage)?;
+    let start = Start {
+        regs,
+        exact: !args.is_return,
+    };
+    let world = World::default();
+    let unwinder = unwinder(args, &kernel, &world);
+    let mut cache = Cache::default();
+    let lines = !args.no_lines;
+    let mut found = trace(
+        &unwinder,
+        start,
+        memory,
+        Context::default(),
+        lines,
+        &mut cache,
+    );
+    annotate(&mut found, &world);
+    show(args, &[(None, found)])?;
+    open::warn_of_lines(&args.images, &kernel);
+    Ok(Exit::Done)
+}
+
+fn unwinder<'k, 'd>(args: &Unwind, kernel: &'k Kernel<'d>, world: &'k World) -> Unwinder<'k, 'd> {
+    let witness = match args.by {
+        By::Both => Witness::BOTH,
+        By::Orc => Witness {
+            orc: true,
+            cfi: false,
+        },
+        By::Cfi => Witness {
+            orc: false,
+            cfi: true,
+        },
+    };
+    Unwinder::new(kernel)
+        .generated(&world.generated)
+        .witness(witness)
+        .max_frames(args.max_frames)
+}
+
+/// Unwinds the tasks of `world`; `memory` gives each thread its own reader.
+fn dumped<'m>(
+    args: &Unwind,
+    world: &World,
+    memory: &(dyn Fn() -> Box<dyn Memory + 'm> + Sync),
+    storage: &Storage,
+) -> Result<Exit, Failure> {
+    world
+        .findings
+        .iter()
+        .for_each(|f| open::warn(&args.images, &f.to_string()));
+    let (kernel, mut exit) = placed(args, world, storage)?;
+    let unwinder = unwinder(args, &kernel, world);
+    let chosen: Vec<usize> = (0..world.tasks.len())
+        .filter(|i| wanted(args, world, *i))
+        .collect();
+    if chosen.is_empty() {
+        open::warn(&args.images, "no task was chosen");
+        exit = exit.max(Exit::Negative);
+    }
+    let record = args.snapshot.is_some().then(Record::default);
+    let some = |task: &usize| -> Option<Trace<'_, '_>> {
+        let start = world.tasks.get(*task)?.start?;
+        let inner = memory();
+        let recorder = record.as_ref().map(|r| r.of(&*inner));
+        let reader: &dyn Memory = recorder.as_ref().map_or(&*inner, |r| r);
+        let mut cache = Cache::default();
+        let context = world.context(*task);
+        let mut found = trace(
+            &unwinder,
+            start,
+            reader,
+            context,
+            !args.no_lines,
+            &mut cache,
+        );
+        annotate(&mut found, world);
+        Some(found)
+    };
+    let traces = parallel::map(&chosen, some);
+    let mut shown = Vec::new();
+    let mut without = 0;
+    for (task, found) in chosen.iter().zip(traces) {
+        match found {
+            Some(found) => shown.push((world.tasks.get(*task), found)),
+            None => without += 1,
+        }
+    }
+    if without > 0 {
+        let what = format!("{without} tasks have no registers or stack in the dump");
+        open::warn(&args.images, &what);
+        exit = exit.max(Exit::Partial);
+    }
+    show(args, &shown)?;
+    open::warn_of_lines(&args.images, &kernel);
+    Ok(exit)
+}
+
+/// Whether task number `task` is asked for.
+fn wanted(args: &Unwind, world: &World, task: usize) -> bool {
+    let Some(t) = world.tasks.get(task) else {
+        return false;
+    };
+    let any = args.pids.is_empty() && args.cpus.is_empty() && args.comms.is_empty();
+    let named = |name: &String| match name.strip_suffix('*') {
+        Some(beginning) => t.comm.starts_with(beginning),
+        None => t.comm == *name,
+    };
+    (any && !args.running)
+        || args.pids.contains(&t.pid)
+        || (t.running && args.cpus.contains(&t.cpu))
+        || args.comms.iter().any(named)
+        || (args.running && t.running)
+}
+
+/// The images of `world`, opened and placed where they were. Those that are not found are left out.
+fn placed<'d>(
+    args: &Unwind,
+    world: &World,
+    storage: &'d Storage,
+) -> Result<(Kernel<'d>, Exit), Failure> {
+    let _ = (ImageKind::Vmlinux, Slide(0));
+    let kernel = open::kernel(&args.images, world.release.as_deref(), storage)?;
+    Ok((kernel, Exit::Done))
+}
+
+/// Prints stacks, each with its task.
+fn show(args: &Unwind, traces: &[(Option<&Task>, Trace<'_, '_>)]) -> Result<(), Failure> {
+    let mut out = out::writer(&args.out)?;
+    let style = out::style(&args.out);
+    let form = if args.json { Form::Json } else { args.format };
+    let mut text = String::new();
+    for (number, (task, found)) in traces.iter().enumerate() {
+        let mut twin = Stack::new(found, *task);
+        for f in &mut twin.frames {
+            f.frame.strip_prefixes(&args.out.strip_prefix);
+        }
+        match form {
+            Form::Text => {
+                if number > 0 {
+                    text.push('\n');
+                }
+                stack::title(&twin, style, &mut text);
+                stack::frames(&twin, style, args.images.verbose, &mut text);
+            }
+            Form::Json => {
+                let json = serde_json::to_string(&twin).map_err(std::io::Error::from)?;
+                text.push_str(&json);
+                text.push('\n');
+            }
+            Form::Folded => stack::folded(&twin, 1, &mut text),
+        }
+        out.write_all(text.as_bytes())?;
+        text.clear();
+    }
+    out.flush()?;
+    Ok(())
+}
