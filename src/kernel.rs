@@ -2,7 +2,9 @@
 
 use crate::addr::{Addr, LinkAddr, Slide};
 use crate::image::ImageKind;
+use crate::image::note::hex;
 use crate::tables::Tables;
+use crate::world::Loaded;
 
 /// An image and where it runs.
 pub struct Placed<'d> {
@@ -27,6 +29,34 @@ pub struct Located<'k, 'd> {
     pub link: LinkAddr,
 }
 
+/// Where `image` was, if it is what `loaded` says: the same build-id, and for a module, every executable section where
+/// the image's layout has it. An error says what differs.
+pub fn slide_of(image: &Tables<'_>, loaded: &Loaded) -> Result<Slide, String> {
+    if let (Some(wanted), Some(found)) = (&loaded.build_id, image.build_id())
+        && wanted != found
+    {
+        return Err(format!(
+            "has build-id {}, in memory is {}",
+            hex(found),
+            hex(wanted)
+        ));
+    }
+    for (name, at) in &loaded.sections {
+        let linked = image.section(name).and_then(|s| s.addr);
+        // Code of initialisation is gone, and what is not in memory has no place.
+        if let Some(linked) = linked
+            && linked.0 < crate::image::layout::DATA
+            && loaded.slide.runtime(linked) != *at
+        {
+            return Err(format!(
+                "its {name} would be at {}, in memory it is at {at}",
+                loaded.slide.runtime(linked)
+            ));
+        }
+    }
+    Ok(loaded.slide)
+}
+
 impl<'d> Kernel<'d> {
     /// A kernel without images.
     pub fn new() -> Self {
@@ -46,6 +76,11 @@ impl<'d> Kernel<'d> {
     /// All images.
     pub fn images(&self) -> &[Placed<'d>] {
         &self.images
+    }
+
+    /// All images, taken out.
+    pub fn into_images(self) -> Vec<Placed<'d>> {
+        self.images
     }
 
     /// The image called `name` (`vmlinux` or a module's name; `-` and `_` are the same).

@@ -8,15 +8,26 @@ const FEW: usize = 16;
 
 /// Calls `f` with every item, on as many threads as there are processors.
 pub fn each<T: Sync>(items: &[T], f: impl Fn(&T) + Sync) {
+    each_with(items, || (), |(), item| f(item));
+}
+
+/// [`each`], where every thread has something of its own, made by `own`.
+pub fn each_with<T: Sync, S>(
+    items: &[T],
+    own: impl Fn() -> S + Sync,
+    f: impl Fn(&mut S, &T) + Sync,
+) {
     // Asking for the number of processors takes longer than a short lookup: several files are read for it.
     let threads = if items.len() < FEW { 1 } else { processors() };
     if threads == 1 {
-        return items.iter().for_each(f);
+        let mut mine = own();
+        return items.iter().for_each(|item| f(&mut mine, item));
     }
     let next = AtomicUsize::new(0);
     let work = || {
+        let mut mine = own();
         while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
-            f(item);
+            f(&mut mine, item);
         }
     };
     std::thread::scope(|scope| {
@@ -34,12 +45,21 @@ fn processors() -> usize {
 
 /// `f` of every item, in their order, on as many threads as there are processors.
 pub fn map<T: Sync, U: Send + Sync>(items: &[T], f: impl Fn(&T) -> U + Sync) -> Vec<U> {
+    map_with(items, || (), |(), item| f(item))
+}
+
+/// [`map`], where every thread has something of its own, made by `own`.
+pub fn map_with<T: Sync, U: Send + Sync, S>(
+    items: &[T],
+    own: impl Fn() -> S + Sync,
+    f: impl Fn(&mut S, &T) -> U + Sync,
+) -> Vec<U> {
     let slots: Vec<(&T, OnceLock<U>)> = items
         .iter()
         .map(|item| (item, Default::default()))
         .collect();
-    each(&slots, |(item, slot)| {
-        let _ = slot.set(f(item));
+    each_with(&slots, own, |mine, (item, slot)| {
+        let _ = slot.set(f(mine, item));
     });
     slots
         .into_iter()

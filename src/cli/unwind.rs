@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
-use fixtrace::addr::{Addr, Slide};
-use fixtrace::image::{ImageKind, Storage};
-use fixtrace::kernel::Kernel;
+use fixtrace::addr::Addr;
+use fixtrace::image::Storage;
+use fixtrace::kernel::{Kernel, slide_of};
 use fixtrace::memory::{Memory, Pieces, Record};
 use fixtrace::parallel;
 use fixtrace::regs::{Reg, Regs};
+use fixtrace::report::human::list;
 use fixtrace::report::stack;
 use fixtrace::report::trace::{Stack, annotate};
 use fixtrace::trace::{Trace, trace};
@@ -196,15 +197,55 @@ fn wanted(args: &Unwind, world: &World, task: usize) -> bool {
         || (args.running && t.running)
 }
 
-/// The images of `world`, opened and placed where they were. Those that are not found are left out.
+/// The images of `world`, opened and placed where they were. Those that are not found, or are others, are left out.
 fn placed<'d>(
     args: &Unwind,
     world: &World,
     storage: &'d Storage,
 ) -> Result<(Kernel<'d>, Exit), Failure> {
-    let _ = (ImageKind::Vmlinux, Slide(0));
-    let kernel = open::kernel(&args.images, world.release.as_deref(), storage)?;
-    Ok((kernel, Exit::Done))
+    let given = open::kernel(&args.images, world.release.as_deref(), storage)?;
+    let mut given = given.into_images();
+    let mut kernel = Kernel::new();
+    let mut missing = Vec::new();
+    for loaded in &world.images {
+        let same = |name: &str| name.replace('-', "_") == loaded.name.replace('-', "_");
+        let image = match given.iter().position(|p| same(p.image.name())) {
+            Some(found) => Some(given.swap_remove(found).image),
+            None => world.release.as_deref().and_then(|release| {
+                open::find_module(&args.images, &loaded.name, release, storage)
+            }),
+        };
+        let Some(image) = image else {
+            missing.push(loaded.name.as_str());
+            continue;
+        };
+        match slide_of(&image, loaded) {
+            Ok(slide) => kernel.add(image, Some(slide)),
+            Err(why) if args.images.force => {
+                let path = image.path().display();
+                open::warn(&args.images, &format!("{path}: {why}; used all the same"));
+                kernel.add(image, Some(loaded.slide));
+            }
+            Err(why) if loaded.name == "vmlinux" => {
+                let path = image.path().display();
+                return Err(Failure::new(
+                    format!("{path}: {why}"),
+                    "pass the vmlinux that ran, or --force",
+                ));
+            }
+            Err(why) => {
+                let path = image.path().display();
+                open::warn(&args.images, &format!("{path}: {why}; not used"));
+                missing.push(loaded.name.as_str());
+            }
+        }
+    }
+    if missing.is_empty() {
+        return Ok((kernel, Exit::Done));
+    }
+    let what = format!("no image of {}", list(missing.into_iter()));
+    open::warn(&args.images, &format!("{what} (pass --module FILE)"));
+    Ok((kernel, Exit::Partial))
 }
 
 /// Prints stacks, each with its task.
