@@ -144,22 +144,21 @@ fn name(f: &Frame<'_>, out: &mut String) {
     };
 }
 
-/// Adds the stack as one line of functions, outermost first, with semicolons between: what flame graphs are made of.
-pub fn folded(s: &Stack<'_>, count: usize, out: &mut String) {
-    out.push_str(s.comm.unwrap_or("?"));
+/// The stack as one line of functions, outermost first, with semicolons between: what flame graphs are made of.
+pub fn folded(s: &Stack<'_>) -> String {
+    let mut out = s.comm.unwrap_or("?").replace([';', ' '], "_");
     for f in s.frames.iter().rev() {
-        out.push(';');
         let f = &f.frame;
         let names: Vec<&str> = f.inlines.iter().rev().filter_map(|i| i.function).collect();
-        if names.is_empty() || f.fixup.is_some() {
-            match (&f.function, &f.symbol) {
-                (Some(function), _) => out.push_str(function),
-                (None, Some(symbol)) => out.push_str(symbol.name),
-                (None, None) => out.push_str("[unknown]"),
-            }
-        } else {
-            out.push_str(&names.join(";"));
-        }
+        let name = match (&names[..], &f.function, &f.symbol) {
+            // The lines of a fixup are the origin's.
+            ([_, ..], Some(_), _) => &names.join(";"),
+            (_, Some(function), _) => &**function,
+            (_, None, Some(symbol)) => symbol.name,
+            (_, None, None) => "[unknown]",
+        };
+        out.push(';');
+        out.push_str(name);
     }
-    let _ = writeln!(out, " {count}");
+    out
 }
