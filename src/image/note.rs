@@ -1,24 +1,51 @@
-//! ELF notes: the build-id.
+//! ELF notes, and the build-id among them.
 
 use crate::bytes::u32_at;
 
 const NT_GNU_BUILD_ID: u32 = 3;
 
-/// The GNU build-id among the notes of one section. Source: gABI "Note Section"; notes are 4-aligned.
-pub fn build_id(mut notes: &[u8]) -> Option<&[u8]> {
-    loop {
-        let name_len = u32_at(notes, 0)? as usize;
-        let desc_len = u32_at(notes, 4)? as usize;
-        let kind = u32_at(notes, 8)?;
-        let desc = 12usize.checked_add(name_len.checked_next_multiple_of(4)?)?;
-        let end = desc.checked_add(desc_len)?;
-        let name = notes.get(12..12usize.checked_add(name_len)?)?;
-        let found = notes.get(desc..end)?;
-        if kind == NT_GNU_BUILD_ID && name == b"GNU\0" && !found.is_empty() {
-            return Some(found);
-        }
-        notes = notes.get(end.checked_next_multiple_of(4)?..)?;
-    }
+/// A note.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Note<'d> {
+    /// Whose it is, without the NUL at its end.
+    pub name: &'d [u8],
+    /// Its type, whose meaning depends on the name.
+    pub kind: u32,
+    /// What it says.
+    pub desc: &'d [u8],
+}
+
+/// The notes in `bytes`, up to the first that is cut short. Source: gABI "Note Section"; notes are 4-aligned.
+pub fn notes(mut bytes: &[u8]) -> impl Iterator<Item = Note<'_>> {
+    std::iter::from_fn(move || {
+        let (note, rest) = first(bytes)?;
+        bytes = rest;
+        Some(note)
+    })
+}
+
+fn first(bytes: &[u8]) -> Option<(Note<'_>, &[u8])> {
+    let name_len = u32_at(bytes, 0)? as usize;
+    let desc_len = u32_at(bytes, 4)? as usize;
+    let kind = u32_at(bytes, 8)?;
+    let at = 12usize.checked_add(name_len.checked_next_multiple_of(4)?)?;
+    let end = at.checked_add(desc_len)?;
+    let name = bytes.get(12..12usize.checked_add(name_len)?)?;
+    let note = Note {
+        name: name.strip_suffix(b"\0").unwrap_or(name),
+        kind,
+        desc: bytes.get(at..end)?,
+    };
+    // The last one may lack its padding.
+    let rest = bytes.get(end.checked_next_multiple_of(4)?..);
+    Some((note, rest.unwrap_or_default()))
+}
+
+/// The GNU build-id among the notes of one section.
+pub fn build_id(bytes: &[u8]) -> Option<&[u8]> {
+    notes(bytes)
+        .find(|n| n.kind == NT_GNU_BUILD_ID && n.name == b"GNU" && !n.desc.is_empty())
+        .map(|n| n.desc)
 }
 
 /// Lower-case hexadecimal, as build-ids are written.

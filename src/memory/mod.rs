@@ -1,10 +1,26 @@
 //! Readable memory, by runtime address: of a dump, of a running kernel, of pieces at hand.
 
+pub mod cpu;
+pub mod dump;
+mod elfcore;
+mod extents;
+mod flat;
+mod medium;
+pub mod paging;
 pub mod pieces;
 pub mod record;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+pub mod vmcoreinfo;
 
+pub use cpu::{CpuState, Prstatus};
+pub use dump::{ByHeaders, Dump, DumpKind};
+pub use paging::{Mapped, Paged};
 pub use pieces::Pieces;
 pub use record::Record;
+pub use vmcoreinfo::VmcoreInfo;
 
 use std::fmt;
 

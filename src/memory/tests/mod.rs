@@ -1,0 +1,4 @@
+//! Tests over whole small dumps.
+
+mod elf;
+mod paging;
