@@ -12,7 +12,7 @@
 //! | layer | modules | rule |
 //! |---|---|---|
 //! | L0 vocabulary | [`addr`], [`bytes`], [`error`], [`regs`], [`table`], [`column`](mod@column), [`strings`], [`parallel`], [`demangle`] | std and one crate each |
-//! | L1 formats | [`image`], [`orc`], [`extable`], [`rule`], [`cfi`], [`insn`], [`btf`], [`dwarf`], [`lines`], [`calls`] | bytes to tables; no runtime address |
+//! | L1 formats | [`image`], [`orc`], [`extable`], [`rule`], [`cfi`], [`insn`], [`types`], [`dwarf`], [`lines`], [`calls`] | bytes to tables; no runtime address |
 //! | L2 world | [`tables`], [`index`], [`kernel`] | images with their tables, out of files or an index, at runtime addresses |
 //! | L3 engine | [`attribute`](mod@attribute), [`query`], [`symbolize`] | pure: no files, clock, environment, printing |
 //! | L4 products | [`oops`], `report` | |
@@ -52,7 +52,6 @@
 
 pub mod addr;
 pub mod attribute;
-pub mod btf;
 pub mod bytes;
 pub mod calls;
 pub mod cfi;
@@ -81,5 +80,6 @@ pub mod symbolize;
 pub mod table;
 pub mod tables;
 pub mod trace;
+pub mod types;
 pub mod unwind;
 pub mod world;

@@ -65,6 +65,6 @@ mod tests {
             let sorted = by_address(&items, |i| i.0);
             assert_eq!(sorted, [(0, 'd'), (7, 'b'), (far, 'a'), (far, 'c')]);
         }
-        assert_eq!(by_address(&[], |n: &u64| *n), []);
+        assert_eq!(by_address(&[], |n: &u64| *n), Vec::<u64>::new());
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use fixtrace::addr::Addr;
 use fixtrace::image::Storage;
 use fixtrace::kernel::{Kernel, slide_of};
-use fixtrace::memory::{Memory, Pieces, Record};
+use fixtrace::memory::{Dump, Memory, Pieces, Record};
 use fixtrace::parallel;
 use fixtrace::regs::{Reg, Regs};
 use fixtrace::report::human::list;
@@ -14,7 +14,7 @@ use fixtrace::report::stack;
 use fixtrace::report::trace::{Stack, annotate};
 use fixtrace::trace::{Trace, trace};
 use fixtrace::unwind::{Cache, Unwinder, Witness};
-use fixtrace::world::{Context, Start, Task, World, snapshot};
+use fixtrace::world::{self, Context, Start, Task, World, place, snapshot};
 
 use super::args::{By, Form, Unwind, parse_hex};
 use super::exit::{Exit, Failure};
@@ -30,11 +30,30 @@ pub fn run(args: &Unwind) -> Result<Exit, Failure> {
             let bytes = storage.map(path)?;
             if snapshot::is_snapshot(bytes) {
                 let (world, memory) = snapshot::read(bytes).map_err(|e| e.in_file(path))?;
-                return dumped(args, &world, &|| Box::new(memory.clone()), &storage);
+                let given = open::kernel(&args.images, world.release.as_deref(), &storage)?;
+                let memory = || -> Box<dyn Memory + '_> { Box::new(memory.clone()) };
+                return dumped(args, &world, given, &memory, &storage);
             }
-            Err(Failure::new("not yet", "not yet"))
+            dump(args, path, &storage)
         }
     }
+}
+
+/// Unwinds what is in a dump of a kernel.
+fn dump(args: &Unwind, path: &Path, storage: &Storage) -> Result<Exit, Failure> {
+    let dump = Dump::open(path, storage)?;
+    for finding in dump.findings() {
+        open::warn(&args.images, &format!("{}: {finding}", path.display()));
+    }
+    let release = dump.vmcoreinfo().and_then(|i| i.release());
+    let given = open::kernel(&args.images, release, storage)?;
+    let vmlinux = given
+        .vmlinux()
+        .ok_or_else(|| Failure::new("no kernel image", "pass --vmlinux FILE or --release REL"))?;
+    let place = place::find(&dump, &vmlinux.image)?;
+    let world = world::discover(&dump, &vmlinux.image, &place)?;
+    let memory = || -> Box<dyn Memory + '_> { Box::new(place.memory(&dump)) };
+    dumped(args, &world, given, &memory, storage)
 }
 
 /// The pieces of memory named on the command line.
@@ -124,17 +143,18 @@ fn unwinder<'k, 'd>(args: &Unwind, kernel: &'k Kernel<'d>, world: &'k World) -> 
 }
 
 /// Unwinds the tasks of `world`; `memory` gives each thread its own reader.
-fn dumped<'m>(
+fn dumped<'m, 'd>(
     args: &Unwind,
     world: &World,
+    given: Kernel<'d>,
     memory: &(dyn Fn() -> Box<dyn Memory + 'm> + Sync),
-    storage: &Storage,
+    storage: &'d Storage,
 ) -> Result<Exit, Failure> {
     world
         .findings
         .iter()
         .for_each(|f| open::warn(&args.images, &f.to_string()));
-    let (kernel, mut exit) = placed(args, world, storage)?;
+    let (kernel, mut exit) = placed(args, world, given, storage)?;
     let unwinder = unwinder(args, &kernel, world);
     let chosen: Vec<usize> = (0..world.tasks.len())
         .filter(|i| wanted(args, world, *i))
@@ -202,9 +222,9 @@ fn wanted(args: &Unwind, world: &World, task: usize) -> bool {
 fn placed<'d>(
     args: &Unwind,
     world: &World,
+    given: Kernel<'d>,
     storage: &'d Storage,
 ) -> Result<(Kernel<'d>, Exit), Failure> {
-    let given = open::kernel(&args.images, world.release.as_deref(), storage)?;
     let mut given = given.into_images();
     let mut kernel = Kernel::new();
     let mut missing = Vec::new();

@@ -462,6 +462,29 @@ impl<'d> Image<'d> {
         Some(self.bytes(LinkAddr(value))).filter(|b| !b.is_empty())
     }
 
+    /// Addresses of the first symbols called `names`, text or data, in one pass over the symbol table.
+    pub fn data_addresses<const N: usize>(&self, names: [&str; N]) -> [Option<LinkAddr>; N] {
+        let mut found = [None; N];
+        let Some(elf) = &self.elf else {
+            return self.original().map_or(found, |o| o.data_addresses(names));
+        };
+        let mut left = N;
+        for (_, symbol) in elf.symbols() {
+            if left == 0 {
+                break;
+            }
+            let name = elf.symbol_name(symbol.name);
+            let wanted = names.iter().position(|n| n.as_bytes() == name);
+            if let Some(slot) = wanted.and_then(|w| found.get_mut(w))
+                && slot.is_none()
+            {
+                *slot = Some(LinkAddr(symbol.value));
+                left -= 1;
+            }
+        }
+        found
+    }
+
     /// The name of the undefined symbol that was linked to the pseudo-address `at` (modules only).
     pub fn import(&self, at: LinkAddr) -> Option<&'d str> {
         let offset = at.since(LinkAddr(layout::IMPORTS))?;

@@ -13,6 +13,7 @@ use crate::bytes::i32_at;
 use crate::error::{Error, ErrorKind, Finding, Result};
 use crate::image::{Image, ImageKind};
 use crate::table::Table;
+use crate::types::btf::Btf;
 
 /// The ORC table of one image.
 pub struct OrcTable<'d> {
@@ -58,9 +59,10 @@ impl<'d> OrcTable<'d> {
         // BTF costs a walk over all types: only asked for when the header does not decide.
         let members = match header.and_then(version::by_hash) {
             Some(_) => None,
-            None => image
-                .section(".BTF")
-                .and_then(|s| crate::btf::struct_members(s.data, "orc_entry")),
+            None => image.section(".BTF").and_then(|s| {
+                let btf = Btf::parse(s.data)?;
+                Some(btf.member_names(btf.composite("orc_entry")?))
+            }),
         };
         let hints = Hints {
             header,

@@ -1,7 +1,18 @@
 //! What was running: tasks, CPUs and their stacks, as plain data. It is found in a dump, or read from a snapshot.
 
+mod cpus;
+mod discover;
+mod generated;
+mod hijack;
+mod modules;
+pub mod place;
+mod read;
 #[cfg(feature = "json")]
 pub mod snapshot;
+mod tasks;
+
+pub use discover::discover;
+pub use place::Place;
 
 use crate::addr::{Addr, Address, Slide};
 use crate::error::Finding;
