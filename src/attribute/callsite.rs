@@ -111,7 +111,7 @@ fn callees<'k, 'd>(
 }
 
 /// Functions reached from `id` by jumps to the start of another function, itself included.
-pub(crate) fn tail_calls(image: &Tables<'_>, id: SymbolId, reached: &mut BTreeSet<LinkAddr>) {
+fn tail_calls(image: &Tables<'_>, id: SymbolId, reached: &mut BTreeSet<LinkAddr>) {
     const MAX_DEPTH: usize = 4;
     let mut level = vec![id];
     for _ in 0..MAX_DEPTH {

@@ -3,7 +3,7 @@
 //! Pure: a question about one address of one image, with the caller's return PC as a further witness.
 
 mod answer;
-pub(crate) mod callsite;
+mod callsite;
 mod memo;
 
 pub use answer::{Attribution, Basis, Certainty, Evidence, Fixup, Function, Nearest, Origin};

@@ -5,11 +5,10 @@
 use std::collections::BTreeSet;
 
 use super::Traced;
-use crate::addr::{Addr, Address, LinkAddr};
-use crate::attribute::callsite::tail_calls;
+use crate::addr::{Addr, Address, LinkAddr, Slide};
 use crate::attribute::{Basis, Called};
-use crate::insn::{self, Flow, is_trampoline};
-use crate::kernel::Kernel;
+use crate::insn::{self, CallBefore, Flow, Insn, is_trampoline};
+use crate::kernel::{Kernel, Located};
 use crate::memory::Memory;
 use crate::tables::Tables;
 
@@ -59,63 +58,20 @@ pub(super) fn call_in_memory<'k, 'd>(
 ) -> Option<Call<'k, 'd>> {
     let located = kernel.locate(ret.offset(-1))?;
     let image = &located.placed.image;
-    let mut target = None;
-    let mut indirect = false;
-    let mut bytes = [0; insn::LONGEST_CALL];
-    memory
-        .read(ret.offset(-(bytes.len() as i64)), &mut bytes)
-        .ok()?;
-    // The usual form, recognised by where it leads: the beginning of a function.
-    if let Some(place) = near_call(&bytes, ret)
-        && is_entry(kernel, place)
-    {
-        target = Some(place);
-    } else {
-        // Where instructions begin is known from the function's first byte on only.
-        match decoded(
-            image,
-            memory,
-            located.placed.slide?.runtime(
-                image
-                    .symbols()
-                    .range(image.symbols().function(located.link)?)
-                    .0,
-            ),
-            ret,
-        )? {
-            Flow::Call(at) => target = Some(Addr(at.0)),
-            Flow::IndirectCall => indirect = true,
-            _ => {}
-        }
-    }
-    let Some(mut place) = target else {
-        return Some(Call {
-            called: if indirect {
-                Called::Indirect
-            } else {
-                Called::None
-            },
-            target: None,
-        });
+    let live = (!is_gone(&located)).then(|| in_memory(kernel, memory, ret));
+    let live = live.flatten();
+    let flow = match live {
+        Some(flow) => flow,
+        None => in_image(kernel, image, located.link.offset(1), located.placed.slide?)?,
     };
-    for _ in 0..MAX_HOPS {
-        let Some(l) = kernel.locate(place) else { break };
-        let symbols = l.placed.image.symbols();
-        let name = symbols.nearest(l.link).map(|id| symbols.name(id));
-        if name.is_some_and(is_trampoline) {
-            return Some(Call {
-                called: Called::Indirect,
-                target: None,
-            });
-        }
-        // A static call that was not patched into its callers goes through a jump that is patched itself.
-        let next = name
-            .filter(|n| n.starts_with("__SCT__"))
-            .and_then(|_| jump_at(memory, place));
-        match next {
-            Some(next) => place = next,
-            None => break,
-        }
+    let target = match flow {
+        Flow::Call(at) => Addr(at.0),
+        Flow::IndirectCall => return Some(Call::through(Called::Indirect)),
+        _ => return Some(Call::through(Called::None)),
+    };
+    let place = behind_static_call(kernel, memory, target);
+    if name_at(kernel, place).is_some_and(is_trampoline) {
+        return Some(Call::through(Called::Indirect));
     }
     Some(Call {
         called: match kernel.locate(place) {
@@ -124,6 +80,84 @@ pub(super) fn call_in_memory<'k, 'd>(
         },
         target: Some(place),
     })
+}
+
+impl<'k, 'd> Call<'k, 'd> {
+    fn through(called: Called<'k, 'd>) -> Self {
+        Call {
+            called,
+            target: None,
+        }
+    }
+}
+
+/// What the instruction before `ret` does, as memory has it; `None` where it cannot be read.
+fn in_memory(kernel: &Kernel<'_>, memory: &dyn Memory, ret: Addr) -> Option<Flow> {
+    let mut bytes = [0; insn::LONGEST_CALL];
+    memory
+        .read(ret.offset(-(bytes.len() as i64)), &mut bytes)
+        .ok()?;
+    // The usual form, recognised by where it leads: the beginning of a function.
+    if let Some(place) = near_call(&bytes, ret)
+        && is_entry(kernel, place)
+    {
+        return Some(Flow::Call(LinkAddr(place.0)));
+    }
+    // Where instructions begin is known from the function's first byte on only.
+    let located = kernel.locate(ret.offset(-1))?;
+    let symbols = located.placed.image.symbols();
+    let start = symbols.range(symbols.function(located.link)?).0;
+    let code = code(kernel, memory, located.placed.slide?.runtime(start), ret)?;
+    let mut last = Flow::Stop;
+    for (_, insn) in decoded(&code, located.placed.slide?.runtime(start)) {
+        last = insn.flow;
+    }
+    Some(last)
+}
+
+/// The same as the image has it, which alternatives may have changed since.
+fn in_image(kernel: &Kernel<'_>, image: &Tables<'_>, ret: LinkAddr, slide: Slide) -> Option<Flow> {
+    let symbols = image.symbols();
+    let start = symbols.range(symbols.function(ret.offset(-1))?).0;
+    Some(match image.call_before(start, ret)? {
+        CallBefore::Indirect => Flow::IndirectCall,
+        CallBefore::None => Flow::Stop,
+        CallBefore::Direct(targets) => {
+            let [one] = targets[..] else { return None };
+            match image.import(one) {
+                Some(name) => Flow::Call(LinkAddr(named(kernel, name)?.0)),
+                None => Flow::Call(LinkAddr(slide.runtime(one).0)),
+            }
+        }
+    })
+}
+
+/// Where the symbol `name` of any image is.
+fn named(kernel: &Kernel<'_>, name: &str) -> Option<Addr> {
+    kernel.images().iter().find_map(|placed| {
+        let symbols = placed.image.symbols();
+        let at = symbols.get(symbols.named(name).next()?).addr;
+        Some(placed.slide?.runtime(at))
+    })
+}
+
+/// The last symbol not above `at`.
+fn name_at<'d>(kernel: &Kernel<'d>, at: Addr) -> Option<&'d str> {
+    let located = kernel.locate(at)?;
+    let symbols = located.placed.image.symbols();
+    symbols.nearest(located.link).map(|id| symbols.name(id))
+}
+
+/// A static call that was not patched into its callers goes through a jump, which is patched itself.
+fn behind_static_call(kernel: &Kernel<'_>, memory: &dyn Memory, mut at: Addr) -> Addr {
+    for _ in 0..MAX_HOPS {
+        let jumps = name_at(kernel, at).is_some_and(|n| n.starts_with("__SCT__"));
+        match jumps.then(|| jump_at(memory, at)).flatten() {
+            Some(next) => at = next,
+            None => break,
+        }
+    }
+    at
 }
 
 /// Where the `call rel32` at the end of `bytes` leads, if it is one.
@@ -154,53 +188,116 @@ fn is_entry(kernel: &Kernel<'_>, at: Addr) -> bool {
     })
 }
 
-/// What the instruction that ends at `ret` does, decoding the function that begins at `start` as memory has it.
-fn decoded(image: &Tables<'_>, memory: &dyn Memory, start: Addr, ret: Addr) -> Option<Flow> {
+/// The code from `start` to `end`: as memory has it, or the image where memory does not.
+fn code(kernel: &Kernel<'_>, memory: &dyn Memory, start: Addr, end: Addr) -> Option<Vec<u8>> {
     /// Longer functions exist in name only.
     const LONGEST: u64 = 1 << 20;
-    let len = ret.since(start).filter(|l| *l <= LONGEST)?;
+    let len = end.since(start).filter(|l| *l <= LONGEST)?;
     let mut code = vec![0; usize::try_from(len).ok()?];
-    memory.read(start, &mut code).ok()?;
-    let mut at = 0usize;
-    let mut last = Flow::Next;
-    while let Some(rest) = code.get(at..).filter(|r| !r.is_empty()) {
-        let here = LinkAddr(start.0.wrapping_add(at as u64));
-        let Some(insn) = insn::decode(rest, here, image.bits()) else {
-            return Some(Flow::Stop);
-        };
-        at += usize::from(insn.len);
-        last = insn.flow;
+    let located = kernel.locate(start)?;
+    if !is_gone(&located) && memory.read(start, &mut code).is_ok() {
+        return Some(code);
     }
-    Some(last)
+    let image = &located.placed.image;
+    let own = image.code(located.link).get(..code.len());
+    own.filter(|_| !image.is_excerpt()).map(<[u8]>::to_vec)
+}
+
+/// Code of initialisation is gone when the kernel runs: its memory holds something else.
+fn is_gone(located: &Located<'_, '_>) -> bool {
+    let section = located.placed.image.text_section(located.link);
+    section.is_some_and(|s| s.name.starts_with(".init"))
+}
+
+/// The instructions of `code`, which is at `start`, as far as the bytes are some.
+fn decoded(code: &[u8], start: Addr) -> impl Iterator<Item = (Addr, Insn)> + '_ {
+    let mut done = 0usize;
+    std::iter::from_fn(move || {
+        let rest = code.get(done..).filter(|r| !r.is_empty())?;
+        let at = start.offset(done as i64);
+        let insn = insn::decode(rest, LinkAddr(at.0), 64)?;
+        done += usize::from(insn.len);
+        Some((at, insn))
+    })
 }
 
 /// How `call` leads to the frame `inner`.
-pub(super) fn link<'k, 'd>(call: &Call<'k, 'd>, inner: &Traced<'k, 'd>) -> Link {
-    let (image, at) = match call.called {
-        Called::None => return Link::NoCall,
-        Called::Indirect => return Link::Indirect,
+pub(super) fn link<'k, 'd>(
+    kernel: &'k Kernel<'d>,
+    memory: &dyn Memory,
+    call: &Call<'k, 'd>,
+    inner: &Traced<'k, 'd>,
+) -> Link {
+    let target = match (call.called, call.target) {
+        (Called::None, _) => return Link::NoCall,
+        (Called::Place(..), Some(target)) => target,
         // Code made at run time has its own ways.
-        Called::Nowhere => return Link::Indirect,
-        Called::Place(image, at) => (image, at),
+        _ => return Link::Indirect,
     };
-    let Some(located) = inner.resolved.located else {
+    // A thunk's frame is its caller's, and the frame of code that is in no image is anybody's.
+    let attribution = &inner.resolved.attribution;
+    let slide = inner.resolved.located.and_then(|l| l.placed.slide);
+    let (Some(slide), true) = (slide, attribution.basis != Basis::Trampoline) else {
         return Link::Indirect;
     };
-    let same = std::ptr::eq(image, &located.placed.image);
-    let candidates = &inner.resolved.attribution.candidates;
-    if same && candidates.iter().any(|f| f.addr == at) {
+    let candidates = attribution.candidates.iter();
+    let wanted: Vec<Addr> = candidates.map(|f| slide.runtime(f.addr)).collect();
+    reaches(kernel, memory, target, &wanted)
+}
+
+/// Whether a call of `target` comes to one of `wanted`, also by jumps from one function to the next.
+fn reaches(kernel: &Kernel<'_>, memory: &dyn Memory, target: Addr, wanted: &[Addr]) -> Link {
+    const MAX_DEPTH: usize = 4;
+    if wanted.contains(&target) {
         return Link::Direct;
     }
-    // A thunk's frame is its caller's.
-    if inner.resolved.attribution.basis == Basis::Trampoline {
-        return Link::Indirect;
+    let mut through_pointer = false;
+    let mut seen = BTreeSet::new();
+    let mut level = vec![target];
+    for _ in 0..MAX_DEPTH {
+        let mut next = Vec::new();
+        for at in level {
+            let at = behind_static_call(kernel, memory, at);
+            let Some((start, end)) = extent(kernel, at) else {
+                // Code in no image: what it does is not known.
+                through_pointer = true;
+                continue;
+            };
+            if wanted.contains(&start) {
+                return Link::Tail;
+            }
+            if !seen.insert(start) {
+                continue;
+            }
+            through_pointer |= name_at(kernel, start).is_some_and(is_trampoline);
+            let Some(code) = code(kernel, memory, start, end) else {
+                through_pointer = true;
+                continue;
+            };
+            for (_, insn) in decoded(&code, start) {
+                match insn.flow {
+                    Flow::Jump(t) | Flow::Branch(t) if t.0 < start.0 || t.0 >= end.0 => {
+                        next.push(Addr(t.0));
+                    }
+                    Flow::IndirectJump => through_pointer = true,
+                    _ => {}
+                }
+            }
+        }
+        level = next;
     }
-    let mut reached = BTreeSet::new();
-    if let Some(id) = image.symbols().function(at) {
-        tail_calls(image, id, &mut reached);
+    if through_pointer {
+        Link::Indirect
+    } else {
+        Link::Elsewhere(target)
     }
-    if same && candidates.iter().any(|f| reached.contains(&f.addr)) {
-        return Link::Tail;
-    }
-    Link::Elsewhere(call.target.unwrap_or_default())
+}
+
+/// First byte and end of the function that holds `at`.
+fn extent(kernel: &Kernel<'_>, at: Addr) -> Option<(Addr, Addr)> {
+    let located = kernel.locate(at)?;
+    let symbols = located.placed.image.symbols();
+    let (start, end) = symbols.range(symbols.function(located.link)?);
+    let slide = located.placed.slide?;
+    Some((slide.runtime(start), slide.runtime(end)))
 }

@@ -79,7 +79,7 @@ pub fn trace<'k, 'd>(
                 _ => Link::None,
             },
             (_, Some(inner)) => match &calls[i] {
-                Some(call) => link(call, inner),
+                Some(call) => link(kernel, memory, call, inner),
                 None => Link::Unread,
             },
         };
@@ -88,6 +88,12 @@ pub fn trace<'k, 'd>(
             resolved,
             call,
         });
+    }
+    // The outermost frame was made by hand: its return address may have been pushed by any instruction.
+    if let (StopReason::End, Some(last)) = (stop, traced.last_mut())
+        && last.call.is_broken()
+    {
+        last.call = Link::Unread;
     }
     Trace {
         frames: traced,
