@@ -112,7 +112,7 @@ const PT_REGS: [Reg; 15] = [
 ];
 
 /// What is known of the registers at one point of a walk: values, and which of them hold.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Regs {
     values: [u64; 16],
     known: u16,
@@ -137,6 +137,8 @@ impl Regs {
     /// Makes `reg` unknown.
     pub fn forget(&mut self, reg: Reg) {
         self.known &= !(1 << reg.0);
+        // Two sets of which the same is known are equal.
+        self.values[usize::from(reg.0)] = 0;
     }
 
     /// Whether all sixteen are known.

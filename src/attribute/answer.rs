@@ -66,6 +66,8 @@ pub enum Evidence {
     ControlFlow,
     /// The caller's call instruction calls this function.
     CallSite,
+    /// With the values that the caller passed, its call comes to the faulting instruction, and to no other's.
+    Values,
 }
 
 impl Evidence {
@@ -75,6 +77,7 @@ impl Evidence {
             Evidence::ExTable => "extable",
             Evidence::ControlFlow => "control-flow",
             Evidence::CallSite => "call-site",
+            Evidence::Values => "values",
         }
     }
 }

@@ -55,8 +55,32 @@ pub(super) fn narrow<'k, 'd>(
     }
     functions.retain(fits);
     origins.retain(|o| fits(&o.function));
-    for o in origins {
+    for o in origins.iter_mut() {
         o.evidence.push(Evidence::CallSite);
+    }
+    by_values(caller, functions, origins);
+}
+
+/// Keeps the origins that the call comes to with the values passed, if it comes to any. A function without an origin
+/// left is none, unless it had none before: such a function runs the code itself.
+fn by_values<'d>(
+    caller: Caller<'_, 'd>,
+    functions: &mut Vec<Function<'d>>,
+    origins: &mut Vec<Origin<'d>>,
+) {
+    let Some(reached) = caller.reached else {
+        return;
+    };
+    let comes_to = |o: &Origin<'_>| reached.contains(&o.address);
+    if !origins.iter().any(comes_to) || origins.iter().all(comes_to) {
+        return;
+    }
+    let had: BTreeSet<LinkAddr> = origins.iter().map(|o| o.function.addr).collect();
+    origins.retain(comes_to);
+    let left: BTreeSet<LinkAddr> = origins.iter().map(|o| o.function.addr).collect();
+    functions.retain(|f| left.contains(&f.addr) || !had.contains(&f.addr));
+    for o in origins {
+        o.evidence.push(Evidence::Values);
     }
 }
 

@@ -29,6 +29,8 @@ pub struct Caller<'k, 'd> {
     /// The call before `ret` as memory has it, where memory is at hand: code is patched after it is linked. `None`:
     /// the image's own code is read.
     pub called: Option<Called<'k, 'd>>,
+    /// The instructions that the call comes to with the values it passed, where those are known.
+    pub reached: Option<&'k BTreeSet<LinkAddr>>,
 }
 
 impl<'k, 'd> Caller<'k, 'd> {
@@ -38,6 +40,7 @@ impl<'k, 'd> Caller<'k, 'd> {
             image,
             ret,
             called: None,
+            reached: None,
         }
     }
 }

@@ -44,7 +44,7 @@ pub(super) struct Call<'k, 'd> {
     /// What it does.
     pub called: Called<'k, 'd>,
     /// What it calls, when that is one place.
-    target: Option<Addr>,
+    pub target: Option<Addr>,
 }
 
 /// Hops through static-call trampolines that are followed.
@@ -189,7 +189,12 @@ fn is_entry(kernel: &Kernel<'_>, at: Addr) -> bool {
 }
 
 /// The code from `start` to `end`: as memory has it, or the image where memory does not.
-fn code(kernel: &Kernel<'_>, memory: &dyn Memory, start: Addr, end: Addr) -> Option<Vec<u8>> {
+pub(super) fn code(
+    kernel: &Kernel<'_>,
+    memory: &dyn Memory,
+    start: Addr,
+    end: Addr,
+) -> Option<Vec<u8>> {
     /// Longer functions exist in name only.
     const LONGEST: u64 = 1 << 20;
     let len = end.since(start).filter(|l| *l <= LONGEST)?;
@@ -294,7 +299,7 @@ fn reaches(kernel: &Kernel<'_>, memory: &dyn Memory, target: Addr, wanted: &[Add
 }
 
 /// First byte and end of the function that holds `at`.
-fn extent(kernel: &Kernel<'_>, at: Addr) -> Option<(Addr, Addr)> {
+pub(super) fn extent(kernel: &Kernel<'_>, at: Addr) -> Option<(Addr, Addr)> {
     let located = kernel.locate(at)?;
     let symbols = located.placed.image.symbols();
     let (start, end) = symbols.range(symbols.function(located.link)?);

@@ -1,6 +1,7 @@
 //! A whole stack: frames walked, each attributed with the call that led to it as a witness, and named.
 
 mod call;
+mod values;
 
 pub use call::Link;
 
@@ -60,12 +61,30 @@ pub fn trace<'k, 'd>(
                 image: &located.placed.image,
                 ret: located.link,
                 called: calls[i + 1].as_ref().map(|c| c.called),
+                reached: None,
             })
         });
         let resolved = match frame.located {
             Some(located) => {
                 let pc = frame.pc.map(|_| located.link);
-                resolve_next(located, pc, caller, lines, &mut memo)
+                let mut resolve = |caller| resolve_next(located, pc, caller, lines, &mut memo);
+                let first = resolve(caller);
+                let attribution = &first.attribution;
+                let unsure = attribution.fixup.is_some() && attribution.candidates.len() > 1;
+                // Several origins, and a call that names a function: what it passed may decide.
+                let reached = match (caller, outer, calls.get(i + 1)) {
+                    (Some(_), Some(outer), Some(Some(call))) if unsure => {
+                        values::reached(kernel, memory, call, (frame, attribution), outer)
+                    }
+                    _ => None,
+                };
+                match (caller, &reached) {
+                    (Some(caller), Some(_)) => resolve(Some(Caller {
+                        reached: reached.as_ref(),
+                        ..caller
+                    })),
+                    _ => first,
+                }
             }
             None => Resolved::nowhere(frame.pc.raw()),
         };

@@ -1,4 +1,6 @@
-//! x86 instructions, as far as control flow goes; the only place that names the decoder crate.
+//! x86 instructions, as far as control flow goes.
+
+pub mod replay;
 
 use iced_x86::{Code, Decoder, DecoderOptions, FlowControl, Instruction, Mnemonic};
 
