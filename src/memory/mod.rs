@@ -1,13 +1,19 @@
 //! Readable memory, by runtime address: of a dump, of a running kernel, of pieces at hand.
 
+mod bitmap;
+mod cache;
 pub mod cpu;
 pub mod dump;
 mod elfcore;
 mod extents;
 mod flat;
+mod kdump;
+mod lzo;
 mod medium;
+mod pack;
 pub mod paging;
 pub mod pieces;
+pub mod scan;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -18,6 +24,7 @@ pub use cpu::{CpuState, Prstatus};
 pub use dump::{ByHeaders, Dump, DumpKind};
 pub use paging::{Mapped, Paged};
 pub use pieces::Pieces;
+pub use scan::Banner;
 pub use vmcoreinfo::VmcoreInfo;
 
 use std::fmt;
