@@ -72,7 +72,7 @@ impl<'d> Bitmap<'d> {
         let dull = if wanted { 0 } else { u8::MAX };
         let mut page = from;
         while page < self.pages {
-            if page % 8 == 0 && self.byte(page / 8) == dull {
+            if page.is_multiple_of(8) && self.byte(page / 8) == dull {
                 page += 8;
                 continue;
             }

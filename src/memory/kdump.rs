@@ -125,6 +125,22 @@ pub fn read<'d>(medium: &Medium<'d>, findings: &mut Vec<Finding>) -> Result<Kdum
     };
     let present = Bitmap::new(cut(0, first), pages);
     let dumped = Bitmap::new(cut(half, half + first), pages);
+    let skipped = dumped.rank(part.0);
+    let rows = dumped.rank(part.1).saturating_sub(skipped);
+    let descriptors = maps_at + maps_size;
+    // Pages are written in the order of their descriptors, but for those of zeroes, which share the first.
+    let mut last = [0; DESCRIPTOR as usize];
+    let whole = rows == 0
+        || medium
+            .read(descriptors + (rows - 1) * DESCRIPTOR, &mut last)
+            .is_ok_and(|()| {
+                let size = u32_at(&last, 8).unwrap_or_default();
+                u64_at(&last, 0).is_some_and(|at| at.saturating_add(size.into()) <= medium.end())
+            });
+    if !whole {
+        let note = "the file ends before its last page";
+        findings.push(Finding::new("kdump pages", medium.end(), note));
+    }
     let release = cstr_at(&head, 12 + 2 * 65)
         .filter(|r| !r.is_empty() && r.len() < 65 && r.iter().all(u8::is_ascii_graphic))
         .map(|r| String::from_utf8_lossy(r).into_owned());
@@ -134,11 +150,11 @@ pub fn read<'d>(medium: &Medium<'d>, findings: &mut Vec<Finding>) -> Result<Kdum
         dump_level: u32_at(&sub, 8).filter(|_| version >= 1),
         notes,
         vmcoreinfo,
-        skipped: dumped.rank(part.0),
+        skipped,
         present,
         dumped,
         part,
-        descriptors: maps_at + maps_size,
+        descriptors,
         cache: PageCache::new(),
     })
 }

@@ -85,7 +85,7 @@ impl Dump<'_> {
                     }
                 };
                 let hits = finder.find_iter(bytes).map(|n| at + n as u64);
-                let here = hits.filter(|hit| *hit < at + CHUNK);
+                let here = hits.filter(|hit| hit - at < CHUNK);
                 found.extend(here.filter_map(|hit| self.banner(hit)));
                 at = at.saturating_add(CHUNK);
             }

@@ -49,6 +49,7 @@ fn a_file_that_ends_early_is_read_as_far_as_it_goes() {
     let mut file = core(&[], &[Load::physical(0, vec![5; 0x2000])], false);
     file.truncate(file.len() - 0x1000);
     let dump = Dump::parse(&file).unwrap();
+    assert_eq!(dump.findings().len(), 1);
     assert_eq!(bytes_of(&dump, 0xff8, 8), Ok(vec![5; 8]));
     assert_eq!(bytes_of(&dump, 0x1000, 8), Err(Unreadable::Truncated));
     assert_eq!(bytes_of(&dump, 0x2000, 8), Err(Unreadable::Absent));

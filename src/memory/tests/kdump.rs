@@ -157,6 +157,7 @@ fn a_damaged_page_is_corrupt_and_a_missing_one_truncated() {
     let mut file = kdump(&list, 8, b"", b"", None);
     file.pop();
     let dump = Dump::parse(&file).unwrap();
+    assert_eq!(dump.findings().len(), 1, "it is short");
     for page in 0..6 {
         assert_eq!(
             bytes_of(&dump, page * 4096, 8),
