@@ -96,8 +96,7 @@ impl Dump<'_> {
 
     /// Memory from `at` on, zeroes where it cannot be read.
     fn fill(&self, at: u64, len: u64, buffer: &mut Vec<u8>) {
-        buffer.clear();
-        buffer.resize(len as usize, 0);
+        *buffer = vec![0; len as usize];
         let mut at = at;
         let mut rest = &mut buffer[..];
         while !rest.is_empty() {

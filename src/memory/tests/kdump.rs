@@ -2,7 +2,7 @@ use std::path::Path;
 
 use super::{bytes_of, packed, pages};
 use crate::error::ErrorKind;
-use crate::memory::testing::{Page, flatten, kdump, note};
+use crate::memory::testing::{Page, kdump, note};
 use crate::memory::{Dump, DumpKind, Unreadable, lzo};
 use proptest::prelude::*;
 
@@ -31,8 +31,13 @@ fn every_form() -> (Vec<u8>, Vec<Vec<u8>>) {
 #[test]
 #[cfg(feature = "compression")]
 fn pages_in_every_form_are_unpacked() {
+    use crate::memory::testing;
     let (file, want) = every_form();
-    for bytes in [file.clone(), flatten(&file, 5000), flatten(&file, 77)] {
+    for bytes in [
+        file.clone(),
+        testing::flatten(&file, 5000),
+        testing::flatten(&file, 77),
+    ] {
         let dump = Dump::parse(&bytes).unwrap();
         assert_eq!(dump.kind(), DumpKind::Kdump);
         for _ in 0..2 {
