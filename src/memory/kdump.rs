@@ -13,6 +13,8 @@ use crate::error::{Error, ErrorKind, Finding, Result};
 const PAGE: u64 = 4096;
 /// Bytes of a page descriptor.
 const DESCRIPTOR: u64 = 24;
+/// Descriptors, from the last, that tell whether the file is whole.
+const LAST: u64 = 4096;
 /// `DUMP_DH_COMPRESSED_INCOMPLETE`: the disk was full before all was written.
 const INCOMPLETE: u32 = 8;
 /// Most bytes of notes.
@@ -128,15 +130,17 @@ pub fn read<'d>(medium: &Medium<'d>, findings: &mut Vec<Finding>) -> Result<Kdum
     let skipped = dumped.rank(part.0);
     let rows = dumped.rank(part.1).saturating_sub(skipped);
     let descriptors = maps_at + maps_size;
-    // Pages are written in the order of their descriptors, but for those of zeroes, which share the first.
-    let mut last = [0; DESCRIPTOR as usize];
-    let whole = rows == 0
-        || medium
-            .read(descriptors + (rows - 1) * DESCRIPTOR, &mut last)
-            .is_ok_and(|()| {
-                let size = u32_at(&last, 8).unwrap_or_default();
-                u64_at(&last, 0).is_some_and(|at| at.saturating_add(size.into()) <= medium.end())
-            });
+    // Pages are written in the order of their descriptors, but for those of zeroes, which share one; the last may be
+    // such pages.
+    let seen = rows.min(LAST);
+    let whole = medium
+        .bytes(descriptors + (rows - seen) * DESCRIPTOR, seen * DESCRIPTOR)
+        .is_ok_and(|last| {
+            last.chunks_exact(DESCRIPTOR as usize).all(|row| {
+                let size = u32_at(row, 8).unwrap_or_default();
+                u64_at(row, 0).is_some_and(|at| at.saturating_add(size.into()) <= medium.end())
+            })
+        });
     if !whole {
         let note = "the file ends before its last page";
         findings.push(Finding::new("kdump pages", medium.end(), note));
