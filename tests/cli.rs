@@ -444,6 +444,7 @@ fn each_crate_is_named_in_one_place_only() {
         ("ruzstd", "image/storage.rs"),
         ("lz4_flex", "image/storage.rs"),
         ("lzma_rust2", "image/storage.rs"),
+        ("snap", "memory/pack.rs"),
         ("tabled", "cli/inspect.rs"),
         ("anstream", "cli/out.rs"),
         ("anstyle", "cli/out.rs"),

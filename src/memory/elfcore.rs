@@ -16,6 +16,8 @@ const PT_NOTE: u32 = 4;
 const PN_XNUM: u16 = 0xffff;
 /// Bytes of a program header.
 const PHDR: u64 = 56;
+/// One past the highest physical address that x86-64 can have.
+const MAX_PHYSICAL: u64 = 1 << 52;
 /// Most bytes of headers and of notes that are read where the file cannot be mapped.
 const MAX_READ: u64 = 16 << 20;
 
@@ -41,7 +43,7 @@ pub fn is_elf(start: &[u8]) -> bool {
 ///
 /// A segment's `p_filesz` may be less than its `p_memsz`: makedumpfile `-E` leaves out the end of a segment that its
 /// filter took away (`write_elf_pages_cyclic()`, elf writer of 1.5-1.7), and QEMU what it could not place. Neither
-/// means zeroes, as it would in a program.
+/// means zeroes, as it would in a program; but pages of zeroes may be among them.
 pub fn read(medium: &Medium<'_>, findings: &mut Vec<Finding>) -> Result<ElfCore> {
     let malformed = |why: &str| Error::new(ErrorKind::Malformed, why);
     let head = medium
@@ -99,6 +101,15 @@ pub fn read(medium: &Medium<'_>, findings: &mut Vec<Finding>) -> Result<ElfCore>
         .chunks_exact(PHDR as usize)
         .filter_map(Segment::read)
         .collect();
+    let loads = segments.iter().filter(|s| s.kind == PT_LOAD);
+    let end = loads.map(|s| s.offset.saturating_add(s.file_size)).max();
+    if end.is_some_and(|end| end > medium.end()) {
+        findings.push(Finding::new(
+            "segments",
+            medium.end(),
+            "the file ends before they do",
+        ));
+    }
     let mut core = place(&segments);
     for s in segments.iter().filter(|s| s.kind == PT_NOTE) {
         let most = medium.stored().saturating_sub(s.offset);
@@ -147,11 +158,11 @@ fn place(segments: &[Segment]) -> ElfCore {
     let held = |start: fn(&Segment) -> u64| {
         move |s: &Segment| Extent {
             start: start(s),
-            len: s.file_size,
+            len: s.file_size.min(MAX_PHYSICAL),
             offset: s.offset,
         }
     };
-    let with_physical = || loads().filter(|s| !no_physical && s.paddr != u64::MAX);
+    let with_physical = || loads().filter(|s| !no_physical && s.paddr < MAX_PHYSICAL);
     let physical: Vec<Extent> = with_physical().map(held(|s| s.paddr)).collect();
     let virtual_: Vec<Extent> = loads()
         .filter(|_| !no_virtual)
@@ -161,7 +172,7 @@ fn place(segments: &[Segment]) -> ElfCore {
         .filter(|s| s.mem_size > s.file_size)
         .map(|s| Extent {
             start: s.paddr.saturating_add(s.file_size),
-            len: s.mem_size - s.file_size,
+            len: (s.mem_size - s.file_size).min(MAX_PHYSICAL),
             offset: 0,
         })
         .collect();

@@ -17,6 +17,8 @@ pub fn index(bytes: &[u8], findings: &mut Vec<Finding>) -> Option<(Extents, bool
     if bytes.get(..16)? != b"makedumpfile\0\0\0\0" || be64(bytes, 16)? != 1 {
         return None;
     }
+    // No writer leaves large holes; one that a damaged offset made would take ages to search.
+    let farthest = (bytes.len() as u64).saturating_mul(4) + (16 << 20);
     let mut pieces = Vec::new();
     let mut at = HEADER;
     let whole = loop {
@@ -31,6 +33,11 @@ pub fn index(bytes: &[u8], findings: &mut Vec<Finding>) -> Option<(Extents, bool
         };
         let data = at.saturating_add(RECORD);
         let rest = bytes.len().saturating_sub(data) as u64;
+        if start.saturating_add(len.min(rest)) > farthest {
+            let note = "a record lies far behind the end of the dump";
+            findings.push(Finding::new("flattened stream", at as u64, note));
+            break false;
+        }
         if len > 0 {
             pieces.push(Extent {
                 start,

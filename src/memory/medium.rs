@@ -59,6 +59,15 @@ impl<'d> Medium<'d> {
         }
     }
 
+    /// One past the last byte of the dump.
+    pub fn end(&self) -> u64 {
+        match self {
+            Medium::Mapped(bytes) => bytes.len() as u64,
+            Medium::Flat { extents, .. } => extents.end(),
+            Medium::File(_) => u64::MAX,
+        }
+    }
+
     /// `len` bytes from `at` on, if they lie in one piece in memory.
     pub fn slice(&self, at: u64, len: u64) -> Option<&'d [u8]> {
         let (bytes, from) = match self {

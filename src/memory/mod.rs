@@ -1,14 +1,20 @@
 //! Readable memory, by runtime address: of a dump, of a running kernel, of pieces at hand.
 
+mod bitmap;
+mod cache;
 pub mod cpu;
 pub mod dump;
 mod elfcore;
 mod extents;
 mod flat;
+mod kdump;
+mod lzo;
 mod medium;
+mod pack;
 pub mod paging;
 pub mod pieces;
 pub mod record;
+pub mod scan;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -20,6 +26,7 @@ pub use dump::{ByHeaders, Dump, DumpKind};
 pub use paging::{Mapped, Paged};
 pub use pieces::Pieces;
 pub use record::Record;
+pub use scan::Banner;
 pub use vmcoreinfo::VmcoreInfo;
 
 use std::fmt;

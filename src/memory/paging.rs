@@ -86,7 +86,7 @@ impl<'a, 'd> Paged<'a, 'd> {
         let slot = &self.tlb[page as usize % TLB];
         let (held, physical) = slot.get();
         if held == page {
-            return Ok(physical | at.0 % PAGE);
+            return Ok(physical | (at.0 % PAGE));
         }
         let mapped = self.walk(at).map_err(|(_, why)| why)?;
         let physical = mapped.physical + (at.0 & (mapped.size - 1));

@@ -150,3 +150,90 @@ impl Tables {
         core(&[], &[Load::physical(0, self.memory.clone())], false)
     }
 }
+
+/// A page of a kdump file.
+#[derive(Clone)]
+pub enum Page {
+    /// Was there, and was left out.
+    Excluded,
+    /// With its descriptor's flags, and its bytes as they stand in the file.
+    Stored(u32, Vec<u8>),
+    /// The file says that it has it, and does not.
+    Unwritten,
+}
+
+/// A kdump file as makedumpfile 1.7 writes it (header version 6): `pages` by number, of `total`.
+/// `part` makes it one file of a split dump.
+pub fn kdump(
+    pages: &[(u64, Page)],
+    total: u64,
+    info: &[u8],
+    notes: &[u8],
+    part: Option<(u64, u64)>,
+) -> Vec<u8> {
+    let map_blocks = total.div_ceil(8).div_ceil(4096).max(1);
+    let maps = 3 * 4096;
+    let descriptors = maps + map_blocks * 2 * 4096;
+    let mut out = vec![0; descriptors as usize];
+    let set = |out: &mut Vec<u8>, at: usize, bytes: &[u8]| {
+        out[at..at + bytes.len()].copy_from_slice(bytes)
+    };
+    set(&mut out, 0, b"KDUMP   \x06\0\0\0Linux");
+    set(&mut out, 12 + 2 * 65, b"6.1.0-test");
+    let words = [0, 4096, 2, map_blocks as u32 * 2, total as u32];
+    for (n, word) in words.iter().enumerate() {
+        set(&mut out, 424 + n * 4, &word.to_le_bytes());
+    }
+    let text = (4096 + 200) as u64;
+    let (from, to) = part.unwrap_or((0, total));
+    let sub = [
+        0x100_0000,
+        31 | u64::from(part.is_some()) << 32,
+        from,
+        to,
+        text,
+        info.len() as u64,
+        text + info.len() as u64,
+        notes.len() as u64,
+        0,
+        0,
+        from,
+        to,
+        total,
+    ];
+    for (n, word) in sub.iter().enumerate() {
+        set(&mut out, 4096 + n * 8, &word.to_le_bytes());
+    }
+    set(&mut out, text as usize, info);
+    set(&mut out, text as usize + info.len(), notes);
+    let mut data: Vec<u8> = Vec::new();
+    let mut rows = Vec::new();
+    for (number, page) in pages {
+        let (byte, bit) = ((number / 8) as usize, 1 << (number % 8));
+        out[maps as usize + byte] |= bit;
+        if !matches!(page, Page::Excluded) {
+            out[(maps + map_blocks * 4096) as usize + byte] |= bit;
+        }
+        if !(from..to).contains(number) {
+            continue;
+        }
+        match page {
+            Page::Excluded => {}
+            Page::Unwritten => rows.push((u64::MAX, 0, 0)),
+            Page::Stored(flags, bytes) => {
+                rows.push((data.len() as u64, bytes.len() as u32, *flags));
+                data.extend(bytes);
+            }
+        }
+    }
+    let first = descriptors + rows.len() as u64 * 24;
+    for (at, size, flags) in rows {
+        let at = if at == u64::MAX { 0 } else { first + at };
+        out.extend(at.to_le_bytes());
+        out.extend(size.to_le_bytes());
+        out.extend(flags.to_le_bytes());
+        out.extend([0; 8]);
+    }
+    out.extend(data);
+    out
+}

@@ -1,12 +1,8 @@
+use super::bytes_of;
 use crate::addr::{Addr, Slide};
 use crate::memory::testing::{Load, core, flatten, note};
 use crate::memory::{Dump, DumpKind, Memory, Unreadable};
 use crate::regs::Reg;
-
-fn bytes_of(dump: &Dump<'_>, at: u64, len: usize) -> Result<Vec<u8>, Unreadable> {
-    let mut buf = vec![0; len];
-    dump.read_physical(at, &mut buf).map(|()| buf)
-}
 
 #[test]
 fn memory_is_found_by_physical_address_across_segments() {
@@ -53,6 +49,7 @@ fn a_file_that_ends_early_is_read_as_far_as_it_goes() {
     let mut file = core(&[], &[Load::physical(0, vec![5; 0x2000])], false);
     file.truncate(file.len() - 0x1000);
     let dump = Dump::parse(&file).unwrap();
+    assert_eq!(dump.findings().len(), 1);
     assert_eq!(bytes_of(&dump, 0xff8, 8), Ok(vec![5; 8]));
     assert_eq!(bytes_of(&dump, 0x1000, 8), Err(Unreadable::Truncated));
     assert_eq!(bytes_of(&dump, 0x2000, 8), Err(Unreadable::Absent));
@@ -210,6 +207,37 @@ fn kcore_has_memory_without_physical_addresses() {
         Ok(())
     );
     assert_eq!(&buf, b"vmalloc");
+}
+
+#[test]
+fn a_file_that_cannot_be_mapped_is_read() {
+    use crate::memory::medium::Medium;
+    let notes = note("VMCOREINFO", 0, b"OSRELEASE=6.1\n");
+    let vmalloc = Load {
+        vaddr: 0xffff_c900_0000_0000,
+        paddr: u64::MAX,
+        ..Load::physical(0, b"vmalloc".to_vec())
+    };
+    let file = core(
+        &notes,
+        &[vmalloc, Load::physical(0x1000, b"ram".to_vec())],
+        false,
+    );
+    let path = std::env::temp_dir().join(format!("fixtrace-kcore-{}", std::process::id()));
+    std::fs::write(&path, file).unwrap();
+    let opened = std::fs::File::open(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    let dump = Dump::read(Medium::File(opened), Vec::new()).unwrap();
+    assert_eq!(
+        (dump.kind(), dump.release()),
+        (DumpKind::Kcore, Some("6.1"))
+    );
+    assert_eq!(bytes_of(&dump, 0x1000, 3), Ok(b"ram".to_vec()));
+    assert_eq!(dump.slice_physical(0x1000, 3), None);
+    assert_eq!(
+        dump.by_headers().u32(Addr(0xffff_c900_0000_0000)),
+        Ok(u32::from_le_bytes(*b"vmal"))
+    );
 }
 
 #[test]

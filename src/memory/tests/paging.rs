@@ -43,6 +43,20 @@ fn pages_of_each_size_are_translated_on_four_and_five_levels() {
 }
 
 #[test]
+fn each_thread_reads_through_its_own() {
+    let mut t = Tables::new(0x20_0000, 4);
+    t.enter(TEXT, 0, 0x10_0063);
+    let file = t.dump();
+    let dump = Dump::parse(&file).unwrap();
+    let p = Paged::new(&dump, 0x1000, 4, 0);
+    std::thread::scope(|scope| {
+        for p in [p.clone(), p] {
+            scope.spawn(move || assert_eq!(p.u64(Addr(TEXT)), Ok(0)));
+        }
+    });
+}
+
+#[test]
 fn an_address_that_is_not_canonical_is_not_mapped() {
     let mut t = Tables::new(0x10_0000, 4);
     t.enter(0xffff_8000_0000_0000, 0, 0x63);
