@@ -72,11 +72,27 @@ fn untouched(
         bytes.is_some_and(|bytes| !writes(&bytes, start, reg))
     });
     whole
-        && fixup_code(image, &functions).iter().all(|(at, len)| {
-            let end = at.offset(i64::from(*len));
-            let bytes = code(kernel, memory, slide.runtime(*at), slide.runtime(end));
-            bytes.is_some_and(|bytes| !writes(&bytes, *at, reg))
-        })
+        && runs(fixup_code(image, &functions))
+            .iter()
+            .all(|(start, end)| {
+                let bytes = code(kernel, memory, slide.runtime(*start), slide.runtime(*end));
+                bytes.is_some_and(|bytes| !writes(&bytes, *start, reg))
+            })
+}
+
+/// First byte and end of each run of `pieces`. Alternatives replace several instructions of the image by one: only whole
+/// runs can be decoded as memory has them.
+fn runs(mut pieces: Vec<(LinkAddr, u8)>) -> Vec<(LinkAddr, LinkAddr)> {
+    pieces.sort_unstable();
+    let mut runs: Vec<(LinkAddr, LinkAddr)> = Vec::new();
+    for (at, len) in pieces {
+        let end = at.offset(i64::from(len));
+        match runs.last_mut().filter(|(_, last)| *last >= at) {
+            Some((_, last)) => *last = end.max(*last),
+            None => runs.push((at, end)),
+        }
+    }
+    runs
 }
 
 /// The fixup code that faults of `functions` lead to, and that faults in that code lead to in turn.
