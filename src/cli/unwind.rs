@@ -14,7 +14,7 @@ use fixtrace::report::stack;
 use fixtrace::report::trace::{Stack, annotate};
 use fixtrace::trace::{Trace, trace};
 use fixtrace::unwind::{Cache, Unwinder, Witness};
-use fixtrace::world::{self, Context, Start, Task, World, place, snapshot};
+use fixtrace::world::{self, Context, Loaded, Start, Task, World, place, snapshot};
 
 use super::args::{By, Form, Unwind, parse_hex};
 use super::exit::{Exit, Failure};
@@ -154,7 +154,8 @@ fn dumped<'m, 'd>(
         .findings
         .iter()
         .for_each(|f| open::warn(&args.images, &f.to_string()));
-    let (kernel, mut exit) = placed(args, world, given, storage)?;
+    let mut exit = Exit::Done;
+    let (kernel, missing) = placed(args, world, given, storage)?;
     let unwinder = unwinder(args, &kernel, world);
     let chosen: Vec<usize> = (0..world.tasks.len())
         .filter(|i| wanted(args, world, *i))
@@ -191,11 +192,31 @@ fn dumped<'m, 'd>(
             None => without += 1,
         }
     }
+    if let (Some(path), Some(record)) = (&args.snapshot, &record) {
+        let part = world.only(&chosen);
+        let inner = memory();
+        // The whole live part of each stack, also where the walk did not look.
+        for task in &part.tasks {
+            let sp = task.start.and_then(|s| s.regs.sp());
+            if let (Some(sp), Some(stack)) =
+                (sp, task.stack.filter(|s| sp.is_some_and(|sp| s.holds(sp))))
+            {
+                record.note(&*inner, sp, stack.high);
+            }
+        }
+        let named = |e: std::io::Error| {
+            Failure::new(format!("{}: {e}", path.display()), "check --snapshot")
+        };
+        let mut file = std::io::BufWriter::new(std::fs::File::create(path).map_err(named)?);
+        snapshot::write(&part, &record.pieces(), &mut file)?;
+        std::io::Write::flush(&mut file).map_err(named)?;
+    }
     if without > 0 {
         let what = format!("{without} tasks have no registers or stack in the dump");
         open::warn(&args.images, &what);
         exit = exit.max(Exit::Partial);
     }
+    exit = exit.max(say_missing(args, world, &missing, &shown));
     show(args, &shown)?;
     open::warn_of_lines(&args.images, &kernel);
     Ok(exit)
@@ -224,7 +245,7 @@ fn placed<'d>(
     world: &World,
     given: Kernel<'d>,
     storage: &'d Storage,
-) -> Result<(Kernel<'d>, Exit), Failure> {
+) -> Result<(Kernel<'d>, Vec<String>), Failure> {
     let mut given = given.into_images();
     let mut kernel = Kernel::new();
     let mut missing = Vec::new();
@@ -237,7 +258,7 @@ fn placed<'d>(
             }),
         };
         let Some(image) = image else {
-            missing.push(loaded.name.as_str());
+            missing.push(loaded.name.clone());
             continue;
         };
         match slide_of(&image, loaded) {
@@ -257,16 +278,40 @@ fn placed<'d>(
             Err(why) => {
                 let path = image.path().display();
                 open::warn(&args.images, &format!("{path}: {why}; not used"));
-                missing.push(loaded.name.as_str());
+                missing.push(loaded.name.clone());
             }
         }
     }
-    if missing.is_empty() {
-        return Ok((kernel, Exit::Done));
+    Ok((kernel, missing))
+}
+
+/// Says which images were missed: code of theirs is on a stack. Others do not matter.
+fn say_missing(
+    args: &Unwind,
+    world: &World,
+    missing: &[String],
+    traces: &[Shown<'_, '_, '_>],
+) -> Exit {
+    let pcs = traces.iter().flat_map(|(_, t)| &t.frames);
+    let lost: Vec<_> = pcs
+        .filter(|t| t.resolved.located.is_none())
+        .map(|t| t.frame.pc.raw())
+        .collect();
+    let needed = |l: &&Loaded| {
+        missing.contains(&l.name) && lost.iter().any(|pc| *pc >= l.text.0 && *pc < l.text.1)
+    };
+    let names: Vec<&str> = world
+        .images
+        .iter()
+        .filter(needed)
+        .map(|l| &*l.name)
+        .collect();
+    if names.is_empty() {
+        return Exit::Done;
     }
-    let what = format!("no image of {}", list(missing.into_iter()));
+    let what = format!("no image of {}", list(names.into_iter()));
     open::warn(&args.images, &format!("{what} (pass --module FILE)"));
-    Ok((kernel, Exit::Partial))
+    Exit::Partial
 }
 
 /// A stack and whose it is.

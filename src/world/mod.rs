@@ -272,6 +272,18 @@ impl Generator {
 }
 
 impl World {
+    /// The same with only some of the tasks, by number.
+    pub fn only(&self, tasks: &[usize]) -> World {
+        let mut part = self.clone();
+        let chosen = tasks.iter().filter_map(|t| self.tasks.get(*t));
+        part.tasks = chosen.cloned().collect();
+        for cpu in &mut part.cpus {
+            let task = cpu.task.and_then(|t| tasks.iter().position(|c| *c == t));
+            cpu.task = task;
+        }
+        part
+    }
+
     /// What a walk of task number `task` may rely on.
     pub fn context(&self, task: usize) -> Context<'_> {
         let Some(task) = self.tasks.get(task) else {
