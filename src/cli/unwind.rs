@@ -45,8 +45,12 @@ fn dump(args: &Unwind, path: &Path, storage: &Storage) -> Result<Exit, Failure> 
     for finding in dump.findings() {
         open::warn(&args.images, &format!("{}: {finding}", path.display()));
     }
-    let release = dump.vmcoreinfo().and_then(|i| i.release());
-    let given = open::kernel(&args.images, release, storage)?;
+    // An image given is proved by what is in memory; only without one must the dump say what to look for.
+    let release = match args.images.vmlinux {
+        Some(_) => None,
+        None => place::release(&dump),
+    };
+    let given = open::kernel(&args.images, release.as_deref(), storage)?;
     let vmlinux = given
         .vmlinux()
         .ok_or_else(|| Failure::new("no kernel image", "pass --vmlinux FILE or --release REL"))?;

@@ -50,6 +50,26 @@ impl Place {
     }
 }
 
+/// The release of the kernel in `dump`: as VMCOREINFO has it, in the notes or in the kernel's own page; else as the
+/// banners in memory have it, if they agree.
+pub fn release(dump: &Dump<'_>) -> Option<String> {
+    let noted = dump
+        .vmcoreinfo()
+        .and_then(|i| i.release().map(str::to_owned));
+    let own = || dump.find_vmcoreinfo()?.release().map(str::to_owned);
+    let banners = || {
+        let found = dump.find_banner(None);
+        let mut releases: Vec<&str> = found.iter().filter_map(|b| b.release()).collect();
+        releases.sort_unstable();
+        releases.dedup();
+        match releases[..] {
+            [one] => Some(one.to_owned()),
+            _ => None,
+        }
+    };
+    noted.or_else(own).or_else(banners)
+}
+
 /// Finds `vmlinux` in `dump`. What was found is held against the image: banner and build-id in memory must be its own.
 ///
 /// # Errors
