@@ -7,7 +7,7 @@ LOG is an oops log of that kernel; DIR/5.10 holds the Debian 5.10.0-32-cloud-amd
 vmlinux with debug information. Taken from it, for the functions that occur in the
 log, for those whose fixups the log shows, and for the user-access routines:
 names, addresses and sizes; exception-table triples; where the fixup code and those
-routines jump; which function a call before a return address names. All else
+routines jump; which function a call before a return address names; ORC rows. All else
 between is filler of ours (nops of the same length, int3), so the walk from a
 landing takes the same way home, but no kernel code is stored.
 """
@@ -327,6 +327,25 @@ def main(log):
     emit('\n\t.section .altinstr_replacement, "ax", @progbits')
     for n, (_, _, target) in enumerate(alternatives):
         emit(f"\tcallto\t{repl + 5 * n:#x}, {target:#x}")
+    # ORC rows of the pieces: the one that covers each piece's first byte moved there, and "nothing known" behind.
+    ip_at, ips = elf.section(".orc_unwind_ip")
+    _, raw = elf.section(".orc_unwind")
+    rows = sorted((ip_at + 4 * i + struct.unpack_from("<i", ips, 4 * i)[0], raw[6 * i:6 * i + 6])
+                  for i in range(len(ips) // 4))
+    starts = [r[0] for r in rows]
+    orc = {}
+    for start, end in pieces:
+        first = bisect.bisect_right(starts, start) - 1
+        orc[end] = orc.get(end, bytes(6))
+        orc[start] = rows[first][1]
+        for at, row in rows[first + 1:bisect.bisect_left(starts, end)]:
+            orc[at] = row
+    emit('\n\t.section .orc_unwind_ip, "a", @progbits\n.Lips:')
+    for at in sorted(orc):
+        emit(f"\t.long\t{at:#x} - {ip_at:#x} - (. - .Lips)")
+    emit('\n\t.section .orc_unwind, "a", @progbits')
+    for at in sorted(orc):
+        emit("\t.byte\t" + ", ".join(f"{b:#x}" for b in orc[at]))
     body = "\n".join(out) + "\n"
     here = os.path.dirname(os.path.abspath(__file__))
     with open(f"{here}/demo-5.10.s", "w") as f:
@@ -339,6 +358,8 @@ def main(log):
         f.write(f"\t__ex_table {table:#x} : {{ *(__ex_table) }}\n")
         f.write(f"\t.altinstructions {alt:#x} : {{ *(.altinstructions) }}\n")
         f.write(f"\t.altinstr_replacement {repl:#x} : {{ *(.altinstr_replacement) }}\n")
+        f.write(f"\t.orc_unwind_ip {ip_at:#x} : {{ *(.orc_unwind_ip) }}\n")
+        f.write(f"\t.orc_unwind {elf.names['.orc_unwind'][3]:#x} : {{ *(.orc_unwind) }}\n")
         f.write("\t/DISCARD/ : { *(.text) *(.data) *(.bss) *(.note.gnu.property) }\n}\n")
     print(f"{len(chosen)} functions, {len(used)} of {len(entries)} entries, {len(pieces)} pieces, "
           f"{sum(e - s for s, e in pieces)} bytes, {len(calls)} calls, {len(alternatives)} alternatives", file=sys.stderr)
