@@ -1,6 +1,7 @@
 """Writes what gdb says of every thread of a core file to the file `out`; run by user-cores.sh inside gdb.
 
-Tab-separated: thread id, level, kind (normal, inline, signal, or why gdb went no further), PC, stack pointer, function, file, line.
+Tab-separated: thread id, level, kind (normal, inline, signal, or why gdb went no further), PC, stack pointer, function as the
+linker knows it, file, line.
 `?` is what gdb does not know.
 """
 
@@ -16,14 +17,14 @@ with open(out, "w") as table:  # noqa: F821
         thread.switch()
         frame, level = gdb.newest_frame(), 0
         while frame is not None:
-            place = frame.find_sal()
+            place, function = frame.find_sal(), frame.function()
             row = [
                 str(thread.ptid[1]),
                 str(level),
                 KINDS.get(frame.type(), "other"),
                 f"{frame.pc():#x}",
                 f"{int(frame.read_register('rsp')) & (1 << 64) - 1:#x}",
-                frame.name() or "?",
+                (function.linkage_name if function else frame.name()) or "?",
                 place.symtab.filename if place.symtab else "?",
                 str(place.line) if place.symtab and place.line else "?",
             ]

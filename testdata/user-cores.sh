@@ -18,12 +18,8 @@ if [ "$(cat stamp 2>/dev/null)" = "$stamp" ]; then
 fi
 rm -rf ./*
 
-# Small stacks and one heap: a core holds all of them.
-ulimit -s 512
-export MALLOC_ARENA_MAX=1 RUST_MIN_STACK=262144
-
 flags=(-O2 -fomit-frame-pointer -pthread)
-gcc -g "${flags[@]}" -shared -fPIC -o libplugin.so "$here/src/user/plugin.c"
+gcc -g "${flags[@]}" -shared -fPIC -Wl,-z,lazy -o libplugin.so "$here/src/user/plugin.c"
 gcc -g "${flags[@]}" -o threads "$here/src/user/threads.c"
 # Names by .dynsym and by nothing at all.
 gcc "${flags[@]}" -rdynamic -s -o threads-stripped "$here/src/user/threads.c"
@@ -35,6 +31,10 @@ gcc -g "${flags[@]}" -static -Wl,--no-eh-frame-hdr -o threads-static "$here/src/
 gcc -g "${flags[@]}" -fno-asynchronous-unwind-tables -fno-unwind-tables -o threads-debug-frame "$here/src/user/threads.c"
 gcc -g "${flags[@]}" -o null "$here/src/user/null.c"
 rustc --edition 2024 -C opt-level=2 -C debuginfo=2 -C force-frame-pointers=no -o rust "$here/src/user/threads.rs"
+
+# Small stacks and one heap: a core holds all of them.
+ulimit -s 512
+export MALLOC_ARENA_MAX=1 RUST_MIN_STACK=262144
 
 run_in_gdb() {
   timeout 300 gdb -nx -batch -iex 'set debuginfod enabled off' -ex 'set disable-randomization off' \

@@ -42,10 +42,36 @@ impl Signal {
     /// Its name, where it has one.
     pub fn name(&self) -> Option<&'static str> {
         const NAMES: [&str; 31] = [
-            "SIGHUP", "SIGINT", "SIGQUIT", "SIGILL", "SIGTRAP", "SIGABRT", "SIGBUS", "SIGFPE",
-            "SIGKILL", "SIGUSR1", "SIGSEGV", "SIGUSR2", "SIGPIPE", "SIGALRM", "SIGTERM",
-            "SIGSTKFLT", "SIGCHLD", "SIGCONT", "SIGSTOP", "SIGTSTP", "SIGTTIN", "SIGTTOU",
-            "SIGURG", "SIGXCPU", "SIGXFSZ", "SIGVTALRM", "SIGPROF", "SIGWINCH", "SIGIO", "SIGPWR",
+            "SIGHUP",
+            "SIGINT",
+            "SIGQUIT",
+            "SIGILL",
+            "SIGTRAP",
+            "SIGABRT",
+            "SIGBUS",
+            "SIGFPE",
+            "SIGKILL",
+            "SIGUSR1",
+            "SIGSEGV",
+            "SIGUSR2",
+            "SIGPIPE",
+            "SIGALRM",
+            "SIGTERM",
+            "SIGSTKFLT",
+            "SIGCHLD",
+            "SIGCONT",
+            "SIGSTOP",
+            "SIGTSTP",
+            "SIGTTIN",
+            "SIGTTOU",
+            "SIGURG",
+            "SIGXCPU",
+            "SIGXFSZ",
+            "SIGVTALRM",
+            "SIGPROF",
+            "SIGWINCH",
+            "SIGIO",
+            "SIGPWR",
             "SIGSYS",
         ];
         NAMES.get((self.number as usize).checked_sub(1)?).copied()
@@ -232,7 +258,10 @@ mod tests {
         assert_eq!(fault(&data), Some(Addr(0xdead)));
         crate::bytes::put(&mut data, 8, (-6i64) as u64, 4).unwrap();
         assert_eq!(fault(&data), None);
-        assert_eq!(note(NT_SIGINFO, &data).signal.unwrap().name(), Some("SIGSEGV"));
+        assert_eq!(
+            note(NT_SIGINFO, &data).signal.unwrap().name(),
+            Some("SIGSEGV")
+        );
     }
 
     proptest! {

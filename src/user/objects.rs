@@ -5,8 +5,9 @@ use std::sync::OnceLock;
 
 use super::rows::Rows;
 use super::segments::{self, ET_CORE, PT_LOAD, PT_NOTE, Segment};
-use crate::addr::{Addr, Address, LinkAddr, Pc, Slide};
-use crate::attribute::{Basis, Memo};
+use super::walk::UserFrame;
+use crate::addr::{Addr, Address, LinkAddr, Slide};
+use crate::attribute::{Basis, Certainty, Function, Memo};
 use crate::error::{Finding, Place, Result};
 use crate::image::note::{build_id, hex};
 use crate::image::peek::Peek;
@@ -243,13 +244,14 @@ impl<'d> Objects<'d> {
         })
     }
 
-    /// Names `pc`: function, and source lines if `lines`.
+    /// Names `frame`: function, and source lines if `lines`.
     pub fn resolve<'o>(
         &'o self,
-        pc: Pc<Addr>,
+        frame: &UserFrame,
         lines: bool,
         memo: &mut Memo<'o, 'd>,
     ) -> Resolved<'o, 'd> {
+        let pc = frame.pc;
         let Some(located) = self.locate(pc.lookup()) else {
             return Resolved::nowhere(pc.raw());
         };
@@ -260,8 +262,25 @@ impl<'d> Objects<'d> {
             ..located
         };
         let mut resolved = resolve_next(located, link, None, lines, memo);
-        if matches!(resolved.attribution.basis, Basis::Symbol | Basis::Cold) {
-            resolved.attribution.basis = Basis::User;
+        let answer = &mut resolved.attribution;
+        if matches!(answer.basis, Basis::Symbol | Basis::Cold) {
+            answer.basis = Basis::User;
+        }
+        if frame.signal {
+            answer.basis = Basis::Trampoline;
+            // glibc's `__restore_rt` is a label.
+            let label = answer.nearest.as_ref().filter(|n| n.offset == 0);
+            if let (None, Some(label)) = (&answer.function, label) {
+                let function = Function {
+                    name: label.name,
+                    addr: link.raw(),
+                    parent: None,
+                };
+                answer.certainty = Certainty::Exact;
+                answer.candidates = vec![function.clone()];
+                answer.function = Some(function);
+                answer.notes.clear();
+            }
         }
         resolved
     }
@@ -342,7 +361,9 @@ fn same(
                     .is_some_and(|f| page.starts_with(f));
             match alike {
                 true => Ok(()),
-                false => Err("is not the file that was mapped: its first page differs; not used".to_owned()),
+                false => Err(
+                    "is not the file that was mapped: its first page differs; not used".to_owned(),
+                ),
             }
         }
         _ => Err("the memory has no build-id to know the mapped file by; not used".to_owned()),

@@ -108,8 +108,7 @@ impl<'d> Rows<'d> {
             .set_text(at(".text"))
             .set_got(at(".got"));
         let table = image.section(".eh_frame_hdr");
-        let header =
-            table.and_then(|s| Header::new(s.data, s.addr?.0, bases.eh_frame.section?));
+        let header = table.and_then(|s| Header::new(s.data, s.addr?.0, bases.eh_frame.section?));
         Rows {
             eh,
             debug,
@@ -202,8 +201,7 @@ impl<'d> Rows<'d> {
             false => expression.get(&self.debug),
         };
         let unknown = |_: gimli::Error| Failed::Unknown;
-        let mut machine: Evaluation<Bytes<'d>> =
-            code.map_err(unknown)?.evaluation(row.encoding);
+        let mut machine: Evaluation<Bytes<'d>> = code.map_err(unknown)?.evaluation(row.encoding);
         machine.set_max_iterations(STEPS);
         if let Some(value) = initial {
             machine.set_initial_value(value);

@@ -1,6 +1,6 @@
 //! One step outwards: the caller's registers, by a row of call-frame information or from a signal frame.
 
-use super::rows::{Cfa, Failed, RETURN, REGISTERS, Row, Rows, Saved};
+use super::rows::{Cfa, Failed, REGISTERS, RETURN, Row, Rows, Saved};
 use super::walk::Stop;
 use crate::addr::{Addr, Address};
 use crate::memory::Memory;

@@ -163,9 +163,7 @@ impl<'w, 'd> Walker<'w, 'd> {
             next,
             last: None,
             left,
-            stop: next.is_none().then_some(Stop::NoRule {
-                pc: Addr(regs.ip),
-            }),
+            stop: next.is_none().then_some(Stop::NoRule { pc: Addr(regs.ip) }),
         }
     }
 

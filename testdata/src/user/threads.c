@@ -143,19 +143,31 @@ SHAPE static void nested(int depth) {
     sink = depth;
 }
 
-/* Code of a library that was loaded while the process ran, which calls back. */
-SHAPE static void in_library(int depth) {
+/* Loads the library and calls its function `name`. */
+SHAPE static void call_plugin(const char *name, int depth) {
     char path[4096];
     ssize_t length = readlink("/proc/self/exe", path, sizeof path - 20);
     path[length < 0 ? 0 : length] = 0;
     strcpy(strrchr(path, '/'), "/libplugin.so");
     void *library = dlopen(path, RTLD_LAZY);
-    void (*run)(void (*)(void), int) = library ? (void (*)(void (*)(void), int))dlsym(library, "plugin_run") : NULL;
+    void (*run)(void (*)(void), int) = library ? (void (*)(void (*)(void), int))dlsym(library, name) : NULL;
     if (!run) {
         fprintf(stderr, "%s\n", dlerror());
         _exit(1);
     }
     run(park, depth);
+    sink = depth;
+}
+
+/* Code of a library that was loaded while the process ran, which calls back. */
+SHAPE static void in_library(int depth) {
+    call_plugin("plugin_run", depth);
+    sink = depth;
+}
+
+/* The same while the dynamic linker binds a call: its trampoline's frame is found by rbx. */
+SHAPE static void binding(int depth) {
+    call_plugin("plugin_bind", depth);
     sink = depth;
 }
 
@@ -179,7 +191,7 @@ SHAPE static void tail(int depth) {
 
 static void (*const shapes[])(int) = {
     in_syscall, spinning, aligned, variable, large, sorting, signalled, faulting, calling_null, nested,
-    in_library, deep, tail,
+    in_library, binding, deep, tail,
 };
 enum { SHAPES = sizeof shapes / sizeof *shapes };
 
