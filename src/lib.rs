@@ -15,7 +15,7 @@
 //! | L1 formats | [`image`], [`orc`], [`extable`], [`rule`], [`cfi`], [`insn`], [`types`], [`dwarf`], [`lines`], [`calls`] | bytes to tables; no runtime address |
 //! | L2 world | [`tables`], [`index`], [`kernel`] | images with their tables, out of files or an index, at runtime addresses |
 //! | L3 engine | [`attribute`](mod@attribute), [`query`], [`symbolize`] | pure: no files, clock, environment, printing |
-//! | L4 products | [`oops`], `report` | |
+//! | L4 products | [`oops`], [`user`], `report` | |
 //! | L5 program | the binary | clap, terminal, environment |
 //!
 //! A lower layer never imports a higher one, and no two modules import each other.
@@ -82,4 +82,5 @@ pub mod tables;
 pub mod trace;
 pub mod types;
 pub mod unwind;
+pub mod user;
 pub mod world;

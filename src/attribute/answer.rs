@@ -16,6 +16,8 @@ pub enum Basis {
     Anonymous,
     /// The PC lies in a thunk that stands for a jump, call or return.
     Trampoline,
+    /// A sized symbol of a program in user space covers the PC.
+    User,
     /// The PC lies in no image.
     None,
 }
@@ -29,6 +31,7 @@ impl Basis {
             Basis::Fixup => "fixup",
             Basis::Anonymous => "anonymous",
             Basis::Trampoline => "trampoline",
+            Basis::User => "user",
             Basis::None => "none",
         }
     }

@@ -27,6 +27,8 @@ pub const SHT_RELA: u32 = 4;
 pub const SHT_REL: u32 = 9;
 /// `sh_type`: the symbol table.
 pub const SHT_SYMTAB: u32 = 2;
+/// `sh_type`: the symbols that the dynamic linker needs.
+pub const SHT_DYNSYM: u32 = 11;
 /// `st_shndx`: undefined.
 pub const SHN_UNDEF: u16 = 0;
 /// `st_shndx`: absolute.
@@ -110,6 +112,8 @@ pub struct Elf<'d> {
     pub etype: u16,
     /// All section headers, the null one included.
     pub sections: Vec<Header<'d>>,
+    /// [`SHT_SYMTAB`], or [`SHT_DYNSYM`] in a stripped file: which symbols are read.
+    pub symbols_of: u32,
     raw: Raw<'d>,
 }
 
@@ -227,17 +231,24 @@ impl<'d> Elf<'d> {
                 entsize: s.sh_entsize(endian).into(),
             })
             .collect();
-        let symbols = table
-            .symbols(endian, data, object::elf::SHT_SYMTAB)
-            .map_err(|e| {
-                Error::new(ErrorKind::Malformed, format!("symbol table: {e}")).in_section(".symtab")
-            })?;
+        let symbols = |kind: object::elf::SectionType, name| {
+            table.symbols(endian, data, kind).map_err(|e| {
+                Error::new(ErrorKind::Malformed, format!("symbol table: {e}")).in_section(name)
+            })
+        };
+        let mut symbols_of = SHT_SYMTAB;
+        let mut list = symbols(object::elf::SHT_SYMTAB, ".symtab")?.symbols();
+        if list.is_empty() && header.e_type(endian).0 != ET_REL {
+            symbols_of = SHT_DYNSYM;
+            list = symbols(object::elf::SHT_DYNSYM, ".dynsym").map_or(&[][..], |s| s.symbols());
+        }
         Ok(Elf {
             data,
             bits,
             etype: header.e_type(endian).0,
             sections,
-            raw: raw(table, symbols.symbols()),
+            symbols_of,
+            raw: raw(table, list),
         })
     }
 
@@ -283,7 +294,7 @@ impl<'d> Elf<'d> {
 
     /// The string table of the symbols; empty without one.
     pub fn strings(&self) -> &'d [u8] {
-        let table = self.sections.iter().find(|s| s.kind == SHT_SYMTAB);
+        let table = self.sections.iter().find(|s| s.kind == self.symbols_of);
         table
             .and_then(|t| self.bytes(t.link as usize))
             .unwrap_or_default()

@@ -352,7 +352,11 @@ impl<'d> Image<'d> {
             );
             return Err(Error::new(ErrorKind::WrongImage, what).in_file(&debug.path));
         }
-        if self.symbols.source() == SymbolSource::None {
+        let poor = matches!(
+            self.symbols.source(),
+            SymbolSource::None | SymbolSource::Dynsym
+        );
+        if poor && debug.symbols.source() == SymbolSource::Symtab || self.symbols.is_empty() {
             self.symbols = std::mem::replace(&mut debug.symbols, SymTab::empty());
         }
         self.debug = Some(Box::new(debug));

@@ -20,7 +20,7 @@ use std::sync::atomic::AtomicU32;
 
 use super::Section;
 use super::columns::{Columns, INVALID};
-use super::elf::{Elf, SymbolList};
+use super::elf::{Elf, SHT_DYNSYM, SymbolList};
 use super::layout::INIT;
 use super::names::{is_mark, padded};
 use crate::addr::{Address, LinkAddr};
@@ -50,6 +50,8 @@ pub enum SymbolSource {
     Symtab,
     /// A `System.map` or `/proc/kallsyms` text.
     Text,
+    /// `.dynsym` of a stripped program: what other files may call.
+    Dynsym,
 }
 
 /// Bits of an offset inside a page of [`SymTab::reach`].
@@ -149,7 +151,10 @@ impl<'d> SymTab<'d> {
             findings.push(Finding::new(".symtab", 0, what));
         }
         Self::new(
-            SymbolSource::Symtab,
+            match elf.symbols_of {
+                SHT_DYNSYM => SymbolSource::Dynsym,
+                _ => SymbolSource::Symtab,
+            },
             regions,
             strings,
             by_offset(found.order),

@@ -8,7 +8,12 @@ use crate::image::symtab::{SymTab, SymbolId, SymbolSource};
 use crate::strings::StringPool;
 use crate::table::Table;
 
-const SOURCES: [SymbolSource; 3] = [SymbolSource::None, SymbolSource::Symtab, SymbolSource::Text];
+const SOURCES: [SymbolSource; 4] = [
+    SymbolSource::None,
+    SymbolSource::Symtab,
+    SymbolSource::Text,
+    SymbolSource::Dynsym,
+];
 
 /// Packs the symbols that `keep` selects; `files` are the numbers of the source files that matter.
 pub(super) fn pack(
