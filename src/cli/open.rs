@@ -17,7 +17,7 @@ use super::cache;
 use super::exit::Failure;
 
 /// Directories with debug files: those given, or the system's.
-fn debug_dirs(args: &Images) -> Vec<PathBuf> {
+pub fn debug_dirs(args: &Images) -> Vec<PathBuf> {
     if args.debug_dirs.is_empty() {
         vec![PathBuf::from("/usr/lib/debug")]
     } else {
@@ -206,7 +206,8 @@ fn remember(image: &Tables<'_>) -> fixtrace::error::Result<()> {
     Ok(())
 }
 
-fn debuginfod_cache() -> Option<PathBuf> {
+/// The directory that debuginfod keeps what it fetched in.
+pub fn debuginfod_cache() -> Option<PathBuf> {
     std::env::var_os("DEBUGINFOD_CACHE_PATH").map(PathBuf::from)
 }
 

@@ -15,21 +15,23 @@ const PLACES: usize = 3;
 /// Adds the line that says whose stack it is.
 pub fn title(s: &Stack<'_>, style: Style, out: &mut String) {
     let Some(pid) = s.pid else { return };
-    let _ = writeln!(
-        out,
-        "{}PID {pid}  {}{}  CPU {}{}  state {}  task {}",
-        style.function,
-        s.comm.unwrap_or("?"),
-        style.reset,
-        s.cpu.unwrap_or_default(),
-        if s.running == Some(true) {
+    let comm = s.comm.unwrap_or("?");
+    let _ = write!(out, "{}PID {pid}  {comm}{}", style.function, style.reset);
+    if let Some(cpu) = s.cpu {
+        let running = if s.running == Some(true) {
             " (running)"
         } else {
             ""
-        },
-        s.state.unwrap_or('?'),
-        s.task.unwrap_or(Address(0)).text(&mut [0; 18]),
-    );
+        };
+        let _ = write!(out, "  CPU {cpu}{running}");
+    }
+    if let Some(state) = s.state {
+        let _ = write!(out, "  state {state}");
+    }
+    if let Some(task) = s.task {
+        let _ = write!(out, "  task {}", task.text(&mut [0; 18]));
+    }
+    out.push('\n');
 }
 
 /// Adds the frames and the reason that there are no more.

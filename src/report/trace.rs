@@ -4,8 +4,10 @@ use serde::Serialize;
 
 use super::frame::{Address, Frame};
 use crate::attribute::Certainty;
+use crate::symbolize::Resolved;
 use crate::trace::{Link, Trace, Traced};
 use crate::unwind::Note;
+use crate::user::{ProcessCore, Stop, Thread, UserFrame};
 use crate::world::{Task, World};
 
 /// The name of this form.
@@ -74,6 +76,47 @@ impl<'a> Stack<'a> {
             frames: trace.frames.iter().map(StackFrame::new).collect(),
             stop: trace.stop.name(),
             stop_detail: trace.stop.to_string(),
+            reliable: None,
+            complete: why.is_none(),
+            why,
+        }
+    }
+}
+
+impl<'a> Stack<'a> {
+    /// The stack of `thread` in the core of a process; `frames` and `stop` are what a walk gave.
+    pub fn of_thread(
+        core: &'a ProcessCore<'_>,
+        thread: &Thread,
+        frames: &'a [(UserFrame, Resolved<'_, '_>)],
+        stop: &Stop,
+    ) -> Self {
+        let uncertain = frames
+            .iter()
+            .position(|(_, r)| r.attribution.certainty != Certainty::Exact);
+        let why = match (stop, uncertain) {
+            (Stop::End, None) => None,
+            (Stop::End, Some(first)) => Some(format!("frame {first} is not attributed exactly")),
+            (stop, _) => Some(stop.to_string()),
+        };
+        let twin = |(frame, resolved): &'a (UserFrame, Resolved<'_, '_>)| StackFrame {
+            frame: Frame::new(resolved, None, frame.trust.name()),
+            cfa: None,
+            stack: None,
+            call: None,
+        };
+        Stack {
+            schema: SCHEMA,
+            pid: Some(thread.tid),
+            tgid: Some(core.pid()),
+            cpu: None,
+            comm: Some(core.comm()),
+            state: None,
+            running: None,
+            task: None,
+            frames: frames.iter().map(twin).collect(),
+            stop: stop.name(),
+            stop_detail: stop.to_string(),
             reliable: None,
             complete: why.is_none(),
             why,

@@ -1,6 +1,8 @@
 //! `fixtrace unwind`
 
-use std::collections::BTreeMap;
+mod process;
+mod show;
+
 use std::path::Path;
 
 use fixtrace::addr::Addr;
@@ -10,15 +12,16 @@ use fixtrace::memory::{Dump, Memory, Pieces, Record};
 use fixtrace::parallel;
 use fixtrace::regs::{Reg, Regs};
 use fixtrace::report::human::list;
-use fixtrace::report::stack;
 use fixtrace::report::trace::{Stack, annotate};
 use fixtrace::trace::{Trace, trace};
 use fixtrace::unwind::{Cache, Unwinder, Witness};
+use fixtrace::user::ProcessCore;
 use fixtrace::world::{self, Context, Loaded, Start, Task, World, place, snapshot};
 
-use super::args::{By, Form, Unwind, parse_hex};
+use super::args::{By, Unwind, parse_hex};
 use super::exit::{Exit, Failure};
-use super::{open, out};
+use super::open;
+use show::show;
 
 /// Runs the verb.
 pub fn run(args: &Unwind) -> Result<Exit, Failure> {
@@ -33,6 +36,9 @@ pub fn run(args: &Unwind) -> Result<Exit, Failure> {
                 let given = open::kernel(&args.images, world.release.as_deref(), &storage)?;
                 let memory = || -> Box<dyn Memory + '_> { Box::new(memory.clone()) };
                 return dumped(args, &world, given, &memory, &storage);
+            }
+            if ProcessCore::recognises(bytes) {
+                return process::run(args, path, &storage);
             }
             dump(args, path, &storage)
         }
@@ -123,7 +129,7 @@ fn by_hand(args: &Unwind, memory: &Pieces<'_>, storage: &Storage) -> Result<Exit
         &mut cache,
     );
     annotate(&mut found, &world);
-    show(args, &[(None, found)])?;
+    show(args, vec![Stack::new(&found, None)])?;
     open::warn_of_lines(&args.images, &kernel);
     Ok(Exit::Done)
 }
@@ -221,7 +227,8 @@ fn dumped<'m, 'd>(
         exit = exit.max(Exit::Partial);
     }
     exit = exit.max(say_missing(args, world, &missing, &shown));
-    show(args, &shown)?;
+    let twins = shown.iter().map(|(task, found)| Stack::new(found, *task));
+    show(args, twins.collect())?;
     open::warn_of_lines(&args.images, &kernel);
     Ok(exit)
 }
@@ -289,6 +296,9 @@ fn placed<'d>(
     Ok((kernel, missing))
 }
 
+/// A stack and whose it is.
+type Shown<'w, 'k, 'd> = (Option<&'w Task>, Trace<'k, 'd>);
+
 /// Says which images were missed: code of theirs is on a stack. Others do not matter.
 fn say_missing(
     args: &Unwind,
@@ -316,76 +326,4 @@ fn say_missing(
     let what = format!("no image of {}", list(names.into_iter()));
     open::warn(&args.images, &format!("{what} (pass --module FILE)"));
     Exit::Partial
-}
-
-/// A stack and whose it is.
-type Shown<'w, 'k, 'd> = (Option<&'w Task>, Trace<'k, 'd>);
-
-/// Prints stacks, each with its task.
-fn show(args: &Unwind, traces: &[Shown<'_, '_, '_>]) -> Result<(), Failure> {
-    let mut out = out::writer(&args.out)?;
-    let style = out::style(&args.out);
-    let form = if args.json { Form::Json } else { args.format };
-    let twins = traces.iter().map(|(task, found)| {
-        let mut twin = Stack::new(found, *task);
-        for f in &mut twin.frames {
-            f.frame.strip_prefixes(&args.out.strip_prefix);
-        }
-        twin
-    });
-    let mut text = String::new();
-    match form {
-        Form::Json => {
-            for twin in twins {
-                serde_json::to_writer(&mut out, &twin).map_err(std::io::Error::from)?;
-                out.write_all(b"\n")?;
-            }
-        }
-        Form::Folded => {
-            let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-            for twin in twins {
-                *counts.entry(stack::folded(&twin)).or_default() += 1;
-            }
-            for (line, count) in counts {
-                writeln!(out, "{line} {count}")?;
-            }
-        }
-        Form::Text => {
-            for (number, group) in groups(twins.collect(), args.group).iter().enumerate() {
-                if number > 0 {
-                    text.push('\n');
-                }
-                group
-                    .iter()
-                    .for_each(|twin| stack::title(twin, style, &mut text));
-                if let Some(twin) = group.first() {
-                    stack::frames(twin, style, args.images.verbose, &mut text);
-                }
-                out.write_all(text.as_bytes())?;
-                text.clear();
-            }
-        }
-    }
-    out.flush()?;
-    Ok(())
-}
-
-/// Stacks that are alike together, in the order of the first of each; each alone unless `together`.
-fn groups(twins: Vec<Stack<'_>>, together: bool) -> Vec<Vec<Stack<'_>>> {
-    let mut groups: Vec<Vec<Stack<'_>>> = Vec::new();
-    let mut known: BTreeMap<_, usize> = BTreeMap::new();
-    for twin in twins {
-        let pcs: Vec<Option<u64>> = twin
-            .frames
-            .iter()
-            .map(|f| f.frame.pc.map(|a| a.0))
-            .collect();
-        let new = groups.len();
-        let group = *known.entry((pcs, twin.stop)).or_insert(new);
-        match groups.get_mut(group).filter(|_| together) {
-            Some(group) => group.push(twin),
-            None => groups.push(vec![twin]),
-        }
-    }
-    groups
 }

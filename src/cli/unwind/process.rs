@@ -1,0 +1,49 @@
+//! Stacks in the core file of a process.
+
+use std::path::Path;
+
+use fixtrace::attribute::Memo;
+use fixtrace::image::Storage;
+use fixtrace::report::trace::Stack;
+use fixtrace::user::{Options, ProcessCore};
+
+use super::show::show;
+use crate::cli::args::Unwind;
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::open;
+
+/// Unwinds the threads of a process.
+pub(super) fn run(args: &Unwind, path: &Path, storage: &Storage) -> Result<Exit, Failure> {
+    let options = Options {
+        debug_dirs: open::debug_dirs(&args.images),
+        debuginfod_cache: open::debuginfod_cache(),
+        sysroot: None,
+        force: args.images.force,
+    };
+    let core = ProcessCore::open(path, &options, storage)?;
+    let any = args.pids.is_empty();
+    let chosen = |tid: u32| any || args.pids.contains(&tid);
+    let mut walked = Vec::new();
+    let mut memo = Memo::default();
+    for thread in core.threads().iter().filter(|t| chosen(t.tid)) {
+        let (frames, stop) = core.walk(thread);
+        let resolve = |frame| {
+            let resolved = core.objects().resolve(&frame, !args.no_lines, &mut memo);
+            (frame, resolved)
+        };
+        let frames: Vec<_> = frames.into_iter().map(resolve).collect();
+        walked.push((thread, frames, stop));
+    }
+    for finding in core.findings() {
+        open::warn(&args.images, &finding.to_string());
+    }
+    let twins = walked
+        .iter()
+        .map(|(thread, frames, stop)| Stack::of_thread(&core, thread, frames, stop));
+    show(args, twins.collect())?;
+    if walked.is_empty() {
+        open::warn(&args.images, "no thread was chosen");
+        return Ok(Exit::Negative);
+    }
+    Ok(Exit::Done)
+}
