@@ -30,6 +30,7 @@ fn help_texts() {
         &["lookup", "--help"],
         &["symbolize", "--help"],
         &["inspect", "--help"],
+        &["unwind", "--help"],
         &["index", "--help"],
     ] {
         let out = fixtrace(verb, b"");
@@ -137,6 +138,7 @@ fn every_enumerated_name_is_in_the_schema() {
         Basis::Fixup,
         Basis::Anonymous,
         Basis::Trampoline,
+        Basis::User,
         Basis::None,
     ];
     let names = bases.iter().map(|b| b.name()).chain(
@@ -434,7 +436,7 @@ fn each_crate_is_named_in_one_place_only() {
         ("object", "image/elf.rs image/symtab/gather.rs"),
         (
             "use gimli",
-            "cfi.rs dwarf/entry.rs dwarf/find.rs dwarf/layout.rs dwarf/mod.rs dwarf/rows.rs dwarf/split.rs dwarf/tree.rs dwarf/unit.rs",
+            "cfi.rs dwarf/entry.rs dwarf/find.rs dwarf/layout.rs dwarf/mod.rs dwarf/rows.rs dwarf/split.rs dwarf/tree.rs dwarf/unit.rs user/rows.rs",
         ),
         ("rustc_demangle", "demangle.rs"),
         ("iced_x86", "insn/mod.rs insn/replay.rs"),

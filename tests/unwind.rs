@@ -262,11 +262,13 @@ fn user_mode_ends_a_stack_and_gives_its_registers() {
     let kernel = kernel(vmlinux(Version::V3, &functions, &[]), &storage);
     let sp = HIGH - 168;
     let memory = [(sp, bytes(&pt_regs(0x40_1000, 0x33, 0x7ffe_0000)))];
-    let (frames, stop) = simple(&kernel, start(at(0, 3), sp), &memory, on_task());
-    assert_eq!(frames.len(), 1);
-    let StopReason::UserMode(regs) = stop else {
-        panic!("{stop}")
-    };
+    let memory = Pieces::new(memory.iter().map(|(a, b)| (Addr(*a), &b[..])).collect());
+    let unwinder = Unwinder::new(&kernel);
+    let mut cache = Cache::default();
+    let mut walk = unwinder.walk(start(at(0, 3), sp), &memory, on_task(), &mut cache);
+    assert_eq!(walk.by_ref().count(), 1);
+    assert_eq!(walk.stop(), Some(StopReason::UserMode));
+    let regs = walk.user_regs().expect("user mode has registers");
     assert_eq!((regs.ip, regs.get(Reg::SP)), (0x40_1000, Some(0x7ffe_0000)));
 }
 

@@ -75,15 +75,16 @@ impl<'a> Stack<'a> {
             task: task.map(|t| Address(t.address.0)),
             frames: trace.frames.iter().map(StackFrame::new).collect(),
             stop: trace.stop.name(),
-            stop_detail: trace.stop.to_string(),
+            stop_detail: match &trace.user {
+                Some(user) => format!("{} at {:#x}", trace.stop, user.ip),
+                None => trace.stop.to_string(),
+            },
             reliable: None,
             complete: why.is_none(),
             why,
         }
     }
-}
 
-impl<'a> Stack<'a> {
     /// The stack of `thread` in the core of a process; `frames` and `stop` are what a walk gave.
     pub fn of_thread(
         core: &'a ProcessCore<'_>,

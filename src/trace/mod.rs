@@ -8,6 +8,7 @@ pub use call::Link;
 use crate::addr::Pc;
 use crate::attribute::{Called, Caller, Memo};
 use crate::memory::Memory;
+use crate::regs::Regs;
 use crate::symbolize::{Resolved, resolve_next};
 use crate::unwind::{Cache, Frame, StopReason, Unwinder};
 use crate::world::{Context, Start};
@@ -19,6 +20,8 @@ pub struct Trace<'k, 'd> {
     pub frames: Vec<Traced<'k, 'd>>,
     /// Why there are no more.
     pub stop: StopReason,
+    /// The registers of user mode, where it was reached.
+    pub user: Option<Regs>,
 }
 
 /// A frame with all that is known of it.
@@ -43,6 +46,7 @@ pub fn trace<'k, 'd>(
     let mut walk = unwinder.walk(start, memory, context, cache);
     let frames: Vec<_> = walk.by_ref().collect();
     let stop = walk.stop().unwrap_or(StopReason::Budget);
+    let user = walk.user_regs().copied();
     let kernel = unwinder.kernel();
     let mut memo = Memo::default();
     let mut traced: Vec<Traced<'k, 'd>> = Vec::with_capacity(frames.len());
@@ -117,5 +121,6 @@ pub fn trace<'k, 'd>(
     Trace {
         frames: traced,
         stop,
+        user,
     }
 }

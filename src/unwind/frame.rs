@@ -125,8 +125,8 @@ impl Notes {
 pub enum StopReason {
     /// A row marks the outermost frame.
     End,
-    /// User mode was reached; its registers.
-    UserMode(Regs),
+    /// User mode was reached; [`Walk::user_regs`](super::Walk::user_regs) has its registers.
+    UserMode,
     /// There was nothing to begin with.
     NoRegisters,
     /// No table has a row for the PC, and RBP is no frame pointer.
@@ -164,7 +164,7 @@ impl StopReason {
     pub fn name(&self) -> &'static str {
         match self {
             StopReason::End => "end",
-            StopReason::UserMode(_) => "user-mode",
+            StopReason::UserMode => "user-mode",
             StopReason::NoRegisters => "no-registers",
             StopReason::NoRule(_) => "no-rule",
             StopReason::NotText(_) => "not-text",
@@ -180,7 +180,7 @@ impl StopReason {
 
     /// Whether the walk got to the outermost frame.
     pub fn is_good(&self) -> bool {
-        matches!(self, StopReason::End | StopReason::UserMode(_))
+        matches!(self, StopReason::End | StopReason::UserMode)
     }
 }
 
@@ -188,7 +188,7 @@ impl std::fmt::Display for StopReason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             StopReason::End => f.write_str("end of stack"),
-            StopReason::UserMode(regs) => write!(f, "user mode at {:#x}", regs.ip),
+            StopReason::UserMode => f.write_str("user mode"),
             StopReason::NoRegisters => f.write_str("no registers are known"),
             StopReason::NoRule(pc) => write!(f, "no unwind row for {pc}"),
             StopReason::NotText(pc) => write!(f, "{pc} is no code"),

@@ -112,6 +112,7 @@ impl<'k, 'd> Unwinder<'k, 'd> {
             taken: 0,
             frames: 0,
             stop: None,
+            user: None,
         }
     }
 }
@@ -128,6 +129,7 @@ pub struct Walk<'w, 'k, 'd> {
     taken: usize,
     frames: u32,
     stop: Option<StopReason>,
+    user: Option<Regs>,
 }
 
 /// A frame that was found, and not yet left.
@@ -153,7 +155,8 @@ impl<'k, 'd> Iterator for Walk<'_, 'k, 'd> {
     fn next(&mut self) -> Option<Frame<'k, 'd>> {
         let here = self.next.take()?;
         if here.regs.user_mode() {
-            return self.end(StopReason::UserMode(here.regs));
+            self.user = Some(here.regs);
+            return self.end(StopReason::UserMode);
         }
         if self.frames >= self.unwinder.max_frames {
             return self.end(StopReason::Budget);
@@ -224,6 +227,11 @@ impl<'k, 'd> Walk<'_, 'k, 'd> {
     /// Why the walk ended; `None` as long as it goes on.
     pub fn stop(&self) -> Option<StopReason> {
         self.stop
+    }
+
+    /// The registers of user mode, where the walk reached it.
+    pub fn user_regs(&self) -> Option<&Regs> {
+        self.user.as_ref()
     }
 
     fn end<T>(&mut self, stop: StopReason) -> Option<T> {

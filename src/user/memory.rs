@@ -2,6 +2,7 @@
 
 use super::segments::{PF_X, PT_LOAD, Segment};
 use crate::addr::{Addr, Address};
+use crate::bytes::u64_at;
 use crate::memory::{Memory, Unreadable};
 
 /// Memory in a core file.
@@ -40,7 +41,7 @@ impl<'d> CoreMemory<'d> {
                 executable: s.flags & PF_X != 0,
             })
             .collect();
-        regions.sort_by_key(|r| r.start);
+        sort_apart(&mut regions);
         CoreMemory {
             regions,
             files: Vec::new(),
@@ -57,7 +58,7 @@ impl<'d> CoreMemory<'d> {
             executable: false,
         };
         self.files = files.map(region).collect();
-        self.files.sort_by_key(|r| r.start);
+        sort_apart(&mut self.files);
     }
 
     /// Whether the core says that code may run at `at`.
@@ -93,6 +94,16 @@ impl<'d> Region<'d> {
     }
 }
 
+/// Sorts regions, and ends each where the next begins.
+fn sort_apart(regions: &mut [Region<'_>]) {
+    regions.sort_by_key(|r| r.start);
+    let mut next = u64::MAX;
+    for region in regions.iter_mut().rev() {
+        region.end = region.end.min(next);
+        next = region.start;
+    }
+}
+
 #[inline]
 fn find<'r, 'd>(regions: &'r [Region<'d>], at: Addr) -> Option<&'r Region<'d>> {
     let next = regions.partition_point(|r| r.start <= at.0);
@@ -102,21 +113,24 @@ fn find<'r, 'd>(regions: &'r [Region<'d>], at: Addr) -> Option<&'r Region<'d>> {
 
 impl Memory for CoreMemory<'_> {
     fn read(&self, mut at: Addr, mut buf: &mut [u8]) -> Result<(), Unreadable> {
-        loop {
-            if buf.is_empty() {
-                return Ok(());
-            }
+        while !buf.is_empty() {
             let piece = self.piece(at)?;
-            // A region that begins later hides what is behind its first byte.
-            let next = self.regions.partition_point(|r| r.start <= at.0);
-            let room = self.regions.get(next).map_or(u64::MAX, |r| r.start - at.0);
-            let room = usize::try_from(room).unwrap_or(usize::MAX);
-            let len = piece.len().min(buf.len()).min(room);
+            let len = piece.len().min(buf.len());
             let (now, later) = buf.split_at_mut(len);
-            now.copy_from_slice(piece.get(..len).unwrap_or_default());
+            now.copy_from_slice(&piece[..len]);
             buf = later;
             at = at.offset(len as i64);
         }
+        Ok(())
+    }
+
+    fn u64(&self, at: Addr) -> Result<u64, Unreadable> {
+        if let Some(word) = u64_at(self.piece(at)?, 0) {
+            return Ok(word);
+        }
+        let mut bytes = [0; 8];
+        self.read(at, &mut bytes)?;
+        u64_at(&bytes, 0).ok_or(Unreadable::Corrupt)
     }
 }
 

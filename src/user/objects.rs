@@ -30,7 +30,7 @@ pub struct Mapping {
     pub end: Addr,
     /// Bytes from the beginning of the file to what is at `start`.
     pub offset: u64,
-    /// The file; [`VDSO`] for the vDSO.
+    /// The file; `[vdso]` for the vDSO.
     pub path: String,
     /// The file's build-id if the mapping's owner knows it; else it is read from memory.
     pub build_id: Option<Vec<u8>>,

@@ -33,6 +33,8 @@ pub struct Row {
     pub saved: Vec<(u8, Saved)>,
     /// Whether the place belongs to what the kernel runs a signal handler from.
     pub signal: bool,
+    /// Whether it needs no other registers of this frame than that of the CFA.
+    pub plain: bool,
     /// What expressions are evaluated by.
     eh: bool,
     encoding: Encoding,
@@ -176,8 +178,10 @@ impl<'d> Rows<'d> {
         if !saved.iter().any(|(r, _)| *r == RETURN) {
             saved.push((RETURN, Saved::Lost));
         }
+        let near = |s: &Saved| matches!(s, Saved::Lost | Saved::At(_) | Saved::Offset(_));
         Some(Row {
             cfa,
+            plain: matches!(cfa, Cfa::Register(..)) && saved.iter().all(|(_, s)| near(s)),
             saved,
             signal: fde.is_signal_trampoline(),
             eh,

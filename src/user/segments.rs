@@ -119,15 +119,14 @@ mod tests {
             (16, u64::from(ET_CORE), 2),
             (18, 62, 2),
             (32, 64, 8),
-            (40, 0, 8),
+            (40, 64, 8),
             (54, 56, 2),
             (56, 0xffff, 2),
         ] {
             crate::bytes::put(&mut file, at, value, len).unwrap();
         }
-        // `sh_info` of a section header at 0 would be at byte 44.
-        crate::bytes::put(&mut file, 44, u32::MAX.into(), 4).unwrap();
-        crate::bytes::put(&mut file, 40, 0, 4).unwrap();
+        // `sh_info` of the section header at 64.
+        crate::bytes::put(&mut file, 108, u32::MAX.into(), 4).unwrap();
         let (kind, segments) = read(&file).expect("an ELF file");
         assert_eq!((kind, segments.len()), (ET_CORE, 1));
     }

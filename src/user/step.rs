@@ -81,6 +81,9 @@ impl State {
 
     /// Goes to the caller by `row` and gives its PC, 0 at the end of the stack.
     pub fn step(&mut self, rows: &Rows<'_>, row: &Row, memory: &dyn Memory) -> Result<u64, Failed> {
+        if row.plain {
+            return self.step_plain(row, memory);
+        }
         let old = *self;
         let register = |number| old.get(number, memory);
         let cfa = match row.cfa {
@@ -88,7 +91,6 @@ impl State {
             Cfa::Expression(e) => rows.evaluate(row, e, None, memory, register)?,
         };
         self.set(SP, cfa);
-        let mut caller = 0;
         for (number, saved) in &row.saved {
             let expression = |e| rows.evaluate(row, e, Some(cfa), memory, register);
             let known = match *saved {
@@ -101,11 +103,37 @@ impl State {
                 Saved::Constant(value) => Known::Value(value),
             };
             self.put(*number, known);
-            if *number == RETURN && !matches!(known, Known::Nothing) {
-                caller = self.get(RETURN, memory)?;
-                self.set(RETURN, caller);
-            }
         }
+        self.caller(memory)
+    }
+
+    /// [`State::step`] by a row that says of each register where it is from the CFA: most do.
+    #[inline]
+    fn step_plain(&mut self, row: &Row, memory: &dyn Memory) -> Result<u64, Failed> {
+        let Cfa::Register(base, offset) = row.cfa else {
+            return Err(Failed::Unknown);
+        };
+        let cfa = self.get(base, memory)?.wrapping_add_signed(offset);
+        self.set(SP, cfa);
+        for (number, saved) in &row.saved {
+            let known = match *saved {
+                Saved::At(offset) => Known::At(Addr(cfa).offset(offset)),
+                Saved::Offset(offset) => Known::Value(cfa.wrapping_add_signed(offset)),
+                _ => Known::Nothing,
+            };
+            self.put(*number, known);
+        }
+        self.caller(memory)
+    }
+
+    /// The return address that a step found; 0 for none.
+    #[inline]
+    fn caller(&mut self, memory: &dyn Memory) -> Result<u64, Failed> {
+        if matches!(self.known(RETURN), Known::Nothing) {
+            return Ok(0);
+        }
+        let caller = self.get(RETURN, memory)?;
+        self.set(RETURN, caller);
         Ok(caller)
     }
 

@@ -11,6 +11,9 @@ use crate::regs::Regs;
 /// Frames of one walk at most, unless told otherwise.
 pub const BUDGET: usize = 4096;
 
+/// Places whose rules a walker keeps.
+const PLACES: usize = 512;
+
 /// How a frame's PC was obtained.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
@@ -124,19 +127,18 @@ pub struct Walker<'w, 'd> {
     memory: &'w dyn Memory,
     context: Box<Context>,
     /// By the low bits of a PC.
-    places: Vec<Option<Place<'w, 'd>>>,
+    places: Box<[Option<Place<'w, 'd>>; PLACES]>,
     budget: usize,
 }
 
 impl<'w, 'd> Walker<'w, 'd> {
     /// For a process whose files are `objects` and whose memory is `memory`.
     pub fn new(objects: &'w Objects<'d>, memory: &'w dyn Memory) -> Self {
-        const PLACES: usize = 512;
         Walker {
             objects,
             memory,
             context: Box::default(),
-            places: (0..PLACES).map(|_| None).collect(),
+            places: Box::new(std::array::from_fn(|_| None)),
             budget: BUDGET,
         }
     }
@@ -169,25 +171,16 @@ impl<'w, 'd> Walker<'w, 'd> {
 
     /// What is known of `pc`, looked up when it is not kept.
     fn place(&mut self, pc: Pc<Addr>) -> &Place<'w, 'd> {
-        let slots = self.places.len().max(1) as u64;
+        let number = (pc.lookup().0 % PLACES as u64) as usize;
         // Exact and return PCs of one address are different places.
-        let number = (pc.lookup().0 % slots) as usize;
-        let kept = self.places.get(number).and_then(Option::as_ref);
-        if !kept.is_some_and(|p| p.pc == pc) {
-            let fresh = self.look_up(pc);
-            if let Some(slot) = self.places.get_mut(number) {
-                *slot = Some(fresh);
-            }
+        if self.places[number].as_ref().is_none_or(|p| p.pc != pc) {
+            self.places[number] = Some(self.look_up(pc));
         }
-        match self.places.get(number).and_then(Option::as_ref) {
-            Some(place) => place,
-            // There are 512 slots.
-            None => &Place {
-                pc: Pc::Exact(Addr(0)),
-                object: None,
-                rule: Rule::None,
-            },
-        }
+        self.places[number].get_or_insert(Place {
+            pc,
+            object: None,
+            rule: Rule::None,
+        })
     }
 
     fn look_up(&mut self, pc: Pc<Addr>) -> Place<'w, 'd> {

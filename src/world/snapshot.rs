@@ -50,7 +50,7 @@ pub fn write(world: &World, memory: &[(Addr, Vec<u8>)], out: &mut dyn Write) -> 
     memory.iter().try_for_each(|(_, bytes)| put(bytes))
 }
 
-/// Reads what [`write`] wrote. Memory behind the end of a file that was cut is missing, and a finding says so.
+/// Reads what [`write()`] wrote. Memory behind the end of a file that was cut is missing, and a finding says so.
 pub fn read(bytes: &[u8]) -> Result<(World, Pieces<'_>)> {
     let broken = |at: usize, what: &str| Error::new(ErrorKind::Malformed, what).at(at as u64);
     let rest = bytes
