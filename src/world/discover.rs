@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::place::Place;
 use super::read::Reader;
-use super::{Cpu, Loaded, Start, World, cpus, generated, hijack, modules, tasks};
+use super::{Cpu, Loaded, Start, Task, World, cpus, generated, hijack, modules, tasks};
 use crate::addr::{Addr, LinkAddr};
 use crate::error::{Error, ErrorKind, Finding, Result};
 use crate::memory::Dump;
@@ -53,9 +53,18 @@ pub fn discover(dump: &Dump<'_>, vmlinux: &Tables<'_>, place: &Place) -> Result<
     let registers = registers(dump, &found);
     let mut cpus = Vec::new();
     for cpu in found {
-        let task = all.iter().position(|t| Some(t.address) == cpu.current);
+        let mut task = all.iter().position(|t| Some(t.address) == cpu.current);
         let regs = registers.get(&cpu.number).copied();
+        if let Some(next) = regs.and_then(|regs| switched_to(&all, &cpu, &regs)) {
+            if let Some(previous) = task.and_then(|t| all.get_mut(t)) {
+                previous.running = false;
+                previous.start = tasks::sleeper(&r, &layout, previous.address).ok();
+            }
+            task = Some(next);
+        }
         if let (Some(task), Some(regs)) = (task.and_then(|t| all.get_mut(t)), regs) {
+            task.running = true;
+            task.cpu = cpu.number;
             task.start = Some(Start { regs, exact: true });
         }
         cpus.push(Cpu {
@@ -78,8 +87,21 @@ pub fn discover(dump: &Dump<'_>, vmlinux: &Tables<'_>, place: &Place) -> Result<
     })
 }
 
+/// The task whose stack `cpu` is on while `current` is still another: `__switch_to_asm()` changes stacks first.
+fn switched_to(tasks: &[Task], cpu: &cpus::Found, regs: &Regs) -> Option<usize> {
+    let sp = regs.sp().filter(|_| !regs.user_mode())?;
+    if cpu.stacks.iter().any(|s| s.holds(sp)) {
+        return None;
+    }
+    let on = |t: &Task| t.stack.is_some_and(|s| s.holds(sp));
+    tasks
+        .iter()
+        .position(on)
+        .filter(|t| tasks.get(*t).map(|t| t.address) != cpu.current)
+}
+
 /// A task that never ran begins at the first byte of `ret_from_fork`, which nothing called.
-fn exact_starts(vmlinux: &Tables<'_>, place: &Place, tasks: &mut [super::Task]) {
+fn exact_starts(vmlinux: &Tables<'_>, place: &Place, tasks: &mut [Task]) {
     let symbols = vmlinux.symbols();
     let fork: Vec<Addr> = ["ret_from_fork", "ret_from_fork_asm"]
         .into_iter()

@@ -236,7 +236,7 @@ pub(super) fn read(
 }
 
 /// Where a task that sleeps begins: at what `__switch_to_asm()` pushed.
-fn sleeper(r: &Reader<'_, '_>, layout: &Layout, task: Addr) -> Read<Start> {
+pub(super) fn sleeper(r: &Reader<'_, '_>, layout: &Layout, task: Addr) -> Read<Start> {
     let sp = r.get(task, layout.sp)?;
     let at = Addr(sp);
     let mut regs = Regs::default();
