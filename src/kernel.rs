@@ -1,8 +1,10 @@
 //! A kernel: its images, placed in one address space.
 
-use crate::addr::{Addr, LinkAddr, Slide};
+use crate::addr::{Addr, Address, LinkAddr, Slide};
 use crate::image::ImageKind;
 use crate::image::note::hex;
+use crate::memory::record::LINE;
+use crate::memory::{Memory, Unreadable};
 use crate::tables::Tables;
 use crate::world::Loaded;
 
@@ -105,5 +107,40 @@ impl<'d> Kernel<'d> {
             placed.image.text_section(link)?;
             Some(Located { placed, link })
         })
+    }
+
+    /// The code from `at` to the end of its section as its image has it; empty outside text, in an image that has
+    /// excerpts only, and for code of initialisation, which is gone when the kernel runs.
+    pub fn text(&self, at: Addr) -> &'d [u8] {
+        let found = self.locate(at).filter(|l| {
+            let image = &l.placed.image;
+            let section = image.text_section(l.link);
+            !image.is_excerpt() && section.is_some_and(|s| !s.name.starts_with(".init"))
+        });
+        found.map_or(&[], |l| l.placed.image.code(l.link))
+    }
+}
+
+/// Memory in which the lines that are not at hand are the text of the images: a snapshot holds only what differs.
+pub struct WithText<'k, 'd, M> {
+    /// What is at hand.
+    pub memory: M,
+    /// The images.
+    pub kernel: &'k Kernel<'d>,
+}
+
+impl<M: Memory> Memory for WithText<'_, '_, M> {
+    fn read(&self, mut at: Addr, mut buf: &mut [u8]) -> Result<(), Unreadable> {
+        while !buf.is_empty() {
+            let room = LINE - (at.0 % LINE);
+            let len = buf.len().min(room as usize);
+            let (now, later) = buf.split_at_mut(len);
+            if let Err(why) = self.memory.read(at, now) {
+                now.copy_from_slice(self.kernel.text(at).get(..len).ok_or(why)?);
+            }
+            buf = later;
+            at = at.offset(len as i64);
+        }
+        Ok(())
     }
 }

@@ -104,6 +104,18 @@ impl Storage {
         self.unpack(bytes).map_err(|e| e.in_file(path))
     }
 
+    /// Maps `path`, and unpacks it if it is a stream of gzip, xz or zstd: cores and snapshots are kept like that.
+    pub fn plain(&self, path: &Path) -> Result<&[u8]> {
+        let bytes = self.map(path)?;
+        match Packing::of(bytes) {
+            packed @ (Packing::Gzip | Packing::Xz | Packing::Zstd) => {
+                let plain = packed.decompress(bytes, MAX_UNPACKED);
+                Ok(self.own(plain.map_err(|e| e.in_file(path))?))
+            }
+            _ => Ok(bytes),
+        }
+    }
+
     /// Gives the pages of mapped files back to the system; they are read again when next touched. For whoever
     /// goes through a large file once.
     pub fn forget_pages(&self) {

@@ -60,6 +60,11 @@ impl<'d> Dump<'d> {
         opened.map_err(|e| e.in_file(path))
     }
 
+    /// Whether `path` is the memory of a running system, which [`Dump::open`] reads as it changes.
+    pub fn is_live(path: &Path) -> bool {
+        Medium::is_live(path)
+    }
+
     /// The dump in `bytes`.
     ///
     /// # Errors

@@ -28,13 +28,18 @@ pub enum Medium<'d> {
 }
 
 impl<'d> Medium<'d> {
+    /// Whether `path` is of `/proc`: what it holds changes, and cannot be mapped.
+    pub fn is_live(path: &Path) -> bool {
+        path.canonicalize().is_ok_and(|p| p.starts_with("/proc"))
+    }
+
     /// Maps `path`, or opens it for reading if it is of `/proc`.
     pub fn open(path: &Path, storage: &'d Storage, findings: &mut Vec<Finding>) -> Result<Self> {
-        if path.canonicalize().is_ok_and(|p| p.starts_with("/proc")) {
+        if Self::is_live(path) {
             let file = File::open(path).map_err(|e| Error::io(path, e))?;
             return Ok(Medium::File(file));
         }
-        Ok(Medium::of(storage.map(path)?, findings))
+        Ok(Medium::of(storage.plain(path)?, findings))
     }
 
     /// The dump in `bytes`, which may be a flattened stream of it.

@@ -7,11 +7,13 @@ use super::{Memory, Unreadable};
 use crate::addr::Addr;
 
 /// Bytes that are noted at once.
-const LINE: u64 = 64;
+pub const LINE: u64 = 64;
 
-/// What was read, as lines of 64 bytes by address.
+/// What was read, as lines of 64 bytes by address; `None` where that failed.
 #[derive(Default)]
-pub struct Record(Mutex<BTreeMap<u64, [u8; LINE as usize]>>);
+pub struct Record(Mutex<BTreeMap<u64, Option<Line>>>);
+
+type Line = [u8; LINE as usize];
 
 impl Record {
     /// Memory that reads `inner` and notes it here.
@@ -27,10 +29,10 @@ impl Record {
         let Ok(mut lines) = self.0.lock() else { return };
         let mut at = from.0 & !(LINE - 1);
         while at < to.0 {
-            let mut line = [0; LINE as usize];
-            if !lines.contains_key(&at) && inner.read(Addr(at), &mut line).is_ok() {
-                lines.insert(at, line);
-            }
+            lines.entry(at).or_insert_with(|| {
+                let mut line = [0; LINE as usize];
+                inner.read(Addr(at), &mut line).ok().map(|()| line)
+            });
             match at.checked_add(LINE) {
                 Some(next) => at = next,
                 None => break,
@@ -38,19 +40,31 @@ impl Record {
         }
     }
 
-    /// What was noted: pieces of memory by address, none touching the next.
-    pub fn pieces(&self) -> Vec<(Addr, Vec<u8>)> {
+    /// What was noted, but for the lines that are `implied`: pieces of memory by address, none touching the next.
+    pub fn pieces(&self, implied: impl Fn(Addr, &[u8]) -> bool) -> Vec<(Addr, Vec<u8>)> {
         let mut pieces: Vec<(Addr, Vec<u8>)> = Vec::new();
         let Ok(lines) = self.0.lock() else {
             return pieces;
         };
-        for (at, line) in lines.iter() {
+        let read = lines
+            .iter()
+            .filter_map(|(at, line)| Some((at, line.as_ref()?)));
+        for (at, line) in read.filter(|(at, line)| !implied(Addr(**at), &line[..])) {
             match pieces.last_mut() {
                 Some((start, bytes)) if start.0 + bytes.len() as u64 == *at => bytes.extend(line),
                 _ => pieces.push((Addr(*at), line.to_vec())),
             }
         }
         pieces
+    }
+
+    /// Whether a read failed where `holds` is true.
+    pub fn failed(&self, holds: impl Fn(Addr) -> bool) -> bool {
+        let lines = self.0.lock();
+        lines.is_ok_and(|l| {
+            l.iter()
+                .any(|(at, line)| line.is_none() && holds(Addr(*at)))
+        })
     }
 }
 
@@ -62,10 +76,9 @@ pub struct Recorder<'r> {
 
 impl Memory for Recorder<'_> {
     fn read(&self, at: Addr, buf: &mut [u8]) -> Result<(), Unreadable> {
-        self.inner.read(at, buf)?;
         let end = at.0.saturating_add(buf.len() as u64);
         self.record.note(self.inner, at, Addr(end));
-        Ok(())
+        self.inner.read(at, buf)
     }
 }
 
@@ -86,7 +99,10 @@ mod tests {
             "across two lines"
         );
         assert!(recorder.u64(Addr(0x2000)).is_err());
-        let pieces = record.pieces();
+        assert!(record.failed(|at| at == Addr(0x2000)));
+        assert!(!record.failed(|at| at == Addr(0x1000)));
+        assert!(record.pieces(|_, _| true).is_empty());
+        let pieces = record.pieces(|_, _| false);
         let [(at, bytes)] = &pieces[..] else {
             panic!("{pieces:?}")
         };

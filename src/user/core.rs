@@ -42,7 +42,7 @@ impl<'d> ProcessCore<'d> {
     ///
     /// When it cannot be read, is no x86-64 core file, or holds no thread.
     pub fn open(path: &Path, options: &Options, storage: &'d Storage) -> Result<Self> {
-        let bytes = storage.map(path)?;
+        let bytes = storage.plain(path)?;
         Self::parse(bytes, options, storage)
             .map(|core| ProcessCore {
                 path: path.to_owned(),

@@ -26,10 +26,26 @@ pub fn is_snapshot(bytes: &[u8]) -> bool {
     bytes.starts_with(MAGIC)
 }
 
-/// Writes `world` and `memory` to `out`.
-pub fn write(world: &World, memory: &[(Addr, Vec<u8>)], out: &mut dyn Write) -> Result<()> {
+/// A snapshot.
+pub struct Snapshot<'d> {
+    /// What was there.
+    pub world: World,
+    /// What was read of its memory.
+    pub memory: Pieces<'d>,
+    /// Whether text that is not in `memory` is as in the images; see [`WithText`](crate::kernel::WithText).
+    pub without_text: bool,
+}
+
+/// Writes `world` and `memory` to `out`; `without_text` says whether text that the images have, too, was left out.
+pub fn write(
+    world: &World,
+    memory: &[(Addr, Vec<u8>)],
+    without_text: bool,
+    out: &mut dyn Write,
+) -> Result<()> {
     let header = Header {
         schema: SCHEMA.to_owned(),
+        without_text,
         release: world.release.clone(),
         images: world.images.iter().map(Image::of).collect(),
         cpus: world.cpus.iter().map(Processor::of).collect(),
@@ -51,7 +67,7 @@ pub fn write(world: &World, memory: &[(Addr, Vec<u8>)], out: &mut dyn Write) -> 
 }
 
 /// Reads what [`write()`] wrote. Memory behind the end of a file that was cut is missing, and a finding says so.
-pub fn read(bytes: &[u8]) -> Result<(World, Pieces<'_>)> {
+pub fn read(bytes: &[u8]) -> Result<Snapshot<'_>> {
     let broken = |at: usize, what: &str| Error::new(ErrorKind::Malformed, what).at(at as u64);
     let rest = bytes
         .strip_prefix(MAGIC)
@@ -109,7 +125,11 @@ pub fn read(bytes: &[u8]) -> Result<(World, Pieces<'_>)> {
     for cpu in &mut world.cpus {
         cpu.task = cpu.task.filter(|t| *t < world.tasks.len());
     }
-    Ok((world, Pieces::new(pieces)))
+    Ok(Snapshot {
+        world,
+        memory: Pieces::new(pieces),
+        without_text: header.without_text,
+    })
 }
 
 /// A number, in hexadecimal.
@@ -137,6 +157,8 @@ impl TryFrom<String> for Hex {
 #[derive(Serialize, Deserialize)]
 struct Header {
     schema: String,
+    #[serde(default)]
+    without_text: bool,
     release: Option<String>,
     images: Vec<Image>,
     cpus: Vec<Processor>,

@@ -6,8 +6,9 @@ mod show;
 use std::path::Path;
 
 use fixtrace::addr::Addr;
+use fixtrace::error::Error;
 use fixtrace::image::Storage;
-use fixtrace::kernel::{Kernel, slide_of};
+use fixtrace::kernel::{Kernel, Placed, WithText, slide_of};
 use fixtrace::memory::{Dump, Memory, Pieces, Record};
 use fixtrace::parallel;
 use fixtrace::regs::{Reg, Regs};
@@ -29,25 +30,42 @@ pub fn run(args: &Unwind) -> Result<Exit, Failure> {
     let pieces = pieces(args, &storage)?;
     match &args.dump {
         None => by_hand(args, &pieces, &storage),
+        Some(path) if Dump::is_live(path) => dump(args, path, Dump::open(path, &storage), &storage),
         Some(path) => {
-            let bytes = storage.map(path)?;
+            let bytes = storage.plain(path)?;
             if snapshot::is_snapshot(bytes) {
-                let (world, memory) = snapshot::read(bytes).map_err(|e| e.in_file(path))?;
+                let found = snapshot::read(bytes).map_err(|e| e.in_file(path))?;
+                let world = &found.world;
                 let given = open::kernel(&args.images, world.release.as_deref(), &storage)?;
-                let memory = || -> Box<dyn Memory + '_> { Box::new(memory.clone()) };
-                return dumped(args, &world, given, &memory, &storage);
+                let (kernel, missing) = placed(args, world, given, &storage)?;
+                let memory = || -> Box<dyn Memory + '_> {
+                    let memory = found.memory.clone();
+                    match found.without_text {
+                        true => Box::new(WithText {
+                            memory,
+                            kernel: &kernel,
+                        }),
+                        false => Box::new(memory),
+                    }
+                };
+                return dumped(args, world, (&kernel, &missing), &memory);
             }
             if ProcessCore::recognises(bytes) {
-                return process::run(args, path, &storage);
+                return process::run(args, path, bytes, &storage);
             }
-            dump(args, path, &storage)
+            dump(args, path, Dump::parse(bytes), &storage)
         }
     }
 }
 
 /// Unwinds what is in a dump of a kernel.
-fn dump(args: &Unwind, path: &Path, storage: &Storage) -> Result<Exit, Failure> {
-    let dump = Dump::open(path, storage)?;
+fn dump<'d>(
+    args: &Unwind,
+    path: &Path,
+    dump: Result<Dump<'d>, Error>,
+    storage: &'d Storage,
+) -> Result<Exit, Failure> {
+    let dump = dump.map_err(|e| e.in_file(path))?;
     for finding in dump.findings() {
         open::warn(&args.images, &format!("{}: {finding}", path.display()));
     }
@@ -62,8 +80,9 @@ fn dump(args: &Unwind, path: &Path, storage: &Storage) -> Result<Exit, Failure> 
         .ok_or_else(|| Failure::new("no kernel image", "pass --vmlinux FILE or --release REL"))?;
     let place = place::find(&dump, &vmlinux.image)?;
     let world = world::discover(&dump, &vmlinux.image, &place)?;
+    let (kernel, missing) = placed(args, &world, given, storage)?;
     let memory = || -> Box<dyn Memory + '_> { Box::new(place.memory(&dump)) };
-    dumped(args, &world, given, &memory, storage)
+    dumped(args, &world, (&kernel, &missing), &memory)
 }
 
 /// The pieces of memory named on the command line.
@@ -153,20 +172,18 @@ fn unwinder<'k, 'd>(args: &Unwind, kernel: &'k Kernel<'d>, world: &'k World) -> 
 }
 
 /// Unwinds the tasks of `world`; `memory` gives each thread its own reader.
-fn dumped<'m, 'd>(
+fn dumped<'m>(
     args: &Unwind,
     world: &World,
-    given: Kernel<'d>,
+    (kernel, missing): (&Kernel<'_>, &[String]),
     memory: &(dyn Fn() -> Box<dyn Memory + 'm> + Sync),
-    storage: &'d Storage,
 ) -> Result<Exit, Failure> {
     world
         .findings
         .iter()
         .for_each(|f| open::warn(&args.images, &f.to_string()));
     let mut exit = Exit::Done;
-    let (kernel, missing) = placed(args, world, given, storage)?;
-    let unwinder = unwinder(args, &kernel, world);
+    let unwinder = unwinder(args, kernel, world);
     let chosen: Vec<usize> = (0..world.tasks.len())
         .filter(|i| wanted(args, world, *i))
         .collect();
@@ -214,11 +231,14 @@ fn dumped<'m, 'd>(
                 record.note(&*inner, sp, stack.high);
             }
         }
+        // Text that the images have as well need not travel, unless some of it is missing here.
+        let without_text = !record.failed(|at| kernel.locate(at).is_some());
+        let implied = |at, line: &[u8]| without_text && kernel.text(at).starts_with(line);
         let named = |e: std::io::Error| {
             Failure::new(format!("{}: {e}", path.display()), "check --snapshot")
         };
         let mut file = std::io::BufWriter::new(std::fs::File::create(path).map_err(named)?);
-        snapshot::write(&part, &record.pieces(), &mut file)?;
+        snapshot::write(&part, &record.pieces(implied), without_text, &mut file)?;
         std::io::Write::flush(&mut file).map_err(named)?;
     }
     if without > 0 {
@@ -226,10 +246,10 @@ fn dumped<'m, 'd>(
         open::warn(&args.images, &what);
         exit = exit.max(Exit::Partial);
     }
-    exit = exit.max(say_missing(args, world, &missing, &shown));
+    exit = exit.max(say_missing(args, world, missing, &shown));
     let twins = shown.iter().map(|(task, found)| Stack::new(found, *task));
     show(args, twins.collect())?;
-    open::warn_of_lines(&args.images, &kernel);
+    open::warn_of_lines(&args.images, kernel);
     Ok(exit)
 }
 
@@ -262,7 +282,11 @@ fn placed<'d>(
     let mut missing = Vec::new();
     for loaded in &world.images {
         let same = |name: &str| name.replace('-', "_") == loaded.name.replace('-', "_");
-        let image = match given.iter().position(|p| same(p.image.name())) {
+        let named = |p: &&Placed<'_>| same(p.image.name());
+        // Of several with one name, the one that ran.
+        let ran = |p: &Placed<'_>| named(&p) && p.image.build_id() == loaded.build_id.as_deref();
+        let found = given.iter().position(ran);
+        let image = match found.or_else(|| given.iter().position(|p| named(&p))) {
             Some(found) => Some(given.swap_remove(found).image),
             None => world.release.as_deref().and_then(|release| {
                 open::find_module(&args.images, &loaded.name, release, storage)

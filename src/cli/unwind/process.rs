@@ -13,14 +13,19 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::open;
 
 /// Unwinds the threads of a process.
-pub(super) fn run(args: &Unwind, path: &Path, storage: &Storage) -> Result<Exit, Failure> {
+pub(super) fn run<'d>(
+    args: &Unwind,
+    path: &Path,
+    bytes: &'d [u8],
+    storage: &'d Storage,
+) -> Result<Exit, Failure> {
     let options = Options {
         debug_dirs: open::debug_dirs(&args.images),
         debuginfod_cache: open::debuginfod_cache(),
         sysroot: None,
         force: args.images.force,
     };
-    let core = ProcessCore::open(path, &options, storage)?;
+    let core = ProcessCore::parse(bytes, &options, storage).map_err(|e| e.in_file(path))?;
     let any = args.pids.is_empty();
     let chosen = |tid: u32| any || args.pids.contains(&tid);
     let mut walked = Vec::new();
