@@ -472,18 +472,31 @@ impl<'d> Image<'d> {
         let Some(elf) = &self.elf else {
             return self.original().map_or(found, |o| o.data_addresses(names));
         };
-        let mut left = N;
-        for (_, symbol) in elf.symbols() {
-            if left == 0 {
-                break;
+        let strings = elf.strings();
+        // Nearly all symbols are dismissed by how their names begin.
+        let slot = |beginning: u32| (beginning.wrapping_mul(0x9e37_79b9) >> 22) as usize;
+        let beginning = |name: &[u8]| crate::bytes::u32_at(name, 0).unwrap_or_default();
+        let mut likely = [false; 1024];
+        for name in names {
+            let mut first = [0; 4];
+            let len = name.len().min(4);
+            first[..len].copy_from_slice(&name.as_bytes()[..len]);
+            // What follows a shorter name is any other name.
+            match len {
+                4 => likely[slot(beginning(&first))] = true,
+                _ => likely = [true; 1024],
             }
-            let name = elf.symbol_name(symbol.name);
-            let wanted = names.iter().position(|n| n.as_bytes() == name);
-            if let Some(slot) = wanted.and_then(|w| found.get_mut(w))
-                && slot.is_none()
+        }
+        for (_, symbol) in elf.symbols() {
+            let name = strings.get(symbol.name as usize..).unwrap_or_default();
+            if !likely[slot(beginning(name))] {
+                continue;
+            }
+            let is = |n: &str| name.starts_with(n.as_bytes()) && name.get(n.len()) == Some(&0);
+            if let Some(wanted) = names.iter().position(|n| is(n))
+                && found[wanted].is_none()
             {
-                *slot = Some(LinkAddr(symbol.value));
-                left -= 1;
+                found[wanted] = Some(LinkAddr(symbol.value));
             }
         }
         found

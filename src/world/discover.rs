@@ -23,12 +23,7 @@ pub fn discover(dump: &Dump<'_>, vmlinux: &Tables<'_>, place: &Place) -> Result<
         Error::new(ErrorKind::MissingSection, what).in_file(vmlinux.path())
     })?;
     let memory = place.memory(dump);
-    let r = Reader {
-        vmlinux,
-        types: &types,
-        memory: &memory,
-        slide: place.slide,
-    };
+    let r = Reader::new(vmlinux, &types, &memory, place.slide);
     let mut findings = Vec::new();
     let found = cpus::find(&r, &mut findings);
     let layout = tasks::Layout::of(&r)?;

@@ -11,18 +11,55 @@ use crate::types::{Field, Types};
 /// Elements of a list that are followed; more are a circle or a lie.
 const MAX_ELEMENTS: usize = 1 << 22;
 
+/// All symbols that a world is found by.
+const SYMBOLS: [&str; 16] = [
+    "__cpu_online_mask",
+    "__per_cpu_offset",
+    "bpf_kallsyms",
+    "cea_exception_stacks",
+    "current_task",
+    "ftrace_list_end",
+    "ftrace_ops_list",
+    "hardirq_stack_ptr",
+    "init_pid_ns",
+    "init_task",
+    "kprobe_optinsn_slots",
+    "kretprobe_inst_table",
+    "modules",
+    "nr_cpu_ids",
+    "pcpu_hot",
+    "runqueues",
+];
+
 /// A kernel whose memory can be read by the names in its source.
 pub(super) struct Reader<'a, 'd> {
     pub(super) vmlinux: &'a Tables<'d>,
     pub(super) types: &'a Types<'d>,
     pub(super) memory: &'a dyn Memory,
     pub(super) slide: Slide,
+    symbols: [Option<LinkAddr>; SYMBOLS.len()],
 }
 
 /// A value read from memory, or why not.
 pub(super) type Read<T> = std::result::Result<T, Unreadable>;
 
-impl Reader<'_, '_> {
+impl<'a, 'd> Reader<'a, 'd> {
+    /// Reads `memory` of `vmlinux`, which runs at `slide`; the symbols are found in one pass over its table.
+    pub(super) fn new(
+        vmlinux: &'a Tables<'d>,
+        types: &'a Types<'d>,
+        memory: &'a dyn Memory,
+        slide: Slide,
+    ) -> Self {
+        Reader {
+            vmlinux,
+            types,
+            memory,
+            slide,
+            symbols: vmlinux.data_addresses(SYMBOLS),
+        }
+    }
+
     /// Where `structure` has the member that `path` leads to.
     ///
     /// # Errors
@@ -34,10 +71,14 @@ impl Reader<'_, '_> {
         })
     }
 
-    /// Runtime addresses of symbols, found in one pass.
+    /// Runtime addresses of symbols, which [`SYMBOLS`] lists.
     pub(super) fn symbols<const N: usize>(&self, names: [&str; N]) -> [Option<Addr>; N] {
-        let found = self.vmlinux.data_addresses(names);
-        found.map(|at| at.map(|at| self.runtime(at)))
+        names.map(|name| {
+            let listed = SYMBOLS.iter().position(|s| *s == name);
+            debug_assert!(listed.is_some(), "{name} is not listed");
+            let at = *self.symbols.get(listed?)?;
+            Some(self.runtime(at?))
+        })
     }
 
     /// Per-CPU variables were linked from 0 on before 6.15, and such addresses do not move.
