@@ -131,6 +131,9 @@ pub struct WithText<'k, 'd, M> {
 
 impl<M: Memory> Memory for WithText<'_, '_, M> {
     fn read(&self, mut at: Addr, mut buf: &mut [u8]) -> Result<(), Unreadable> {
+        if self.memory.read(at, buf).is_ok() {
+            return Ok(());
+        }
         while !buf.is_empty() {
             let room = LINE - (at.0 % LINE);
             let len = buf.len().min(room as usize);

@@ -16,6 +16,22 @@ impl<'d> Pieces<'d> {
         Pieces { pieces }
     }
 
+    /// `len` bytes from `at` on, where they lie in one piece and no other begins among them.
+    fn slice(&self, at: Addr, len: usize) -> Option<&'d [u8]> {
+        let next = self.pieces.partition_point(|(start, _)| *start <= at);
+        let (start, bytes) = self.pieces.get(next.checked_sub(1)?)?;
+        let skip = usize::try_from(at.0 - start.0).ok()?;
+        let end = at.0.checked_add(len as u64)?;
+        if self
+            .pieces
+            .get(next)
+            .is_some_and(|(later, _)| later.0 < end)
+        {
+            return None;
+        }
+        bytes.get(skip..skip.checked_add(len)?)
+    }
+
     /// The pieces, by address.
     pub fn iter(&self) -> impl Iterator<Item = (Addr, &'d [u8])> {
         self.pieces.iter().copied()
@@ -24,6 +40,10 @@ impl<'d> Pieces<'d> {
 
 impl Memory for Pieces<'_> {
     fn read(&self, mut at: Addr, mut buf: &mut [u8]) -> Result<(), Unreadable> {
+        if let Some(whole) = self.slice(at, buf.len()) {
+            buf.copy_from_slice(whole);
+            return Ok(());
+        }
         while !buf.is_empty() {
             let next = self.pieces.partition_point(|(start, _)| *start <= at);
             let (start, bytes) = self.pieces[..next].last().ok_or(Unreadable::Absent)?;

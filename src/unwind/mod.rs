@@ -263,6 +263,16 @@ impl<'k, 'd> Walk<'_, 'k, 'd> {
         if witnesses.orc == Some(Row::End) {
             return Err(StopReason::End);
         }
+        if let Some(rule) = witnesses.agreed
+            && let Some(Ok((rule, stepped))) = apply(Some(Row::Step(rule)))
+        {
+            return Ok(Decided {
+                stepped,
+                rule,
+                trust: Trust::OrcCfi,
+                note: None,
+            });
+        }
         let (orc, cfi) = (apply(witnesses.orc), apply(witnesses.cfi));
         let one = |(rule, stepped): (Rule, Stepped), trust| Decided {
             stepped,

@@ -52,21 +52,30 @@ pub fn apply(rule: &Rule, regs: &Regs, memory: &dyn Memory) -> Result<Stepped, F
     let (mut next, slot) = match rule.shape {
         Shape::Call => {
             let slot = cfa.wrapping_sub(8);
+            let near = Near::read(memory, cfa);
+            let read = |offset: i64| match near.at(offset) {
+                Some(word) => Ok(word),
+                None => read(cfa.wrapping_add_signed(offset)),
+            };
             let mut next = Regs::default();
-            next.ip = read(slot)?;
+            next.ip = read(-8)?;
             next.set(Reg::SP, cfa);
             for (reg, saved) in PRESERVED.into_iter().zip(rule.saved) {
                 let kept = match saved {
                     Saved::Unchanged => regs.get(reg),
-                    Saved::AtCfa(offset) => read(cfa.wrapping_add_signed(offset.into())).ok(),
+                    Saved::AtCfa(offset) => read(offset.into()).ok(),
                     Saved::Unknown => None,
                 };
                 if let Some(kept) = kept {
                     next.set(reg, kept);
                 }
             }
-            if let Some(bp) = regs.get(Reg::BP) {
-                next.set(Reg::BP, bp);
+            match rule.bp {
+                SavedBp::AtCfa(offset) => next.set(Reg::BP, read(offset)?),
+                _ => regs
+                    .get(Reg::BP)
+                    .into_iter()
+                    .for_each(|bp| next.set(Reg::BP, bp)),
             }
             (next, slot)
         }
@@ -86,6 +95,7 @@ pub fn apply(rule: &Rule, regs: &Regs, memory: &dyn Memory) -> Result<Stepped, F
     };
     match rule.bp {
         SavedBp::Unchanged => {}
+        SavedBp::AtCfa(_) if rule.shape == Shape::Call => {}
         SavedBp::AtCfa(offset) => next.set(Reg::BP, read(cfa.wrapping_add_signed(offset))?),
         SavedBp::AtBp(offset) => {
             let bp = value(Reg::BP)?.wrapping_add_signed(offset);
@@ -97,6 +107,26 @@ pub fn apply(rule: &Rule, regs: &Regs, memory: &dyn Memory) -> Result<Stepped, F
         slot: Addr(slot),
         regs: next,
     })
+}
+
+/// The words just below a CFA, where a function saves registers: one read instead of one for each.
+struct Near(Option<[u8; NEAR as usize]>);
+
+/// A return address and six saved registers, bytes.
+const NEAR: i64 = 56;
+
+impl Near {
+    fn read(memory: &dyn Memory, cfa: u64) -> Self {
+        let mut bytes = [0; NEAR as usize];
+        let whole = memory.read(Addr(cfa.wrapping_add_signed(-NEAR)), &mut bytes);
+        Near(whole.is_ok().then_some(bytes))
+    }
+
+    /// The word at `offset` from the CFA, if it is among them.
+    fn at(&self, offset: i64) -> Option<u64> {
+        let at = usize::try_from(offset.checked_add(NEAR)?).ok()?;
+        crate::bytes::u64_at(self.0.as_ref()?, at)
+    }
 }
 
 fn fill(memory: &dyn Memory, at: u64, bytes: &mut [u8]) -> Result<(), Failed> {

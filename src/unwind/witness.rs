@@ -4,7 +4,7 @@ use crate::addr::{Addr, Address, LinkAddr};
 use crate::cfi::Scratch;
 use crate::kernel::{Kernel, Located};
 use crate::orc::OrcTable;
-use crate::rule::Row;
+use crate::rule::{Cfa, Row, Rule, Shape};
 use crate::tables::Tables;
 use crate::world::{Generated, Generator};
 
@@ -19,6 +19,8 @@ pub(super) struct Witnesses<'k, 'd> {
     pub orc: Option<Row>,
     /// What CFI says.
     pub cfi: Option<Row>,
+    /// One rule with what both know, where both say the same of the CFA and of RBP.
+    pub agreed: Option<Rule>,
 }
 
 /// Which tables a walk may use.
@@ -109,6 +111,7 @@ fn ask<'k, 'd>(
         generated: made,
         orc: None,
         cfi: None,
+        agreed: None,
     };
     if let Some((image, link)) = place {
         if which.orc {
@@ -118,7 +121,20 @@ fn ask<'k, 'd>(
             found.cfi = image.cfi().ok().and_then(|cfi| cfi.row(link, scratch));
         }
     }
+    if let (Some(Row::Step(orc)), Some(Row::Step(cfi))) = (found.orc, found.cfi) {
+        found.agreed = agreed(&orc, &cfi);
+    }
     found
+}
+
+/// ORC's rule for a plain call, with the registers that CFI knows besides, if they are of one opinion.
+fn agreed(orc: &Rule, cfi: &Rule) -> Option<Rule> {
+    let plain = orc.shape == Shape::Call && matches!(orc.cfa, Cfa::Register(..));
+    let same = (orc.cfa, orc.bp, orc.shape) == (cfi.cfa, cfi.bp, cfi.shape);
+    (plain && same).then_some(Rule {
+        saved: cfi.saved,
+        ..*orc
+    })
 }
 
 fn orc_row(image: &Tables<'_>, link: LinkAddr) -> Option<Row> {
