@@ -13,9 +13,9 @@
 //! |---|---|---|
 //! | L0 vocabulary | [`addr`], [`bytes`], [`error`], [`regs`], [`table`], [`column`](mod@column), [`strings`], [`parallel`], [`demangle`] | std and one crate each |
 //! | L1 formats | [`image`], [`orc`], [`extable`], [`rule`], [`cfi`], [`insn`], [`types`], [`dwarf`], [`lines`], [`calls`] | bytes to tables; no runtime address |
-//! | L2 world | [`tables`], [`index`], [`kernel`] | images with their tables, out of files or an index, at runtime addresses |
-//! | L3 engine | [`attribute`](mod@attribute), [`query`], [`symbolize`] | pure: no files, clock, environment, printing |
-//! | L4 products | [`oops`], [`user`], `report` | |
+//! | L2 world | [`tables`], [`index`], [`memory`], [`world`], [`kernel`] | images with their tables, out of files or an index, at runtime addresses; dumps, and what they tell of CPUs, tasks and modules |
+//! | L3 engine | [`attribute`](mod@attribute), [`query`], [`symbolize`], [`unwind`], [`trace`](mod@trace), [`user`] | pure: no files, clock, environment, printing |
+//! | L4 products | [`oops`], `report` | |
 //! | L5 program | the binary | clap, terminal, environment |
 //!
 //! A lower layer never imports a higher one, and no two modules import each other.
@@ -29,7 +29,9 @@
 //!   allocates without a bound.
 //! * Every third-party crate is named in one place only.
 //!
-//! # Example
+//! # Examples
+//!
+//! An address:
 //!
 //! ```
 //! use std::path::Path;
@@ -45,6 +47,32 @@
 //! assert_eq!(answer.nearest.unwrap().name, ".E_copy");
 //! assert_eq!(answer.function.unwrap().name, "copy_user_enhanced_fast_string");
 //! assert_eq!((answer.basis, answer.certainty), (Basis::Fixup, Certainty::Exact));
+//! # Ok::<(), fixtrace::error::Error>(())
+//! ```
+//!
+//! A stack, of a CPU that a debugger stopped in a fixup of `strncpy_from_user()`:
+//!
+//! ```
+//! # #[cfg(feature = "json")] {
+//! use std::path::Path;
+//! use fixtrace::{image::Storage, kernel::{Kernel, slide_of}, tables::Tables};
+//! use fixtrace::{trace::trace, unwind::{Cache, Unwinder}, world::snapshot};
+//!
+//! let storage = Storage::new();
+//! let found = snapshot::read(storage.plain(Path::new("testdata/demo.fxs"))?)?;
+//! let vmlinux = Tables::open(Path::new("testdata/fixtures/demo-5.10.elf"), &storage)?;
+//! let slide = slide_of(&vmlinux, &found.world.images[0]).expect("the image that ran");
+//! let mut kernel = Kernel::new();
+//! kernel.add(vmlinux, Some(slide));
+//!
+//! let unwinder = Unwinder::new(&kernel);
+//! let start = found.world.tasks[0].start.expect("registers");
+//! let context = found.world.context(0);
+//! let stack = trace(&unwinder, start, &found.memory, context, false, &mut Cache::default());
+//! let function = |n: usize| stack.frames[n].resolved.attribution.function.as_ref().unwrap().name;
+//! assert_eq!((function(0), function(1)), ("strncpy_from_user", "getname_flags.part.0"));
+//! assert_eq!(stack.stop.name(), "user-mode");
+//! # }
 //! # Ok::<(), fixtrace::error::Error>(())
 //! ```
 #![warn(missing_docs)]

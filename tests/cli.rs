@@ -2,6 +2,7 @@
 
 mod common;
 
+use common::schema::{self, conforms};
 use common::{fixtrace, stderr, stdout, testdata};
 use serde_json::Value;
 
@@ -56,10 +57,7 @@ fn a_shared_tail_shows_all_candidates_and_a_caller_narrows_them() {
 
 #[test]
 fn json_frames_are_as_the_schema_says() {
-    let schema: Value = serde_json::from_str(
-        &std::fs::read_to_string(testdata("schema/frame.json")).expect("schema"),
-    )
-    .expect("JSON");
+    let schema = schema::read("frame.json");
     let out = lookup(
         &[
             "--json",
@@ -80,52 +78,6 @@ fn json_frames_are_as_the_schema_says() {
         "frame-json",
         serde_json::to_string_pretty(&frames[0]).expect("JSON")
     );
-}
-
-/// The part of JSON Schema that ours uses: type, required, properties, items, enum, const; no unknown keys.
-fn conforms(value: &Value, schema: &Value, path: &str) {
-    if let Some(constant) = schema.get("const") {
-        assert_eq!(value, constant, "{path}");
-    }
-    if let Some(list) = schema.get("enum").and_then(Value::as_array) {
-        assert!(list.contains(value), "{path}: {value} is not in the schema");
-    }
-    let types: Vec<&str> = match schema.get("type") {
-        Some(Value::String(one)) => vec![one],
-        Some(Value::Array(all)) => all.iter().filter_map(Value::as_str).collect(),
-        _ => vec![],
-    };
-    let kind = match value {
-        Value::Null => "null",
-        Value::Bool(_) => "boolean",
-        Value::Number(_) => "integer",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    };
-    assert!(
-        types.is_empty() || types.contains(&kind),
-        "{path}: {kind} is none of {types:?}"
-    );
-    if let Value::Object(fields) = value {
-        for name in schema["required"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-        {
-            assert!(fields.contains_key(name), "{path}.{name} is absent");
-        }
-        for (name, field) in fields {
-            let part = schema["properties"]
-                .get(name)
-                .unwrap_or_else(|| panic!("{path}.{name} is not in the schema"));
-            conforms(field, part, &format!("{path}.{name}"));
-        }
-    }
-    for item in value.as_array().into_iter().flatten() {
-        conforms(item, &schema["items"], &format!("{path}[]"));
-    }
 }
 
 #[test]

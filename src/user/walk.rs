@@ -38,7 +38,7 @@ impl Trust {
             Trust::Registers => "registers",
             Trust::SavedRegisters => "saved-registers",
             Trust::Cfi => "cfi",
-            Trust::Call => "call",
+            Trust::Call => "recovered",
             Trust::FramePointer => "frame-pointer",
         }
     }

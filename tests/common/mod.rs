@@ -5,6 +5,7 @@ pub mod elf;
 pub mod index;
 pub mod kernels;
 pub mod orc;
+pub mod schema;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
