@@ -149,7 +149,7 @@ fn registers_and_memory_given_by_hand_are_enough() {
         u64::from_str_radix(text.trim_start_matches("0x"), 16).expect("hexadecimal")
     };
     let sp = 0xffff_c900_0000_0000u64;
-    let mut words = vec![0, 0, address("entry_SYSCALL_64_after_hwframe+0x67")];
+    let mut words = vec![0, address("entry_SYSCALL_64_after_hwframe+0x67")];
     words.extend([0; 16]);
     // ip cs flags sp ss
     words.extend([0x40_1000, 0x33, 0x202, 0x7ffe_0000, 0x2b]);
