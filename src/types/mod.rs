@@ -1,6 +1,7 @@
 //! Layouts of the kernel's C types, from the image's own description of them.
 
 pub mod btf;
+mod dwarf;
 
 use crate::image::Image;
 use btf::Btf;
@@ -22,10 +23,18 @@ pub struct Field {
 }
 
 impl<'d> Types<'d> {
-    /// The types of `image`; `None` when it describes none.
+    /// The types of `image`, from its `.BTF`, else from its DWARF, which is much slower; `None` when it has neither.
     pub fn of(image: &Image<'d>) -> Option<Self> {
-        let btf = Btf::parse(image.section(".BTF")?.data)?;
-        Some(Types { btf })
+        let short = image.section(".BTF").and_then(|s| Btf::parse(s.data));
+        match short {
+            Some(btf) => Some(Types { btf }),
+            None => Self::from_dwarf(image),
+        }
+    }
+
+    /// The types of `image` that this crate asks for, from its DWARF; `None` when it has none.
+    pub fn from_dwarf(image: &Image<'d>) -> Option<Self> {
+        dwarf::read(image).map(|btf| Types { btf })
     }
 
     /// The member of `structure` that `path` leads to: names with dots between, `[N]` for an element of an array.
