@@ -254,6 +254,14 @@ pub struct Unwind {
     #[arg(long, conflicts_with = "format")]
     pub json: bool,
 
+    /// After the kernel's frames those of user mode, by the files that are mapped and by what pages are in the dump
+    #[arg(long)]
+    pub user: bool,
+
+    /// Directory that holds the files of the dumped machine: its /
+    #[arg(long, value_name = "DIR")]
+    pub sysroot: Option<PathBuf>,
+
     /// No source lines and inlined calls
     #[arg(long)]
     pub no_lines: bool,

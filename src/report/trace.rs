@@ -92,20 +92,7 @@ impl<'a> Stack<'a> {
         frames: &'a [(UserFrame, Resolved<'_, '_>)],
         stop: &Stop,
     ) -> Self {
-        let uncertain = frames
-            .iter()
-            .position(|(_, r)| r.attribution.certainty != Certainty::Exact);
-        let why = match (stop, uncertain) {
-            (Stop::End, None) => None,
-            (Stop::End, Some(first)) => Some(format!("frame {first} is not attributed exactly")),
-            (stop, _) => Some(stop.to_string()),
-        };
-        let twin = |(frame, resolved): &'a (UserFrame, Resolved<'_, '_>)| StackFrame {
-            frame: Frame::new(resolved, None, frame.trust.name()),
-            cfa: None,
-            stack: None,
-            call: None,
-        };
+        let why = user_incomplete(frames, stop);
         Stack {
             schema: SCHEMA,
             pid: Some(thread.tid),
@@ -115,7 +102,10 @@ impl<'a> Stack<'a> {
             state: None,
             running: None,
             task: None,
-            frames: frames.iter().map(twin).collect(),
+            frames: frames
+                .iter()
+                .map(|f| StackFrame::of_user(f, None))
+                .collect(),
             stop: stop.name(),
             stop_detail: stop.to_string(),
             reliable: None,
@@ -125,7 +115,44 @@ impl<'a> Stack<'a> {
     }
 }
 
+impl<'a> Stack<'a> {
+    /// Adds the frames of user mode, which the kernel's stack ended in, and why there are no more.
+    pub fn add_user(&mut self, frames: &'a [(UserFrame, Resolved<'_, '_>)], stop: &Stop) {
+        let twins = frames.iter().map(|f| StackFrame::of_user(f, Some("USER")));
+        self.frames.extend(twins);
+        self.stop = stop.name();
+        self.stop_detail = stop.to_string();
+        self.why = self.why.take().or_else(|| user_incomplete(frames, stop));
+        self.complete = self.why.is_none();
+    }
+}
+
+/// What keeps a user stack from being complete.
+fn user_incomplete(frames: &[(UserFrame, Resolved<'_, '_>)], stop: &Stop) -> Option<String> {
+    let uncertain = frames
+        .iter()
+        .position(|(_, r)| r.attribution.certainty != Certainty::Exact);
+    match (stop, uncertain) {
+        (Stop::End, None) => None,
+        (Stop::End, Some(first)) => Some(format!("user frame {first} is not attributed exactly")),
+        (stop, _) => Some(stop.to_string()),
+    }
+}
+
 impl<'a> StackFrame<'a> {
+    /// The twin of a frame in user mode; `stack` names where it stands among others.
+    fn of_user(
+        (frame, resolved): &'a (UserFrame, Resolved<'_, '_>),
+        stack: Option<&'static str>,
+    ) -> Self {
+        StackFrame {
+            frame: Frame::new(resolved, None, frame.trust.name()),
+            cfa: None,
+            stack,
+            call: None,
+        }
+    }
+
     /// The twin of `traced`.
     pub fn new(traced: &'a Traced<'_, '_>) -> Self {
         StackFrame {

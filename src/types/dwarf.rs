@@ -18,11 +18,13 @@ type Sections<'d> = gimli::Dwarf<Slice<'d>>;
 type Entry<'a, 'd> = DebuggingInformationEntry<Slice<'d>>;
 
 /// The structures and unions that this crate asks for.
-const COMPOSITES: [&str; 27] = [
+const COMPOSITES: [&str; 35] = [
     "bin_attribute",
     "bpf_ksym",
     "cea_exception_stacks",
     "cpu_entry_area",
+    "dentry",
+    "file",
     "ftrace_ops",
     "ftrace_ret_stack",
     "hlist_node",
@@ -31,10 +33,14 @@ const COMPOSITES: [&str; 27] = [
     "kprobe_insn_cache",
     "kprobe_insn_page",
     "kretprobe_instance",
+    "maple_arange_64",
+    "maple_range_64",
+    "mm_struct",
     "module",
     "module_notes_attrs",
     "module_sect_attr",
     "module_sect_attrs",
+    "mount",
     "orc_entry",
     "pcpu_hot",
     "pid",
@@ -45,11 +51,13 @@ const COMPOSITES: [&str; 27] = [
     "task_struct",
     "thread_info",
     "thread_union",
+    "vfsmount",
+    "vm_area_struct",
     "xa_node",
 ];
 
 /// The enumerators that this crate asks for.
-const ENUMERATORS: [&str; 1] = ["FTRACE_OPS_FL_SAVE_REGS"];
+const ENUMERATORS: [&str; 2] = ["FTRACE_OPS_FL_SAVE_REGS", "maple_leaf_64"];
 
 /// Types within one another that are followed.
 const MAX_DEPTH: usize = 64;

@@ -3,7 +3,7 @@
 use super::segments::{PF_X, PT_LOAD, Segment};
 use crate::addr::{Addr, Address};
 use crate::bytes::u64_at;
-use crate::memory::{Memory, Unreadable};
+use crate::memory::{Memory, Pieces, Unreadable};
 
 /// Memory in a core file.
 #[derive(Clone, Default)]
@@ -12,6 +12,34 @@ pub struct CoreMemory<'d> {
     regions: Vec<Region<'d>>,
     /// Sorted by address.
     files: Vec<Region<'d>>,
+}
+
+/// Memory with files behind it: what is not present in it is read from them.
+pub struct Backed<'d, M> {
+    /// The memory itself.
+    pub memory: M,
+    files: Pieces<'d>,
+}
+
+impl<'d, M: Memory> Backed<'d, M> {
+    /// `files`: first address, end, and the file from there on; none that the process may have changed.
+    pub fn new(memory: M, files: impl Iterator<Item = (Addr, Addr, &'d [u8])>) -> Self {
+        let cut = |(start, end, bytes): (Addr, Addr, &'d [u8])| {
+            let len = usize::try_from(end.0.saturating_sub(start.0)).unwrap_or(usize::MAX);
+            (start, &bytes[..len.min(bytes.len())])
+        };
+        Backed {
+            memory,
+            files: Pieces::new(files.map(cut).collect()),
+        }
+    }
+}
+
+impl<M: Memory> Memory for Backed<'_, M> {
+    fn read(&self, at: Addr, buf: &mut [u8]) -> Result<(), Unreadable> {
+        let present = self.memory.read(at, buf);
+        present.or_else(|why| self.files.read(at, buf).map_err(|_| why))
+    }
 }
 
 /// A piece of address space.

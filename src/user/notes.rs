@@ -155,6 +155,7 @@ impl Notes {
                 offset: u64_at(e, 16)?.saturating_mul(page),
                 path: String::from_utf8_lossy(path).into_owned(),
                 build_id: None,
+                writable: false,
             });
         }
         self.mappings.sort_by_key(|m| m.start);

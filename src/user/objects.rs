@@ -34,6 +34,8 @@ pub struct Mapping {
     pub path: String,
     /// The file's build-id if the mapping's owner knows it; else it is read from memory.
     pub build_id: Option<Vec<u8>>,
+    /// Whether the process is known to have been able to write there: memory that is missing need not be as the file.
+    pub writable: bool,
 }
 
 /// Where files are looked for.
@@ -125,7 +127,7 @@ impl<'d> Objects<'d> {
             let piece = usize::try_from(mapping.offset)
                 .ok()
                 .and_then(|o| file.get(o..));
-            if let Some(bytes) = piece {
+            if let Some(bytes) = piece.filter(|_| !mapping.writable) {
                 found.pieces.push((mapping.start, mapping.end, bytes));
             }
         }

@@ -9,6 +9,7 @@ pub mod place;
 mod read;
 #[cfg(feature = "json")]
 pub mod snapshot;
+pub mod space;
 mod tasks;
 
 pub use discover::discover;
@@ -174,8 +175,6 @@ pub struct Task {
     pub start: Option<Start>,
     /// Return addresses that tracers took off its stack, innermost first.
     pub hijacked: Vec<Hijacked>,
-    /// Physical address of its user page table; `None` for a kernel thread.
-    pub user_root: Option<u64>,
 }
 
 /// Where a walk begins.

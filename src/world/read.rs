@@ -52,11 +52,24 @@ impl<'a, 'd> Reader<'a, 'd> {
         slide: Slide,
     ) -> Self {
         Reader {
+            symbols: vmlinux.data_addresses(SYMBOLS),
+            ..Reader::of_types(vmlinux, types, memory, slide)
+        }
+    }
+
+    /// The same for who needs no symbols.
+    pub(super) fn of_types(
+        vmlinux: &'a Tables<'d>,
+        types: &'a Types<'d>,
+        memory: &'a dyn Memory,
+        slide: Slide,
+    ) -> Self {
+        Reader {
             vmlinux,
             types,
             memory,
             slide,
-            symbols: vmlinux.data_addresses(SYMBOLS),
+            symbols: [None; SYMBOLS.len()],
         }
     }
 

@@ -343,7 +343,6 @@ impl Thread {
                 exact,
             }),
             hijacked: self.hijacked.into_iter().filter_map(Taken::into).collect(),
-            user_root: None,
         }
     }
 }

@@ -230,7 +230,6 @@ pub(super) fn read(
         stack,
         start,
         hijacked: Vec::new(),
-        user_root: None,
     })
     .filter(|_| get(layout.mm).is_ok())
 }

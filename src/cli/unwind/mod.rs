@@ -2,10 +2,12 @@
 
 mod process;
 mod show;
+mod user;
 
 use std::path::Path;
 
 use fixtrace::addr::Addr;
+use fixtrace::attribute::Memo;
 use fixtrace::error::Error;
 use fixtrace::image::Storage;
 use fixtrace::kernel::{Kernel, Placed, WithText, slide_of};
@@ -17,12 +19,14 @@ use fixtrace::report::trace::{Stack, annotate};
 use fixtrace::trace::{Trace, trace};
 use fixtrace::unwind::{Cache, Unwinder, Witness};
 use fixtrace::user::ProcessCore;
+use fixtrace::world::space::Spaces;
 use fixtrace::world::{self, Context, Loaded, Start, Task, World, place, snapshot};
 
 use super::args::{By, Unwind, parse_hex};
 use super::exit::{Exit, Failure};
 use super::open;
 use show::show;
+use user::Processes;
 
 /// Runs the verb.
 pub fn run(args: &Unwind) -> Result<Exit, Failure> {
@@ -48,7 +52,7 @@ pub fn run(args: &Unwind) -> Result<Exit, Failure> {
                         false => Box::new(memory),
                     }
                 };
-                return dumped(args, world, (&kernel, &missing), &memory);
+                return dumped(args, world, (&kernel, &missing), &memory, None);
             }
             if ProcessCore::recognises(bytes) {
                 return process::run(args, path, bytes, &storage);
@@ -82,7 +86,12 @@ fn dump<'d>(
     let world = world::discover(&dump, &vmlinux.image, &place)?;
     let (kernel, missing) = placed(args, &world, given, storage)?;
     let memory = || -> Box<dyn Memory + '_> { Box::new(place.memory(&dump)) };
-    dumped(args, &world, (&kernel, &missing), &memory)
+    let spaces = kernel
+        .vmlinux()
+        .filter(|_| args.user)
+        .and_then(|v| Spaces::new(&dump, &v.image, &place));
+    let spaces = spaces.as_ref().map(|spaces| (spaces, storage));
+    dumped(args, &world, (&kernel, &missing), &memory, spaces)
 }
 
 /// The pieces of memory named on the command line.
@@ -172,11 +181,12 @@ fn unwinder<'k, 'd>(args: &Unwind, kernel: &'k Kernel<'d>, world: &'k World) -> 
 }
 
 /// Unwinds the tasks of `world`; `memory` gives each thread its own reader.
-fn dumped<'m>(
+fn dumped<'m, 'd>(
     args: &Unwind,
     world: &World,
     (kernel, missing): (&Kernel<'_>, &[String]),
     memory: &(dyn Fn() -> Box<dyn Memory + 'm> + Sync),
+    spaces: Option<(&Spaces<'_, 'd>, &'d Storage)>,
 ) -> Result<Exit, Failure> {
     world
         .findings
@@ -247,7 +257,33 @@ fn dumped<'m>(
         exit = exit.max(Exit::Partial);
     }
     exit = exit.max(say_missing(args, world, missing, &shown));
-    let twins = shown.iter().map(|(task, found)| Stack::new(found, *task));
+    if args.user && (spaces.is_none() || args.snapshot.is_some()) {
+        open::warn(&args.images, "a snapshot holds no memory of user mode");
+        exit = exit.max(Exit::Partial);
+    }
+    let processes = spaces.map(|(spaces, storage)| {
+        let all = shown.iter();
+        let tasks = all.filter_map(|(task, found)| Some(((*task)?, found.user.is_some())));
+        Processes::of(spaces, tasks, &process::options(args), storage)
+    });
+    let mut memo = Memo::default();
+    let mut user = |task: Option<&Task>, found: &Trace<'_, '_>| {
+        let processes = processes.as_ref()?;
+        processes.walk(task?, found, !args.no_lines, &mut memo)
+    };
+    let user: Vec<_> = shown
+        .iter()
+        .map(|(task, found)| user(*task, found))
+        .collect();
+    let findings = processes.iter().flat_map(Processes::findings);
+    findings.for_each(|f| open::warn(&args.images, &f.to_string()));
+    let twins = shown.iter().zip(&user).map(|((task, found), user)| {
+        let mut twin = Stack::new(found, *task);
+        if let Some((frames, stop)) = user {
+            twin.add_user(frames, stop);
+        }
+        twin
+    });
     show(args, twins.collect())?;
     open::warn_of_lines(&args.images, kernel);
     Ok(exit)

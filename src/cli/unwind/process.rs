@@ -12,6 +12,16 @@ use crate::cli::args::Unwind;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::open;
 
+/// Where files of processes are looked for.
+pub(super) fn options(args: &Unwind) -> Options {
+    Options {
+        debug_dirs: open::debug_dirs(&args.images),
+        debuginfod_cache: open::debuginfod_cache(),
+        sysroot: args.sysroot.clone(),
+        force: args.images.force,
+    }
+}
+
 /// Unwinds the threads of a process.
 pub(super) fn run<'d>(
     args: &Unwind,
@@ -19,12 +29,7 @@ pub(super) fn run<'d>(
     bytes: &'d [u8],
     storage: &'d Storage,
 ) -> Result<Exit, Failure> {
-    let options = Options {
-        debug_dirs: open::debug_dirs(&args.images),
-        debuginfod_cache: open::debuginfod_cache(),
-        sysroot: None,
-        force: args.images.force,
-    };
+    let options = options(args);
     let core = ProcessCore::parse(bytes, &options, storage).map_err(|e| e.in_file(path))?;
     let any = args.pids.is_empty();
     let chosen = |tid: u32| any || args.pids.contains(&tid);

@@ -1,0 +1,78 @@
+//! User frames of dumped tasks.
+
+use std::collections::HashMap;
+
+use fixtrace::addr::Addr;
+use fixtrace::attribute::Memo;
+use fixtrace::error::Finding;
+use fixtrace::image::Storage;
+use fixtrace::memory::Paged;
+use fixtrace::symbolize::Resolved;
+use fixtrace::trace::Trace;
+use fixtrace::user::{Options, Process, Stop, UserFrame, mappings};
+use fixtrace::world::Task;
+use fixtrace::world::space::Spaces;
+
+/// Frames of a user stack, and why there are no more.
+pub(super) type UserStack<'p, 'd> = (Vec<(UserFrame, Resolved<'p, 'd>)>, Stop);
+
+/// The processes of a dump's tasks.
+pub(super) struct Processes<'a, 'd> {
+    all: Vec<Process<'d, Paged<'a, 'd>>>,
+    /// Which of them a task belongs to.
+    by_task: HashMap<Addr, usize>,
+}
+
+impl<'a, 'd> Processes<'a, 'd> {
+    /// Those of the tasks whose stack ends in user mode.
+    pub(super) fn of<'t>(
+        spaces: &Spaces<'a, 'd>,
+        tasks: impl Iterator<Item = (&'t Task, bool)>,
+        options: &Options,
+        storage: &'d Storage,
+    ) -> Self {
+        let mut found = Processes {
+            all: Vec::new(),
+            by_task: HashMap::new(),
+        };
+        let mut by_mm = HashMap::new();
+        for (task, _) in tasks.filter(|(_, user)| *user) {
+            let Some(space) = spaces.of(task.address) else {
+                continue;
+            };
+            let number = *by_mm.entry(space.mm).or_insert_with(|| {
+                let files = mappings(&space);
+                let process = Process::new(&files, space.memory.clone(), options, storage);
+                found.all.push(process);
+                found.all.len() - 1
+            });
+            found.by_task.insert(task.address, number);
+        }
+        found
+    }
+
+    /// The user stack of `task`, whose kernel stack is `trace`.
+    pub(super) fn walk<'p>(
+        &'p self,
+        task: &Task,
+        trace: &Trace<'_, '_>,
+        lines: bool,
+        memo: &mut Memo<'p, 'd>,
+    ) -> Option<UserStack<'p, 'd>> {
+        let process = self.all.get(*self.by_task.get(&task.address)?)?;
+        let (frames, stop) = process.walk(trace.user.as_ref()?);
+        let resolve = |frame| (frame, process.objects().resolve(&frame, lines, memo));
+        Some((frames.into_iter().map(resolve).collect(), stop))
+    }
+
+    /// What was odd with mapped files, each once.
+    pub(super) fn findings(&self) -> Vec<Finding> {
+        let mut all: Vec<Finding> = Vec::new();
+        for finding in self.all.iter().flat_map(|p| p.objects().findings()) {
+            if !all.contains(&finding) {
+                all.push(finding);
+            }
+        }
+        all
+    }
+}
