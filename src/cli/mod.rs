@@ -8,6 +8,7 @@ mod inspect;
 mod lookup;
 mod open;
 mod out;
+mod progress;
 mod symbolize;
 mod unwind;
 

@@ -264,7 +264,8 @@ impl Writer {
             let named = name(dwarf, unit, &e).unwrap_or_default();
             words.extend([self.string(named), value.unwrap_or_default() as u32]);
         }
-        words[1] = ENUM << 24 | (words.len() as u32 - 3) / 2;
+        let count = (words.len() as u32 - 3) / 2;
+        words[1] = ENUM << 24 | count;
         words
     }
 
@@ -326,7 +327,8 @@ impl Writer {
             let named = name(dwarf, unit, &member).unwrap_or_default();
             words.extend([self.string(named), of_number, width << 24 | bit]);
         }
-        words[1] = 1 << 31 | kind << 24 | (words.len() as u32 - 3) / 3;
+        let count = (words.len() as u32 - 3) / 3;
+        words[1] = 1 << 31 | kind << 24 | count;
         words
     }
 

@@ -178,6 +178,19 @@ mod tests {
     }
 
     #[test]
+    fn pages_that_are_not_present_are_read_from_files_up_to_the_end_of_their_mapping() {
+        let memory = Pieces::new(vec![(Addr(0x1000), &[1; 8][..])]);
+        let files = [(Addr(0x1000), Addr(0x1010), &[2; 64][..])];
+        let backed = Backed::new(memory, files.into_iter());
+        let byte = |at| {
+            let mut b = [0];
+            backed.read(Addr(at), &mut b).map(|()| b[0])
+        };
+        assert_eq!((byte(0x1007), byte(0x1008)), (Ok(1), Ok(2)));
+        assert_eq!(byte(0x1010), Err(Unreadable::Absent));
+    }
+
+    #[test]
     fn what_was_not_dumped_comes_from_the_mapped_file_or_says_why_not() {
         let file = [7; 8];
         let segments = [

@@ -18,6 +18,6 @@ mod walk;
 pub use self::core::ProcessCore;
 pub use memory::{Backed, CoreMemory};
 pub use notes::{Signal, Thread};
-pub use objects::{Mapping, Objects, Options};
+pub use objects::{Mapping, Objects, Options, mapped_build_id};
 pub use process::{Process, mappings};
 pub use walk::{BUDGET, Frames, Stop, Trust, UserFrame, Walker};

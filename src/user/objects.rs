@@ -307,6 +307,11 @@ fn finding(path: &str, message: String) -> Finding {
     }
 }
 
+/// The build-id of the program or library that `mapping` is the beginning of, as `memory` has it.
+pub fn mapped_build_id(mapping: &Mapping, memory: &dyn Memory) -> Option<Vec<u8>> {
+    header(mapping, memory)?.build_id
+}
+
 /// The first page of a mapped program, as `memory` has it.
 fn header(mapping: &Mapping, memory: &dyn Memory) -> Option<Header> {
     /// Notes of programs have some hundred bytes.

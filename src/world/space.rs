@@ -45,6 +45,8 @@ pub struct FileMapping {
     pub writable: bool,
     /// The file, from the root of its mount namespace.
     pub path: String,
+    /// Its `struct inode`: two mappings of one file have the same.
+    pub inode: Addr,
 }
 
 /// Reads the user halves of a dump's tasks.
@@ -92,6 +94,7 @@ fn mappings(r: &Reader<'_, '_>, mm: Addr) -> Option<Vec<FileMapping>> {
     let area = |path| r.types.field("vm_area_struct", path);
     let (start, end, pages) = (area("vm_start")?, area("vm_end")?, area("vm_pgoff")?);
     let (flags, file) = (area("vm_flags")?, area("vm_file")?);
+    let inode = r.types.field("file", "f_inode")?;
     let areas = match r.types.field("mm_struct", "mm_mt.ma_root") {
         Some(root) => Tree::of(r)?.entries(r.memory, r.get(mm, root).ok()?),
         None => listed(r, mm)?,
@@ -107,6 +110,7 @@ fn mappings(r: &Reader<'_, '_>, mm: Addr) -> Option<Vec<FileMapping>> {
             offset: r.get(at, pages)?.saturating_mul(4096),
             writable: r.get(at, flags)? & VM_WRITE != 0,
             path: path(r, file).unwrap_or_default(),
+            inode: Addr(r.get(file, inode)?),
         }))
     };
     let mut all: Vec<_> = areas

@@ -25,6 +25,7 @@ use fixtrace::world::{self, Context, Loaded, Start, Task, World, place, snapshot
 use super::args::{By, Unwind, parse_hex};
 use super::exit::{Exit, Failure};
 use super::open;
+use super::progress::Progress;
 use show::show;
 use user::Processes;
 
@@ -202,6 +203,7 @@ fn dumped<'m, 'd>(
         exit = exit.max(Exit::Negative);
     }
     let record = args.snapshot.is_some().then(Record::default);
+    let progress = Progress::new("tasks", chosen.len(), args.images.quiet);
     let some = |task: &usize| -> Option<Trace<'_, '_>> {
         let start = world.tasks.get(*task)?.start?;
         let inner = memory();
@@ -218,9 +220,11 @@ fn dumped<'m, 'd>(
             &mut cache,
         );
         annotate(&mut found, world);
+        progress.step();
         Some(found)
     };
     let traces = parallel::map(&chosen, some);
+    drop(progress);
     let mut shown = Vec::new();
     let mut without = 0;
     for (task, found) in chosen.iter().zip(traces) {

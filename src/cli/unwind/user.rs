@@ -9,7 +9,7 @@ use fixtrace::image::Storage;
 use fixtrace::memory::Paged;
 use fixtrace::symbolize::Resolved;
 use fixtrace::trace::Trace;
-use fixtrace::user::{Options, Process, Stop, UserFrame, mappings};
+use fixtrace::user::{Options, Process, Stop, UserFrame, mapped_build_id, mappings};
 use fixtrace::world::Task;
 use fixtrace::world::space::Spaces;
 
@@ -35,18 +35,34 @@ impl<'a, 'd> Processes<'a, 'd> {
             all: Vec::new(),
             by_task: HashMap::new(),
         };
+        let spaces: Vec<_> = tasks
+            .filter(|(_, user)| *user)
+            .filter_map(|(task, _)| Some((task.address, spaces.of(task.address)?)))
+            .collect();
+        // The page that a file is known by need not be present everywhere: another process may have it.
+        let mut build_ids: HashMap<Addr, Vec<u8>> = HashMap::new();
+        for (_, space) in &spaces {
+            for (file, mapping) in space.mappings.iter().zip(mappings(space)) {
+                if !build_ids.contains_key(&file.inode)
+                    && mapping.offset == 0
+                    && let Some(id) = mapped_build_id(&mapping, &space.memory)
+                {
+                    build_ids.insert(file.inode, id);
+                }
+            }
+        }
         let mut by_mm = HashMap::new();
-        for (task, _) in tasks.filter(|(_, user)| *user) {
-            let Some(space) = spaces.of(task.address) else {
-                continue;
-            };
+        for (task, space) in &spaces {
             let number = *by_mm.entry(space.mm).or_insert_with(|| {
-                let files = mappings(&space);
+                let mut files = mappings(space);
+                for (file, mapping) in space.mappings.iter().zip(&mut files) {
+                    mapping.build_id = build_ids.get(&file.inode).cloned();
+                }
                 let process = Process::new(&files, space.memory.clone(), options, storage);
                 found.all.push(process);
                 found.all.len() - 1
             });
-            found.by_task.insert(task.address, number);
+            found.by_task.insert(*task, number);
         }
         found
     }
