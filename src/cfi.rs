@@ -12,6 +12,7 @@ use crate::addr::LinkAddr;
 use crate::bytes::{u32_at, u64_at};
 use crate::error::Result;
 use crate::image::Image;
+use crate::order::by_address;
 use crate::rule::{Base, Cfa, Row, Rule, Saved, SavedBp, Shape};
 
 type Bytes<'d> = EndianSlice<'d, LittleEndian>;
@@ -29,6 +30,7 @@ pub struct Cfi<'d> {
     entries: Vec<Entry>,
 }
 
+#[derive(Clone, Copy)]
 struct Entry {
     start: u64,
     end: u64,
@@ -72,8 +74,7 @@ impl<'d> Cfi<'d> {
             list(&cfi.debug, &cfi.bases, false, &mut entries);
         }
         list(&cfi.eh, &cfi.bases, true, &mut entries);
-        entries.sort_by_key(|e| e.start);
-        cfi.entries = entries;
+        cfi.entries = by_address(&entries, |e| e.start);
         Ok(cfi)
     }
 
@@ -100,14 +101,13 @@ impl<'d> Cfi<'d> {
 }
 
 /// Lists the descriptions of a `.debug_frame` by their heads alone, much faster than [`list`]; `false` when some head
-/// has another form than those of 32-bit DWARF with 64-bit addresses and nothing more (versions 1 and 3).
+/// has another form than those of 32-bit DWARF with 64-bit addresses and nothing more (versions 1, 3 and 4).
 fn list_plain(section: &[u8], all: &mut Vec<Entry>) -> bool {
     const CIE: u32 = u32::MAX;
     let plain = |cie: usize| {
-        let version = section.get(cie + 8);
-        u32_at(section, cie + 4) == Some(CIE)
-            && matches!(version, Some(1 | 3))
-            && section.get(cie + 9) == Some(&0)
+        // Version, augmentation, and from version 4 on the sizes of an address and of a segment selector.
+        let rest = section.get(cie + 8..).unwrap_or_default();
+        u32_at(section, cie + 4) == Some(CIE) && matches!(rest, [1 | 3, 0, ..] | [4, 0, 8, 0, ..])
     };
     let mut at = 0;
     let mut last_cie = None;

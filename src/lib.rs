@@ -56,7 +56,7 @@
 //! # #[cfg(feature = "json")] {
 //! use std::path::Path;
 //! use fixtrace::{image::Storage, kernel::{Kernel, slide_of}, tables::Tables};
-//! use fixtrace::{trace::trace, unwind::{Cache, Unwinder}, world::snapshot};
+//! use fixtrace::{trace::{Cache, trace}, unwind::Unwinder, world::snapshot};
 //!
 //! let storage = Storage::new();
 //! let found = snapshot::read(storage.plain(Path::new("testdata/demo.fxs"))?)?;

@@ -2,7 +2,7 @@
 //!
 //! Code is patched after it was linked: alternatives, retpolines, static calls, ftrace. What ran is what memory has.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use super::Traced;
 use crate::addr::{Addr, Address, LinkAddr, Slide};
@@ -232,6 +232,7 @@ pub(super) fn link<'k, 'd>(
     memory: &dyn Memory,
     call: &Call<'k, 'd>,
     inner: &Traced<'k, 'd>,
+    known: &mut Reached,
 ) -> Link {
     let target = match (call.called, call.target) {
         (Called::None, _) => return Link::NoCall,
@@ -247,16 +248,69 @@ pub(super) fn link<'k, 'd>(
     };
     let candidates = attribution.candidates.iter();
     let wanted: Vec<Addr> = candidates.map(|f| slide.runtime(f.addr)).collect();
-    reaches(kernel, memory, target, &wanted)
-}
-
-/// Whether a call of `target` comes to one of `wanted`, also by jumps from one function to the next.
-fn reaches(kernel: &Kernel<'_>, memory: &dyn Memory, target: Addr, wanted: &[Addr]) -> Link {
-    const MAX_DEPTH: usize = 4;
     if wanted.contains(&target) {
         return Link::Direct;
     }
-    let mut through_pointer = false;
+    let question = (target, wanted);
+    if let Some(link) = known.links.get(&question) {
+        return *link;
+    }
+    let link = reaches(kernel, memory, target, &question.1, &mut known.ways);
+    known.links.insert(question, link);
+    link
+}
+
+/// What was found out about code before.
+#[derive(Default)]
+pub(super) struct Reached {
+    /// How a call of an address comes to one of others.
+    links: HashMap<(Addr, Vec<Addr>), Link>,
+    /// By the first byte of a function.
+    ways: HashMap<Addr, Ways>,
+}
+
+/// The ways out of a function but for calls and returns.
+#[derive(Clone, Default)]
+struct Ways {
+    /// Where it jumps to.
+    jumps: Vec<Addr>,
+    /// Whether it may go anywhere: by a pointer, or because its code cannot be read.
+    anywhere: bool,
+}
+
+impl Ways {
+    fn of(kernel: &Kernel<'_>, memory: &dyn Memory, (start, end): (Addr, Addr)) -> Self {
+        let mut ways = Ways {
+            jumps: Vec::new(),
+            anywhere: name_at(kernel, start).is_some_and(is_trampoline),
+        };
+        let Some(code) = code(kernel, memory, start, end) else {
+            ways.anywhere = true;
+            return ways;
+        };
+        for (_, insn) in decoded(&code, start) {
+            match insn.flow {
+                Flow::Jump(t) | Flow::Branch(t) if t.0 < start.0 || t.0 >= end.0 => {
+                    ways.jumps.push(Addr(t.0));
+                }
+                Flow::IndirectJump => ways.anywhere = true,
+                _ => {}
+            }
+        }
+        ways
+    }
+}
+
+/// Whether a call of `target` comes to one of `wanted`, also by jumps from one function to the next.
+fn reaches(
+    kernel: &Kernel<'_>,
+    memory: &dyn Memory,
+    target: Addr,
+    wanted: &[Addr],
+    known: &mut HashMap<Addr, Ways>,
+) -> Link {
+    const MAX_DEPTH: usize = 4;
+    let mut anywhere = false;
     let mut seen = BTreeSet::new();
     let mut level = vec![target];
     for _ in 0..MAX_DEPTH {
@@ -265,7 +319,7 @@ fn reaches(kernel: &Kernel<'_>, memory: &dyn Memory, target: Addr, wanted: &[Add
             let at = behind_static_call(kernel, memory, at);
             let Some((start, end)) = extent(kernel, at) else {
                 // Code in no image: what it does is not known.
-                through_pointer = true;
+                anywhere = true;
                 continue;
             };
             if wanted.contains(&start) {
@@ -274,27 +328,16 @@ fn reaches(kernel: &Kernel<'_>, memory: &dyn Memory, target: Addr, wanted: &[Add
             if !seen.insert(start) {
                 continue;
             }
-            through_pointer |= name_at(kernel, start).is_some_and(is_trampoline);
-            let Some(code) = code(kernel, memory, start, end) else {
-                through_pointer = true;
-                continue;
-            };
-            for (_, insn) in decoded(&code, start) {
-                match insn.flow {
-                    Flow::Jump(t) | Flow::Branch(t) if t.0 < start.0 || t.0 >= end.0 => {
-                        next.push(Addr(t.0));
-                    }
-                    Flow::IndirectJump => through_pointer = true,
-                    _ => {}
-                }
-            }
+            let read = || Ways::of(kernel, memory, (start, end));
+            let ways = known.entry(start).or_insert_with(read);
+            anywhere |= ways.anywhere;
+            next.extend(&ways.jumps);
         }
         level = next;
     }
-    if through_pointer {
-        Link::Indirect
-    } else {
-        Link::Elsewhere(target)
+    match anywhere {
+        true => Link::Indirect,
+        false => Link::Elsewhere(target),
     }
 }
 

@@ -10,9 +10,9 @@ use crate::attribute::{Called, Caller, Memo};
 use crate::memory::Memory;
 use crate::regs::Regs;
 use crate::symbolize::{Resolved, resolve_next};
-use crate::unwind::{Cache, Frame, StopReason, Unwinder};
+use crate::unwind::{self, Frame, StopReason, Unwinder};
 use crate::world::{Context, Start};
-use call::{Call, call_in_memory, link};
+use call::{Call, Reached, call_in_memory, link};
 
 /// A stack.
 pub struct Trace<'k, 'd> {
@@ -34,6 +34,13 @@ pub struct Traced<'k, 'd> {
     pub call: Link,
 }
 
+/// What was found on earlier stacks of the same kernel in the same memory. Each thread has its own.
+#[derive(Default)]
+pub struct Cache<'k, 'd> {
+    rows: unwind::Cache<'k, 'd>,
+    reached: Reached,
+}
+
 /// Walks from `start` and resolves each frame; source lines are read only if `lines`.
 pub fn trace<'k, 'd>(
     unwinder: &Unwinder<'k, 'd>,
@@ -43,7 +50,7 @@ pub fn trace<'k, 'd>(
     lines: bool,
     cache: &mut Cache<'k, 'd>,
 ) -> Trace<'k, 'd> {
-    let mut walk = unwinder.walk(start, memory, context, cache);
+    let mut walk = unwinder.walk(start, memory, context, &mut cache.rows);
     let frames: Vec<_> = walk.by_ref().collect();
     let stop = walk.stop().unwrap_or(StopReason::Budget);
     let user = walk.user_regs().copied();
@@ -102,7 +109,7 @@ pub fn trace<'k, 'd>(
                 _ => Link::None,
             },
             (_, Some(inner)) => match &calls[i] {
-                Some(call) => link(kernel, memory, call, inner),
+                Some(call) => link(kernel, memory, call, inner, &mut cache.reached),
                 None => Link::Unread,
             },
         };

@@ -16,8 +16,8 @@ use fixtrace::parallel;
 use fixtrace::regs::{Reg, Regs};
 use fixtrace::report::human::list;
 use fixtrace::report::trace::{Stack, annotate};
-use fixtrace::trace::{Trace, trace};
-use fixtrace::unwind::{Cache, Unwinder, Witness};
+use fixtrace::trace::{Cache, Trace, trace};
+use fixtrace::unwind::{Unwinder, Witness};
 use fixtrace::user::ProcessCore;
 use fixtrace::world::space::Spaces;
 use fixtrace::world::{self, Context, Loaded, Start, Task, World, place, snapshot};
@@ -204,26 +204,18 @@ fn dumped<'m, 'd>(
     }
     let record = args.snapshot.is_some().then(Record::default);
     let progress = Progress::new("tasks", chosen.len(), args.images.quiet);
-    let some = |task: &usize| -> Option<Trace<'_, '_>> {
+    let own = || (memory(), Cache::default());
+    let some = |(inner, cache): &mut (Box<dyn Memory + '_>, _), task: &usize| {
         let start = world.tasks.get(*task)?.start?;
-        let inner = memory();
-        let recorder = record.as_ref().map(|r| r.of(&*inner));
-        let reader: &dyn Memory = recorder.as_ref().map_or(&*inner, |r| r);
-        let mut cache = Cache::default();
+        let recorder = record.as_ref().map(|r| r.of(&**inner));
+        let reader: &dyn Memory = recorder.as_ref().map_or(&**inner, |r| r);
         let context = world.context(*task);
-        let mut found = trace(
-            &unwinder,
-            start,
-            reader,
-            context,
-            !args.no_lines,
-            &mut cache,
-        );
+        let mut found = trace(&unwinder, start, reader, context, !args.no_lines, cache);
         annotate(&mut found, world);
         progress.step();
         Some(found)
     };
-    let traces = parallel::map(&chosen, some);
+    let traces = parallel::map_with(&chosen, own, some);
     drop(progress);
     let mut shown = Vec::new();
     let mut without = 0;
