@@ -9,7 +9,7 @@ use super::segments::{self, ET_CORE, PT_NOTE};
 use super::walk::{Stop, UserFrame, Walker};
 use crate::addr::Addr;
 use crate::error::{Error, ErrorKind, Finding, Result};
-use crate::image::Storage;
+use crate::image::{Storage, note};
 
 /// A process in a core file.
 pub struct ProcessCore<'d> {
@@ -27,8 +27,8 @@ impl<'d> ProcessCore<'d> {
         };
         let notes = segments.iter().filter(|s| s.kind == PT_NOTE);
         let mut found = Notes::default();
-        for note in notes.flat_map(|s| segments::notes(s.bytes(bytes))) {
-            if matches!(note.owner, b"VMCOREINFO" | b"QEMU") {
+        for note in notes.flat_map(|s| note::notes(s.bytes(bytes))) {
+            if matches!(note.name, b"VMCOREINFO" | b"QEMU") {
                 return false;
             }
             found.take(note);
@@ -62,7 +62,7 @@ impl<'d> ProcessCore<'d> {
         }
         let mut notes = Notes::default();
         let described = segments.iter().filter(|s| s.kind == PT_NOTE);
-        for note in described.flat_map(|s| segments::notes(s.bytes(bytes))) {
+        for note in described.flat_map(|s| note::notes(s.bytes(bytes))) {
             notes.take(note);
         }
         if notes.threads.is_empty() {

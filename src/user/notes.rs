@@ -3,10 +3,10 @@
 //! Source: fs/binfmt_elf.c, include/linux/elfcore.h, include/uapi/linux/elfcore.h (Linux 5.10-7.2, x86-64).
 
 use super::objects::Mapping;
-use super::segments::Note;
 use crate::addr::Addr;
 use crate::bytes::{cstr_at, u16_at, u32_at, u64_at};
 use crate::error::Finding;
+use crate::image::note::Note;
 use crate::regs::Regs;
 
 const NT_PRSTATUS: u32 = 1;
@@ -104,10 +104,10 @@ pub struct Notes {
 impl Notes {
     /// Adds what `note` tells.
     pub fn take(&mut self, note: Note<'_>) {
-        if note.owner != b"CORE" {
+        if note.name != b"CORE" {
             return;
         }
-        let data = note.data;
+        let data = note.desc;
         let read = match note.kind {
             NT_PRSTATUS => thread(data).map(|t| self.threads.push(t)),
             NT_PRPSINFO => self.process(data),
@@ -216,9 +216,9 @@ mod tests {
     fn note(kind: u32, data: &[u8]) -> Notes {
         let mut notes = Notes::default();
         notes.take(Note {
-            owner: b"CORE",
+            name: b"CORE",
             kind,
-            data,
+            desc: data,
         });
         notes
     }

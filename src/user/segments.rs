@@ -1,4 +1,4 @@
-//! Program headers of ELF files in memory or on disk, of which only the beginning need be there, and their notes.
+//! Program headers of ELF files in memory or on disk, of which only the beginning need be there.
 
 use crate::bytes::{u16_at, u32_at, u64_at};
 
@@ -74,38 +74,6 @@ pub fn read(bytes: &[u8]) -> Option<(u16, Vec<Segment>)> {
     Some((u16_at(bytes, 16)?, all.collect()))
 }
 
-/// A note.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Note<'d> {
-    /// Who defines it, without the NUL.
-    pub owner: &'d [u8],
-    /// `n_type`
-    pub kind: u32,
-    /// Its content.
-    pub data: &'d [u8],
-}
-
-/// The notes in `bytes`, up to the first that is cut off. Source: gABI "Note Section"; 4-aligned.
-pub fn notes(bytes: &[u8]) -> impl Iterator<Item = Note<'_>> {
-    let mut rest = bytes;
-    std::iter::from_fn(move || {
-        let name_len = u32_at(rest, 0)? as usize;
-        let data_len = u32_at(rest, 4)? as usize;
-        let name = rest.get(12..12usize.checked_add(name_len)?)?;
-        let at = 12usize.checked_add(name_len.checked_next_multiple_of(4)?)?;
-        let end = at.checked_add(data_len)?;
-        let note = Note {
-            owner: name.strip_suffix(b"\0").unwrap_or(name),
-            kind: u32_at(rest, 8)?,
-            data: rest.get(at..end)?,
-        };
-        rest = rest
-            .get(end.checked_next_multiple_of(4)?..)
-            .unwrap_or_default();
-        Some(note)
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,7 +105,6 @@ mod tests {
             let mut elf = b"\x7fELF\x02\x01".to_vec();
             elf.extend(&bytes);
             let _ = read(&elf);
-            let _ = notes(&bytes).count();
         }
     }
 }

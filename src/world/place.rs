@@ -98,7 +98,10 @@ pub fn find(dump: &Dump<'_>, vmlinux: &Tables<'_>) -> Result<Place> {
     Err(match wrong {
         Some(why) => Error::new(ErrorKind::WrongImage, why).in_file(vmlinux.path()),
         None => {
-            let what = "this kernel is not in the dump: no memory has its banner";
+            let what = match release(dump) {
+                Some(other) => format!("this kernel is not in the dump, which is of {other}"),
+                None => "this kernel is not in the dump: no memory has its banner".to_owned(),
+            };
             Error::new(ErrorKind::NotFound, what).in_file(vmlinux.path())
         }
     })
