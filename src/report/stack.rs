@@ -82,11 +82,13 @@ fn frame(number: usize, f: &StackFrame<'_>, style: Style, verbose: bool, out: &m
     if let Some(image) = shown.image.filter(|i| *i != "vmlinux") {
         let _ = write!(out, " [{image}]");
     }
-    if !matches!(shown.basis, "symbol" | "none") {
+    if !matches!(shown.basis, "symbol" | "user" | "none") {
         let _ = write!(out, " ({})", shown.basis);
     }
-    // What both tables say, or ORC alone, or an exception saved, is what one expects.
-    if verbose || matches!(shown.trust, "cfi" | "frame-pointer" | "recovered") {
+    // What both tables say, or ORC alone, or an exception saved, is what one expects; of user space, what CFI says.
+    let told = matches!(shown.trust, "frame-pointer" | "recovered")
+        || (shown.trust == "cfi" && shown.basis != "user");
+    if verbose || told {
         let _ = write!(out, " <{}>", shown.trust);
     }
     let width = out.len() - begin - colour.len() - style.reset.len();
