@@ -256,6 +256,14 @@ fn two() -> [Function; 3] {
 }
 
 #[test]
+fn threads_may_share_an_unwinder() {
+    fn shared<T: Send + Sync>() {}
+    shared::<Unwinder<'_, '_>>();
+    shared::<Kernel<'_>>();
+    shared::<fixtrace::world::World>();
+}
+
+#[test]
 fn user_mode_ends_a_stack_and_gives_its_registers() {
     let storage = Storage::new();
     let functions = [function("entry", REGS)];
