@@ -120,6 +120,11 @@ struct Own<'d> {
 
 impl<'d> Own<'d> {
     fn of(vmlinux: &Tables<'d>) -> Result<Self> {
+        if vmlinux.is_excerpt() {
+            let what =
+                "an index alone does not tell where the kernel's data is: its vmlinux is needed";
+            return Err(Error::new(ErrorKind::Unsupported, what).in_file(vmlinux.path()));
+        }
         let names = [
             "_text",
             "init_top_pgt",
