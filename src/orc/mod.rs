@@ -57,13 +57,13 @@ impl<'d> OrcTable<'d> {
         };
         let header = image.section(".orc_header").map(|s| s.data);
         // BTF costs a walk over all types: only asked for when the header does not decide.
-        let btf = match header.and_then(version::by_hash) {
+        let members = match header.and_then(version::by_hash) {
             Some(_) => None,
-            None => image.section(".BTF").and_then(|s| Btf::parse(s.data)),
+            None => image.section(".BTF").and_then(|s| {
+                let btf = Btf::parse(s.data)?;
+                Some(btf.member_names(btf.composite("orc_entry")?))
+            }),
         };
-        let members = btf
-            .as_ref()
-            .and_then(|b| Some(b.member_names(b.composite("orc_entry")?)));
         let hints = Hints {
             header,
             members: members.as_deref(),

@@ -2,7 +2,6 @@
 //!
 //! Source: Documentation/bpf/btf.rst and include/uapi/linux/btf.h (Linux 7.2).
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
 use crate::bytes::{cstr_at, u16_at, u32_at};
@@ -10,13 +9,13 @@ use crate::bytes::{cstr_at, u16_at, u32_at};
 const MAGIC: u16 = 0xeb9f;
 
 /// Kinds of types.
-pub(super) const INT: u32 = 1;
-pub(super) const PTR: u32 = 2;
-pub(super) const ARRAY: u32 = 3;
-pub(super) const STRUCT: u32 = 4;
-pub(super) const UNION: u32 = 5;
-pub(super) const ENUM: u32 = 6;
-pub(super) const TYPEDEF: u32 = 8;
+const INT: u32 = 1;
+const PTR: u32 = 2;
+const ARRAY: u32 = 3;
+const STRUCT: u32 = 4;
+const UNION: u32 = 5;
+const ENUM: u32 = 6;
+const TYPEDEF: u32 = 8;
 const VOLATILE: u32 = 9;
 const CONST: u32 = 10;
 const RESTRICT: u32 = 11;
@@ -32,12 +31,12 @@ const MAX_DEPTH: usize = 16;
 
 /// Types by number and name.
 pub struct Btf<'d> {
-    types: Cow<'d, [u8]>,
-    strings: Cow<'d, [u8]>,
+    types: &'d [u8],
+    strings: &'d [u8],
     /// Offset of every type in `types`, bytes; number 0 is void.
     at: Vec<u32>,
     /// Structures and unions by name; the first of a name.
-    composites: HashMap<Cow<'d, [u8]>, u32>,
+    composites: HashMap<&'d [u8], u32>,
 }
 
 /// A type's header.
@@ -94,43 +93,32 @@ impl<'d> Btf<'d> {
             let start = header.checked_add(u32_at(section, offset)? as usize)?;
             section.get(start..start.checked_add(u32_at(section, len)? as usize)?)
         };
-        Some(Btf::of(
-            Cow::Borrowed(part(8, 12)?),
-            Cow::Borrowed(part(16, 20)?),
-        ))
-    }
-
-    /// The types and strings that such a section is made of.
-    pub fn of(types: Cow<'d, [u8]>, strings: Cow<'d, [u8]>) -> Self {
-        // A type takes 12 bytes and more, 20 on average.
-        let mut at_of = Vec::with_capacity(types.len() / 20);
-        at_of.push(0);
-        let mut composites = HashMap::new();
-        let mut at = 0usize;
-        while let Some(info) = u32_at(&types, at + 4) {
-            let (kind, len) = (info >> 24 & 0x1f, (info & 0xffff) as usize);
-            if matches!(kind, STRUCT | UNION) {
-                let name = u32_at(&types, at).unwrap_or_default() as usize;
-                // Borrowed names need no room of their own.
-                let name = match &strings {
-                    Cow::Borrowed(s) => cstr_at(s, name).map(Cow::Borrowed),
-                    Cow::Owned(s) => cstr_at(s, name).map(|n| Cow::Owned(n.to_vec())),
-                };
-                if let Some(name) = name.filter(|n| !n.is_empty()) {
-                    composites.entry(name).or_insert(at_of.len() as u32);
-                }
-            }
-            let next = trailer(kind, len).and_then(|more| (at + 12).checked_add(more));
-            let Some(next) = next else { break };
-            at_of.push(at as u32);
-            at = next;
-        }
-        Btf {
+        let (types, strings) = (part(8, 12)?, part(16, 20)?);
+        let mut btf = Btf {
             types,
             strings,
-            at: at_of,
-            composites,
+            // A type takes 12 bytes and more, 20 on average.
+            at: Vec::with_capacity(types.len() / 20),
+            composites: HashMap::new(),
+        };
+        btf.at.push(0);
+        let mut at = 0usize;
+        while let Some(info) = u32_at(types, at + 4) {
+            let (kind, len) = (info >> 24 & 0x1f, (info & 0xffff) as usize);
+            let Some(more) = trailer(kind, len) else {
+                break;
+            };
+            if matches!(kind, STRUCT | UNION) {
+                let name = cstr_at(strings, u32_at(types, at)? as usize);
+                if let Some(name) = name.filter(|n| !n.is_empty()) {
+                    let number = btf.at.len() as u32;
+                    btf.composites.entry(name).or_insert(number);
+                }
+            }
+            btf.at.push(at as u32);
+            at = (at + 12).checked_add(more)?;
         }
+        Some(btf)
     }
 
     /// Number of types, void included.
@@ -153,11 +141,11 @@ impl<'d> Btf<'d> {
             .at
             .get(usize::try_from(number).ok()?)
             .filter(|_| number > 0)? as usize;
-        let info = u32_at(&self.types, at + 4)?;
+        let info = u32_at(self.types, at + 4)?;
         Some(Type {
             kind: info >> 24 & 0x1f,
             len: (info & 0xffff) as usize,
-            size: u32_at(&self.types, at + 8)?,
+            size: u32_at(self.types, at + 8)?,
             bitfields: info >> 31 != 0,
             body: at + 12,
         })
@@ -175,19 +163,19 @@ impl<'d> Btf<'d> {
         None
     }
 
-    fn name(&self, at: usize) -> Option<&[u8]> {
-        cstr_at(&self.strings, u32_at(&self.types, at)? as usize)
+    fn name(&self, at: usize) -> Option<&'d [u8]> {
+        cstr_at(self.strings, u32_at(self.types, at)? as usize)
     }
 
     /// Name, place and type of each member of structure `number`.
-    fn members(&self, number: u32) -> impl Iterator<Item = (&[u8], Member)> + '_ {
+    fn members(&self, number: u32) -> impl Iterator<Item = (&'d [u8], Member)> + '_ {
         let found = self.resolve(number);
         let found = found.filter(|(_, t)| matches!(t.kind, STRUCT | UNION));
         let (len, body, bitfields) =
             found.map_or((0, 0, false), |(_, t)| (t.len, t.body, t.bitfields));
         (0..len).map_while(move |i| {
             let at = body + i * 12;
-            let place = u32_at(&self.types, at + 8)?;
+            let place = u32_at(self.types, at + 8)?;
             let (bit, width) = match bitfields {
                 true => (place & 0xff_ffff, place >> 24),
                 false => (place, 0),
@@ -195,14 +183,14 @@ impl<'d> Btf<'d> {
             let member = Member {
                 bit: bit.into(),
                 width,
-                kind: u32_at(&self.types, at + 4)?,
+                kind: u32_at(self.types, at + 4)?,
             };
             Some((self.name(at)?, member))
         })
     }
 
     /// The names of the members of structure `number`; those without are left out.
-    pub fn member_names(&self, number: u32) -> Vec<&str> {
+    pub fn member_names(&self, number: u32) -> Vec<&'d str> {
         let names = self.members(number);
         names
             .filter_map(|(name, _)| str::from_utf8(name).ok())
@@ -235,8 +223,8 @@ impl<'d> Btf<'d> {
         if found.kind != ARRAY {
             return None;
         }
-        let element = u32_at(&self.types, found.body)?;
-        Some((element, u32_at(&self.types, found.body + 8)?.into()))
+        let element = u32_at(self.types, found.body)?;
+        Some((element, u32_at(self.types, found.body + 8)?.into()))
     }
 
     /// The type, without qualifiers, that pointers of type `number` point to.
@@ -281,9 +269,9 @@ impl<'d> Btf<'d> {
                 if self.name(at)? != name.as_bytes() {
                     return None;
                 }
-                let low = u32_at(&self.types, at + 4)?;
+                let low = u32_at(self.types, at + 4)?;
                 match wide {
-                    true => Some(i64::from(u32_at(&self.types, at + 8)?) << 32 | i64::from(low)),
+                    true => Some(i64::from(u32_at(self.types, at + 8)?) << 32 | i64::from(low)),
                     false => Some(i64::from(low as i32)),
                 }
             })

@@ -1,423 +1,732 @@
-//! Types out of `.debug_info`, for images without `.BTF`: what is asked for is written as BTF would have it.
+//! Types out of `.debug_info`, for images without `.BTF`.
 //!
-//! Source: DWARF 5 section 5, `DW_AT_bit_offset` as in DWARF 3 section 5.5.6; of kernels of GCC 8 to 15 and clang.
+//! A kernel has 200 MB of it, and the same structures in most of its units: units are gone through in the order of
+//! the file until one defines what is asked for, their entries below the root only, and the names passed by are
+//! kept. A name that the string tables do not have is in no unit, which saves the pass over all of them.
+//!
+//! Source: DWARF 5 section 5, `DW_AT_bit_offset` as in DWARF 3 section 5.5.6; of kernels of GCC 8 to 16 and clang.
 
-use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gimli::constants as c;
 use gimli::{
-    AttributeValue, DebuggingInformationEntry, DwTag, EndianSlice, LittleEndian, Unit, UnitOffset,
+    Abbreviation, Abbreviations, AttributeValue, DebugAbbrev, DebugInfo, DebugInfoOffset,
+    DebugInfoUnitHeadersIter, DebugLineStr, DebugStr, DebugStrOffsets, DebugStrOffsetsBase, DwAt,
+    DwTag, EndianSlice, EntriesRaw, LittleEndian, Reader, Section, SectionId, UnitHeader,
+    UnitOffset, UnitSectionOffset,
 };
+use memchr::memmem;
 
-use super::btf::{ARRAY, Btf, ENUM, INT, PTR, STRUCT, TYPEDEF, UNION};
+use super::{Description, Member};
+use crate::error::Result;
 use crate::image::Image;
 
 type Slice<'d> = EndianSlice<'d, LittleEndian>;
-type Sections<'d> = gimli::Dwarf<Slice<'d>>;
-type Entry<'a, 'd> = DebuggingInformationEntry<Slice<'d>>;
 
-/// The structures and unions that this crate asks for.
-const COMPOSITES: [&str; 35] = [
-    "bin_attribute",
-    "bpf_ksym",
-    "cea_exception_stacks",
-    "cpu_entry_area",
-    "dentry",
-    "file",
-    "ftrace_ops",
-    "ftrace_ret_stack",
-    "hlist_node",
-    "inactive_task_frame",
-    "irq_stack",
-    "kprobe_insn_cache",
-    "kprobe_insn_page",
-    "kretprobe_instance",
-    "maple_arange_64",
-    "maple_range_64",
-    "mm_struct",
-    "module",
-    "module_notes_attrs",
-    "module_sect_attr",
-    "module_sect_attrs",
-    "mount",
-    "orc_entry",
-    "pcpu_hot",
-    "pid",
-    "pid_namespace",
-    "rethook_node",
-    "rq",
-    "signal_struct",
-    "task_struct",
-    "thread_info",
-    "thread_union",
-    "vfsmount",
-    "vm_area_struct",
-    "xa_node",
-];
+/// Names that a type may have before its own, qualifiers included: as for BTF.
+const MAX_NAMES: usize = 32;
 
-/// The enumerators that this crate asks for.
-const ENUMERATORS: [&str; 2] = ["FTRACE_OPS_FL_SAVE_REGS", "maple_leaf_64"];
+/// Unnamed structures and unions in one another that are looked into: as for BTF.
+const MAX_DEPTH: usize = 16;
 
-/// Types within one another that are followed.
-const MAX_DEPTH: usize = 64;
+/// Dimensions of an array: they share a number with the offset of its entry.
+const MAX_DIMENSIONS: u64 = 1 << DIMENSION_BITS;
+const DIMENSION_BITS: u32 = 6;
 
-/// Types that are written at most.
-const MAX_TYPES: usize = 1 << 17;
+/// Units that are searched before it is asked whether a name is anywhere at all.
+const FIRST_UNITS: usize = 8;
 
-/// The types of `image` that this crate asks for; `None` without debug information.
-pub(super) fn read(image: &Image<'_>) -> Option<Btf<'static>> {
-    let load = |id: gimli::SectionId| {
-        let data = image.debug_section(id.name());
-        data.map(|d| EndianSlice::new(d, LittleEndian))
-    };
-    let dwarf: Sections<'_> = gimli::Dwarf::load(load).ok()?;
-    let mut writer = Writer::default();
-    writer.string("");
-    let mut left: HashSet<&[u8]> = COMPOSITES.iter().map(|n| n.as_bytes()).collect();
-    let mut enumerators: HashSet<&[u8]> = ENUMERATORS.iter().map(|n| n.as_bytes()).collect();
-    let mut units = dwarf.units();
-    // A broken header ends the list: what was found until then holds.
-    while let Ok(Some(header)) = units.next() {
-        if left.is_empty() && enumerators.is_empty() {
-            break;
-        }
-        let Ok(unit) = dwarf.unit(header) else {
-            continue;
+/// Bytes of the longest name that takes no more room in an entry than a reference to it: compilers put these there.
+const SHORT: usize = 3;
+
+/// Units kept open: those of what is asked for are a few.
+const MAX_OPENED: usize = 64;
+
+/// Entries read for one question, those that are searched for a name not counted; `task_struct` has 300.
+const MAX_ENTRIES: usize = 1 << 18;
+
+const COMPOSITES: [DwTag; 2] = [c::DW_TAG_structure_type, c::DW_TAG_union_type];
+
+/// The types that an image's DWARF describes.
+pub(super) struct Dwarf<'d>(Mutex<Known<'d>>);
+
+impl<'d> Dwarf<'d> {
+    /// The types of `image`; `None` when it has no debug information.
+    pub fn of(image: &Image<'d>) -> Option<Self> {
+        let load = |id: SectionId| -> Result<Slice<'d>> {
+            let data = image.debug_section(id.name())?;
+            Ok(EndianSlice::new(data, LittleEndian))
         };
-        let found = top(&dwarf, &unit, &mut left, &mut enumerators);
-        writer.numbers.clear();
-        for offset in found.into_iter().flatten() {
-            writer.write(&dwarf, &unit, offset, 0);
+        let info: DebugInfo<Slice<'d>> = Section::load(load).ok()?;
+        if info.reader().is_empty() {
+            return None;
         }
+        let sections = Sections {
+            info,
+            abbrev: Section::load(load).ok()?,
+            // Without one of these only some names are missing.
+            str: Section::load(load).unwrap_or_default(),
+            line_str: Section::load(load).unwrap_or_default(),
+            str_offsets: Section::load(load).unwrap_or_default(),
+        };
+        Some(Dwarf(Mutex::new(Known {
+            headers: Some(info.units()),
+            sections,
+            units: Vec::new(),
+            opened: HashMap::new(),
+            searched: 0,
+            composites: HashMap::new(),
+            enumerators: HashMap::new(),
+            inline: false,
+            mentioned: HashMap::new(),
+            abbreviations: None,
+            left: 0,
+        })))
     }
-    let btf = writer.finish();
-    (!btf.is_empty()).then_some(btf)
+
+    /// What is known, for one more question.
+    fn ask(&self) -> MutexGuard<'_, Known<'d>> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.left = MAX_ENTRIES;
+        known
+    }
 }
 
-/// The definitions among the outermost entries of `unit` that are `wanted` or hold one of `enumerators`; they are no
-/// longer wanted then.
-fn top<'d>(
-    dwarf: &Sections<'d>,
-    unit: &Unit<Slice<'d>>,
-    wanted: &mut HashSet<&[u8]>,
-    enumerators: &mut HashSet<&[u8]>,
-) -> Option<Vec<UnitOffset>> {
-    let mut found = Vec::new();
-    let mut entries = unit.entries();
-    entries.next_dfs().ok()??;
-    let mut next = entries
-        .next_entry()
-        .ok()
-        .filter(|more| *more)
-        .and(entries.current().cloned());
-    while let Some(entry) = next {
-        match entry.tag() {
-            c::DW_TAG_structure_type | c::DW_TAG_union_type => {
-                let name = name(dwarf, unit, &entry).unwrap_or_default();
-                if entry.attr(c::DW_AT_declaration).is_none() && wanted.remove(name) {
-                    found.push(entry.offset());
+impl Description for Dwarf<'_> {
+    fn composite(&self, name: &str) -> Option<u64> {
+        Some(number(self.ask().composite(name)?))
+    }
+
+    fn member(&self, of: u64, name: &str) -> Option<Member> {
+        self.ask().member(of, name)
+    }
+
+    fn array(&self, of: u64) -> Option<(u64, u64)> {
+        let mut known = self.ask();
+        let (at, lengths) = known.array(of)?;
+        let dimension = of % MAX_DIMENSIONS;
+        match lengths.get(1) {
+            Some(_) => Some((number(at) + dimension + 1, lengths[0])),
+            None => Some((
+                known.element(at)?,
+                lengths.first().copied().unwrap_or_default(),
+            )),
+        }
+    }
+
+    fn size(&self, of: u64) -> Option<u64> {
+        self.ask().size(of)
+    }
+
+    fn points_to(&self, of: u64, target: &str) -> bool {
+        let mut known = self.ask();
+        let named = known.pointee_name(of);
+        // As with BTF, a structure that nothing defines is none.
+        named == Some(target.as_bytes()) && known.composite(target).is_some()
+    }
+
+    fn enumerator(&self, name: &str) -> Option<i64> {
+        self.ask().enumerator(name)
+    }
+}
+
+/// The number of the type at `at` of `.debug_info`: its outermost dimension, if it is an array.
+fn number(at: usize) -> u64 {
+    (at as u64) << DIMENSION_BITS
+}
+
+struct Sections<'d> {
+    info: DebugInfo<Slice<'d>>,
+    abbrev: DebugAbbrev<Slice<'d>>,
+    str: DebugStr<Slice<'d>>,
+    line_str: DebugLineStr<Slice<'d>>,
+    str_offsets: DebugStrOffsets<Slice<'d>>,
+}
+
+impl Sections<'_> {
+    /// Whether a string that ends in `name` is anywhere: linkers let strings share their ends. `inline`: entries may
+    /// hold it too.
+    fn mention(&self, name: &str, inline: bool) -> bool {
+        let text = [name.as_bytes(), b"\0"].concat();
+        let finder = memmem::Finder::new(&text);
+        let found = |section: &Slice<'_>| finder.find(section.slice()).is_some();
+        found(self.str.reader())
+            || found(self.line_str.reader())
+            || inline && found(self.info.reader())
+    }
+}
+
+/// A unit in the list of them.
+struct Listed<'d> {
+    start: usize,
+    end: usize,
+    header: UnitHeader<Slice<'d>>,
+}
+
+/// A unit whose entries can be read.
+struct Unit<'d> {
+    start: usize,
+    header: UnitHeader<Slice<'d>>,
+    abbreviations: Arc<Abbreviations>,
+    str_offsets: DebugStrOffsetsBase,
+}
+
+/// What has been read up to now.
+struct Known<'d> {
+    sections: Sections<'d>,
+    /// Units not listed yet.
+    headers: Option<DebugInfoUnitHeadersIter<Slice<'d>>>,
+    /// In the order of the file.
+    units: Vec<Listed<'d>>,
+    /// Units that types were asked of, by their place in `units`.
+    opened: HashMap<usize, Arc<Unit<'d>>>,
+    /// How many units' names are in `composites`.
+    searched: usize,
+    /// Offsets of structures and unions by name; the first definition of each.
+    composites: HashMap<&'d [u8], usize>,
+    /// Values of the enumerators asked for.
+    enumerators: HashMap<String, Option<i64>>,
+    /// Whether a name stands in an entry that could as well be in a table of strings.
+    inline: bool,
+    /// Names that were looked for in the string tables, and whether they are there.
+    mentioned: HashMap<String, bool>,
+    /// The table read last, by its offset: units may share one.
+    abbreviations: Option<(usize, Arc<Abbreviations>)>,
+    /// Entries that may still be read for this question.
+    left: usize,
+}
+
+/// What an entry says of a type; offsets of entries are those of the unit.
+struct Entry<'d> {
+    at: UnitOffset,
+    tag: DwTag,
+    name: Option<AttributeValue<Slice<'d>>>,
+    of: Option<AttributeValue<Slice<'d>>>,
+    declared: bool,
+    str_offsets: Option<DebugStrOffsetsBase>,
+    size: Option<u64>,
+    bit_size: Option<u64>,
+    bit_offset: Option<u64>,
+    data_bit_offset: Option<u64>,
+    location: Option<u64>,
+    count: Option<u64>,
+    upper: Option<u64>,
+    value: Option<i64>,
+}
+
+impl<'d> Entry<'d> {
+    fn new(at: UnitOffset, tag: DwTag) -> Self {
+        Entry {
+            at,
+            tag,
+            name: None,
+            of: None,
+            declared: false,
+            str_offsets: None,
+            size: None,
+            bit_size: None,
+            bit_offset: None,
+            data_bit_offset: None,
+            location: None,
+            count: None,
+            upper: None,
+            value: None,
+        }
+    }
+
+    fn take(&mut self, name: DwAt, value: AttributeValue<Slice<'d>>) {
+        match name {
+            c::DW_AT_name => self.name = Some(value),
+            c::DW_AT_type => self.of = Some(value),
+            c::DW_AT_declaration => self.declared = value != AttributeValue::Flag(false),
+            c::DW_AT_str_offsets_base => {
+                if let AttributeValue::DebugStrOffsetsBase(base) = value {
+                    self.str_offsets = Some(base);
                 }
             }
-            c::DW_TAG_enumeration_type if !enumerators.is_empty() => {
-                let mut all = children(unit, entry.offset());
-                if all.any(|e| enumerators.remove(name(dwarf, unit, &e).unwrap_or_default())) {
-                    found.push(entry.offset());
-                }
+            c::DW_AT_byte_size => self.size = value.udata_value(),
+            c::DW_AT_bit_size => self.bit_size = value.udata_value(),
+            c::DW_AT_bit_offset => self.bit_offset = value.udata_value(),
+            c::DW_AT_data_bit_offset => self.data_bit_offset = value.udata_value(),
+            c::DW_AT_data_member_location => {
+                self.location = match value {
+                    // DWARF 2 has an expression: a constant to add.
+                    AttributeValue::Exprloc(e) => added(e.0),
+                    AttributeValue::Block(e) => added(e),
+                    other => other.udata_value(),
+                };
+            }
+            c::DW_AT_count => self.count = value.udata_value(),
+            c::DW_AT_upper_bound => self.upper = value.udata_value(),
+            // Compilers write what is below 0 as a signed number only, and what is not may have its highest bit set.
+            c::DW_AT_const_value => {
+                self.value = match value {
+                    AttributeValue::Sdata(value) => Some(value),
+                    other => other.udata_value().map(u64::cast_signed),
+                };
             }
             _ => {}
         }
-        next = entries.next_sibling().ok().flatten().cloned();
-    }
-    Some(found)
-}
-
-/// The entries directly below the one at `offset`.
-fn children<'u, 'd>(
-    unit: &'u Unit<Slice<'d>>,
-    offset: UnitOffset,
-) -> impl Iterator<Item = Entry<'u, 'd>> {
-    let mut entries = unit.entries_at_offset(offset).ok();
-    let parent = entries
-        .as_mut()
-        .and_then(|e| e.next_dfs().ok()??.has_children().then_some(()));
-    let mut first = parent.is_some();
-    std::iter::from_fn(move || {
-        let entries = entries.as_mut().filter(|_| parent.is_some())?;
-        if std::mem::take(&mut first) {
-            entries.next_entry().ok().filter(|more| *more)?;
-            return entries.current().cloned();
-        }
-        entries.next_sibling().ok()?.cloned()
-    })
-}
-
-fn name<'d>(
-    dwarf: &Sections<'d>,
-    unit: &Unit<Slice<'d>>,
-    entry: &Entry<'_, 'd>,
-) -> Option<&'d [u8]> {
-    let value = entry.attr_value(c::DW_AT_name)?;
-    dwarf.attr_string(unit, value).ok().map(|s| s.slice())
-}
-
-fn number(entry: &Entry<'_, '_>, attribute: gimli::DwAt) -> Option<u64> {
-    entry.attr(attribute)?.udata_value()
-}
-
-/// BTF in the making.
-#[derive(Default)]
-struct Writer {
-    /// The words of each type; the first has number 1.
-    types: Vec<Vec<u32>>,
-    strings: Vec<u8>,
-    /// Numbers of the types of the unit at hand.
-    numbers: HashMap<UnitOffset, u32>,
-    /// Numbers of named structures and unions.
-    composites: HashMap<Vec<u8>, u32>,
-    /// Pointers, and the names of what they point to.
-    pointers: Vec<(u32, Vec<u8>)>,
-}
-
-impl Writer {
-    fn string(&mut self, text: impl AsRef<[u8]>) -> u32 {
-        let text = text.as_ref();
-        if text.is_empty() && !self.strings.is_empty() {
-            return 0;
-        }
-        let at = self.strings.len() as u32;
-        self.strings.extend(text);
-        self.strings.push(0);
-        at
     }
 
-    /// Writes the type at `offset` of `unit` with all that it holds, and gives its number; 0 for what cannot be read.
-    fn write(
-        &mut self,
-        dwarf: &Sections<'_>,
-        unit: &Unit<Slice<'_>>,
-        offset: UnitOffset,
-        depth: usize,
-    ) -> u32 {
-        if let Some(number) = self.numbers.get(&offset) {
-            return *number;
-        }
-        let Ok(entry) = unit.entry(offset) else {
-            return 0;
-        };
-        if depth > MAX_DEPTH || self.types.len() > MAX_TYPES {
-            return 0;
-        }
-        self.types.push(Vec::new());
-        let own = self.types.len() as u32;
-        self.numbers.insert(offset, own);
-        let size = number(&entry, c::DW_AT_byte_size).unwrap_or_default() as u32;
-        let inner = |writer: &mut Self| {
-            let inner = target(&entry).map(|o| writer.write(dwarf, unit, o, depth + 1));
-            inner.unwrap_or_default()
-        };
-        let words = match entry.tag() {
-            c::DW_TAG_base_type => vec![0, INT << 24, size, size.saturating_mul(8)],
-            c::DW_TAG_pointer_type => {
-                if let Some(name) = pointee(dwarf, unit, &entry) {
-                    self.pointers.push((own, name));
-                }
-                vec![0, PTR << 24, 0]
-            }
-            c::DW_TAG_enumeration_type => self.enumeration(dwarf, unit, offset, size),
-            c::DW_TAG_array_type => {
-                let element = inner(self);
-                self.array(unit, offset, element, own)
-            }
-            tag @ (c::DW_TAG_structure_type | c::DW_TAG_union_type) => {
-                let named = name(dwarf, unit, &entry).unwrap_or_default();
-                if !named.is_empty() {
-                    self.composites.entry(named.to_vec()).or_insert(own);
-                }
-                self.composite(dwarf, unit, (offset, tag), (named, size), depth)
-            }
-            c::DW_TAG_typedef
-            | c::DW_TAG_const_type
-            | c::DW_TAG_volatile_type
-            | c::DW_TAG_restrict_type
-            | c::DW_TAG_atomic_type => vec![0, TYPEDEF << 24, inner(self)],
-            // Functions and the like: nothing with a size.
-            _ => vec![0, PTR << 24, 0],
-        };
-        if let Some(place) = self.types.get_mut(own as usize - 1) {
-            *place = words;
-        }
-        own
+    /// Elements of the dimension that this is; 0 when not given.
+    fn length(&self) -> u64 {
+        let bound = || self.upper?.checked_add(1);
+        self.count.or_else(bound).unwrap_or_default()
     }
 
-    fn enumeration(
-        &mut self,
-        dwarf: &Sections<'_>,
-        unit: &Unit<Slice<'_>>,
-        offset: UnitOffset,
-        size: u32,
-    ) -> Vec<u32> {
-        let mut words = vec![0, 0, size];
-        for e in children(unit, offset).take(0xffff) {
-            let value = e.attr(c::DW_AT_const_value);
-            let value = value.and_then(|v| v.sdata_value().or(v.udata_value().map(|u| u as i64)));
-            let named = name(dwarf, unit, &e).unwrap_or_default();
-            words.extend([self.string(named), value.unwrap_or_default() as u32]);
-        }
-        let count = (words.len() as u32 - 3) / 2;
-        words[1] = ENUM << 24 | count;
-        words
+    fn is_composite(&self) -> bool {
+        COMPOSITES.contains(&self.tag)
     }
-
-    /// The words of array `own` of elements of type `element`; inner dimensions become types of their own.
-    fn array(
-        &mut self,
-        unit: &Unit<Slice<'_>>,
-        offset: UnitOffset,
-        element: u32,
-        own: u32,
-    ) -> Vec<u32> {
-        let mut lengths: Vec<u32> = children(unit, offset)
-            .filter(|e| e.tag() == c::DW_TAG_subrange_type)
-            .take(MAX_DEPTH)
-            .map(|e| {
-                let count = number(&e, c::DW_AT_count);
-                let bound = || number(&e, c::DW_AT_upper_bound)?.checked_add(1);
-                count.or_else(bound).unwrap_or_default() as u32
-            })
-            .collect();
-        let outermost = match lengths.is_empty() {
-            true => 0,
-            false => lengths.remove(0),
-        };
-        let mut element = element;
-        for len in lengths.into_iter().rev() {
-            self.types.push(vec![0, ARRAY << 24, 0, element, 0, len]);
-            element = self.types.len() as u32;
-        }
-        debug_assert!(element != own, "an array is no element of itself");
-        vec![0, ARRAY << 24, 0, element, 0, outermost]
-    }
-
-    fn composite(
-        &mut self,
-        dwarf: &Sections<'_>,
-        unit: &Unit<Slice<'_>>,
-        (offset, tag): (UnitOffset, DwTag),
-        (named, size): (&[u8], u32),
-        depth: usize,
-    ) -> Vec<u32> {
-        let kind = match tag {
-            c::DW_TAG_union_type => UNION,
-            _ => STRUCT,
-        };
-        let mut words = vec![self.string(named), 0, size];
-        let members = children(unit, offset).filter(|e| e.tag() == c::DW_TAG_member);
-        for member in members.take(0xffff) {
-            let Some(of) = target(&member) else { continue };
-            let of_number = self.write(dwarf, unit, of, depth + 1);
-            let (bit, width) = place(unit, &member, of);
-            // BTF has 24 bits for the place of a bit.
-            let Ok(bit) = u32::try_from(bit) else {
-                continue;
-            };
-            if bit >> 24 != 0 || width > 0xff {
-                continue;
-            }
-            let named = name(dwarf, unit, &member).unwrap_or_default();
-            words.extend([self.string(named), of_number, width << 24 | bit]);
-        }
-        let count = (words.len() as u32 - 3) / 3;
-        words[1] = 1 << 31 | kind << 24 | count;
-        words
-    }
-
-    fn finish(mut self) -> Btf<'static> {
-        for (pointer, name) in std::mem::take(&mut self.pointers) {
-            let to = self.composites.get(&name).copied().unwrap_or_default();
-            if let Some(word) = self
-                .types
-                .get_mut(pointer as usize - 1)
-                .and_then(|w| w.get_mut(2))
-            {
-                *word = to;
-            }
-        }
-        let words = self.types.iter().flatten();
-        let types: Vec<u8> = words.flat_map(|w| w.to_le_bytes()).collect();
-        Btf::of(Cow::Owned(types), Cow::Owned(self.strings))
-    }
-}
-
-/// What `DW_AT_type` refers to, in the same unit.
-fn target(entry: &Entry<'_, '_>) -> Option<UnitOffset> {
-    match entry.attr_value(c::DW_AT_type)? {
-        AttributeValue::UnitRef(offset) => Some(offset),
-        _ => None,
-    }
-}
-
-/// The name of the structure that a pointer points to.
-fn pointee(
-    dwarf: &Sections<'_>,
-    unit: &Unit<Slice<'_>>,
-    pointer: &Entry<'_, '_>,
-) -> Option<Vec<u8>> {
-    let mut at = target(pointer)?;
-    for _ in 0..MAX_DEPTH {
-        let entry = unit.entry(at).ok()?;
-        match entry.tag() {
-            c::DW_TAG_structure_type | c::DW_TAG_union_type => {
-                return name(dwarf, unit, &entry).map(<[u8]>::to_vec);
-            }
-            c::DW_TAG_typedef | c::DW_TAG_const_type | c::DW_TAG_volatile_type => {
-                at = target(&entry)?;
-            }
-            _ => return None,
-        }
-    }
-    None
-}
-
-/// First bit of `member`, whose type is at `of`, in its structure, and the width of a bitfield, else 0.
-fn place(unit: &Unit<Slice<'_>>, member: &Entry<'_, '_>, of: UnitOffset) -> (u64, u32) {
-    let byte = match member.attr_value(c::DW_AT_data_member_location) {
-        // DWARF 2 has an expression: a constant to add.
-        Some(AttributeValue::Exprloc(e)) => added(e.0),
-        Some(AttributeValue::Block(e)) => added(e),
-        _ => number(member, c::DW_AT_data_member_location),
-    };
-    let byte = byte.unwrap_or_default();
-    let first = byte.saturating_mul(8);
-    let Some(width) = number(member, c::DW_AT_bit_size) else {
-        return (first, 0);
-    };
-    if let Some(bit) = number(member, c::DW_AT_data_bit_offset) {
-        return (bit, width as u32);
-    }
-    // Up to DWARF 3: counted from the most significant bit of the unit that holds it.
-    let size = number(member, c::DW_AT_byte_size).or_else(|| size_of(unit, of));
-    let unit_bits = size.unwrap_or(4).saturating_mul(8);
-    let skipped = number(member, c::DW_AT_bit_offset).unwrap_or_default();
-    let bit = unit_bits.saturating_sub(skipped).saturating_sub(width);
-    (first.saturating_add(bit), width as u32)
 }
 
 /// The operand of an expression that is nothing but a `DW_OP_plus_uconst`.
 fn added(mut expression: Slice<'_>) -> Option<u64> {
-    use gimli::Reader;
     let op = c::DwOp(expression.read_u8().ok()?);
     (op == c::DW_OP_plus_uconst).then_some(())?;
     expression.read_uleb128().ok()
 }
 
-fn size_of(unit: &Unit<Slice<'_>>, mut at: UnitOffset) -> Option<u64> {
-    for _ in 0..MAX_DEPTH {
-        let entry = unit.entry(at).ok()?;
-        if let Some(size) = number(&entry, c::DW_AT_byte_size) {
-            return Some(size);
-        }
-        at = target(&entry)?;
+/// Whether an attribute says something of a type.
+fn matters(name: DwAt) -> bool {
+    matches!(
+        name,
+        c::DW_AT_name
+            | c::DW_AT_type
+            | c::DW_AT_sibling
+            | c::DW_AT_declaration
+            | c::DW_AT_byte_size
+            | c::DW_AT_bit_size
+            | c::DW_AT_bit_offset
+            | c::DW_AT_data_bit_offset
+            | c::DW_AT_data_member_location
+            | c::DW_AT_count
+            | c::DW_AT_upper_bound
+            | c::DW_AT_const_value
+    )
+}
+
+/// Gives `take` the attributes that are `wanted` of the entry that `raw` stands in; the others are skipped in runs.
+fn read<'d>(
+    raw: &mut EntriesRaw<'_, Slice<'d>>,
+    abbreviation: &Abbreviation,
+    wanted: impl Fn(DwAt) -> bool,
+    mut take: impl FnMut(DwAt, AttributeValue<Slice<'d>>),
+) -> gimli::Result<()> {
+    let mut rest = abbreviation.attributes();
+    while let Some(next) = rest.iter().position(|s| wanted(s.name())) {
+        raw.skip_attributes(&rest[..next])?;
+        take(rest[next].name(), raw.read_attribute(rest[next])?.value());
+        rest = &rest[next + 1..];
     }
-    None
+    raw.skip_attributes(rest)
+}
+
+impl<'d> Unit<'d> {
+    /// Bytes of the unit: it has no more entries.
+    fn len(&self) -> usize {
+        self.header.length_including_self()
+    }
+
+    /// Reads those attributes of the entry at `at` that `wanted` takes; `None` for the end of a list.
+    fn entry(
+        &self,
+        at: UnitOffset,
+        wanted: impl Fn(DwAt) -> bool,
+    ) -> gimli::Result<Option<Entry<'d>>> {
+        let mut raw = self.header.entries_raw(&self.abbreviations, Some(at))?;
+        let Some(abbreviation) = raw.read_abbreviation()? else {
+            return Ok(None);
+        };
+        let mut entry = Entry::new(at, abbreviation.tag());
+        read(&mut raw, abbreviation, wanted, |name, value| {
+            entry.take(name, value);
+        })?;
+        Ok(Some(entry))
+    }
+
+    /// Calls `visit` with those entries directly below the one at `parent` whose tags are among `tags`, until it
+    /// gives `false`; `left` is counted down by each entry gone through, and ends it too.
+    fn below(
+        &self,
+        parent: UnitOffset,
+        left: &mut usize,
+        tags: &[DwTag],
+        mut visit: impl FnMut(Entry<'d>) -> bool,
+    ) -> gimli::Result<()> {
+        let raw_at = |at| self.header.entries_raw(&self.abbreviations, Some(at));
+        let mut raw = raw_at(parent)?;
+        let Some(abbreviation) = raw.read_abbreviation()? else {
+            return Ok(());
+        };
+        raw.skip_attributes(abbreviation.attributes())?;
+        let mut depth = usize::from(abbreviation.has_children());
+        while depth > 0 {
+            *left = left.checked_sub(1).ok_or(gimli::Error::TooManyIterations)?;
+            let at = raw.next_offset();
+            let Some(abbreviation) = raw.read_abbreviation()? else {
+                depth -= 1;
+                continue;
+            };
+            let holds = abbreviation.has_children();
+            let mut sibling = None;
+            let mut keep = |name, value: &AttributeValue<Slice<'d>>| {
+                if let (c::DW_AT_sibling, AttributeValue::UnitRef(to)) = (name, value) {
+                    sibling = Some(*to);
+                }
+            };
+            let tag = abbreviation.tag();
+            let mut visited = (depth == 1 && tags.contains(&tag)).then(|| Entry::new(at, tag));
+            match &mut visited {
+                Some(entry) => read(&mut raw, abbreviation, matters, |name, value| {
+                    keep(name, &value);
+                    entry.take(name, value);
+                })?,
+                None if holds => read(
+                    &mut raw,
+                    abbreviation,
+                    |a| a == c::DW_AT_sibling,
+                    |name, value| keep(name, &value),
+                )?,
+                None => raw.skip_attributes(abbreviation.attributes())?,
+            }
+            // Back would be a circle.
+            match sibling.filter(|to| holds && *to > raw.next_offset()) {
+                Some(to) => raw = raw_at(to)?,
+                None => depth += usize::from(holds),
+            }
+            if visited.is_some_and(|entry| !visit(entry)) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Where in `.debug_info` the type is that `value` refers to.
+    fn target(&self, value: Option<AttributeValue<Slice<'d>>>) -> Option<usize> {
+        match value? {
+            AttributeValue::UnitRef(UnitOffset(at)) => self.start.checked_add(at),
+            AttributeValue::DebugInfoRef(DebugInfoOffset(at)) => Some(at),
+            _ => None,
+        }
+    }
+
+    fn text(
+        &self,
+        sections: &Sections<'d>,
+        value: Option<AttributeValue<Slice<'d>>>,
+    ) -> Option<&'d [u8]> {
+        let text = match value? {
+            AttributeValue::String(text) => text,
+            AttributeValue::DebugStrRef(at) => sections.str.get_str(at).ok()?,
+            AttributeValue::DebugLineStrRef(at) => sections.line_str.get_str(at).ok()?,
+            AttributeValue::DebugStrOffsetsIndex(index) => {
+                let (format, base) = (self.header.format(), self.str_offsets);
+                let at = sections.str_offsets.get_str_offset(format, base, index);
+                sections.str.get_str(at.ok()?).ok()?
+            }
+            _ => return None,
+        };
+        Some(text.slice())
+    }
+}
+
+impl<'d> Known<'d> {
+    /// Lists one unit more.
+    fn list_next(&mut self) -> bool {
+        // A broken header ends the list: nothing says where the next one is.
+        let header = self.headers.as_mut().and_then(|h| h.next().ok().flatten());
+        let Some(header) = header else {
+            self.headers = None;
+            return false;
+        };
+        let UnitSectionOffset(start) = header.offset();
+        self.units.push(Listed {
+            start,
+            end: start.saturating_add(header.length_including_self()),
+            header,
+        });
+        true
+    }
+
+    fn open(&mut self, index: usize) -> Option<Unit<'d>> {
+        let listed = self.units.get(index)?;
+        let (start, header) = (listed.start, listed.header);
+        let table = header.debug_abbrev_offset();
+        let abbreviations = match &self.abbreviations {
+            Some((at, known)) if *at == table.0 => known.clone(),
+            _ => Arc::new(header.abbreviations(&self.sections.abbrev).ok()?),
+        };
+        self.abbreviations = Some((table.0, abbreviations.clone()));
+        let mut unit = Unit {
+            start,
+            header,
+            abbreviations,
+            str_offsets: DebugStrOffsetsBase(0),
+        };
+        let root = unit.entry(header.root_offset(), |a| a == c::DW_AT_str_offsets_base);
+        if let Some(base) = root.ok()??.str_offsets {
+            unit.str_offsets = base;
+        }
+        Some(unit)
+    }
+
+    /// The unit with offset `at` of `.debug_info`, and which offset of it that is.
+    fn unit_of(&mut self, at: usize) -> Option<(Arc<Unit<'d>>, UnitOffset)> {
+        while self.units.last().is_none_or(|u| u.end <= at) && self.list_next() {}
+        let index = self
+            .units
+            .partition_point(|u| u.start <= at)
+            .checked_sub(1)?;
+        let listed = self.units.get(index).filter(|u| at < u.end)?;
+        let own = UnitOffset(at - listed.start);
+        if let Some(unit) = self.opened.get(&index) {
+            return Some((unit.clone(), own));
+        }
+        let unit = Arc::new(self.open(index)?);
+        if self.opened.len() >= MAX_OPENED {
+            self.opened.clear();
+        }
+        self.opened.insert(index, unit.clone());
+        Some((unit, own))
+    }
+
+    fn composite(&mut self, name: &str) -> Option<usize> {
+        loop {
+            if let Some(at) = self.composites.get(name.as_bytes()) {
+                return Some(*at);
+            }
+            // Most are found sooner than it takes to look for the name.
+            let far = self.searched >= FIRST_UNITS;
+            if far && !self.is_mentioned(name) || !self.search_next() {
+                return None;
+            }
+        }
+    }
+
+    /// Whether `name` is somewhere in the sections that have names.
+    fn is_mentioned(&mut self, name: &str) -> bool {
+        if name.len() <= SHORT {
+            return true;
+        }
+        if let Some(known) = self.mentioned.get(name) {
+            return *known;
+        }
+        let found = self.sections.mention(name, self.inline);
+        self.mentioned.insert(name.to_owned(), found);
+        found
+    }
+
+    /// Adds the names of one unit more.
+    fn search_next(&mut self) -> bool {
+        if self.searched == self.units.len() && !self.list_next() {
+            return false;
+        }
+        let index = self.searched;
+        self.searched += 1;
+        let Some(unit) = self.open(index) else {
+            return true;
+        };
+        let (sections, composites) = (&self.sections, &mut self.composites);
+        let inline = &mut self.inline;
+        let mut left = unit.len();
+        // What was read of a damaged unit holds.
+        let _ = unit.below(unit.header.root_offset(), &mut left, &COMPOSITES, |e| {
+            if !e.declared
+                && let Some(name) = unit.text(sections, e.name)
+                && let Some(at) = unit.start.checked_add(e.at.0)
+            {
+                composites.entry(name).or_insert(at);
+                *inline |= matches!(e.name, Some(AttributeValue::String(_))) && name.len() > SHORT;
+            }
+            true
+        });
+        true
+    }
+
+    /// The entry at `at` of `.debug_info`, and its unit.
+    fn entry(&mut self, at: usize) -> Option<(Arc<Unit<'d>>, Entry<'d>)> {
+        self.left = self.left.checked_sub(1)?;
+        let (unit, own) = self.unit_of(at)?;
+        let entry = unit.entry(own, matters).ok()??;
+        Some((unit, entry))
+    }
+
+    /// The entry behind typedefs and qualifiers, and where it is.
+    fn resolve(&mut self, mut at: usize) -> Option<(usize, Arc<Unit<'d>>, Entry<'d>)> {
+        for _ in 0..MAX_NAMES {
+            let (unit, entry) = self.entry(at)?;
+            match entry.tag {
+                c::DW_TAG_typedef
+                | c::DW_TAG_const_type
+                | c::DW_TAG_volatile_type
+                | c::DW_TAG_restrict_type
+                | c::DW_TAG_atomic_type => at = unit.target(entry.of)?,
+                _ => return Some((at, unit, entry)),
+            }
+        }
+        None
+    }
+
+    /// See [`Description::member`].
+    fn member(&mut self, of: u64, name: &str) -> Option<Member> {
+        let mut pending = vec![(offset(of)?, 0u64, 0usize)];
+        while let Some((at, base, depth)) = pending.pop() {
+            let Some((_, unit, outer)) = self.resolve(at) else {
+                continue;
+            };
+            if !outer.is_composite() {
+                continue;
+            }
+            let (mut left, mut found) = (self.left, None);
+            let sections = &self.sections;
+            // What was read of a damaged structure holds.
+            let _ = unit.below(outer.at, &mut left, &[c::DW_TAG_member], |member| {
+                let named = unit.text(sections, member.name).unwrap_or_default();
+                if named == name.as_bytes() {
+                    found = Some(member);
+                } else if named.is_empty() && depth < MAX_DEPTH {
+                    let first = member.location.unwrap_or_default().saturating_mul(8);
+                    let inner = unit.target(member.of);
+                    pending.extend(inner.map(|at| (at, base.saturating_add(first), depth + 1)));
+                }
+                found.is_none()
+            });
+            self.left = left;
+            if let Some(member) = found {
+                let at = unit.target(member.of)?;
+                let (bit, width) = self.place(&member, at);
+                return Some(Member {
+                    bit: base.checked_add(bit)?,
+                    width,
+                    of: number(at),
+                });
+            }
+        }
+        None
+    }
+
+    /// First bit of `member`, whose type is at `of`, in its structure, and the width of a bitfield, else 0.
+    fn place(&mut self, member: &Entry<'_>, of: usize) -> (u64, u32) {
+        let first = member.location.unwrap_or_default().saturating_mul(8);
+        let Some(width) = member.bit_size else {
+            return (first, 0);
+        };
+        // No type has more, and a shift by it is none.
+        let width = width.min(64);
+        if let Some(bit) = member.data_bit_offset {
+            return (bit, width as u32);
+        }
+        // Up to DWARF 3, and of GCC in 4: counted from the most significant bit of the unit that holds it.
+        let size = member.size.or_else(|| self.size(number(of)));
+        let bits = size.unwrap_or(4).saturating_mul(8);
+        let skipped = member.bit_offset.unwrap_or_default();
+        let bit = bits.saturating_sub(skipped).saturating_sub(width);
+        (first.saturating_add(bit), width as u32)
+    }
+
+    /// The array that `of` is, and the lengths of those of its dimensions that are within `of`.
+    fn array(&mut self, of: u64) -> Option<(usize, Vec<u64>)> {
+        let (at, unit, entry) = self.resolve(offset(of)?)?;
+        if entry.tag != c::DW_TAG_array_type {
+            return None;
+        }
+        let mut lengths = Vec::new();
+        let _ = unit.below(entry.at, &mut self.left, &[c::DW_TAG_subrange_type], |e| {
+            lengths.push(e.length());
+            (lengths.len() as u64) < MAX_DIMENSIONS
+        });
+        // Outer dimensions of a type of that name: none of this array.
+        let outer = usize::try_from(of % MAX_DIMENSIONS).ok()?;
+        Some((at, lengths.split_off(outer.min(lengths.len()))))
+    }
+
+    /// The type of the elements of the array at `at`, all dimensions taken.
+    fn element(&mut self, at: usize) -> Option<u64> {
+        let (unit, entry) = self.entry(at)?;
+        unit.target(entry.of).map(number)
+    }
+
+    fn size(&mut self, mut of: u64) -> Option<u64> {
+        let mut count = 1u64;
+        for _ in 0..MAX_NAMES {
+            let (at, _, entry) = self.resolve(offset(of)?)?;
+            match entry.tag {
+                c::DW_TAG_array_type => {
+                    let (_, lengths) = self.array(of)?;
+                    let elements = lengths.iter().try_fold(1u64, |all, n| all.checked_mul(*n));
+                    // Without a dimension it has no known length.
+                    let elements = if lengths.is_empty() { 0 } else { elements? };
+                    count = count.checked_mul(elements)?;
+                    of = self.element(at)?;
+                }
+                c::DW_TAG_pointer_type => return count.checked_mul(8),
+                c::DW_TAG_base_type | c::DW_TAG_enumeration_type => {
+                    return count.checked_mul(entry.size?);
+                }
+                _ if entry.is_composite() && !entry.declared => {
+                    return count.checked_mul(entry.size?);
+                }
+                _ => return None,
+            }
+        }
+        None
+    }
+
+    /// The name of the structure or union that pointers of type `of` point to.
+    fn pointee_name(&mut self, of: u64) -> Option<&'d [u8]> {
+        let (_, unit, pointer) = self.resolve(offset(of)?)?;
+        let target = (pointer.tag == c::DW_TAG_pointer_type).then(|| unit.target(pointer.of))??;
+        let (_, unit, entry) = self.resolve(target)?;
+        let name = unit.text(&self.sections, entry.name);
+        name.filter(|_| entry.is_composite())
+    }
+
+    fn enumerator(&mut self, name: &str) -> Option<i64> {
+        if let Some(known) = self.enumerators.get(name) {
+            return *known;
+        }
+        let found = self.find_enumerator(name);
+        self.enumerators.insert(name.to_owned(), found);
+        found
+    }
+
+    fn find_enumerator(&mut self, name: &str) -> Option<i64> {
+        let mut index = 0;
+        loop {
+            if index == FIRST_UNITS && !self.is_mentioned(name) {
+                return None;
+            }
+            if index == self.units.len() && !self.list_next() {
+                return None;
+            }
+            let unit = self.open(index);
+            index += 1;
+            let Some(unit) = unit else { continue };
+            let sections = &self.sections;
+            let mut found = None;
+            let root = unit.header.root_offset();
+            let (mut left, mut inner) = (unit.len(), unit.len());
+            let _ = unit.below(root, &mut left, &[c::DW_TAG_enumeration_type], |e| {
+                let _ = unit.below(e.at, &mut inner, &[c::DW_TAG_enumerator], |one| {
+                    if unit.text(sections, one.name) == Some(name.as_bytes()) {
+                        found = one.value.map(|value| (e.size, value));
+                    }
+                    found.is_none()
+                });
+                found.is_none()
+            });
+            if let Some((size, value)) = found {
+                // BTF has 32 bits of what fits in them, and signed.
+                let narrow = size.is_none_or(|size| size <= 4);
+                return Some(if narrow { (value as i32).into() } else { value });
+            }
+        }
+    }
+}
+
+/// The offset in `.debug_info` of the type with that number.
+fn offset(number: u64) -> Option<usize> {
+    usize::try_from(number >> DIMENSION_BITS).ok()
 }
