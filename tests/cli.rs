@@ -388,7 +388,7 @@ fn each_crate_is_named_in_one_place_only() {
         ("object", "image/elf.rs image/symtab/gather.rs"),
         (
             "use gimli",
-            "cfi.rs dwarf/entry.rs dwarf/find.rs dwarf/layout.rs dwarf/mod.rs dwarf/rows.rs dwarf/split.rs dwarf/tree.rs dwarf/unit.rs types/dwarf.rs user/rows.rs",
+            "cfi.rs dwarf/entry.rs dwarf/find.rs dwarf/layout.rs dwarf/mod.rs dwarf/rows.rs dwarf/split.rs dwarf/tree.rs dwarf/unit.rs types/dwarf.rs types/entry.rs user/rows.rs",
         ),
         ("rustc_demangle", "demangle.rs"),
         ("iced_x86", "insn/mod.rs insn/replay.rs"),

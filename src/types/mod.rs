@@ -2,6 +2,7 @@
 
 pub mod btf;
 mod dwarf;
+mod entry;
 
 use crate::image::Image;
 use btf::Btf;
