@@ -106,6 +106,13 @@ impl Alternatives {
         &self.sites[from..from + len]
     }
 
+    /// The alternatives of sites that begin between `start` and `end`.
+    pub fn within(&self, start: LinkAddr, end: LinkAddr) -> &[Alternative] {
+        let from = self.sites.partition_point(|a| a.site < start);
+        let len = self.sites[from..].partition_point(|a| a.site < end);
+        &self.sites[from..from + len]
+    }
+
     /// The alternatives of the site that covers `at` (a site is at most 255 bytes long).
     pub fn covering(&self, at: LinkAddr) -> &[Alternative] {
         let upto = self.sites.partition_point(|a| a.site <= at);

@@ -1,4 +1,15 @@
-//! Kernel log text: finding the frames in it, and telling the truth about them without losing a byte.
+//! Kernel log text: finding the reports in it, and telling the truth about them without losing a byte.
 
+pub mod annotate;
+pub mod assemble;
+pub mod edges;
 pub mod filter;
+pub mod frame;
+pub mod kind;
 pub mod line;
+pub mod prefix;
+pub mod registers;
+pub mod report;
+pub mod reports;
+pub mod said;
+pub mod tell;

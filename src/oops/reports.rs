@@ -1,0 +1,167 @@
+//! All reports of a log, also when lines of several printers are among each other.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use super::assemble::{Assembler, Place};
+use super::line::{Line, lines};
+use super::prefix::Caller;
+use super::report::Oops;
+use super::said::{Said, banner_release, may_matter, said};
+
+/// Printers whose reports are open at once at most: CPUs of a large machine.
+const MAX_OPEN: usize = 1024;
+
+/// Lines of others before a report counts as ended whose lines name their printer.
+const PATIENCE: u32 = 200;
+
+/// Bytes of a line that are read; a longer one says nothing.
+const MAX_TEXT: usize = 1 << 14;
+
+/// What holds for all reports behind it, until it is said anew.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Facts {
+    /// The kernel's release.
+    pub release: Option<String>,
+    /// The line with which the kernel introduces itself.
+    pub banner: Option<String>,
+    /// Runtime minus link address of the kernel.
+    pub offset: Option<u64>,
+}
+
+/// Reads a log line by line.
+#[derive(Debug, Default)]
+pub struct Reports {
+    open: BTreeMap<Option<Caller>, Assembler>,
+    /// The last that was said.
+    pub facts: Facts,
+}
+
+impl Reports {
+    /// Takes the next line; adds reports that it ended to `done`. False if the line is of no interest.
+    pub fn line(&mut self, line: &Line<'_>, number: u64, bytes: Range<u64>, done: &mut Vec<Oops>) -> bool {
+        let text = line.text();
+        if self.open.is_empty() && !may_matter(text) {
+            return false;
+        }
+        let plain = line.plain().filter(|_| text.len() <= MAX_TEXT);
+        let text = plain.as_deref().unwrap_or_default();
+        let indented = line.prefix > 0 && line.bytes[line.prefix - 1].is_ascii_whitespace();
+        let said = said(text, indented);
+        self.note(&said);
+        let others = self.open.iter_mut().filter(|(c, _)| **c != line.caller);
+        let passed: Vec<_> = others
+            .filter_map(|(caller, a)| a.pass(PATIENCE).map(|oops| (*caller, oops)))
+            .collect();
+        for (caller, oops) in passed {
+            self.open.remove(&caller);
+            done.push(oops);
+        }
+        let place = Place {
+            line: number,
+            bytes,
+        };
+        if !self.open.contains_key(&line.caller) && self.open.len() >= MAX_OPEN {
+            return false;
+        }
+        let stream = self.open.entry(line.caller).or_default();
+        let ended = stream.line(&said, text, &place);
+        match stream.open() {
+            Some(_) => {}
+            None => {
+                self.open.remove(&line.caller);
+            }
+        }
+        done.extend(ended.map(|oops| self.complete(oops, line.caller)));
+        !self.open.is_empty() || !matches!(said, Said::Other)
+    }
+
+    /// Whether a report is being read.
+    pub fn is_open(&self) -> bool {
+        !self.open.is_empty()
+    }
+
+    /// The reports as far as they have come.
+    pub fn unfinished(&self) -> impl Iterator<Item = Oops> + '_ {
+        self.open.iter().filter_map(|(caller, a)| {
+            let oops = a.open()?.clone();
+            Some(self.complete(oops, *caller))
+        })
+    }
+
+    /// The log is at its end.
+    pub fn finish(&mut self, done: &mut Vec<Oops>) {
+        let open = std::mem::take(&mut self.open);
+        for (caller, mut a) in open {
+            done.extend(a.finish().map(|oops| self.complete(oops, caller)));
+        }
+        done.sort_by_key(|o| o.lines.start);
+    }
+
+    /// Adds what was said before the report.
+    fn complete(&self, mut oops: Oops, caller: Option<Caller>) -> Oops {
+        oops.caller = caller;
+        if oops.release.is_none() {
+            oops.release.clone_from(&self.facts.release);
+        }
+        let ids: Vec<(String, String)> = oops
+            .all_frames()
+            .filter_map(|f| {
+                let s = f.symbol.as_ref()?;
+                Some((s.module.clone()?, s.build_id.clone()?))
+            })
+            .collect();
+        for module in &mut oops.modules {
+            let id = ids.iter().find(|(name, _)| *name == module.name);
+            module.build_id = id.map(|(_, id)| id.clone());
+        }
+        oops
+    }
+
+    fn note(&mut self, said: &Said<'_>) {
+        match said {
+            Said::Banner(banner) => {
+                // Another boot.
+                self.facts = Facts {
+                    release: banner_release(banner).map(str::to_owned),
+                    banner: Some((*banner).to_owned()),
+                    offset: None,
+                };
+            }
+            Said::Offset(offset) => self.facts.offset = Some(*offset),
+            Said::Cpu(cpu) | Said::Taint(cpu) => {
+                if let Some(release) = cpu.release
+                    && self.facts.release.as_deref() != Some(release)
+                {
+                    self.facts = Facts {
+                        release: Some(release.to_owned()),
+                        ..Facts::default()
+                    };
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// All reports of `log`, and what it says in the end.
+///
+/// ```
+/// use fixtrace::oops::reports::parse;
+///
+/// let log = b"[ 1.0] BUG: kernel NULL pointer dereference, address: 0000000000000008\n\
+///     [ 1.0] RIP: 0010:vfs_read+0x10/0x190\n[ 1.0] Call Trace:\n[ 1.0]  ksys_read+0x5f/0xe0\n";
+/// let (reports, _) = parse(log);
+/// assert_eq!(reports[0].kind.name(), "null-dereference");
+/// assert_eq!(reports[0].frames[1].printed(), "ksys_read+0x5f/0xe0");
+/// ```
+pub fn parse(log: &[u8]) -> (Vec<Oops>, Facts) {
+    let mut reports = Reports::default();
+    let mut done = Vec::new();
+    for (number, (range, line)) in lines(log).enumerate() {
+        let bytes = range.start as u64..range.end as u64;
+        reports.line(&line, number as u64, bytes, &mut done);
+    }
+    reports.finish(&mut done);
+    (done, reports.facts)
+}
