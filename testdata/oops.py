@@ -139,6 +139,24 @@ class Image(lines.Elf):
     def places(self, name, size):
         return [at for at in sorted(self.by_name.get(name, ())) if self.fits(at, size)]
 
+    def behind(self, symbol, offset):
+        """The place so many bytes behind a symbol. A module's sections have gaps here, but in the kernel what comes
+        behind the end of one is the next, such as .fixup behind .text (layout_sections() in kernel/module)."""
+        if not self.relocatable:
+            return symbol + offset
+        code = [i for i in sorted(self.text) if not self.names[i].startswith(".init")]
+        laid, end = [], 0
+        for i in code:
+            align, (first, last) = max(self.headers[i][8], 1), self.text[i]
+            end = -(-end // align) * align
+            laid.append((end, first, last))
+            end += last - first
+        where = next((symbol - first + at for at, first, last in laid if first <= symbol < last), None)
+        if where is None:
+            return symbol + offset
+        at, first, _ = laid[bisect.bisect_right(laid, (where + offset, 1 << 64)) - 1]
+        return first + where + offset - at
+
     def code_before(self, at, count):
         for i, (start, end) in self.text.items():
             if start < at <= end:
@@ -286,7 +304,7 @@ def locate(log, images):
             continue
         places = own[f.module].places(f.name, f.size)
         if len(places) == 1:
-            f.image, f.at = own[f.module], places[0] + f.offset
+            f.image, f.at = own[f.module], own[f.module].behind(places[0], f.offset)
         else:
             left["no such symbol and size" if not places else "several functions of that name and size"] += 1
     return own, left
