@@ -2,14 +2,17 @@
 
 use std::ops::Range;
 
-use super::frame::Vouch;
+use super::frame::{self, Vouch};
 use super::kind::{Die, Heading, Kind};
 use super::registers::{Block, Code};
 use super::report::{Died, LogFrame, Module, Oops, Stack};
-use super::said::{CpuLine, Said, TaskLine};
+use super::said::{self, CpuLine, Said, TaskLine};
 
 /// Lines of others after which nothing more of a report is expected.
 const PATIENCE: u32 = 8;
+
+/// The same before its stack has come: some list locks, memory or CPUs first.
+const PATIENCE_BEFORE_STACK: u32 = 48;
 
 /// No report of a kernel has more of each.
 const MAX_FRAMES: usize = 4096;
@@ -36,10 +39,14 @@ enum Last {
     Code,
     /// `Modules linked in:`, or a piece of it.
     Modules,
+    /// The line of the CPU.
+    Cpu,
     /// A frame of the main stack or of the last one beside it.
     Frame,
     /// A line that may be the title of a stack.
     Title(String),
+    /// A line behind which a function is named that is on no stack.
+    Owner,
 }
 
 /// Reads the lines of one printer.
@@ -50,6 +57,8 @@ pub struct Assembler {
     quiet: u32,
     /// Whether only `cut here` was seen so far.
     untitled: bool,
+    /// Whether it began with a line of `=`.
+    ruled: bool,
     /// Whether its `Call Trace:` was seen.
     traced: bool,
     /// Whether its end was seen; what follows is said once more.
@@ -78,6 +87,9 @@ impl Assembler {
             if oops.title.is_empty() {
                 oops.title = oops.message.take().unwrap_or_default();
             }
+            if oops.kind == Kind::NmiBacktrace {
+                oops.cpu = oops.cpu.or(cpu_of_nmi(&oops.title));
+            }
             oops
         })
     }
@@ -86,6 +98,17 @@ impl Assembler {
     pub fn pass(&mut self, patience: u32) -> Option<Oops> {
         self.quiet += 1;
         (self.quiet > patience).then(|| self.finish()).flatten()
+    }
+
+    /// What came right before belongs to the report that begins now: a line of `=`.
+    pub(super) fn begin_with(&mut self, rule: &Place) {
+        if let Some(oops) = &mut self.open
+            && oops.lines.start == rule.line + 1
+        {
+            oops.lines.start = rule.line;
+            oops.bytes.start = rule.bytes.start;
+            self.ruled = true;
+        }
     }
 
     /// Takes one line; gives the report that it ended.
@@ -101,6 +124,9 @@ impl Assembler {
                         oops.bytes.end = at.bytes.start;
                     }
                     self.start(Kind::Panic, &at);
+                    if let Some(oops) = &mut self.open {
+                        oops.panic = Some(why.clone());
+                    }
                     self.titled(&format!("Kernel panic - not syncing: {why}"));
                 }
                 ended
@@ -108,6 +134,9 @@ impl Assembler {
             Begin::New(kind) => {
                 let ended = self.finish();
                 self.start(kind, place);
+                if matches!(said, Said::Cpu(_)) {
+                    self.titled(text);
+                }
                 ended
             }
         };
@@ -123,7 +152,11 @@ impl Assembler {
             }
             return ended;
         }
-        ended.or_else(|| self.pass(PATIENCE))
+        let patience = match self.traced {
+            true => PATIENCE,
+            false => PATIENCE_BEFORE_STACK,
+        };
+        ended.or_else(|| self.pass(patience))
     }
 
     fn start(&mut self, kind: Kind, place: &Place) {
@@ -164,6 +197,7 @@ impl Assembler {
                 let same = |a: Kind, b: Kind| {
                     a == b && matches!(a, Kind::Lockdep)
                         || (a, b) == (Kind::StackOverflow, Kind::DoubleFault)
+                        || (a, b) == (Kind::Kasan, Kind::Slab)
                 };
                 match fresh && oops.die.is_none() && same(oops.kind, *kind) {
                     true => Begin::No,
@@ -179,7 +213,7 @@ impl Assembler {
                 false if fresh && self.untitled => Begin::New(Kind::Panic),
                 false => Begin::No,
             },
-            Said::Task(_) if oops.kind == Kind::HungTask && !self.traced => Begin::No,
+            Said::Task(_) if oops.kind.shows_a_task() && !self.traced => Begin::No,
             Said::Task(_) => Begin::New(Kind::Task),
             Said::Cpu(_) if self.panic.is_some() => Begin::Again,
             Said::Cpu(_) => {
@@ -205,13 +239,18 @@ impl Assembler {
         };
         match said {
             Said::Heading(heading) => self.heading(heading, text, place),
-            Said::Cpu(cpu) | Said::Taint(cpu) => who(oops, cpu),
+            Said::Cpu(cpu) | Said::Taint(cpu) => {
+                who(oops, cpu);
+                self.last = Last::Cpu;
+            }
             Said::Task(task) => sleeper(oops, task, text),
             Said::Trace => {
                 self.traced = true;
                 self.beside = false;
                 self.block = None;
             }
+            Said::Stack(..) if !self.traced => return false,
+            Said::Stack(name, _) if name.starts_with("EO") => self.stack = None,
             Said::Stack(name, begins) => {
                 self.stack = begins.then(|| (*name).to_owned());
                 self.block = None;
@@ -269,6 +308,7 @@ impl Assembler {
             Heading::Panic(why) => {
                 if oops.title.is_empty() && !self.traced {
                     oops.kind = Kind::Panic;
+                    oops.panic = Some(short(why));
                     self.titled(text);
                 } else {
                     oops.panic.get_or_insert_with(|| short(why));
@@ -285,10 +325,8 @@ impl Assembler {
         };
         let mut frame = LogFrame::new(text, place.line);
         if let Said::Rip(text) = said {
-            let mut block = Block {
-                last_line: place.line,
-                ..Block::default()
-            };
+            let mut block = Block::default();
+            block.last_line = place.line;
             block.regs.ip = text.address.unwrap_or(0);
             block.regs.cs = text.segment;
             self.block = (oops.blocks.len() < MAX_BLOCKS).then(|| {
@@ -319,6 +357,10 @@ impl Assembler {
         }
         frame.stack.clone_from(&self.stack);
         self.block = None;
+        if last == Last::Owner {
+            push(&mut oops.again, frame, &mut oops.cut);
+            return;
+        }
         let main = self.traced || (oops.kind == Kind::Backtrace && oops.cpu.is_none());
         let first = oops.kind.begins_with_stack() && oops.frames.is_empty();
         match last {
@@ -370,6 +412,20 @@ impl Assembler {
             return false;
         };
         let text = text.trim();
+        if let Some(block) = self.block.and_then(|b| oops.blocks.get_mut(b))
+            && block.resume(text)
+        {
+            block.last_line = place.line;
+            return true;
+        }
+        // A wrapped title.
+        if oops.title.ends_with(" address:") && frame::hex(text).is_some() {
+            oops.title = short(&format!("{} {text}", oops.title));
+            return true;
+        }
+        if self.ruled && is_rule(text) {
+            return true;
+        }
         match last {
             Last::Code => {
                 let block = self.block.and_then(|b| oops.blocks.get_mut(b));
@@ -382,22 +438,103 @@ impl Assembler {
                     return true;
                 }
             }
+            Last::Cpu if oops.release.is_none() => {
+                let cpu = said::taint(text);
+                if cpu.release.is_some() {
+                    who(oops, &cpu);
+                    return true;
+                }
+            }
             Last::Modules if modules(oops, text) => {
                 self.last = Last::Modules;
                 return true;
             }
             _ => {}
         }
-        if self.untitled && !text.is_empty() {
+        if self.untitled && !text.is_empty() && oops.title.is_empty() {
             oops.message.get_or_insert_with(|| short(text));
             return true;
         }
-        if text.ends_with(':') || text.starts_with("INFO: ") {
+        // Frames of variables, not of stacks.
+        let owners = ["in frame:", " created by:", "Preemption disabled at:"];
+        if owners.iter().any(|o| text.ends_with(o)) {
+            self.last = Last::Owner;
+            return true;
+        }
+        if oops.kind == Kind::MemoryLeak && allocator(oops, text) {
+            return true;
+        }
+        if is_part(oops.kind, text, self.traced) {
+            return true;
+        }
+        if text == "..." {
+            self.last = last;
+            return false;
+        }
+        if text.ends_with(':') || is_stack_title(oops.kind, text) {
             self.last = Last::Title(text.to_owned());
-            // The kernel's own words inside of a report.
-            return !self.ended;
         }
         false
+    }
+}
+
+/// A line of `=` around a report.
+pub(super) fn is_rule(text: &str) -> bool {
+    text.len() >= 20 && text.bytes().all(|b| b == b'=')
+}
+
+/// The title of a stack that does not end in a colon: SLUB's.
+fn is_stack_title(kind: Kind, text: &str) -> bool {
+    let text = text.strip_prefix("INFO: ").unwrap_or(text);
+    let begins = text.starts_with("Allocated in ") || text.starts_with("Freed in ");
+    begins && matches!(kind, Kind::Slab | Kind::Kasan)
+}
+
+/// Whether `text` is a row of what reports of `kind` list.
+fn is_part(kind: Kind, text: &str, traced: bool) -> bool {
+    let starts = |list: &[&str]| list.iter().any(|s| text.starts_with(s));
+    match kind {
+        Kind::Oom | Kind::AllocationFailure if text.contains(" pages ") => true,
+        Kind::Oom | Kind::AllocationFailure => starts(&[
+            "Mem-Info:",
+            "Out of memory: ",
+            "oom-kill:",
+            "Killed process ",
+            "Tasks state ",
+            "Memory cgroup out of memory",
+            "Node ",
+            "[ ",
+        ]),
+        Kind::WorkqueueLockup => starts(&[
+            "Showing ",
+            "workqueue ",
+            "pwq ",
+            "pool ",
+            "pending: ",
+            "in-flight: ",
+        ]),
+        Kind::RcuStall if !traced => {
+            let row = text
+                .split_once('-')
+                .is_some_and(|(cpu, _)| cpu.parse::<u32>().is_ok());
+            row || starts(&[
+                "(t=",
+                "(detected by ",
+                "rcu: ",
+                "Sending NMI from ",
+                "blocking rcu_node",
+            ])
+        }
+        Kind::Kasan => starts(&[
+            "Memory state around",
+            ">ffff",
+            "ffff",
+            "The buggy address",
+            "^",
+        ]),
+        Kind::BadPage => starts(&["Disabling lock debugging", "page:", "flags: ", "raw: "]),
+        Kind::Slab => starts(&["FIX ", "Object ", "Redzone ", "Padding ", "Bytes b4 "]),
+        _ => false,
     }
 }
 
@@ -409,10 +546,33 @@ enum Begin {
     New(Kind),
 }
 
+/// `NMI backtrace for cpu 1 skipped: …`
+fn cpu_of_nmi(title: &str) -> Option<u32> {
+    let (_, rest) = title.split_once(" cpu ")?;
+    rest.split(' ').next()?.parse().ok()
+}
+
+/// `comm "modprobe", pid 611, …` of kmemleak.
+fn allocator(oops: &mut Oops, text: &str) -> bool {
+    let Some((comm, rest)) = text
+        .strip_prefix("comm \"")
+        .and_then(|t| t.split_once("\", pid "))
+    else {
+        return false;
+    };
+    let pid = rest.split([',', ' ']).next();
+    oops.comm = Some(short(comm));
+    oops.pid = pid.and_then(|p| p.parse().ok());
+    true
+}
+
 /// `text`, as long as titles go.
 fn short(text: &str) -> String {
     let text = text.trim();
-    let end = text.char_indices().nth(MAX_TITLE).map_or(text.len(), |c| c.0);
+    let end = text
+        .char_indices()
+        .nth(MAX_TITLE)
+        .map_or(text.len(), |c| c.0);
     text[..end].to_owned()
 }
 
@@ -446,9 +606,12 @@ fn sleeper(oops: &mut Oops, line: &TaskLine<'_>, text: &str) {
     if oops.title.is_empty() {
         oops.title = short(text);
     }
-    oops.comm = oops.comm.take().or_else(|| Some(short(line.comm)));
-    oops.pid = oops.pid.or(line.pid);
     oops.state = oops.state.or(line.state);
+    // Any worker of a pool may be shown.
+    if oops.kind != Kind::WorkqueueLockup {
+        oops.comm = oops.comm.take().or_else(|| Some(short(line.comm)));
+        oops.pid = oops.pid.or(line.pid);
+    }
 }
 
 /// Adds the modules of `list`: `lab(OE) kvm_intel kvm [last unloaded: x]`. False if it is no such list.

@@ -99,7 +99,10 @@ impl<'k, 'd> Edges<'k, 'd> {
             Some(CallBefore::Direct(targets)) => targets,
         };
         // A thunk's frame is its caller's.
-        let Some(to) = self.number(image).filter(|_| inner.basis != Basis::Trampoline) else {
+        let Some(to) = self
+            .number(image)
+            .filter(|_| inner.basis != Basis::Trampoline)
+        else {
             return Edge::Indirect;
         };
         let wanted: Vec<Key> = inner.candidates.iter().map(|f| (to, f.addr)).collect();
@@ -122,10 +125,11 @@ impl<'k, 'd> Edges<'k, 'd> {
         let Some(first) = places.first().copied() else {
             return Edge::Unread;
         };
-        self.reaches(places, &wanted).unwrap_or_else(|| Edge::Elsewhere {
-            called: self.name(first).unwrap_or("code without a name").to_owned(),
-            missing: wanted.iter().any(|w| self.ways(first).calls.contains(w)),
-        })
+        self.reaches(places, &wanted)
+            .unwrap_or_else(|| Edge::Elsewhere {
+                called: self.name(first).unwrap_or("code without a name").to_owned(),
+                missing: wanted.iter().any(|w| self.ways(first).calls.contains(w)),
+            })
     }
 
     fn number(&self, placed: &Placed<'d>) -> Option<usize> {
@@ -258,9 +262,15 @@ fn in_thunk_call(outer: Located<'_, '_>, start: LinkAddr) -> bool {
         return false;
     };
     let symbols = image.symbols();
-    let named = |t| image.import(t).or(symbols.nearest(t).map(|id| symbols.name(id)));
+    let named = |t| {
+        image
+            .import(t)
+            .or(symbols.nearest(t).map(|id| symbols.name(id)))
+    };
     match insn.flow {
-        Flow::Call(target) => named(target).is_some_and(|n| is_trampoline(n) || n.starts_with("__SCT__")),
+        Flow::Call(target) => {
+            named(target).is_some_and(|n| is_trampoline(n) || n.starts_with("__SCT__"))
+        }
         _ => false,
     }
 }

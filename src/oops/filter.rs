@@ -123,7 +123,9 @@ impl Filter {
         let (number, from) = (self.line, self.byte);
         self.line += 1;
         self.byte += bytes.len() as u64;
-        let known = self.reports.line(&line, number, from..self.byte, &mut self.done);
+        let known = self
+            .reports
+            .line(&line, number, from..self.byte, &mut self.done);
         if !known && self.held.is_empty() && self.done.is_empty() {
             return false;
         }
@@ -156,7 +158,8 @@ impl Filter {
         let first = self.held.front().map_or(u64::MAX, |h| h.number);
         if oops.lines.end > first {
             let new = teller.tell(oops, &self.reports.facts);
-            self.additions.extend(new.into_iter().filter(|(line, _)| *line >= first));
+            self.additions
+                .extend(new.into_iter().filter(|(line, _)| *line >= first));
         }
     }
 

@@ -187,20 +187,50 @@ mod tests {
     fn frames_of_every_shape_are_read() {
         use Vouch::{Frame, Guess, Rip};
         for (line, expected) in [
-            ("RIP: 0010:.E_copy+0x33/0xda", (Rip, ".E_copy", 0x33, 0xda, None)),
-            (" lab_pre+0x27/0x2e [lab]", (Frame, "lab_pre", 0x27, 0x2e, Some("lab"))),
+            (
+                "RIP: 0010:.E_copy+0x33/0xda",
+                (Rip, ".E_copy", 0x33, 0xda, None),
+            ),
+            (
+                " lab_pre+0x27/0x2e [lab]",
+                (Frame, "lab_pre", 0x27, 0x2e, Some("lab")),
+            ),
             (" ? foo.cold+0x1/0x2", (Guess, "foo.cold", 1, 2, None)),
-            (" vfs_read+0x93/0x190", (Frame, "vfs_read", 0x93, 0x190, None)),
+            (
+                " vfs_read+0x93/0x190",
+                (Frame, "vfs_read", 0x93, 0x190, None),
+            ),
             (" f+0x1/0x2 [lab 0123abcd]", (Frame, "f", 1, 2, Some("lab"))),
             (" f+0x1/0x2 [lab] (E)", (Frame, "f", 1, 2, Some("lab"))),
             (" f+0x1/0x2 (P)", (Frame, "f", 1, 2, None)),
-            (" [<ffffffff8105bd63>] ? ftrace_call+0x5/0x34", (Guess, "ftrace_call", 5, 0x34, None)),
-            (" ? [<ffffffff8105bd63>] f+0x5/0x34", (Guess, "f", 5, 0x34, None)),
-            (" <IRQ>  [<ffffffff8105bd63>] f+0x5/0x34", (Frame, "f", 5, 0x34, None)),
-            (" <<EOE>>  <IRQ>  [<ffffffff8105bd63>] ? f+0x5/0x34", (Guess, "f", 5, 0x34, None)),
-            ("RIP: 0010:[<ffffffff8105bd63>]  [<ffffffff8105bd63>] f+0x5/0x34", (Rip, "f", 5, 0x34, None)),
-            ("RIP  [<ffffffff8105bd63>] f+0x5/0x34", (Frame, "f", 5, 0x34, None)),
-            ("RIP: e030:xen_hypercall_xen_version+0xa/0x20", (Rip, "xen_hypercall_xen_version", 0xa, 0x20, None)),
+            (
+                " [<ffffffff8105bd63>] ? ftrace_call+0x5/0x34",
+                (Guess, "ftrace_call", 5, 0x34, None),
+            ),
+            (
+                " ? [<ffffffff8105bd63>] f+0x5/0x34",
+                (Guess, "f", 5, 0x34, None),
+            ),
+            (
+                " <IRQ>  [<ffffffff8105bd63>] f+0x5/0x34",
+                (Frame, "f", 5, 0x34, None),
+            ),
+            (
+                " <<EOE>>  <IRQ>  [<ffffffff8105bd63>] ? f+0x5/0x34",
+                (Guess, "f", 5, 0x34, None),
+            ),
+            (
+                "RIP: 0010:[<ffffffff8105bd63>]  [<ffffffff8105bd63>] f+0x5/0x34",
+                (Rip, "f", 5, 0x34, None),
+            ),
+            (
+                "RIP  [<ffffffff8105bd63>] f+0x5/0x34",
+                (Frame, "f", 5, 0x34, None),
+            ),
+            (
+                "RIP: e030:xen_hypercall_xen_version+0xa/0x20",
+                (Rip, "xen_hypercall_xen_version", 0xa, 0x20, None),
+            ),
         ] {
             let line = line.strip_prefix("RIP  ").unwrap_or(line);
             assert_eq!(parsed(line), Some(expected), "{line}");
@@ -208,16 +238,28 @@ mod tests {
         let id = frame(" f+0x1/0x2 [lab 0123abcd]", true).and_then(|f| f.symbol?.build_id);
         assert_eq!(id, Some("0123abcd"));
         let old = frame(" <IRQ>  [<ffffffff8105bd63>] f+0x5/0x34", true).expect("frame");
-        assert_eq!((old.stacks, old.address), ("<IRQ>", Some(0xffff_ffff_8105_bd63)));
+        assert_eq!(
+            (old.stacks, old.address),
+            ("<IRQ>", Some(0xffff_ffff_8105_bd63))
+        );
     }
 
     #[test]
     fn places_without_a_symbol_are_numbers() {
         let address = |line: &str| frame(line, true).and_then(|f| f.address);
-        assert_eq!(address(" ? 0xffffffffc0338000"), Some(0xffff_ffff_c033_8000));
+        assert_eq!(
+            address(" ? 0xffffffffc0338000"),
+            Some(0xffff_ffff_c033_8000)
+        );
         assert_eq!(address(" 0xffffffffc0338000"), Some(0xffff_ffff_c033_8000));
-        assert_eq!(address(" [<ffffffffc0338000>] 0xffffffffc0338000"), Some(0xffff_ffff_c033_8000));
-        assert_eq!(address(" [<ffffffffc0338000>] ? 0xffffffffc0337fff"), Some(0xffff_ffff_c033_7fff));
+        assert_eq!(
+            address(" [<ffffffffc0338000>] 0xffffffffc0338000"),
+            Some(0xffff_ffff_c033_8000)
+        );
+        assert_eq!(
+            address(" [<ffffffffc0338000>] ? 0xffffffffc0337fff"),
+            Some(0xffff_ffff_c033_7fff)
+        );
         assert_eq!(frame("0xffffffffc0338000", false), None);
         let user = rip(" 0033:0x43af4d").expect("RIP");
         assert_eq!((user.address, user.segment), (Some(0x43_af4d), Some(0x33)));

@@ -103,6 +103,14 @@ impl Kind {
         )
     }
 
+    /// Whether the line that names a sleeping task, and its stack, are part of it.
+    pub(super) fn shows_a_task(self) -> bool {
+        matches!(
+            self,
+            Kind::HungTask | Kind::RcuStall | Kind::WorkqueueLockup
+        )
+    }
+
     /// Whether the line that names CPU and task comes behind the stacks.
     pub(super) fn ends_with_cpu(self) -> bool {
         self.begins_with_stack() || matches!(self, Kind::Slab | Kind::Lockdep)
@@ -152,7 +160,13 @@ pub fn heading(text: &str) -> Option<Heading<'_>> {
 
 /// Words of subsystems before the line proper.
 fn inner(mut text: &str) -> &str {
-    const BEFORE: [&str; 4] = ["watchdog: ", "NMI watchdog: ", "rcu: ", "traps: "];
+    const BEFORE: [&str; 5] = [
+        "watchdog: ",
+        "NMI watchdog: ",
+        "rcu: ",
+        "traps: ",
+        "kmemleak: ",
+    ];
     while let Some(rest) = BEFORE.iter().find_map(|b| text.strip_prefix(b)) {
         text = rest;
     }
@@ -167,7 +181,7 @@ fn opens(text: &str) -> Option<Kind> {
         b'U' if text.starts_with("UBSAN: ") => Some(Kind::Ubsan),
         b'U' if text.starts_with("Unable to handle kernel NULL") => Some(Kind::NullDereference),
         b'U' if text.starts_with("Unable to handle kernel paging") => Some(Kind::PageFault),
-        b'k' if text.starts_with("kernel BUG at ") => Some(Kind::KernelBug),
+        b'k' | b'K' if text[1..].starts_with("ernel BUG at ") => Some(Kind::KernelBug),
         b'W' => warning(text),
         b'I' => info(text.strip_prefix("INFO: ")?),
         b'[' => match text.strip_prefix("[ ")?.strip_suffix(" ]") {
@@ -197,7 +211,10 @@ fn bug(text: &str) -> Option<Kind> {
     };
     const KINDS: &[(&str, Kind)] = &[
         ("kernel NULL pointer dereference", Kind::NullDereference),
-        ("unable to handle kernel NULL pointer", Kind::NullDereference),
+        (
+            "unable to handle kernel NULL pointer",
+            Kind::NullDereference,
+        ),
         ("unable to handle ", Kind::PageFault),
         ("KASAN: ", Kind::Kasan),
         ("KCSAN: ", Kind::Kcsan),
@@ -209,6 +226,8 @@ fn bug(text: &str) -> Option<Kind> {
         ("workqueue lockup", Kind::WorkqueueLockup),
         ("Bad page state", Kind::BadPage),
         ("Bad page map", Kind::BadPage),
+        ("Bad rss-counter", Kind::BadPage),
+        ("non-zero pgtables_bytes", Kind::BadPage),
         ("memory leak", Kind::MemoryLeak),
     ];
     let known = KINDS.iter().find(|(begin, _)| rest.starts_with(begin));
@@ -285,7 +304,7 @@ fn die(text: &str) -> Option<Die<'_>> {
     let at = memchr::memmem::find(text.as_bytes(), b" [#")?;
     let (before, behind) = (text.get(..at)?, text.get(at + 3..)?);
     let number = behind.split_once(']')?.0.parse().ok()?;
-    let (what, code) = before.rsplit_once(": ")?;
+    let (what, code) = before.rsplit_once(": ").or(before.split_once(": "))?;
     let code = u16::from_str_radix(code, 16)
         .ok()
         .filter(|_| code.len() == 4)?;
@@ -317,37 +336,106 @@ mod tests {
     #[test]
     fn headings_are_told_from_what_only_looks_alike() {
         for (text, expected) in [
-            ("BUG: kernel NULL pointer dereference, address: 0000000000000008", Kind::NullDereference),
-            ("BUG: unable to handle kernel NULL pointer dereference at 0000000000000008", Kind::NullDereference),
-            ("BUG: unable to handle page fault for address: ffffffffffffff00", Kind::PageFault),
-            ("BUG: unable to handle kernel paging request at ffff880000000000", Kind::PageFault),
-            ("BUG: TASK stack guard page was hit at 00000000c6b0c976 (stack is 0..1)", Kind::StackOverflow),
-            ("traps: PANIC: double fault, error_code: 0x0", Kind::DoubleFault),
+            (
+                "BUG: kernel NULL pointer dereference, address: 0000000000000008",
+                Kind::NullDereference,
+            ),
+            (
+                "BUG: unable to handle kernel NULL pointer dereference at 0000000000000008",
+                Kind::NullDereference,
+            ),
+            (
+                "BUG: unable to handle page fault for address: ffffffffffffff00",
+                Kind::PageFault,
+            ),
+            (
+                "BUG: unable to handle kernel paging request at ffff880000000000",
+                Kind::PageFault,
+            ),
+            (
+                "BUG: TASK stack guard page was hit at 00000000c6b0c976 (stack is 0..1)",
+                Kind::StackOverflow,
+            ),
+            (
+                "traps: PANIC: double fault, error_code: 0x0",
+                Kind::DoubleFault,
+            ),
             ("kernel BUG at fs/ext4/inode.c:123!", Kind::KernelBug),
-            ("WARNING: CPU: 0 PID: 150 at lab.c:50 lab_leaf+0xd5/0xf0 [lab]", Kind::Warning),
-            ("WARNING: lab.c:50 at lab_leaf+0xce/0xf0 [lab], CPU#1: init/115", Kind::Warning),
-            ("WARNING: at kernel/softirq.c:159 local_bh_enable+0x1/0x2()", Kind::Warning),
-            ("WARNING: possible circular locking dependency detected", Kind::Lockdep),
-            ("[ INFO: possible recursive locking detected ]", Kind::Lockdep),
+            (
+                "WARNING: CPU: 0 PID: 150 at lab.c:50 lab_leaf+0xd5/0xf0 [lab]",
+                Kind::Warning,
+            ),
+            (
+                "WARNING: lab.c:50 at lab_leaf+0xce/0xf0 [lab], CPU#1: init/115",
+                Kind::Warning,
+            ),
+            (
+                "WARNING: at kernel/softirq.c:159 local_bh_enable+0x1/0x2()",
+                Kind::Warning,
+            ),
+            (
+                "WARNING: possible circular locking dependency detected",
+                Kind::Lockdep,
+            ),
+            (
+                "[ INFO: possible recursive locking detected ]",
+                Kind::Lockdep,
+            ),
             ("[ BUG: Invalid wait context ]", Kind::Lockdep),
             ("WARNING: suspicious RCU usage", Kind::Lockdep),
             ("BUG: KASAN: slab-out-of-bounds in f+0x1/0x2", Kind::Kasan),
             ("UBSAN: array-index-out-of-bounds in a.c:1:2", Kind::Ubsan),
-            ("watchdog: BUG: soft lockup - CPU#0 stuck for 5s! [init:115]", Kind::SoftLockup),
-            ("NMI watchdog: BUG: soft lockup - CPU#0 stuck for 22s!", Kind::SoftLockup),
-            ("NMI watchdog: Watchdog detected hard LOCKUP on cpu 0", Kind::HardLockup),
-            ("watchdog: CPU1: Watchdog detected hard LOCKUP on cpu 0", Kind::HardLockup),
-            ("INFO: task lab_hung:115 blocked for more than 4 seconds.", Kind::HungTask),
-            ("rcu: INFO: rcu_preempt self-detected stall on CPU", Kind::RcuStall),
-            ("INFO: rcu_sched detected stalls on CPUs/tasks:", Kind::RcuStall),
-            ("rcu: INFO: rcu_preempt detected expedited stalls on CPUs/tasks: { 0-... }", Kind::RcuStall),
-            ("BUG: scheduling while atomic: init/113/0x00000002", Kind::AtomicSleep),
+            (
+                "watchdog: BUG: soft lockup - CPU#0 stuck for 5s! [init:115]",
+                Kind::SoftLockup,
+            ),
+            (
+                "NMI watchdog: BUG: soft lockup - CPU#0 stuck for 22s!",
+                Kind::SoftLockup,
+            ),
+            (
+                "NMI watchdog: Watchdog detected hard LOCKUP on cpu 0",
+                Kind::HardLockup,
+            ),
+            (
+                "watchdog: CPU1: Watchdog detected hard LOCKUP on cpu 0",
+                Kind::HardLockup,
+            ),
+            (
+                "INFO: task lab_hung:115 blocked for more than 4 seconds.",
+                Kind::HungTask,
+            ),
+            (
+                "rcu: INFO: rcu_preempt self-detected stall on CPU",
+                Kind::RcuStall,
+            ),
+            (
+                "INFO: rcu_sched detected stalls on CPUs/tasks:",
+                Kind::RcuStall,
+            ),
+            (
+                "rcu: INFO: rcu_preempt detected expedited stalls on CPUs/tasks: { 0-... }",
+                Kind::RcuStall,
+            ),
+            (
+                "BUG: scheduling while atomic: init/113/0x00000002",
+                Kind::AtomicSleep,
+            ),
             ("NMI backtrace for cpu 1", Kind::NmiBacktrace),
             ("a.out invoked oom-killer: gfp_mask=0x1, order=0", Kind::Oom),
-            ("a.out: page allocation failure: order:4, mode:0x1", Kind::AllocationFailure),
-            ("BUG kmalloc-64 (Not tainted): Poison overwritten", Kind::Slab),
+            (
+                "a.out: page allocation failure: order:4, mode:0x1",
+                Kind::AllocationFailure,
+            ),
+            (
+                "BUG kmalloc-64 (Not tainted): Poison overwritten",
+                Kind::Slab,
+            ),
             ("BUG: Bad page state in process a  pfn:1", Kind::BadPage),
-            ("unchecked MSR access error: WRMSR to 0x1 (tried to write 0x2) at rIP: 0x3 (f+0x4/0x20)", Kind::UncheckedMsr),
+            (
+                "unchecked MSR access error: WRMSR to 0x1 (tried to write 0x2) at rIP: 0x3 (f+0x4/0x20)",
+                Kind::UncheckedMsr,
+            ),
             ("BUG: Dentry 000000001 still in use", Kind::Bug),
         ] {
             assert_eq!(heading(text), Some(Heading::Opens(expected)), "{text}");
@@ -376,9 +464,18 @@ mod tests {
             Some(Heading::Die(d)) => Some((d.what, d.kind, d.code, d.number)),
             _ => None,
         };
-        assert_eq!(of("Oops: Oops: 0002 [#1] PREEMPT SMP NOPTI"), Some(("Oops", Kind::PageFault, 2, 1)));
-        assert_eq!(of("Oops: 0010 [#12] SMP"), Some(("Oops", Kind::PageFault, 0x10, 12)));
-        assert_eq!(of("divide error: 0000 [#1] SMP"), Some(("divide error", Kind::DivideError, 0, 1)));
+        assert_eq!(
+            of("Oops: Oops: 0002 [#1] PREEMPT SMP NOPTI"),
+            Some(("Oops", Kind::PageFault, 2, 1))
+        );
+        assert_eq!(
+            of("Oops: 0010 [#12] SMP"),
+            Some(("Oops", Kind::PageFault, 0x10, 12))
+        );
+        assert_eq!(
+            of("divide error: 0000 [#1] SMP"),
+            Some(("divide error", Kind::DivideError, 0, 1))
+        );
         let gp = "general protection fault, probably for non-canonical address 0xdead000000000100";
         let line = format!("Oops: {gp}: 0000 [#2] SMP");
         assert_eq!(of(&line), Some((gp, Kind::GeneralProtection, 0, 2)));

@@ -38,11 +38,11 @@ impl<'l> Line<'l> {
         &self.bytes[self.prefix..self.end]
     }
 
-    /// The text as the kernel wrote it: without colours. `None` if it is not UTF-8.
-    pub fn plain(&self) -> Option<Cow<'l, str>> {
+    /// The text as the kernel wrote it: without colours and the escapes of HTML; what is not UTF-8 is replaced.
+    pub fn plain(&self) -> Cow<'l, str> {
         let text = self.text();
-        let Some(first) = memchr::memchr(b'\x1b', text) else {
-            return str::from_utf8(text).ok().map(Cow::Borrowed);
+        let Some(first) = memchr::memchr2(b'\x1b', b'&', text) else {
+            return String::from_utf8_lossy(text);
         };
         let mut clean = text[..first].to_vec();
         let mut rest = &text[first..];
@@ -55,7 +55,9 @@ impl<'l> Line<'l> {
                 len => rest = &rest[len..],
             }
         }
-        String::from_utf8(clean).ok().map(Cow::Owned)
+        let text = String::from_utf8_lossy(&clean);
+        let text = text.replace("&lt;", "<").replace("&gt;", ">");
+        Cow::Owned(text.replace("&amp;", "&"))
     }
 
     /// The line ending.
@@ -95,8 +97,9 @@ mod tests {
     #[test]
     fn colours_are_no_text() {
         let line = Line::new(b"\x1b[32m[    1.0] \x1b[0m\x1b[31mBUG: \x1b[1mx\x1b[0m\n");
-        assert_eq!(line.plain().as_deref(), Some("BUG: x"));
-        assert_eq!(Line::new(b"\xff\n").plain(), None);
+        assert_eq!(line.plain(), "BUG: x");
+        assert_eq!(Line::new(b"&lt;TASK&gt;\n").plain(), "<TASK>");
+        assert_eq!(Line::new(b"a\xff\n").plain(), "a\u{fffd}");
     }
 
     proptest! {

@@ -44,6 +44,8 @@ pub fn prefix(line: &[u8]) -> Prefix {
             Some(b'<') => level(rest),
             Some(b'>' | b'|') => quote(rest),
             Some(b'\x1b') => escape(rest),
+            // The mark of UTF-8 files.
+            Some(0xef) if found.len == 0 && rest.starts_with(b"\xef\xbb\xbf") => 3,
             Some(b'0'..=b'9') => match extended(rest) {
                 Some((len, caller)) => {
                     found.caller = caller.or(found.caller);
@@ -89,8 +91,9 @@ fn bracket(text: &[u8]) -> Bracket {
                 _ => Bracket::Text,
             }
         }
-        b'0'..=b'9' => {
-            let stamp = |b: &u8| b.is_ascii_digit() || b".,:-+TZ ".contains(b);
+        b'0'..=b'9' | b'+' => {
+            // `dmesg -d` adds `<    0.000350>`, `dmesg -H` has `[  +0.000111]`.
+            let stamp = |b: &u8| b.is_ascii_digit() || b".,:-+TZ<> ".contains(b);
             // `[12]` alone is more often text than a stamp.
             let some = word.iter().any(|b| b".:".contains(b));
             match word.iter().all(stamp) && some {
@@ -98,16 +101,19 @@ fn bracket(text: &[u8]) -> Bracket {
                 false => Bracket::Text,
             }
         }
-        _ if is_weekday(word) && word.contains(&b':') => Bracket::Stamp(len),
+        _ if is_day(word) && word.contains(&b':') => Bracket::Stamp(len),
         _ => Bracket::Text,
     }
 }
 
-fn is_weekday(word: &[u8]) -> bool {
-    const DAYS: [&[u8]; 7] = [
-        b"Mon ", b"Tue ", b"Wed ", b"Thu ", b"Fri ", b"Sat ", b"Sun ",
-    ];
-    DAYS.iter().any(|d| word.starts_with(d))
+/// `Sun Nov 22 …`, `Nov22 …`
+fn is_day(word: &[u8]) -> bool {
+    let name = word
+        .get(..3)
+        .is_some_and(|n| n[0].is_ascii_uppercase() && n[1..].iter().all(u8::is_ascii_lowercase));
+    name && word
+        .get(3)
+        .is_some_and(|b| *b == b' ' || b.is_ascii_digit())
 }
 
 /// `<4>`, `<124>`
@@ -173,7 +179,10 @@ fn stamp(text: &[u8]) -> usize {
     let clock = |w: &[u8]| w.len() >= 8 && w[..8].iter().enumerate().all(is_clock);
     // 2026-11-22, or 11-22 of logcat
     let date = |w: &[u8]| {
-        let digits = |range: Range<usize>| w.get(range).is_some_and(|d| d.iter().all(u8::is_ascii_digit));
+        let digits = |range: Range<usize>| {
+            w.get(range)
+                .is_some_and(|d| d.iter().all(u8::is_ascii_digit))
+        };
         let joined = |at: usize| w.get(at).is_some_and(|b| b"-/".contains(b));
         let short = w.len() == 5 && digits(0..2) && joined(2) && digits(3..5);
         let long = digits(0..4) && joined(4) && digits(5..7) && joined(7) && digits(8..10);
@@ -210,7 +219,7 @@ fn is_clock((at, b): (usize, &u8)) -> bool {
 /// Behind a time stamp of `len` bytes may stand host and `kernel:`, or process, thread, level and tag of logcat.
 fn behind_stamp(text: &[u8], len: usize) -> usize {
     let rest = &text[len..];
-    if let Some(named) = kernel(rest) {
+    if let Some(named) = kernel(rest).or_else(|| structured(rest)) {
         return len + named;
     }
     logcat(rest).map_or(len, |tag| len + tag)
@@ -288,6 +297,14 @@ fn has_host(head: &[u8]) -> bool {
     head[word..].starts_with(b" kernel")
 }
 
+/// `host kernel - - - ` of RFC 5424: process and message ids, structured data.
+fn structured(text: &[u8]) -> Option<usize> {
+    let head = &text[..text.len().min(HEAD)];
+    let mark = b" kernel - - - ";
+    let at = memchr::memmem::find(head, mark)?;
+    Some(at + mark.len())
+}
+
 /// Whether all that stands before `kernel:` is a date and a host, not a sentence.
 fn is_stamp_and_host(text: &[u8]) -> bool {
     let words = text.split(|b| *b == b' ').filter(|w| !w.is_empty());
@@ -323,6 +340,10 @@ mod tests {
             "<4>",
             "[Sun Nov 22 20:42:47 2026] ",
             "[2026-11-22 20:42:47] ",
+            "[Nov22 20:31] ",
+            "[  +0.000111] ",
+            "[ 1916.894444 <    0.000350>] ",
+            "\u{feff}[    1.000000] ",
             "2026-11-22T20:42:47,123456+01:00 ",
             "2026-11-22T20:42:47.123456Z ",
             "2026-11-22 20:42:47.123 [   12.345678] ",
@@ -334,6 +355,7 @@ mod tests {
             "2026-11-22T20:42:47.123456+01:00 host kernel: [   12.345678] ",
             "[   12.345678] host kernel: ",
             "2026-11-22T20:42:47+0100 host kernel: ",
+            "<4>2026-11-22T20:42:47.123456+01:00 host kernel - - - ",
             "4,1234,12345678,-;",
             "4,1234,12345678,-,caller=T123;",
             "11-22 20:42:47.123     0     0 W kernel  : ",

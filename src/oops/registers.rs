@@ -18,6 +18,8 @@ pub struct Block {
     pub code_line: Option<u64>,
     /// The last line of it.
     pub last_line: u64,
+    /// A register whose value a wrapped line has behind its name.
+    pending: Option<&'static str>,
 }
 
 impl Block {
@@ -29,6 +31,14 @@ impl Block {
 
     /// Takes what a line of registers says; the first value of each counts.
     pub fn take(&mut self, text: &str) {
+        let last = text
+            .trim_end()
+            .rsplit(' ')
+            .next()
+            .and_then(|w| w.strip_suffix(':'));
+        self.pending = last
+            .and_then(|name| ALL.iter().chain(&OTHERS).find(|n| **n == name))
+            .copied();
         for (name, value) in pairs(text) {
             if let Some(reg) = general(name) {
                 if self.regs.get(reg).is_none() {
@@ -41,6 +51,18 @@ impl Block {
             {
                 self.others.push((known, value));
             }
+        }
+    }
+
+    /// Takes the value that a wrapped line left for the next; false if `text` does not begin with one.
+    pub fn resume(&mut self, text: &str) -> bool {
+        let first = text.split_ascii_whitespace().next().unwrap_or_default();
+        match self.pending.take() {
+            Some(name) if first.len() == 16 && hex(first).is_some() => {
+                self.take(&format!("{name}: {text}"));
+                true
+            }
+            _ => false,
         }
     }
 
@@ -81,7 +103,9 @@ impl Code {
         };
         let (old, old_mark) = (bytes.len(), *mark);
         for word in text.split_ascii_whitespace() {
-            let marked = word.strip_prefix(['<', '(']).and_then(|w| w.strip_suffix(['>', ')']));
+            let marked = word
+                .strip_prefix(['<', '('])
+                .and_then(|w| w.strip_suffix(['>', ')']));
             let byte = marked.unwrap_or(word);
             let value = hex(byte).filter(|_| byte.len() == 2);
             match value {
@@ -108,6 +132,12 @@ const OTHERS: [&str; 21] = [
     "DR1", "DR2", "DR3", "DR6", "DR7", "PKRU", "SS", "GSBASE", "FSBASE",
 ];
 
+/// Names of general registers as they are printed.
+const ALL: [&str; 16] = [
+    "RAX", "RBX", "RCX", "RDX", "RSI", "RDI", "RBP", "RSP", "R08", "R09", "R10", "R11", "R12",
+    "R13", "R14", "R15",
+];
+
 fn general(name: &str) -> Option<Reg> {
     let mut lower = [0u8; 3];
     let lower = lower.get_mut(..name.len())?;
@@ -127,7 +157,8 @@ pub fn is_registers(text: &str) -> bool {
     let Some((name, _)) = text.split_once([':', ' ']) else {
         return false;
     };
-    (2..=6).contains(&name.len()) && (general(name).is_some() || OTHERS.contains(&name) || name == "CS")
+    (2..=6).contains(&name.len())
+        && (general(name).is_some() || OTHERS.contains(&name) || name == "CS")
 }
 
 /// `NAME: value` pairs; of `RSP: 0018:ffff…` the offset, of `FS: base(index)` the base.
@@ -201,7 +232,10 @@ mod tests {
         let mut wrapped = Code::parse("40 00").expect("code");
         assert!(wrapped.append("<48> c7") && !wrapped.append("48 lock") && !wrapped.append(""));
         assert_eq!(wrapped, Code::Bytes(vec![0x40, 0, 0x48, 0xc7], Some(2)));
-        for text in ["Bad RIP value.", "Unable to access opcode bytes at 0x4276d6."] {
+        for text in [
+            "Bad RIP value.",
+            "Unable to access opcode bytes at 0x4276d6.",
+        ] {
             assert_eq!(Code::parse(text), Some(Code::Unreadable(text.to_owned())));
         }
         assert_eq!(Code::parse("of conduct"), None);

@@ -1,9 +1,10 @@
 //! All reports of a log, also when lines of several printers are among each other.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::assemble::{Assembler, Place};
+use super::assemble::{Assembler, Place, is_rule};
 use super::line::{Line, lines};
 use super::prefix::Caller;
 use super::report::Oops;
@@ -33,19 +34,40 @@ pub struct Facts {
 #[derive(Debug, Default)]
 pub struct Reports {
     open: BTreeMap<Option<Caller>, Assembler>,
+    /// The line before, if it was a line of `=`.
+    rule: Option<Place>,
     /// The last that was said.
     pub facts: Facts,
 }
 
 impl Reports {
     /// Takes the next line; adds reports that it ended to `done`. False if the line is of no interest.
-    pub fn line(&mut self, line: &Line<'_>, number: u64, bytes: Range<u64>, done: &mut Vec<Oops>) -> bool {
+    pub fn line(
+        &mut self,
+        line: &Line<'_>,
+        number: u64,
+        bytes: Range<u64>,
+        done: &mut Vec<Oops>,
+    ) -> bool {
         let text = line.text();
         if self.open.is_empty() && !may_matter(text) {
+            if text.starts_with(b"==========") {
+                self.rule = Some(Place {
+                    line: number,
+                    bytes,
+                });
+            }
             return false;
         }
-        let plain = line.plain().filter(|_| text.len() <= MAX_TEXT);
-        let text = plain.as_deref().unwrap_or_default();
+        let plain = match text.len() <= MAX_TEXT {
+            true => line.plain(),
+            false => Cow::Borrowed(""),
+        };
+        // kmemleak says its name on every line.
+        let rest = plain
+            .strip_prefix("kmemleak:")
+            .filter(|r| r.starts_with("  "));
+        let text = rest.map_or(&*plain, str::trim_start);
         let indented = line.prefix > 0 && line.bytes[line.prefix - 1].is_ascii_whitespace();
         let said = said(text, indented);
         self.note(&said);
@@ -66,6 +88,12 @@ impl Reports {
         }
         let stream = self.open.entry(line.caller).or_default();
         let ended = stream.line(&said, text, &place);
+        if let Some(rule) = self.rule.take() {
+            stream.begin_with(&rule);
+        }
+        if is_rule(text) {
+            self.rule = Some(place);
+        }
         match stream.open() {
             Some(_) => {}
             None => {

@@ -85,31 +85,34 @@ pub fn may_matter(text: &[u8]) -> bool {
             let rest = &text[at..];
             rest.starts_with(b"+0x") || rest.starts_with(b"#")
         };
-        if hit(at) || memchr::memchr2_iter(b'+', b'#', &text[at + 1..]).any(|more| hit(at + 1 + more)) {
+        if hit(at)
+            || memchr::memchr2_iter(b'+', b'#', &text[at + 1..]).any(|more| hit(at + 1 + more))
+        {
             return true;
         }
     }
-    match text.first() {
-        None => false,
-        Some(b'B' | b'O' | b'W' | b'K' | b'k' | b'U' | b'-' | b'C' | b'N' | b'I' | b'L' | b'P' | b'R') => true,
-        Some(b'r') => text.starts_with(b"rcu: INFO"),
-        Some(b'w') => text.starts_with(b"watchdog: "),
-        Some(b't') => text.starts_with(b"task:") || text.starts_with(b"traps: PANIC"),
-        Some(b'u') => text.starts_with(b"unchecked MSR") || text.starts_with(b"unreferenced object"),
-        Some(b'[') => text.starts_with(b"[ ") || text.starts_with(b"[<"),
-        _ => {
-            let oom = b" invoked oom-killer: ";
-            let page = b": page allocation ";
-            memchr::memmem::find(text, oom).is_some()
-                || memchr::memmem::find(text, page).is_some()
-                || old_task(text)
+    let begins = |list: &[&[u8]]| list.iter().any(|b| text.starts_with(b));
+    let told = match text.first() {
+        None => return false,
+        Some(b'B' | b'O' | b'W' | b'K' | b'U' | b'-' | b'C' | b'N' | b'I' | b'L' | b'P' | b'R') => {
+            true
         }
-    }
+        Some(b'r') => begins(&[b"rcu: INFO"]),
+        Some(b'k') => begins(&[b"kmemleak: ", b"kernel "]),
+        Some(b'w') => begins(&[b"watchdog: "]),
+        Some(b't') => begins(&[b"task:", b"traps: PANIC"]),
+        Some(b'u') => begins(&[b"unchecked MSR", b"unreferenced object"]),
+        Some(b'[') => begins(&[b"[ ", b"[<"]),
+        _ => false,
+    };
+    let named = |what: &[u8]| memchr::memmem::find(text, what).is_some();
+    told || old_task(text) || named(b" invoked oom-killer: ") || named(b": page allocation ")
 }
 
 /// Whether the text may be a row of `sysrq: Show State` before 5.10: a name in 15 columns, then a letter.
 fn old_task(text: &[u8]) -> bool {
-    text.get(15..18).is_some_and(|t| t[0] == b' ' && t[1].is_ascii_uppercase() && t[2] == b' ')
+    text.get(15..18)
+        .is_some_and(|t| t[0] == b' ' && t[1].is_ascii_uppercase() && t[2] == b' ')
 }
 
 /// What `text` says; `indented`: whether blanks stood before it.
@@ -139,6 +142,7 @@ fn keyword(text: &str) -> Option<Said<'_>> {
         b'C' if text == "Call Trace:" || text == "Call trace:" => Said::Trace,
         b'C' if text.starts_with("Code:") => Said::Code(&text[5..]),
         b'C' if text.starts_with("CPU: ") => Said::Cpu(cpu(text)?),
+        b'P' if text.starts_with("Pid: ") => Said::Cpu(old_cpu(text)?),
         b'R' if text.starts_with("RIP:") => Said::Rip(frame::rip(&text[4..])?),
         b'R' if text.starts_with("RIP  ") => Said::RipAgain(frame::rip(&text[4..])?),
         b'I' if text.starts_with("IP: ") => Said::RipAgain(frame::rip(&text[4..])?),
@@ -162,12 +166,12 @@ fn keyword(text: &str) -> Option<Said<'_>> {
         b'T' if text.starts_with("Tainted: [") => Said::Detail,
         b'T' if text.starts_with("Tainted: ") => Said::Taint(taint(text)),
         b'N' if text.starts_with("Not tainted ") => Said::Taint(taint(text)),
-        b'N' if text.starts_with("NMI backtrace for cpu ") => {
-            Said::Heading(heading(text)?)
-        }
+        b'N' if text.starts_with("NMI backtrace for cpu ") => Said::Heading(heading(text)?),
         b'<' => {
             let inside = text.strip_prefix('<')?.strip_suffix('>')?;
-            let sane = |name: &str| !name.is_empty() && name.len() <= 16 && !name.contains(['<', '>', ' ']);
+            let sane = |name: &str| {
+                !name.is_empty() && name.len() <= 16 && !name.contains(['<', '>', ' '])
+            };
             match inside.strip_prefix('/') {
                 Some(name) => Said::Stack(name, false),
                 None => Said::Stack(inside, true),
@@ -208,13 +212,28 @@ fn cpu(text: &str) -> Option<CpuLine<'_>> {
     })
 }
 
+/// `Pid: 1877, comm: usbmon Tainted: G  O 3.2.0 #1`: up to Linux 3.10.
+fn old_cpu(text: &str) -> Option<CpuLine<'_>> {
+    let (pid, rest) = text.strip_prefix("Pid: ")?.split_once(", comm: ")?;
+    let end = rest
+        .find(" Not tainted")
+        .or_else(|| rest.find(" Tainted: "))?;
+    Some(CpuLine {
+        pid: Some(pid.parse().ok()?),
+        comm: rest.get(..end),
+        ..taint(rest.get(end..)?.trim_start())
+    })
+}
+
 /// Taint flags and release: `Not tainted REL #1`, `Tainted: G        W  OE     REL #1`.
-fn taint(text: &str) -> CpuLine<'_> {
+pub(super) fn taint(text: &str) -> CpuLine<'_> {
     let (before, behind) = text.split_once(" #").unwrap_or((text, ""));
     let before = before.trim_end();
     let release = before.rsplit(' ').next().filter(|r| is_release(r));
     let flags = before.strip_prefix("Tainted:").map(|rest| {
-        let rest = rest.strip_suffix(release.unwrap_or_default()).unwrap_or(rest);
+        let rest = rest
+            .strip_suffix(release.unwrap_or_default())
+            .unwrap_or(rest);
         rest.trim()
     });
     // The build-id is the last word of all.
@@ -256,16 +275,20 @@ fn task(text: &str) -> Option<TaskLine<'_>> {
     let (comm, rest) = (text.get(..15)?, text.get(16..)?);
     let mut words = rest.split_ascii_whitespace();
     let state = words.next()?.chars().next()?;
-    let place = words.next()?;
-    let place = match place {
-        "running" => words.next() == Some("task"),
-        number => number.len() >= 8 && hex(number).is_some() || number == "0",
+    // Where it sleeps, up to 4.13: an address or `running task`. Then free stack, pid, father, flags.
+    let words: Vec<&str> = words.take(6).collect();
+    let numbers = match &words[..] {
+        ["running", "task", rest @ ..] => rest,
+        [place, rest @ ..] if rest.len() >= 4 && hex(place).is_some() => rest,
+        rest => rest,
     };
-    let free: u64 = words.next()?.parse().ok()?;
-    let pid = words.next()?.parse().ok()?;
-    let _father: u32 = words.next()?.parse().ok()?;
-    let flags = words.next()?.starts_with("0x");
-    (place && flags && free < 1 << 20).then_some(TaskLine {
+    let [free, pid, father, flags, ..] = numbers else {
+        return None;
+    };
+    let number = |s: &str| s.parse::<u32>().ok();
+    let pid = number(pid)?;
+    let sane = number(free).is_some() && number(father).is_some() && flags.starts_with("0x");
+    sane.then_some(TaskLine {
         comm: comm.trim_end(),
         state: Some(state),
         pid: Some(pid),
@@ -285,19 +308,42 @@ mod tests {
         };
         let release = Some("5.10.0-32-cloud-amd64");
         assert_eq!(
-            read("CPU: 0 PID: 90 Comm: trig Tainted: G           OE     5.10.0-32-cloud-amd64 #1 Debian"),
-            (Some(0), Some(90), Some("trig"), Some("G           OE"), release)
+            read(
+                "CPU: 0 PID: 90 Comm: trig Tainted: G           OE     5.10.0-32-cloud-amd64 #1 Debian"
+            ),
+            (
+                Some(0),
+                Some(90),
+                Some("trig"),
+                Some("G           OE"),
+                release
+            )
         );
         assert_eq!(
             read("CPU: 3 UID: 0 PID: 90 Comm: a b Not tainted 6.12.107+deb13-cloud-amd64 #1"),
-            (Some(3), Some(90), Some("a b"), None, Some("6.12.107+deb13-cloud-amd64"))
+            (
+                Some(3),
+                Some(90),
+                Some("a b"),
+                None,
+                Some("6.12.107+deb13-cloud-amd64")
+            )
         );
         // Wrapped before the number of the build.
         assert_eq!(
             read("CPU: 0 PID: 87 Comm: init Tainted: G           OE     5.10.0-32-cloud-amd64"),
-            (Some(0), Some(87), Some("init"), Some("G           OE"), release)
+            (
+                Some(0),
+                Some(87),
+                Some("init"),
+                Some("G           OE"),
+                release
+            )
         );
-        assert_eq!(read("CPU: 0 PID: 1 Comm: x"), (Some(0), Some(1), Some("x"), None, None));
+        assert_eq!(
+            read("CPU: 0 PID: 1 Comm: x"),
+            (Some(0), Some(1), Some("x"), None, None)
+        );
         let id = "0123456789abcdef0123456789abcdef01234567";
         let text = format!("CPU: 0 PID: 1 Comm: x Not tainted 6.12.0 #1 SMP {id}");
         assert!(matches!(said(&text, false), Said::Cpu(c) if c.build_id == Some(id)));
@@ -310,11 +356,15 @@ mod tests {
             _ => None,
         };
         assert_eq!(
-            read("task:lab_hung        state:D stack:0     pid:115   tgid:115   ppid:2      flags:0x00080000"),
+            read(
+                "task:lab_hung        state:D stack:0     pid:115   tgid:115   ppid:2      flags:0x00080000"
+            ),
             Some(("lab_hung", Some('D'), Some(115)))
         );
         assert_eq!(
-            read("task:init            state:R  running task     stack:    0 pid:    1 ppid:     0 flags:0x0"),
+            read(
+                "task:init            state:R  running task     stack:    0 pid:    1 ppid:     0 flags:0x0"
+            ),
             Some(("init", Some('R'), Some(1)))
         );
         assert_eq!(
@@ -336,13 +386,22 @@ mod tests {
             ("</#DF>", Said::Stack("#DF", false)),
             ("Code: 90 <0f> 0b", Said::Code(" 90 <0f> 0b")),
             ("Modules linked in: lab(OE)", Said::Modules(" lab(OE)")),
-            ("Kernel Offset: 0x29400000 from 0xffffffff81000000 (relocation range: 0-1)", Said::Offset(0x2940_0000)),
+            (
+                "Kernel Offset: 0x29400000 from 0xffffffff81000000 (relocation range: 0-1)",
+                Said::Offset(0x2940_0000),
+            ),
             ("Kernel Offset: disabled", Said::Offset(0)),
             ("---[ end trace 0123456789abcdef ]---", Said::EndTrace),
-            ("---[ end Kernel panic - not syncing: Fatal exception ]---", Said::EndPanic),
+            (
+                "---[ end Kernel panic - not syncing: Fatal exception ]---",
+                Said::EndPanic,
+            ),
             ("#PF: supervisor write access in kernel mode", Said::Detail),
             ("Tainted: [O]=OOT_MODULE, [E]=UNSIGNED_MODULE", Said::Detail),
-            ("Workqueue: events lab_work [lab]", Said::Workqueue("events lab_work [lab]")),
+            (
+                "Workqueue: events lab_work [lab]",
+                Said::Workqueue("events lab_work [lab]"),
+            ),
             ("lab: op hung", Said::Other),
             ("", Said::Other),
             ("<a line in brackets>", Said::Other),

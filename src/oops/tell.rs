@@ -73,7 +73,10 @@ pub fn tell<'k, 'd>(oops: &Oops, kernel: &'k Kernel<'d>, options: Options) -> To
 /// Frames that were named before get what was found out then: their callers told it.
 fn again<'k, 'd>(oops: &Oops, kernel: &'k Kernel<'d>, options: Options) -> Vec<ToldFrame<'k, 'd>> {
     let one = |frame: &LogFrame| {
-        let first = oops.frames.iter().position(|f| f.symbol == frame.symbol && f.vouch == Vouch::Rip);
+        let first = oops
+            .frames
+            .iter()
+            .position(|f| f.symbol == frame.symbol && f.vouch == Vouch::Rip);
         let caller = first.and_then(|at| caller_of(&oops.frames, at, kernel));
         told(frame, find(frame, kernel, options.slide), caller, options)
     };
@@ -134,9 +137,16 @@ pub fn find<'k, 'd>(
 ) -> Result<Located<'k, 'd>, Missing> {
     let Some(symbol) = &frame.symbol else {
         let vmlinux = kernel.vmlinux().ok_or(Missing::Address)?;
-        let link = slide.zip(frame.address).map(|(s, at)| s.link(crate::addr::Addr(at)));
+        let link = slide
+            .zip(frame.address)
+            .map(|(s, at)| s.link(crate::addr::Addr(at)));
         let link = link.filter(|l| vmlinux.image.text_section(*l).is_some());
-        return link.map(|link| Located { placed: vmlinux, link }).ok_or(Missing::Address);
+        return link
+            .map(|link| Located {
+                placed: vmlinux,
+                link,
+            })
+            .ok_or(Missing::Address);
     };
     let module = symbol.module.as_deref();
     if let Some(name) = module
@@ -224,7 +234,9 @@ fn caller_of<'k, 'd>(
 
 /// Fills in which frames can follow each other.
 fn link<'k, 'd>(frames: &[LogFrame], all: &mut [ToldFrame<'k, 'd>], edges: &mut Edges<'k, 'd>) {
-    let vouched: Vec<usize> = (0..frames.len()).filter(|i| frames[*i].vouch != Vouch::Guess).collect();
+    let vouched: Vec<usize> = (0..frames.len())
+        .filter(|i| frames[*i].vouch != Vouch::Guess)
+        .collect();
     for (number, at) in vouched.iter().enumerate() {
         let before = number.checked_sub(1).map(|n| vouched[n]);
         if frames[*at].vouch == Vouch::Frame
@@ -242,8 +254,15 @@ fn link<'k, 'd>(frames: &[LogFrame], all: &mut [ToldFrame<'k, 'd>], edges: &mut 
                     confirm(&chain, frames, all);
                 }
                 if edge.is_broken() {
-                    let lost = chain.iter().filter(|_| reached).map(|i| frames[*i].printed());
-                    let note = broken(&edge, frames[before].symbol.as_ref(), &lost.collect::<Vec<_>>());
+                    let lost = chain
+                        .iter()
+                        .filter(|_| reached)
+                        .map(|i| frames[*i].printed());
+                    let note = broken(
+                        &edge,
+                        frames[before].symbol.as_ref(),
+                        &lost.collect::<Vec<_>>(),
+                    );
                     all[*at].notes.push(note);
                 }
                 all[*at].edge = Some(edge);
@@ -298,9 +317,16 @@ fn confirm(chain: &[usize], frames: &[LogFrame], all: &mut [ToldFrame<'_, '_>]) 
         if !all[*at].confirmed {
             all[*at].confirmed = true;
             let inner = frames[..*at].iter().rev().zip((0..*at).rev());
-            let inner = inner.filter(|(f, i)| f.vouch != Vouch::Guess || chain.contains(i)).map(|(f, _)| f).next();
-            let name = inner.and_then(|f| f.symbol.as_ref()).map_or("the frame inside", |s| &s.name);
-            all[*at].notes.push(format!("the call before this address is of {name}: likely a true frame"));
+            let inner = inner
+                .filter(|(f, i)| f.vouch != Vouch::Guess || chain.contains(i))
+                .map(|(f, _)| f)
+                .next();
+            let name = inner
+                .and_then(|f| f.symbol.as_ref())
+                .map_or("the frame inside", |s| &s.name);
+            all[*at].notes.push(format!(
+                "the call before this address is of {name}: likely a true frame"
+            ));
         }
     }
 }
@@ -310,11 +336,18 @@ fn broken(edge: &Edge, inner: Option<&Symbol>, lost: &[String]) -> String {
     let inner = inner.map_or("the frame inside", |s| &s.name);
     let what = match edge {
         Edge::NoCall => format!("no call ends here that could have led to {inner}"),
-        Edge::Elsewhere { called, missing: true } => {
-            format!("the call before this address is of {called}, which calls {inner}: {called} is missing between them")
+        Edge::Elsewhere {
+            called,
+            missing: true,
+        } => {
+            format!(
+                "the call before this address is of {called}, which calls {inner}: {called} is missing between them"
+            )
         }
         Edge::Elsewhere { called, .. } => {
-            format!("the call before this address is of {called}, which does not lead to {inner}: frames are missing")
+            format!(
+                "the call before this address is of {called}, which does not lead to {inner}: frames are missing"
+            )
         }
         _ => String::new(),
     };
