@@ -75,6 +75,13 @@ impl<'d> Kernel<'d> {
         self.images.insert(at, Placed { image, slide });
     }
 
+    /// Takes the image called `name` out.
+    pub fn remove(&mut self, name: &str) {
+        let wanted = name.replace('-', "_");
+        self.images
+            .retain(|p| p.image.name().replace('-', "_") != wanted);
+    }
+
     /// All images.
     pub fn images(&self) -> &[Placed<'d>] {
         &self.images

@@ -108,6 +108,11 @@ pub struct Output {
     /// Colour
     #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
     pub color: Color,
+
+    /// Source lines as links that a terminal opens: `file`, `vscode`, `none`, or a URL with {path} and {line}
+    /// [default: none; with --color auto on a terminal and --source-dir: file]
+    #[arg(long, value_name = "FORM")]
+    pub hyperlinks: Option<String>,
 }
 
 /// `lookup`

@@ -15,6 +15,23 @@ pub enum Exit {
     Partial = 3,
 }
 
+impl Exit {
+    /// Both happened: wrong input outweighs what was left out.
+    pub fn max_of(self, other: Exit) -> Exit {
+        let weight = |e: Exit| match e {
+            Exit::Done => 0,
+            Exit::Negative => 1,
+            Exit::Partial => 2,
+            Exit::Usage => 3,
+        };
+        if weight(other) > weight(self) {
+            other
+        } else {
+            self
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         ExitCode::from(exit as u8)

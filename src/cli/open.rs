@@ -287,7 +287,11 @@ fn find_vmlinux(args: &Images, release: &str) -> Result<PathBuf, Failure> {
 }
 
 /// Refuses an image whose banner names another release than the input.
-fn check_release(args: &Images, image: &Image<'_>, release: Option<&str>) -> Result<(), Failure> {
+pub fn check_release(
+    args: &Images,
+    image: &Image<'_>,
+    release: Option<&str>,
+) -> Result<(), Failure> {
     let (Some(wanted), Some(found)) = (release, image.release()) else {
         return Ok(());
     };

@@ -315,14 +315,25 @@ impl<'d> Image<'d> {
         if let Some(magic) = self.modinfo("vermagic") {
             return magic.split(' ').next().filter(named);
         }
+        let rest = self.banner()?.strip_prefix("Linux version ")?;
+        rest.split(' ').next().filter(named)
+    }
+
+    /// The line with which the kernel introduces itself, out of `.rodata`; `None` where an index stands for the image.
+    pub fn banner(&self) -> Option<&'d str> {
+        const LONGEST: usize = 1024;
         let rodata = self.section(".rodata")?.data;
-        let banner = b"Linux version ";
+        let begin = b"Linux version ";
         // The format string of the same shape ("Linux version %s") stands in .rodata too.
-        memchr::memmem::find_iter(rodata, banner).find_map(|at| {
-            let rest = &rodata[at + banner.len()..];
-            let end = rest.iter().take(128).position(|b| *b == b' ')?;
-            let release = str::from_utf8(&rest[..end]).ok()?;
-            Some(release).filter(|r| r.starts_with(|c: char| c.is_ascii_digit()) && named(r))
+        memchr::memmem::find_iter(rodata, begin).find_map(|at| {
+            let rest = &rodata[at..];
+            let first = rest.get(begin.len()).filter(|b| b.is_ascii_digit());
+            let end = rest
+                .iter()
+                .take(LONGEST)
+                .position(|b| matches!(b, b'\n' | 0))?;
+            let banner = str::from_utf8(&rest[..end]).ok();
+            first.and(banner)
         })
     }
 

@@ -248,7 +248,7 @@ impl<'k, 'd> Edges<'k, 'd> {
 
 /// Whether `outer` lies inside of a call of a thunk: the kernel shortens it to a call through the register, and what
 /// that pushes is in the middle of the call that was linked.
-fn in_thunk_call(outer: Located<'_, '_>, start: LinkAddr) -> bool {
+pub(super) fn in_thunk_call(outer: Located<'_, '_>, start: LinkAddr) -> bool {
     let image = &outer.placed.image;
     if image.is_excerpt() {
         return false;

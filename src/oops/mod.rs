@@ -3,6 +3,7 @@
 pub mod annotate;
 pub mod assemble;
 pub mod edges;
+pub mod evidence;
 pub mod filter;
 pub mod frame;
 pub mod kind;

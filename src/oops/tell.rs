@@ -1,11 +1,11 @@
 //! What is true of the frames of a report: which functions they are, with the calls between them as witnesses.
 
-use super::edges::{Edge, Edges};
+use super::edges::{Edge, Edges, in_thunk_call};
 use super::frame::Vouch;
 use super::report::{LogFrame, Oops, Symbol};
 use crate::addr::{Address, LinkAddr, Pc, Slide};
-use crate::attribute::{Basis, Caller, attribute};
-use crate::insn::{self, CallBefore};
+use crate::attribute::{Basis, Caller};
+use crate::insn::CallBefore;
 use crate::kernel::{Kernel, Located};
 use crate::query::{self, SymbolQuery};
 use crate::symbolize::{Resolved, resolve};
@@ -24,6 +24,8 @@ pub struct Told<'k, 'd> {
 pub struct ToldFrame<'k, 'd> {
     /// The function, and source lines; `None` where no image has the place.
     pub resolved: Option<Resolved<'k, 'd>>,
+    /// What kind of place it is in its image.
+    pub pc: Option<Pc<LinkAddr>>,
     /// Why there is none.
     pub missing: Option<Missing>,
     /// How the call before it leads to the frame inside, for frames that the unwinder vouches for.
@@ -59,26 +61,45 @@ pub struct Options {
     pub slide: Option<Slide>,
 }
 
+/// What is the same for all frames of a report.
+struct Look<'k, 'd, 'o> {
+    kernel: &'k Kernel<'d>,
+    options: Options,
+    /// Frames whose PC is exact: a guess at the same place is no return address.
+    exact: Vec<&'o LogFrame>,
+}
+
 /// Looks up all frames of `oops` in `kernel`, which has the modules they are in.
 pub fn tell<'k, 'd>(oops: &Oops, kernel: &'k Kernel<'d>, options: Options) -> Told<'k, 'd> {
     let mut edges = Edges::new(kernel);
-    let mut list = |frames: &[LogFrame]| stack(frames, kernel, options, &mut edges);
+    let rips = oops.all_frames().filter(|f| f.vouch == Vouch::Rip);
+    let look = Look {
+        kernel,
+        options,
+        exact: rips.collect(),
+    };
+    let mut list = |frames: &[LogFrame]| stack(frames, &look, &mut edges);
     Told {
         frames: list(&oops.frames),
         stacks: oops.stacks.iter().map(|s| list(&s.frames)).collect(),
-        again: again(oops, kernel, options),
+        again: again(oops, &look),
     }
 }
 
 /// Frames that were named before get what was found out then: their callers told it.
-fn again<'k, 'd>(oops: &Oops, kernel: &'k Kernel<'d>, options: Options) -> Vec<ToldFrame<'k, 'd>> {
+fn again<'k, 'd>(oops: &Oops, look: &Look<'k, 'd, '_>) -> Vec<ToldFrame<'k, 'd>> {
     let one = |frame: &LogFrame| {
         let first = oops
             .frames
             .iter()
             .position(|f| f.symbol == frame.symbol && f.vouch == Vouch::Rip);
-        let caller = first.and_then(|at| caller_of(&oops.frames, at, kernel));
-        told(frame, find(frame, kernel, options.slide), caller, options)
+        let caller = first.and_then(|at| caller_of(&oops.frames, at, look.kernel));
+        told(
+            frame,
+            find(frame, look.kernel, look.options.slide),
+            caller,
+            look,
+        )
     };
     oops.again.iter().map(one).collect()
 }
@@ -86,20 +107,19 @@ fn again<'k, 'd>(oops: &Oops, kernel: &'k Kernel<'d>, options: Options) -> Vec<T
 /// The frames of one stack.
 fn stack<'k, 'd>(
     frames: &[LogFrame],
-    kernel: &'k Kernel<'d>,
-    options: Options,
+    look: &Look<'k, 'd, '_>,
     edges: &mut Edges<'k, 'd>,
 ) -> Vec<ToldFrame<'k, 'd>> {
     let mut all: Vec<ToldFrame<'k, 'd>> = frames
         .iter()
         .enumerate()
         .map(|(at, frame)| {
-            let found = find(frame, kernel, options.slide);
+            let found = find(frame, look.kernel, look.options.slide);
             let caller = match &found {
-                Ok(located) if unsure(*located, frame) => caller_of(frames, at, kernel),
+                Ok(located) if unsure(*located, frame, look) => caller_of(frames, at, look.kernel),
                 _ => None,
             };
-            told(frame, found, caller, options)
+            told(frame, found, caller, look)
         })
         .collect();
     link(frames, &mut all, edges);
@@ -110,18 +130,23 @@ fn told<'k, 'd>(
     frame: &LogFrame,
     found: Result<Located<'k, 'd>, Missing>,
     caller: Option<Located<'k, 'd>>,
-    options: Options,
+    look: &Look<'k, 'd, '_>,
 ) -> ToldFrame<'k, 'd> {
     let caller = caller.map(|c| Caller::new(&c.placed.image, c.link));
-    let (resolved, missing) = match found {
+    let (resolved, pc, missing) = match found {
         Ok(located) => {
-            let pc = pc(frame, located);
-            (Some(resolve(located, pc, caller, options.lines)), None)
+            let pc = pc(frame, located, &look.exact);
+            (
+                Some(resolve(located, pc, caller, look.options.lines)),
+                Some(pc),
+                None,
+            )
         }
-        Err(missing) => (None, Some(missing)),
+        Err(missing) => (None, None, Some(missing)),
     };
     ToldFrame {
         resolved,
+        pc,
         missing,
         edge: None,
         confirmed: false,
@@ -181,40 +206,51 @@ fn size_of(located: Located<'_, '_>, symbol: &Symbol) -> u64 {
 }
 
 /// The PC that a frame of a log stands for.
-pub fn pc(frame: &LogFrame, located: Located<'_, '_>) -> Pc<LinkAddr> {
+///
+/// Lines that the unwinder vouches for are return addresses: `show_trace_log_lvl()` leaves out where an exception
+/// came from, which has a line of its own. What it finds on the stack may be either.
+pub fn pc(frame: &LogFrame, located: Located<'_, '_>, exact: &[&LogFrame]) -> Pc<LinkAddr> {
+    let again = || {
+        exact
+            .iter()
+            .any(|e| e.symbol.is_some() && e.symbol == frame.symbol)
+    };
     match frame.vouch {
         Vouch::Rip => Pc::Exact(located.link),
-        Vouch::Frame | Vouch::Guess => return_or_exact(located),
+        Vouch::Frame => Pc::Return(located.link),
+        Vouch::Guess if again() || !follows_call(located) => Pc::Exact(located.link),
+        Vouch::Guess => Pc::Return(located.link),
     }
 }
 
-/// A number in a call trace is a return address, unless no call ends there and the byte before belongs to
-/// something else: then it is the PC of an exception frame.
-fn return_or_exact(located: Located<'_, '_>) -> Pc<LinkAddr> {
+/// Whether a call ends at `located`, as far as its code is at hand.
+fn follows_call(located: Located<'_, '_>) -> bool {
     let image = &located.placed.image;
-    let (ret, exact) = (Pc::Return(located.link), Pc::Exact(located.link));
-    let (before, at) = (attribute(image, ret, None), attribute(image, exact, None));
-    let same = before.candidates == at.candidates
-        && before.fixup.as_ref().map(|f| f.landing) == at.fixup.as_ref().map(|f| f.landing);
-    if same {
-        return ret;
-    }
-    let start = match image.fixups().blocks_at(ret.lookup()).first() {
-        Some(block) => image.fixups().blocks()[*block as usize].landing,
-        None => match image.symbols().function(ret.lookup()) {
-            Some(id) => image.symbols().range(id).0,
-            None => return exact,
-        },
+    let before = located.link.offset(-1);
+    let start = match image.fixups().blocks_at(before).first() {
+        Some(block) => Some(image.fixups().blocks()[*block as usize].landing),
+        None => image
+            .symbols()
+            .function(before)
+            .map(|id| image.symbols().range(id).0),
     };
-    match insn::call_before(image, start, located.link) {
-        CallBefore::None => exact,
-        _ => ret,
+    // A pointer to a function is not behind anything of it.
+    let begins = image
+        .symbols()
+        .nearest(located.link)
+        .map(|id| image.symbols().get(id).addr);
+    let (Some(start), false) = (start, begins == Some(located.link)) else {
+        return false;
+    };
+    match image.call_before(start, located.link) {
+        Some(CallBefore::None) => in_thunk_call(located, start),
+        _ => true,
     }
 }
 
 /// Whether the caller may tell more of the frame than its place does.
-fn unsure(located: Located<'_, '_>, frame: &LogFrame) -> bool {
-    let at = pc(frame, located).lookup();
+fn unsure(located: Located<'_, '_>, frame: &LogFrame, look: &Look<'_, '_, '_>) -> bool {
+    let at = pc(frame, located, &look.exact).lookup();
     !located.placed.image.fixups().blocks_at(at).is_empty()
 }
 
@@ -244,12 +280,12 @@ fn link<'k, 'd>(frames: &[LogFrame], all: &mut [ToldFrame<'k, 'd>], edges: &mut 
         {
             // The outermost return address may have been pushed by any instruction.
             let outermost = number + 1 == vouched.len();
-            let edge = between(before, *at, frames, all, edges);
+            let edge = between(before, *at, all, edges);
             if let Some(edge) = edge.filter(|e| !(outermost && e.is_broken())) {
                 let guesses = before + 1..*at;
-                let (chain, reached) = confirmed(before, guesses, frames, all, edges);
+                let (chain, reached) = confirmed(before, guesses, all, edges);
                 let reached = !chain.is_empty()
-                    && between(reached, *at, frames, all, edges).is_some_and(|e| !e.is_broken());
+                    && between(reached, *at, all, edges).is_some_and(|e| !e.is_broken());
                 if !edge.confirms() && reached {
                     confirm(&chain, frames, all);
                 }
@@ -272,7 +308,7 @@ fn link<'k, 'd>(frames: &[LogFrame], all: &mut [ToldFrame<'k, 'd>], edges: &mut 
     // Where the unwinder gave up, all the rest are guesses.
     let last = vouched.last().copied().filter(|l| l + 1 < frames.len());
     if let Some(last) = last {
-        let (chain, _) = confirmed(last, last + 1..frames.len(), frames, all, edges);
+        let (chain, _) = confirmed(last, last + 1..frames.len(), all, edges);
         confirm(&chain, frames, all);
     }
 }
@@ -281,13 +317,12 @@ fn link<'k, 'd>(frames: &[LogFrame], all: &mut [ToldFrame<'k, 'd>], edges: &mut 
 fn between<'k, 'd>(
     inner: usize,
     outer: usize,
-    frames: &[LogFrame],
     all: &[ToldFrame<'k, 'd>],
     edges: &mut Edges<'k, 'd>,
 ) -> Option<Edge> {
+    let returns = matches!(all[outer].pc, Some(Pc::Return(_)));
     let (inner, outside) = (all[inner].resolved.as_ref()?, all[outer].resolved.as_ref()?);
     let located = outside.located?;
-    let returns = matches!(pc(&frames[outer], located), Pc::Return(_));
     let placed = inner.located?.placed;
     returns.then(|| edges.edge(placed, &inner.attribution, located))
 }
@@ -296,14 +331,13 @@ fn between<'k, 'd>(
 fn confirmed<'k, 'd>(
     inner: usize,
     guesses: std::ops::Range<usize>,
-    frames: &[LogFrame],
     all: &[ToldFrame<'k, 'd>],
     edges: &mut Edges<'k, 'd>,
 ) -> (Vec<usize>, usize) {
     let mut chain = Vec::new();
     let mut reached = inner;
     for guess in guesses {
-        let edge = between(reached, guess, frames, all, edges);
+        let edge = between(reached, guess, all, edges);
         if edge.is_some_and(|e| e.confirms()) {
             chain.push(guess);
             reached = guess;

@@ -1,0 +1,269 @@
+//! Logs in, the same logs out with what is true beside.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::Path;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, sync_channel};
+use std::time::Duration;
+
+use fixtrace::image::Storage;
+use fixtrace::oops::annotate::{self, Additions, Spot};
+use fixtrace::oops::filter::{Filter, Sink, Teller};
+use fixtrace::oops::report::Oops;
+use fixtrace::oops::reports::{self, Facts};
+use fixtrace::oops::tell::{Missing, tell};
+
+use super::desk::Desk;
+use crate::cli::args::Symbolize;
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::{open, out};
+
+/// A longer line is passed on in pieces, bytes.
+const MAX_LINE: usize = 1 << 20;
+
+/// Bytes read at once.
+const CHUNK: usize = 1 << 18;
+
+/// Bytes of a file that are read before its first line is written: what they say of the images counts for all.
+const AHEAD: usize = 16 << 20;
+
+/// Nothing came for so long: what is held back is written.
+const IDLE: Duration = Duration::from_millis(40);
+
+/// Annotates all logs that `args` name, or standard input.
+pub fn run(args: &Symbolize) -> Result<Exit, Failure> {
+    let storage = Storage::new();
+    let mut clerk = Clerk {
+        args,
+        desk: Desk::new(args, &storage),
+        unresolved: 0,
+        first_unresolved: None,
+    };
+    let mut paper = Paper {
+        out: out::writer(&args.out)?,
+        style: out::style(&args.out),
+        links: out::links(&args.out),
+    };
+    if args.logs.is_empty() {
+        live(&mut clerk, &mut paper)?;
+    }
+    for path in &args.logs {
+        file(path, &mut clerk, &mut paper)?;
+    }
+    paper.out.flush()?;
+    clerk.close()
+}
+
+/// A file, all of which is there.
+fn file(path: &Path, clerk: &mut Clerk<'_, '_>, paper: &mut Paper) -> Result<(), Failure> {
+    let mut input = super::open_log(path)?;
+    let mut text = Vec::new();
+    (&mut input).take(AHEAD as u64).read_to_end(&mut text)?;
+    if super::is_packed(&text) {
+        input.read_to_end(&mut text)?;
+        text = super::unpack(text, path)?;
+        input = Box::new(io::empty());
+    }
+    let (found, facts) = reports::parse(&text);
+    for oops in &found {
+        clerk.desk.prepare(oops, &facts);
+    }
+    clerk.desk.judge();
+    let mut filter = Filter::default();
+    loop {
+        let whole = memchr::memrchr(b'\n', &text).map_or(0, |at| at + 1);
+        let end = match whole {
+            0 if text.len() >= MAX_LINE => text.len(),
+            whole => whole,
+        };
+        filter.text(&text[..end], clerk, paper)?;
+        text.drain(..end);
+        let room = CHUNK.max(text.len());
+        if (&mut input).take(room as u64).read_to_end(&mut text)? == 0 {
+            break;
+        }
+    }
+    filter.text(&text, clerk, paper)?;
+    Ok(filter.finish(clerk, paper)?)
+}
+
+/// Standard input, as it comes.
+fn live(clerk: &mut Clerk<'_, '_>, paper: &mut Paper) -> Result<(), Failure> {
+    let (send, chunks) = sync_channel(8);
+    std::thread::spawn(move || {
+        let mut input = io::stdin().lock();
+        loop {
+            let mut chunk = vec![0; CHUNK];
+            let read = match input.read(&mut chunk) {
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+                read => read,
+            };
+            let last = !matches!(read, Ok(1..));
+            let chunk = read.map(|len| {
+                chunk.truncate(len);
+                chunk
+            });
+            if send.send(chunk).is_err() || last {
+                return;
+            }
+        }
+    });
+    let mut filter = Filter::default();
+    let mut rest = Vec::new();
+    while let Some(chunk) = next(&chunks, &mut filter, clerk, paper)? {
+        let chunk = match rest.is_empty() {
+            true => chunk,
+            false => {
+                rest.extend_from_slice(&chunk);
+                std::mem::take(&mut rest)
+            }
+        };
+        let whole = memchr::memrchr(b'\n', &chunk).map_or(0, |at| at + 1);
+        let end = match whole {
+            0 if chunk.len() >= MAX_LINE => chunk.len(),
+            whole => whole,
+        };
+        filter.text(&chunk[..end], clerk, paper)?;
+        rest.extend_from_slice(&chunk[end..]);
+    }
+    filter.text(&rest, clerk, paper)?;
+    Ok(filter.finish(clerk, paper)?)
+}
+
+/// The next bytes. While there are none, all that can be written is written.
+fn next(
+    chunks: &Receiver<io::Result<Vec<u8>>>,
+    filter: &mut Filter,
+    clerk: &mut Clerk<'_, '_>,
+    paper: &mut Paper,
+) -> Result<Option<Vec<u8>>, Failure> {
+    let mut chunk = match chunks.try_recv() {
+        Ok(chunk) => Some(chunk),
+        Err(TryRecvError::Disconnected) => return Ok(None),
+        Err(TryRecvError::Empty) => None,
+    };
+    if chunk.is_none() {
+        paper.out.flush()?;
+        if filter.holds() {
+            match chunks.recv_timeout(IDLE) {
+                Ok(found) => chunk = Some(found),
+                Err(RecvTimeoutError::Disconnected) => return Ok(None),
+                Err(RecvTimeoutError::Timeout) => {
+                    filter.idle(clerk, paper)?;
+                    paper.out.flush()?;
+                }
+            }
+        }
+    }
+    let chunk = match chunk {
+        Some(chunk) => chunk,
+        None => match chunks.recv() {
+            Ok(chunk) => chunk,
+            Err(_) => return Ok(None),
+        },
+    };
+    let chunk = chunk?;
+    Ok((!chunk.is_empty()).then_some(chunk))
+}
+
+/// Knows the truth of reports.
+struct Clerk<'a, 'd> {
+    args: &'a Symbolize,
+    desk: Desk<'a, 'd>,
+    /// Frames whose symbol or size no image has.
+    unresolved: usize,
+    first_unresolved: Option<String>,
+}
+
+impl Clerk<'_, '_> {
+    fn close(mut self) -> Result<Exit, Failure> {
+        self.desk.close();
+        if self.unresolved > 0 && self.desk.failure.is_none() {
+            let first = self.first_unresolved.unwrap_or_default();
+            let what = format!(
+                "{} frames are of symbols that no image given has (first: {first})",
+                self.unresolved
+            );
+            open::warn(&self.args.images, &what);
+            self.desk.exit = self.desk.exit.max_of(Exit::Partial);
+        }
+        match self.desk.failure {
+            Some(failure) => Err(failure),
+            None => Ok(self.desk.exit),
+        }
+    }
+}
+
+impl Teller for Clerk<'_, '_> {
+    fn tell(&mut self, oops: &Oops, facts: &Facts) -> Additions {
+        let mut additions = Additions::new();
+        self.desk.prepare(oops, facts);
+        self.desk.judge();
+        let Some((kernel, options)) = self.desk.of(oops, facts) else {
+            return additions;
+        };
+        let told = tell(oops, kernel, options);
+        let missing = oops.frames.iter().zip(&told.frames).filter(|(_, t)| {
+            matches!(
+                t.missing,
+                Some(Missing::Module(_) | Missing::Symbol | Missing::Size(_))
+            )
+        });
+        for (frame, _) in missing {
+            self.unresolved += 1;
+            self.first_unresolved.get_or_insert_with(|| frame.printed());
+        }
+        annotate::frames(oops, &told, &self.args.out.strip_prefix, &mut additions);
+        additions
+    }
+}
+
+/// What is written on.
+struct Paper {
+    out: Box<dyn Write>,
+    style: fixtrace::report::human::Style,
+    /// Whether source lines are links.
+    links: Option<String>,
+}
+
+impl Sink for Paper {
+    fn kept(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.out.write_all(bytes)
+    }
+
+    fn added(&mut self, text: &[u8]) -> io::Result<()> {
+        let colour = self.style.label;
+        if colour.is_empty() || text.iter().all(u8::is_ascii_whitespace) {
+            return self.out.write_all(text);
+        }
+        self.out.write_all(colour.as_bytes())?;
+        self.out.write_all(text)?;
+        self.out.write_all(self.style.reset.as_bytes())
+    }
+
+    fn place(&mut self, spot: &Spot) -> io::Result<()> {
+        let place = format!("{}:{}", spot.file, spot.line);
+        let Some(pattern) = &self.links else {
+            return self.added(format!(" ({place})").as_bytes());
+        };
+        // OSC 8: the link, its text, the end of the link.
+        let target = pattern
+            .replace("{path}", &spot.file)
+            .replace("{line}", &spot.line.to_string());
+        self.added(format!(" (\x1b]8;;{target}\x1b\\{place}\x1b]8;;\x1b\\)").as_bytes())
+    }
+}
+
+/// Opens `path` for reading.
+pub(super) fn open_file(path: &Path) -> Result<File, Failure> {
+    let named =
+        |e: io::Error| Failure::new(format!("{}: {e}", path.display()), "name a readable log");
+    let file = File::open(path).map_err(named)?;
+    match file.metadata().map_err(named)?.is_dir() {
+        true => Err(Failure::new(
+            format!("{}: is a directory", path.display()),
+            "name a log, or use --json or --summary, which read directories",
+        )),
+        false => Ok(file),
+    }
+}
