@@ -1,6 +1,9 @@
-//! x86 instructions, as far as control flow goes.
+//! x86 instructions: their control flow, what they access, and their text.
 
+mod align;
+pub mod listing;
 pub mod replay;
+mod text;
 
 use iced_x86::{Code, Decoder, DecoderOptions, FlowControl, Instruction, Mnemonic};
 
