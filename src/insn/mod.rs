@@ -1,7 +1,9 @@
 //! x86 instructions: their control flow, what they access, and their text.
 
 mod align;
+pub mod effect;
 pub mod listing;
+pub mod memory;
 pub mod replay;
 mod text;
 

@@ -59,6 +59,15 @@ fn respelled(insn: &Instruction, raw: &str) -> String {
     raw.replacen(from, to, 1)
 }
 
+/// The instruction's name, with its prefixes.
+pub(super) fn name(insn: &Instruction) -> String {
+    let mut formatter = GasFormatter::new();
+    formatter.options_mut().set_show_useless_prefixes(false);
+    let mut name = String::new();
+    formatter.format_mnemonic(insn, &mut name);
+    respelled(insn, &name)
+}
+
 /// Pads the first word, as objdump does; a prefix is a word of its own and moves nothing.
 fn aligned(raw: &str) -> String {
     match raw.split_once(' ') {
