@@ -49,6 +49,8 @@ fn respelled(insn: &Instruction, raw: &str) -> String {
     let (from, to) = match insn.mnemonic() {
         Mnemonic::Push => ("pushq", "push"),
         Mnemonic::Pop => ("popq", "pop"),
+        Mnemonic::Call => ("callq", "call"),
+        Mnemonic::Jmp => ("jmpq", "jmp"),
         Mnemonic::Retf => ("lretl", "lret"),
         Mnemonic::In | Mnemonic::Out | Mnemonic::Insb | Mnemonic::Insd | Mnemonic::Insw => {
             ("%dx", "(%dx)")
@@ -68,9 +70,15 @@ pub(super) fn name(insn: &Instruction) -> String {
     respelled(insn, &name)
 }
 
-/// Pads the first word, as objdump does; a prefix is a word of its own and moves nothing.
+/// Words that stand before the mnemonic; objdump sets nothing in columns behind them.
+const PREFIXES: [&str; 10] = [
+    "lock", "rep", "repe", "repz", "repne", "repnz", "data16", "addr32", "bnd", "notrack",
+];
+
+/// Pads the mnemonic, as objdump does.
 fn aligned(raw: &str) -> String {
     match raw.split_once(' ') {
+        Some((first, _)) if PREFIXES.contains(&first) => raw.to_owned(),
         Some((mnemonic, rest)) => {
             let width = OPERANDS - 1;
             format!("{mnemonic:width$} {}", rest.trim_start())
@@ -134,7 +142,12 @@ mod tests {
             named(&[0x8b, 5, 0, 1, 0, 0]),
             "mov    0x100(%rip),%eax        # 0x1106 <place_1106+0x0>"
         );
+        assert_eq!(
+            named(&[0xff, 0x15, 0, 1, 0, 0]),
+            "call   *0x100(%rip)        # 0x1106 <place_1106+0x0>"
+        );
         assert_eq!(named(&[0x48, 0x8b, 7]), "mov    (%rdi),%rax");
+        assert_eq!(named(&[0xf3, 0x48, 0xab]), "rep stos %rax,%es:(%rdi)");
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use crate::insn::effect::{self, Memory};
 use crate::regs::{Reg, Regs};
 
-use super::{causes, pointer};
+use super::pointer;
 pub use crate::insn::effect::Access;
 
 /// What the faulting instruction did.
@@ -220,6 +220,8 @@ pub fn before(code_before_rip: &[u8], context: &Context<'_>) -> Option<String> {
         _ => None,
     }
 }
+
+mod causes;
 
 #[cfg(test)]
 mod tests;

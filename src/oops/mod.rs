@@ -1,7 +1,7 @@
 //! Kernel log text: finding the frames in it, and telling the truth about them without losing a byte.
 
-mod causes;
 pub mod decode;
+mod errno;
 pub mod filter;
 pub mod line;
 pub mod msr;

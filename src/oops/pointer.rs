@@ -1,6 +1,8 @@
 //! What a value says about itself when it is used as a pointer: each rule looks at one thing, and says no more than
 //! that. Constants: include/linux/poison.h, include/linux/err.h, mm/slab.h, Documentation/arch/x86/x86_64/mm.rst.
 
+use super::errno;
+
 /// Bytes from a poison value up to which an address counts as made from it: members of structures.
 const REACH: u64 = 0x1000;
 
@@ -37,7 +39,7 @@ pub fn error_pointer(value: u64) -> Option<String> {
     if !(1..=4095).contains(&number) {
         return None;
     }
-    Some(match errno(number) {
+    Some(match errno::name(number) {
         Some(name) => format!("-{number}, as an error pointer -{name}"),
         None => format!("-{number}, in the range of error pointers"),
     })
@@ -68,7 +70,7 @@ pub fn magic(value: u64) -> Option<String> {
         _ => return None,
     };
     Some(format!(
-        "SPINLOCK_MAGIC (0xdead4ead) in its {half} half: the memory of a spin lock was taken for a pointer"
+        "SPINLOCK_MAGIC (0xdead4ead) in its {half} half, as a debugged spin lock has"
     ))
 }
 
@@ -204,98 +206,6 @@ pub fn region(address: u64, la57: bool) -> &'static str {
     }
 }
 
-/// Names of the error numbers (include/uapi/asm-generic/errno-base.h, errno.h) that kernel code returns.
-fn errno(number: u64) -> Option<&'static str> {
-    const FIRST: [&str; 40] = [
-        "EPERM",
-        "ENOENT",
-        "ESRCH",
-        "EINTR",
-        "EIO",
-        "ENXIO",
-        "E2BIG",
-        "ENOEXEC",
-        "EBADF",
-        "ECHILD",
-        "EAGAIN",
-        "ENOMEM",
-        "EACCES",
-        "EFAULT",
-        "ENOTBLK",
-        "EBUSY",
-        "EEXIST",
-        "EXDEV",
-        "ENODEV",
-        "ENOTDIR",
-        "EISDIR",
-        "EINVAL",
-        "ENFILE",
-        "EMFILE",
-        "ENOTTY",
-        "ETXTBSY",
-        "EFBIG",
-        "ENOSPC",
-        "ESPIPE",
-        "EROFS",
-        "EMLINK",
-        "EPIPE",
-        "EDOM",
-        "ERANGE",
-        "EDEADLK",
-        "ENAMETOOLONG",
-        "ENOLCK",
-        "ENOSYS",
-        "ENOTEMPTY",
-        "ELOOP",
-    ];
-    let first = usize::try_from(number.checked_sub(1)?).ok()?;
-    if let Some(name) = FIRST.get(first) {
-        return Some(name);
-    }
-    Some(match number {
-        61 => "ENODATA",
-        62 => "ETIME",
-        71 => "EPROTO",
-        74 => "EBADMSG",
-        75 => "EOVERFLOW",
-        84 => "EILSEQ",
-        85 => "ERESTART",
-        88 => "ENOTSOCK",
-        89 => "EDESTADDRREQ",
-        90 => "EMSGSIZE",
-        92 => "ENOPROTOOPT",
-        93 => "EPROTONOSUPPORT",
-        95 => "EOPNOTSUPP",
-        97 => "EAFNOSUPPORT",
-        98 => "EADDRINUSE",
-        99 => "EADDRNOTAVAIL",
-        100 => "ENETDOWN",
-        101 => "ENETUNREACH",
-        103 => "ECONNABORTED",
-        104 => "ECONNRESET",
-        105 => "ENOBUFS",
-        107 => "ENOTCONN",
-        110 => "ETIMEDOUT",
-        111 => "ECONNREFUSED",
-        112 => "EHOSTDOWN",
-        113 => "EHOSTUNREACH",
-        114 => "EALREADY",
-        115 => "EINPROGRESS",
-        116 => "ESTALE",
-        117 => "EUCLEAN",
-        122 => "EDQUOT",
-        125 => "ECANCELED",
-        512 => "ERESTARTSYS",
-        513 => "ERESTARTNOINTR",
-        514 => "ERESTARTNOHAND",
-        515 => "ENOIOCTLCMD",
-        516 => "ERESTART_RESTARTBLOCK",
-        517 => "EPROBE_DEFER",
-        524 => "ENOTSUPP",
-        _ => return None,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -346,7 +256,7 @@ mod tests {
     fn magic_numbers_of_locks() {
         assert_eq!(
             said(0xdead_4ead_0000_0100),
-            "SPINLOCK_MAGIC (0xdead4ead) in its upper half: the memory of a spin lock was taken for a pointer"
+            "SPINLOCK_MAGIC (0xdead4ead) in its upper half, as a debugged spin lock has"
         );
     }
 

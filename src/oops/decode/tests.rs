@@ -96,6 +96,16 @@ fn registers_explain_the_address() {
             "rax is 0xdead000000000100, LIST_POISON1: its list entry was deleted"
         ]
     );
+    // movabs 0xdead4ead00000100,%eax
+    assert_eq!(
+        words(
+            &[0xa1, 0, 1, 0, 0, 0xad, 0x4e, 0xad, 0xde],
+            &[],
+            Trap::GeneralProtection,
+            None
+        )[1],
+        "0xdead4ead00000100 is a constant in the instruction, SPINLOCK_MAGIC (0xdead4ead) in its upper half, as a debugged spin lock has"
+    );
     // An index of 0 explains nothing: mov (%rax,%rcx,8),%rcx
     assert_eq!(
         page_fault(

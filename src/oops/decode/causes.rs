@@ -3,8 +3,8 @@
 use crate::insn::effect::{Access, Effect, Kind, Memory, Part};
 use crate::regs::{Reg, Regs};
 
-use super::decode::{Agreement, Context, Operand, Trap};
-use super::{msr, pointer};
+use super::{Agreement, Context, Operand, Trap};
+use crate::oops::{msr, pointer};
 
 /// Sentences about the operand at which the fault is looked for.
 pub(super) fn operand(
@@ -133,7 +133,11 @@ fn reason(
         }
         None => pointer::region(address, context.la57).to_owned(),
     };
-    Some(format!("{address:#x} is {what}"))
+    let constant = match memory.registers().next().is_none() && memory.from_rip.is_none() {
+        true => "a constant in the instruction, ",
+        false => "",
+    };
+    Some(format!("{address:#x} is {constant}{what}"))
 }
 
 /// An address that is small because what it is computed from is 0.
@@ -172,7 +176,7 @@ fn refused(effect: &Effect, address: u64, context: &Context<'_>) -> Option<Strin
     if !pointer::canonical(address, context.la57) {
         return None;
     }
-    if address % by != 0 {
+    if !address.is_multiple_of(by) {
         return Some(format!(
             "its address must be a multiple of {by}, and is not"
         ));
