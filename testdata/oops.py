@@ -51,7 +51,7 @@ FRAME = re.compile(PREFIX + r"(?:(?P<rip>RIP: 0010:)|(?:\[<[0-9a-f]+>\] )?(?P<gu
 PLACE = r"(?: \((?P<place>[^ ()]+:\d+)\))?$"
 SUFFIX = re.compile(rb" \([^ ()]+:\d+\)$")
 INLINED = re.compile(r"(?P<inner>\S+) inlined into (?P<outer>\S+)" + PLACE)
-FIXUP = re.compile(r"(?P<function>\S+) \(in the fixup of its instruction at (?P<at>[^;]+); by [^)]+\)" + PLACE)
+FIXUP = re.compile(r"(?P<function>\S+) \(in the fixup of its instruction at (?P<at>[^;]+)(?:; [^;)]+)?; by [^)]+\)" + PLACE)
 SHARED = re.compile(r"one of (?P<functions>.*) \(in a fixup they share; ")
 
 # What begins a report, in the order in which a line is told. A line that ends one is none.

@@ -391,7 +391,10 @@ fn each_crate_is_named_in_one_place_only() {
             "cfi.rs dwarf/entry.rs dwarf/find.rs dwarf/layout.rs dwarf/mod.rs dwarf/rows.rs dwarf/split.rs dwarf/tree.rs dwarf/unit.rs types/dwarf.rs types/entry.rs user/rows.rs",
         ),
         ("rustc_demangle", "demangle.rs"),
-        ("iced_x86", "insn/mod.rs insn/replay.rs"),
+        (
+            "iced_x86",
+            "insn/align.rs insn/effect.rs insn/listing.rs insn/mod.rs insn/replay.rs insn/text.rs",
+        ),
         ("memmap2", "image/storage.rs"),
         ("crc32fast", "index/checksum.rs"),
         ("flate2", "image/storage.rs"),

@@ -1,6 +1,11 @@
-//! x86 instructions, as far as control flow goes.
+//! x86 instructions: their control flow, what they access, and their text.
 
+mod align;
+pub mod effect;
+pub mod listing;
+pub mod memory;
 pub mod replay;
+mod text;
 
 use iced_x86::{Code, Decoder, DecoderOptions, FlowControl, Instruction, Mnemonic};
 

@@ -2,12 +2,16 @@
 
 pub mod annotate;
 pub mod assemble;
+pub mod decode;
 pub mod edges;
+mod errno;
 pub mod evidence;
 pub mod filter;
 pub mod frame;
 pub mod kind;
 pub mod line;
+pub mod msr;
+pub mod pointer;
 pub mod prefix;
 pub mod registers;
 pub mod report;
