@@ -50,6 +50,7 @@ PREFIX = r"^(?:<\d+>|\[[ 0-9.TC]+\]|\s)*"
 FRAME = re.compile(PREFIX + r"(?:(?P<rip>RIP: 0010:)|(?:\[<[0-9a-f]+>\] )?(?P<guess>\? )?)" + SYMBOL)
 PLACE = r"(?: \((?P<place>[^ ()]+:\d+)\))?$"
 SUFFIX = re.compile(rb" \([^ ()]+:\d+\)$")
+NOTE = re.compile(r"(note|source|code): ")
 INLINED = re.compile(r"(?P<inner>\S+) inlined into (?P<outer>\S+)" + PLACE)
 FIXUP = re.compile(r"(?P<function>\S+) \(in the fixup of its instruction at (?P<at>[^;]+)(?:; [^;)]+)?; by [^)]+\)" + PLACE)
 SHARED = re.compile(r"one of (?P<functions>.*) \(in a fixup they share; ")
@@ -330,7 +331,10 @@ def additions(output):
     for line in output.split(b"\n"):
         text = line.rstrip(b"\r").decode("utf-8", "replace")
         if MARK in line:
-            out[-1][1].append(text.split(MARK.decode(), 1)[1])
+            said = text.split(MARK.decode(), 1)[1]
+            # Remarks are judged elsewhere.
+            if not NOTE.match(said):
+                out[-1][1].append(said)
         else:
             m = SUFFIX.search(line.rstrip(b"\r"))
             out.append((m[0].decode()[2:-1] if m else None, []))

@@ -108,11 +108,6 @@ pub struct Output {
     /// Colour
     #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
     pub color: Color,
-
-    /// Source lines as links that a terminal opens: `file`, `vscode`, `none`, or a URL with {path} and {line}
-    /// [default: none; with --color auto on a terminal and --source-dir: file]
-    #[arg(long, value_name = "FORM")]
-    pub hyperlinks: Option<String>,
 }
 
 /// `lookup`
@@ -160,6 +155,31 @@ pub struct Symbolize {
     /// No source lines: DWARF is not read
     #[arg(long)]
     pub no_lines: bool,
+
+    /// Decode the code around RIP, and say what the faulting instruction did
+    #[arg(long)]
+    pub code: bool,
+
+    /// Show N lines of source before and behind each place, where the source is at hand
+    #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "2")]
+    pub source: Option<u32>,
+
+    /// Directory with the source that the images were built from; may be repeated
+    #[arg(long, value_name = "DIR")]
+    pub source_dir: Vec<PathBuf>,
+
+    /// Source lines as links that a terminal opens: file, vscode, none, or a URL with {path} and {line}
+    /// [default: file on a terminal with --source-dir, else none]
+    #[arg(long, value_name = "FORM")]
+    pub hyperlinks: Option<String>,
+
+    /// One JSON object per report and line, instead of the log
+    #[arg(long, conflicts_with_all = ["code", "source"])]
+    pub json: bool,
+
+    /// Reports grouped by what they are and where they come from, most frequent first, instead of the log
+    #[arg(long, conflicts_with_all = ["code", "source"])]
+    pub summary: bool,
 
     #[command(flatten)]
     #[allow(missing_docs)]

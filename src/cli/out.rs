@@ -53,13 +53,3 @@ pub fn style(out: &Output) -> Style {
 fn escape_reset() -> &'static str {
     "\u{1b}[0m"
 }
-
-/// The form of links to source lines, `{path}` and `{line}` in it; `None` for none.
-pub fn links(out: &Output) -> Option<String> {
-    match out.hyperlinks.as_deref()? {
-        "none" => None,
-        "file" => Some("file://{path}".to_owned()),
-        "vscode" => Some("vscode://file{path}:{line}".to_owned()),
-        pattern => Some(pattern.to_owned()),
-    }
-}

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use super::explain::{self, Decoded};
 use super::frame::Vouch;
 use super::report::{LogFrame, Oops};
 use super::tell::{Told, ToldFrame, in_fixup};
 use crate::attribute::Attribution;
 use crate::demangle::demangle;
+use crate::insn::listing::Alignment;
 use crate::lines::{Inline, below};
 
 /// Begins the text of every added line.
@@ -52,6 +54,53 @@ impl Added {
 /// Additions by the number of their line.
 pub type Additions = BTreeMap<u64, Addition>;
 
+/// What there is to add to `oops` beside its frames: why its fault was not fixed up; with `code`, its code decoded.
+pub fn conclusions(oops: &Oops, told: &Told<'_, '_>, code: bool, out: &mut Additions) {
+    let frames = oops.frames.iter().zip(&told.frames);
+    let rips = frames.filter(|(f, _)| f.vouch == Vouch::Rip);
+    for (number, (frame, told)) in rips.enumerate() {
+        let Some(block) = frame.block.and_then(|b| oops.blocks.get(b)) else {
+            continue;
+        };
+        let own = number == 0 && oops.registers().is_some();
+        if own && let Some(why) = explain::not_fixed_up(oops, block, told) {
+            let lines = &mut out.entry(frame.line).or_default().lines;
+            lines.push(Added::text(format!("note: {why}")));
+        }
+        if code
+            && let Some(line) = block.code_line
+            && let located = told.resolved.as_ref().and_then(|r| r.located)
+            && let Some(decoded) = explain::decoded(oops, frame, block, located)
+        {
+            out.entry(line).or_default().lines.extend(listing(&decoded));
+        }
+    }
+}
+
+/// The code of a report as lines: instructions, the one at RIP marked, and what it did.
+fn listing(decoded: &Decoded) -> Vec<Added> {
+    let at_rip = decoded.listing.fault;
+    let rows = decoded.listing.rows.iter().zip(&decoded.labels).enumerate();
+    let rows = rows.map(|(number, (row, label))| {
+        let mark = if Some(number) == at_rip { '>' } else { ' ' };
+        Added::text(format!("code: {mark} {label}: {}", row.text))
+    });
+    let aligned = match decoded.listing.alignment {
+        Alignment::Known => None,
+        Alignment::Resynchronised => {
+            Some("where instructions begin before RIP is inferred from the bytes")
+        }
+        Alignment::FromMark => Some("where instructions begin before RIP is not known"),
+    };
+    let fault = decoded.fault.iter().flat_map(|f| &f.words);
+    let words = fault.map(String::as_str).chain(decoded.before.as_deref());
+    let notes = aligned
+        .into_iter()
+        .chain(words)
+        .map(|w| Added::text(format!("note: {w}")));
+    rows.chain(notes).collect()
+}
+
 /// What there is to add at the frames of `oops`; prefixes in `strip` are left out of source paths.
 pub fn frames(oops: &Oops, told: &Told<'_, '_>, strip: &[String], out: &mut Additions) {
     let main = oops.frames.iter().zip(&told.frames);
@@ -91,7 +140,8 @@ fn one(frame: &LogFrame, told: &ToldFrame<'_, '_>, strip: &[String]) -> Addition
     }
     let vouched = frame.vouch != Vouch::Guess || told.confirmed;
     if vouched {
-        added.lines.extend(told.notes.iter().map(Added::text));
+        let notes = told.notes.iter().map(|n| Added::text(format!("note: {n}")));
+        added.lines.extend(notes);
     }
     added
 }

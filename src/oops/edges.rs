@@ -158,8 +158,9 @@ impl<'k, 'd> Edges<'k, 'd> {
 
     /// Whether what runs there is decided when the kernel runs: thunks, static calls, tracing.
     fn is_patched(&self, key: Key) -> bool {
-        self.name(key)
-            .is_some_and(|n| is_trampoline(n) || n.starts_with("__SCT__") || n == "__fentry__")
+        self.name(key).is_some_and(|n| {
+            is_trampoline(n) || n.starts_with("__SCT__") || matches!(n, "__fentry__" | "BUG_func")
+        })
     }
 
     /// First byte and end of the function at `key`.
@@ -246,8 +247,8 @@ impl<'k, 'd> Edges<'k, 'd> {
     }
 }
 
-/// Whether `outer` lies inside of a call of a thunk: the kernel shortens it to a call through the register, and what
-/// that pushes is in the middle of the call that was linked.
+/// Whether `outer` lies inside of a call that is patched: of a thunk, which becomes a call through the register, or
+/// through a table. Both are shorter, and what they push is in the middle of the call that was linked.
 pub(super) fn in_thunk_call(outer: Located<'_, '_>, start: LinkAddr) -> bool {
     let image = &outer.placed.image;
     if image.is_excerpt() {
@@ -268,6 +269,8 @@ pub(super) fn in_thunk_call(outer: Located<'_, '_>, start: LinkAddr) -> bool {
             .or(symbols.nearest(t).map(|id| symbols.name(id)))
     };
     match insn.flow {
+        // Calls through a table become direct and shorter.
+        Flow::IndirectCall => true,
         Flow::Call(target) => {
             named(target).is_some_and(|n| is_trampoline(n) || n.starts_with("__SCT__"))
         }

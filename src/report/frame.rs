@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::{Serialize, Serializer};
 
 use crate::addr::LinkAddr;
-use crate::attribute::{self, Function};
+use crate::attribute::{self, Basis, Certainty, Function};
 use crate::demangle::demangle;
 use crate::lines::{Inline, below};
 use crate::symbolize::Resolved;
@@ -139,6 +139,27 @@ pub struct InlineCall<'a> {
 }
 
 impl<'a> Frame<'a> {
+    /// For a PC that no image is known for.
+    pub fn nowhere(pc: Option<Address>, trust: &'static str) -> Self {
+        Frame {
+            schema: SCHEMA,
+            query: None,
+            pc,
+            address: None,
+            image: None,
+            symbol: None,
+            function: None,
+            parent: None,
+            basis: Basis::None.name(),
+            certainty: Certainty::Unknown.name(),
+            candidates: Vec::new(),
+            fixup: None,
+            trust,
+            inlines: Vec::new(),
+            notes: &[],
+        }
+    }
+
     /// The twin of `resolved`, whose PC was obtained as `trust` says.
     pub fn new(
         resolved: &'a Resolved<'_, '_>,

@@ -2,5 +2,6 @@
 
 pub mod frame;
 pub mod human;
+pub mod oops;
 pub mod stack;
 pub mod trace;

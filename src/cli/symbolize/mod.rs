@@ -1,6 +1,8 @@
 //! `fixtrace symbolize`
 
+mod batch;
 mod desk;
+mod source;
 mod text;
 
 use std::io::Read;
@@ -16,7 +18,10 @@ const MAX_UNPACKED: u64 = 4 << 30;
 
 /// Runs the verb.
 pub fn run(args: &Symbolize) -> Result<Exit, Failure> {
-    text::run(args)
+    match args.json || args.summary {
+        true => batch::run(args),
+        false => text::run(args),
+    }
 }
 
 /// Opens a log for reading.

@@ -14,6 +14,7 @@ use fixtrace::oops::reports::{self, Facts};
 use fixtrace::oops::tell::{Missing, tell};
 
 use super::desk::Desk;
+use super::source::{Links, Sources};
 use crate::cli::args::Symbolize;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::{open, out};
@@ -38,11 +39,12 @@ pub fn run(args: &Symbolize) -> Result<Exit, Failure> {
         desk: Desk::new(args, &storage),
         unresolved: 0,
         first_unresolved: None,
+        sources: Sources::new(args),
     };
     let mut paper = Paper {
         out: out::writer(&args.out)?,
         style: out::style(&args.out),
-        links: out::links(&args.out),
+        links: Links::new(args),
     };
     if args.logs.is_empty() {
         live(&mut clerk, &mut paper)?;
@@ -173,11 +175,22 @@ struct Clerk<'a, 'd> {
     /// Frames whose symbol or size no image has.
     unresolved: usize,
     first_unresolved: Option<String>,
+    sources: Sources,
 }
 
 impl Clerk<'_, '_> {
     fn close(mut self) -> Result<Exit, Failure> {
         self.desk.close();
+        if let [first, rest @ ..] = &self.sources.missing[..] {
+            let more = match rest.len() {
+                0 => String::new(),
+                more => format!(" and {more} others"),
+            };
+            open::warn(
+                &self.args.images,
+                &format!("no source text of {first}{more} (--source-dir DIR)"),
+            );
+        }
         if self.unresolved > 0 && self.desk.failure.is_none() {
             let first = self.first_unresolved.unwrap_or_default();
             let what = format!(
@@ -214,6 +227,8 @@ impl Teller for Clerk<'_, '_> {
             self.first_unresolved.get_or_insert_with(|| frame.printed());
         }
         annotate::frames(oops, &told, &self.args.out.strip_prefix, &mut additions);
+        annotate::conclusions(oops, &told, self.args.code, &mut additions);
+        self.sources.add(&mut additions);
         additions
     }
 }
@@ -223,7 +238,7 @@ struct Paper {
     out: Box<dyn Write>,
     style: fixtrace::report::human::Style,
     /// Whether source lines are links.
-    links: Option<String>,
+    links: Option<Links>,
 }
 
 impl Sink for Paper {
@@ -243,13 +258,11 @@ impl Sink for Paper {
 
     fn place(&mut self, spot: &Spot) -> io::Result<()> {
         let place = format!("{}:{}", spot.file, spot.line);
-        let Some(pattern) = &self.links else {
+        let Some(links) = &self.links else {
             return self.added(format!(" ({place})").as_bytes());
         };
         // OSC 8: the link, its text, the end of the link.
-        let target = pattern
-            .replace("{path}", &spot.file)
-            .replace("{line}", &spot.line.to_string());
+        let target = links.to(spot);
         self.added(format!(" (\x1b]8;;{target}\x1b\\{place}\x1b]8;;\x1b\\)").as_bytes())
     }
 }

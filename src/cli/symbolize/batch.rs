@@ -1,0 +1,259 @@
+//! Many logs at once: their reports as JSON, or grouped by what tells them apart.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+use fixtrace::image::Storage;
+use fixtrace::oops::report::Oops;
+use fixtrace::oops::reports::{self, Facts};
+use fixtrace::oops::signature;
+use fixtrace::oops::tell::{Options, tell};
+use fixtrace::parallel;
+use fixtrace::report::oops::Report;
+
+use super::desk::Desk;
+use crate::cli::args::Symbolize;
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::progress::Progress;
+use crate::cli::{open, out};
+
+/// Bytes of a log, unpacked, at most.
+const MAX_LOG: u64 = 4 << 30;
+
+/// Logs whose reports are in memory at once.
+const AT_ONCE: usize = 256;
+
+/// The reports of a log.
+struct Log {
+    name: Option<String>,
+    reports: Vec<Oops>,
+    facts: Facts,
+}
+
+/// A group of like reports.
+struct Group {
+    count: usize,
+    first: String,
+    files: usize,
+    last_file: Option<String>,
+}
+
+/// Reads all logs that `args` name, or standard input.
+pub fn run(args: &Symbolize) -> Result<Exit, Failure> {
+    let storage = Storage::new();
+    let mut desk = Desk::new(args, &storage);
+    let mut out = out::writer(&args.out)?;
+    let mut groups = BTreeMap::new();
+    let (files, unread) = files(&args.logs)?;
+    for why in &unread {
+        open::warn(&args.images, why);
+        desk.exit = desk.exit.max_of(Exit::Partial);
+    }
+    let progress = Progress::new("logs", files.len(), args.images.quiet);
+    for some in files.chunks(AT_ONCE) {
+        let read = parallel::map(some, |path| {
+            let log = log(path);
+            progress.step();
+            log
+        });
+        let mut logs = Vec::new();
+        for (path, log) in some.iter().zip(read) {
+            match log {
+                Ok(log) => logs.push(log),
+                Err(why) => {
+                    open::warn(
+                        &args.images,
+                        &format!("{}: {}", path.display(), why.message),
+                    );
+                    desk.exit = desk.exit.max_of(Exit::Partial);
+                }
+            }
+        }
+        answer(args, &mut desk, &logs, &mut groups, &mut *out)?;
+    }
+    drop(progress);
+    if args.logs.is_empty() {
+        let mut text = Vec::new();
+        std::io::stdin()
+            .lock()
+            .take(MAX_LOG)
+            .read_to_end(&mut text)?;
+        let logs = [parsed(None, &text)];
+        answer(args, &mut desk, &logs, &mut groups, &mut *out)?;
+    } else if files.is_empty() {
+        return Err(Failure::new(
+            "no log in what was named",
+            "name logs or directories",
+        ));
+    }
+    if args.summary {
+        show(groups, &mut *out)?;
+    }
+    out.flush()?;
+    desk.close();
+    match desk.failure {
+        Some(failure) => Err(failure),
+        None => Ok(desk.exit),
+    }
+}
+
+/// The files below `named`, directories gone through, in order; and what could not be read.
+fn files(named: &[PathBuf]) -> Result<(Vec<PathBuf>, Vec<String>), Failure> {
+    /// Directories below each other.
+    const DEPTH: usize = 64;
+    let mut found = Vec::new();
+    let mut unread = Vec::new();
+    for path in named {
+        if !path.is_dir() {
+            found.push(path.clone());
+            continue;
+        }
+        let mut level = vec![path.clone()];
+        for _ in 0..DEPTH {
+            let mut next = Vec::new();
+            for dir in level {
+                match std::fs::read_dir(&dir) {
+                    Ok(entries) => {
+                        for entry in entries.flatten() {
+                            let (kind, path) = (entry.file_type(), entry.path());
+                            match kind {
+                                Ok(kind) if kind.is_dir() => next.push(path),
+                                Ok(kind)
+                                    if kind.is_file() || kind.is_symlink() && path.is_file() =>
+                                {
+                                    found.push(path)
+                                }
+                                _ => {}
+                            }
+                        }
+                    }
+                    Err(e) => unread.push(format!("{}: {e}", dir.display())),
+                }
+            }
+            level = next;
+        }
+    }
+    found.sort();
+    found.dedup();
+    Ok((found, unread))
+}
+
+fn log(path: &Path) -> Result<Log, Failure> {
+    let mut text = Vec::new();
+    super::open_log(path)?
+        .take(MAX_LOG)
+        .read_to_end(&mut text)?;
+    if super::is_packed(&text) {
+        text = super::unpack(text, path)?;
+    }
+    Ok(parsed(Some(path.display().to_string()), &text))
+}
+
+fn parsed(name: Option<String>, text: &[u8]) -> Log {
+    let (reports, facts) = reports::parse(text);
+    Log {
+        name,
+        reports,
+        facts,
+    }
+}
+
+/// Looks up the reports of `logs` and shows or groups them.
+fn answer(
+    args: &Symbolize,
+    desk: &mut Desk<'_, '_>,
+    logs: &[Log],
+    groups: &mut BTreeMap<(String, Vec<String>), Group>,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    for log in logs {
+        for oops in &log.reports {
+            desk.prepare(oops, &log.facts);
+        }
+    }
+    desk.judge();
+    let desk = &*desk;
+    let all: Vec<(&Log, &Oops)> = logs
+        .iter()
+        .flat_map(|l| l.reports.iter().map(move |o| (l, o)))
+        .collect();
+    let nothing = fixtrace::kernel::Kernel::new();
+    let kernel = |log: &Log, oops: &Oops| {
+        let unknown = Options {
+            lines: false,
+            slide: None,
+        };
+        desk.of(oops, &log.facts).unwrap_or((&nothing, unknown))
+    };
+    if args.summary {
+        let found = parallel::map(&all, |(log, oops)| {
+            let (kernel, options) = kernel(log, oops);
+            let told = tell(
+                oops,
+                kernel,
+                Options {
+                    lines: false,
+                    ..options
+                },
+            );
+            signature::functions(oops, &told)
+        });
+        for ((log, oops), functions) in all.iter().zip(found) {
+            let group = groups
+                .entry((oops.kind.name().to_owned(), functions))
+                .or_insert_with(|| Group {
+                    count: 0,
+                    first: format!(
+                        "{}:{}",
+                        log.name.as_deref().unwrap_or("-"),
+                        oops.lines.start + 1
+                    ),
+                    files: 0,
+                    last_file: None,
+                });
+            group.count += 1;
+            if group.files == 0 || group.last_file != log.name {
+                group.files += 1;
+                group.last_file.clone_from(&log.name);
+            }
+        }
+        return Ok(());
+    }
+    let lines = parallel::map(&all, |(log, oops)| {
+        let (kernel, options) = kernel(log, oops);
+        let told = tell(oops, kernel, options);
+        let mut twin = Report::new(oops, &told, log.name.as_deref(), options.slide);
+        twin.strip_prefixes(&args.out.strip_prefix);
+        serde_json::to_string(&twin)
+    });
+    for line in lines {
+        let line = line.map_err(std::io::Error::from)?;
+        writeln!(out, "{line}")?;
+    }
+    Ok(())
+}
+
+/// Writes the groups, the most frequent first.
+fn show(
+    groups: BTreeMap<(String, Vec<String>), Group>,
+    out: &mut dyn Write,
+) -> std::io::Result<()> {
+    let mut rows: Vec<_> = groups.into_iter().collect();
+    rows.sort_by(|(a, ga), (b, gb)| gb.count.cmp(&ga.count).then(a.cmp(b)));
+    if !rows.is_empty() {
+        writeln!(out, "count files  {:<20} {:<60} first", "kind", "functions")?;
+    }
+    for ((kind, functions), group) in rows {
+        let functions = match functions.is_empty() {
+            true => "-".to_owned(),
+            false => functions.join(" < "),
+        };
+        writeln!(
+            out,
+            "{:5} {:5}  {kind:<20} {functions:<60} {}",
+            group.count, group.files, group.first
+        )?;
+    }
+    Ok(())
+}
