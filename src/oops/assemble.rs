@@ -152,7 +152,13 @@ impl Assembler {
             }
             return ended;
         }
+        let bare = self
+            .open
+            .as_ref()
+            .is_some_and(|o| o.kind == Kind::Backtrace && o.cpu.is_none());
         let patience = match self.traced {
+            // Frames without any heading: the next line ends them.
+            false if bare => 0,
             true => PATIENCE,
             false => PATIENCE_BEFORE_STACK,
         };

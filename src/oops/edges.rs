@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::addr::{Address, LinkAddr};
 use crate::attribute::{Attribution, Basis};
-use crate::insn::{CallBefore, Flow, is_trampoline, sweep};
+use crate::insn::{CallBefore, Flow, is_return_thunk, is_trampoline, sweep};
 use crate::kernel::{Kernel, Located, Placed};
 
 /// How the frame inside is reached from the call before a return address.
@@ -132,6 +132,15 @@ impl<'k, 'd> Edges<'k, 'd> {
             })
     }
 
+    /// Whether the function at `from` of `image` goes on to the one at `to` by jumps.
+    pub(super) fn jumps_to(&mut self, image: &Placed<'d>, from: LinkAddr, to: LinkAddr) -> bool {
+        let Some(number) = self.number(image) else {
+            return true;
+        };
+        self.reaches(vec![(number, from)], &[(number, to)])
+            .is_some()
+    }
+
     fn number(&self, placed: &Placed<'d>) -> Option<usize> {
         let images = self.kernel.images().iter();
         images.into_iter().position(|p| std::ptr::eq(p, placed))
@@ -191,6 +200,8 @@ impl<'k, 'd> Edges<'k, 'd> {
         let jump = |to: LinkAddr, ways: &mut Ways| {
             if !(start..end).contains(&to) {
                 match self.place(key.0, to) {
+                    // A return under another name.
+                    Some(place) if self.name(place).is_some_and(is_return_thunk) => {}
                     Some(place) => ways.jumps.push(place),
                     None => ways.anywhere = true,
                 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::report::{LogFrame, Oops};
 use super::reports::Facts;
-use super::tell::{Missing, find};
+use super::tell::{Missing, Settled, find, settle};
 use crate::addr::Slide;
 use crate::image::ImageKind;
 use crate::image::note::hex;
@@ -49,6 +49,8 @@ pub struct Evidence {
     images: BTreeMap<String, Seen>,
     /// Where the kernel ran, as addresses beside symbols tell.
     slide: Option<Slide>,
+    /// Which alternatives the kernel chose.
+    pub settled: Settled,
 }
 
 impl Evidence {
@@ -76,6 +78,7 @@ impl Evidence {
         for frame in oops.all_frames() {
             self.size(frame, kernel);
         }
+        settle(oops, kernel, &mut self.settled);
     }
 
     /// What is held of the image called `name`.

@@ -1,10 +1,12 @@
 //! What is true of the frames of a report: which functions they are, with the calls between them as witnesses.
 
+use std::collections::BTreeMap;
+
 use super::edges::{Edge, Edges, in_thunk_call};
 use super::frame::Vouch;
 use super::report::{LogFrame, Oops, Symbol};
 use crate::addr::{Address, LinkAddr, Pc, Slide};
-use crate::attribute::{Basis, Caller};
+use crate::attribute::{Basis, Called, Caller, attribute};
 use crate::insn::CallBefore;
 use crate::kernel::{Kernel, Located};
 use crate::query::{self, SymbolQuery};
@@ -61,21 +63,80 @@ pub struct Options {
     pub slide: Option<Slide>,
 }
 
+/// Which of several functions the alternatives of a call were settled to when the kernel booted, as other reports of
+/// the same boot tell.
+pub type Settled = BTreeMap<Vec<LinkAddr>, Option<LinkAddr>>;
+
+/// Takes what `oops` tells of alternatives: an origin that is known without the caller, in a function that the caller's
+/// call names as one of several, none of which comes to it in another way.
+pub fn settle(oops: &Oops, kernel: &Kernel<'_>, settled: &mut Settled) {
+    let mut edges = Edges::new(kernel);
+    for (at, frame) in oops.frames.iter().enumerate() {
+        let Ok(located) = find(frame, kernel, None) else {
+            continue;
+        };
+        if frame.vouch != Vouch::Rip
+            || kernel
+                .vmlinux()
+                .is_none_or(|v| !std::ptr::eq(v, located.placed))
+        {
+            continue;
+        }
+        let found = attribute(&located.placed.image, Pc::Exact(located.link), None);
+        let (Some(function), Some(_)) = (&found.function, &found.fixup) else {
+            continue;
+        };
+        let Some(targets) = caller_of(&oops.frames, at, kernel).and_then(targets) else {
+            continue;
+        };
+        let others = targets.iter().filter(|t| **t != function.addr);
+        let only = targets.contains(&function.addr)
+            && others
+                .into_iter()
+                .all(|t| !edges.jumps_to(located.placed, *t, function.addr));
+        if only {
+            let entry = settled.entry(targets).or_insert(Some(function.addr));
+            // Two of them ran: what was thought of the call does not hold.
+            *entry = entry.filter(|known| *known == function.addr);
+        }
+    }
+}
+
+/// The functions of the vmlinux that alternatives may have put into the call before `caller`, if they are several.
+fn targets(caller: Located<'_, '_>) -> Option<Vec<LinkAddr>> {
+    let image = &caller.placed.image;
+    let start = image.symbols().function(caller.link.offset(-1))?;
+    match image.call_before(image.symbols().range(start).0, caller.link)? {
+        CallBefore::Direct(mut all) if all.len() > 1 => {
+            all.sort_unstable();
+            Some(all)
+        }
+        _ => None,
+    }
+}
+
 /// What is the same for all frames of a report.
 struct Look<'k, 'd, 'o> {
     kernel: &'k Kernel<'d>,
     options: Options,
+    settled: &'o Settled,
     /// Frames whose PC is exact: a guess at the same place is no return address.
     exact: Vec<&'o LogFrame>,
 }
 
 /// Looks up all frames of `oops` in `kernel`, which has the modules they are in.
-pub fn tell<'k, 'd>(oops: &Oops, kernel: &'k Kernel<'d>, options: Options) -> Told<'k, 'd> {
+pub fn tell<'k, 'd>(
+    oops: &Oops,
+    kernel: &'k Kernel<'d>,
+    options: Options,
+    settled: &Settled,
+) -> Told<'k, 'd> {
     let mut edges = Edges::new(kernel);
     let rips = oops.all_frames().filter(|f| f.vouch == Vouch::Rip);
     let look = Look {
         kernel,
         options,
+        settled,
         exact: rips.collect(),
     };
     let mut list = |frames: &[LogFrame]| stack(frames, &look, &mut edges);
@@ -132,7 +193,14 @@ fn told<'k, 'd>(
     caller: Option<Located<'k, 'd>>,
     look: &Look<'k, 'd, '_>,
 ) -> ToldFrame<'k, 'd> {
-    let caller = caller.map(|c| Caller::new(&c.placed.image, c.link));
+    let caller = caller.map(|c| {
+        let image = &c.placed.image;
+        let settled = targets(c).and_then(|t| *look.settled.get(&t)?);
+        Caller {
+            called: settled.map(|at| Called::Place(image, at)),
+            ..Caller::new(image, c.link)
+        }
+    });
     let (resolved, pc, missing) = match found {
         Ok(located) => {
             let pc = pc(frame, located, &look.exact);

@@ -8,7 +8,7 @@ use fixtrace::image::Storage;
 use fixtrace::oops::report::Oops;
 use fixtrace::oops::reports::{self, Facts};
 use fixtrace::oops::signature;
-use fixtrace::oops::tell::{Options, tell};
+use fixtrace::oops::tell::{Options, Settled, tell};
 use fixtrace::parallel;
 use fixtrace::report::oops::Report;
 
@@ -179,24 +179,23 @@ fn answer(
         .flat_map(|l| l.reports.iter().map(move |o| (l, o)))
         .collect();
     let nothing = fixtrace::kernel::Kernel::new();
+    let unsettled = Settled::default();
     let kernel = |log: &Log, oops: &Oops| {
         let unknown = Options {
             lines: false,
             slide: None,
         };
-        desk.of(oops, &log.facts).unwrap_or((&nothing, unknown))
+        desk.of(oops, &log.facts)
+            .unwrap_or((&nothing, unknown, &unsettled))
     };
     if args.summary {
         let found = parallel::map(&all, |(log, oops)| {
-            let (kernel, options) = kernel(log, oops);
-            let told = tell(
-                oops,
-                kernel,
-                Options {
-                    lines: false,
-                    ..options
-                },
-            );
+            let (kernel, options, settled) = kernel(log, oops);
+            let options = Options {
+                lines: false,
+                ..options
+            };
+            let told = tell(oops, kernel, options, settled);
             signature::functions(oops, &told)
         });
         for ((log, oops), functions) in all.iter().zip(found) {
@@ -221,8 +220,8 @@ fn answer(
         return Ok(());
     }
     let lines = parallel::map(&all, |(log, oops)| {
-        let (kernel, options) = kernel(log, oops);
-        let told = tell(oops, kernel, options);
+        let (kernel, options, settled) = kernel(log, oops);
+        let told = tell(oops, kernel, options, settled);
         let mut twin = Report::new(oops, &told, log.name.as_deref(), options.slide);
         twin.strip_prefixes(&args.out.strip_prefix);
         serde_json::to_string(&twin)

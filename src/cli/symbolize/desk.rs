@@ -8,7 +8,7 @@ use fixtrace::kernel::Kernel;
 use fixtrace::oops::evidence::{Evidence, Verdict};
 use fixtrace::oops::report::Oops;
 use fixtrace::oops::reports::Facts;
-use fixtrace::oops::tell::Options;
+use fixtrace::oops::tell::{Options, Settled};
 
 use crate::cli::args::Symbolize;
 use crate::cli::exit::{Exit, Failure};
@@ -135,7 +135,7 @@ impl<'a, 'd> Desk<'a, 'd> {
     }
 
     /// The kernel of a report, and how to look it up; `None` where nothing can be said.
-    pub fn of(&self, oops: &Oops, facts: &Facts) -> Option<(&Kernel<'d>, Options)> {
+    pub fn of(&self, oops: &Oops, facts: &Facts) -> Option<(&Kernel<'d>, Options, &Settled)> {
         let number = self.releases.get(&oops.release)?.ok()?;
         let known = self.kernels.get(number).filter(|k| k.refused.is_none())?;
         let same = facts.release == oops.release;
@@ -147,6 +147,7 @@ impl<'a, 'd> Desk<'a, 'd> {
                 lines: !self.args.no_lines,
                 slide: slide.or(known.evidence.slide()),
             },
+            &known.evidence.settled,
         ))
     }
 

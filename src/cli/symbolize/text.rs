@@ -212,10 +212,10 @@ impl Teller for Clerk<'_, '_> {
         let mut additions = Additions::new();
         self.desk.prepare(oops, facts);
         self.desk.judge();
-        let Some((kernel, options)) = self.desk.of(oops, facts) else {
+        let Some((kernel, options, settled)) = self.desk.of(oops, facts) else {
             return additions;
         };
-        let told = tell(oops, kernel, options);
+        let told = tell(oops, kernel, options, settled);
         let missing = oops.frames.iter().zip(&told.frames).filter(|(_, t)| {
             matches!(
                 t.missing,
