@@ -3,50 +3,11 @@
 
 mod common;
 
+use common::oops::{annotated, stripped};
 use common::{fixtrace, stderr, stdout, testdata};
-use fixtrace::addr::Slide;
 use fixtrace::image::Storage;
-use fixtrace::kernel::Kernel;
-use fixtrace::oops::filter::{Filter, MARK};
+use fixtrace::oops::annotate::MARK;
 use fixtrace::tables::Tables;
-
-/// `log` as the filter leaves it, with `image` as vmlinux.
-fn annotated(log: &[u8], image: Tables<'_>) -> Vec<u8> {
-    let mut kernel = Kernel::new();
-    kernel.add(image, Some(Slide(0)));
-    let none = |_: &str| None;
-    let mut filter = Filter::new(&kernel, &none);
-    let mut out = Vec::new();
-    for line in log.split_inclusive(|b| *b == b'\n') {
-        filter.line(line, &mut out).expect("written");
-    }
-    filter.finish(&mut out).expect("written");
-    out
-}
-
-/// `text` without added lines, and without the ` (file:line)` added to lines.
-fn stripped(text: &[u8]) -> Vec<u8> {
-    let added = |line: &&[u8]| memchr::memmem::find(line, MARK.as_bytes()).is_some();
-    let mut kept = Vec::new();
-    for line in text.split_inclusive(|b| *b == b'\n').filter(|l| !added(l)) {
-        let content = line.strip_suffix(b"\n").unwrap_or(line);
-        let content = content.strip_suffix(b"\r").unwrap_or(content);
-        kept.extend_from_slice(&content[..content.len() - place_len(content)]);
-        kept.extend_from_slice(&line[content.len()..]);
-    }
-    kept
-}
-
-/// Length of a ` (file:line)` at the end of `line`.
-fn place_len(line: &[u8]) -> usize {
-    let found = line.strip_suffix(b")").and_then(|l| {
-        let start = memchr::memmem::rfind(l, b" (")?;
-        let (file, number) = str::from_utf8(&l[start + 2..]).ok()?.rsplit_once(':')?;
-        let sane = !file.is_empty() && number.parse::<u32>().is_ok();
-        sane.then_some(line.len() - start)
-    });
-    found.unwrap_or(0)
-}
 
 /// Checks the origins that `name` gets with `vmlinux` against what the debugger saw; gives how many were exact
 /// and how many one of several.
@@ -60,7 +21,7 @@ fn check(name: &str, vmlinux: &std::path::Path) -> (usize, usize) {
     for line in out.split(|b| *b == b'\n') {
         let text = String::from_utf8_lossy(line).into_owned();
         match text.split_once(MARK) {
-            Some((_, what)) if what.contains(" inlined into ") => {}
+            Some((_, what)) if what.contains(" inlined into ") || what.starts_with("note: ") => {}
             Some((_, what)) => *added.last_mut().expect("a line before") = Some(what.to_owned()),
             None => added.push(None),
         }

@@ -4,6 +4,7 @@
 pub mod elf;
 pub mod index;
 pub mod kernels;
+pub mod oops;
 pub mod orc;
 pub mod schema;
 
