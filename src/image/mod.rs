@@ -280,6 +280,12 @@ impl<'d> Image<'d> {
         self.stored.as_ref().is_some_and(|s| s.original.is_none())
     }
 
+    /// Whether it says that its code is not what ran: it stands in for an image that cannot be given away, with the
+    /// same names, numbers and tables (section `.fixtrace.standin`).
+    pub fn stands_in(&self) -> bool {
+        self.section(".fixtrace.standin").is_some()
+    }
+
     /// Of an image out of an index: the file it was made from, parsed, if that is at hand.
     fn original(&self) -> Option<&Image<'d>> {
         self.stored.as_ref()?.original(self)

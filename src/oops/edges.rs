@@ -82,6 +82,9 @@ impl<'k, 'd> Edges<'k, 'd> {
         inner: &Attribution<'d>,
         outer: Located<'k, 'd>,
     ) -> Edge {
+        if outer.placed.image.stands_in() || image.image.stands_in() {
+            return Edge::Unread;
+        }
         let symbols = outer.placed.image.symbols();
         let at = outer.link.offset(-1);
         // Calls out of fixup code: where it begins is another question.

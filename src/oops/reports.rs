@@ -70,6 +70,10 @@ impl Reports {
         let text = rest.map_or(&*plain, str::trim_start);
         let indented = line.prefix > 0 && line.bytes[line.prefix - 1].is_ascii_whitespace();
         let said = said(text, indented);
+        if matches!(said, Said::Banner(_)) {
+            // Another boot: what is open belongs to the one before.
+            self.finish(done);
+        }
         self.note(&said);
         let others = self.open.iter_mut().filter(|(c, _)| **c != line.caller);
         let passed: Vec<_> = others

@@ -78,7 +78,8 @@ done
 
 assemble $tmp/demo.o demo-5.10.s --64
 ld -m elf_x86_64 -n -z max-page-size=16 --build-id=none -T demo-5.10.lds -o $tmp/demo.full $tmp/demo.o
-objcopy -R .note.gnu.property $tmp/demo.full $out/demo-5.10.elf
+echo 'names and numbers are true, the code is filler' > $tmp/standin
+objcopy -R .note.gnu.property --add-section .fixtrace.standin=$tmp/standin $tmp/demo.full $out/demo-5.10.elf
 chmod 644 $out/demo-5.10.elf
 
 python3 expect.py $tmp expected.in >$tmp/expected.tsv
