@@ -259,8 +259,8 @@ fn many_logs_become_json_and_groups() {
 fn source_text_is_shown_where_it_is_at_hand() {
     let dir = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("source");
     std::fs::create_dir_all(dir.join("dir")).expect("created");
-    let image = testdata("fixtures/dwarf/gcc-5.elf").display().to_string();
-    let find = fixtrace(&["lookup", "--json", "--vmlinux", &image, "other"], b"");
+    let image = testdata("fixtures/dwarf/gcc-5.ko").display().to_string();
+    let find = fixtrace(&["lookup", "--json", "--module", &image, "complain"], b"");
     let frame: Value =
         serde_json::from_str(stdout(&find).lines().next().expect("a line")).expect("JSON");
     let place = &frame["inlines"][0];
@@ -273,12 +273,13 @@ fn source_text_is_shown_where_it_is_at_hand() {
     let text: String = (1..=line + 5).map(|n| format!("\tline {n}\n")).collect();
     std::fs::write(&path, text).expect("written");
     let size = frame["symbol"]["size"].as_u64().expect("size");
-    let log = format!("RIP: 0010:other+0x0/{size:#x}\n");
+    let module = frame["image"].as_str().expect("a name");
+    let log = format!("RIP: 0010:complain+0x0/{size:#x} [{module}]\n");
     let dir = dir.display().to_string();
     let args = [
         "symbolize",
         "-q",
-        "--vmlinux",
+        "--module",
         &image,
         "--source=1",
         "--source-dir",

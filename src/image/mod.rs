@@ -83,10 +83,19 @@ impl<'d> Image<'d> {
 
     /// Parses `bytes`; `path` serves only for names and messages. Copies go to `storage`.
     pub fn parse(bytes: &'d [u8], path: &Path, storage: &'d Storage) -> Result<Self> {
-        Self::build(bytes, path, storage).map_err(|e| e.in_file(path))
+        Self::build(bytes, path, storage, true).map_err(|e| e.in_file(path))
     }
 
-    fn build(bytes: &'d [u8], path: &Path, storage: &'d Storage) -> Result<Self> {
+    /// The same for whoever has the symbols from elsewhere: a vmlinux's are not read.
+    pub(crate) fn parse_sections(
+        bytes: &'d [u8],
+        path: &Path,
+        storage: &'d Storage,
+    ) -> Result<Self> {
+        Self::build(bytes, path, storage, false).map_err(|e| e.in_file(path))
+    }
+
+    fn build(bytes: &'d [u8], path: &Path, storage: &'d Storage, symbols: bool) -> Result<Self> {
         let elf = Elf::parse(bytes)?;
         let mut findings = Vec::new();
         let module = elf.etype == elf::ET_REL;
@@ -128,12 +137,13 @@ impl<'d> Image<'d> {
             });
         }
         let text = text_of(&sections);
-        let symbols = SymTab::from_elf(
-            &elf,
-            &sections,
-            if module { Some(&linked) } else { None },
-            &mut findings,
-        );
+        let symbols = match symbols || module {
+            true => {
+                let linked = module.then_some(&linked[..]);
+                SymTab::from_elf(&elf, &sections, linked, &mut findings)
+            }
+            false => SymTab::empty(),
+        };
         let mut image = Image {
             path: path.to_owned(),
             name: String::new(),
@@ -531,6 +541,30 @@ impl<'d> Image<'d> {
     /// The names of all undefined symbols, in the order of their pseudo-addresses (modules only).
     pub(crate) fn imports(&self) -> &[&'d str] {
         &self.imports
+    }
+
+    /// The first bytes between `from` and `to` of fields of code that a relocation fills when a module is loaded: four
+    /// bytes each, eight for an address.
+    pub fn relocated(&self, from: LinkAddr, to: LinkAddr) -> Vec<(LinkAddr, u8)> {
+        /// `R_X86_64_64`
+        const ABSOLUTE: u32 = 1;
+        let Some(elf) = self.elf.as_ref().filter(|_| self.kind == ImageKind::Module) else {
+            let original = self.original().filter(|_| self.kind == ImageKind::Module);
+            return original.map_or(Vec::new(), |o| o.relocated(from, to));
+        };
+        let held = |s: &Section<'_>| s.is_text() && s.contains(from);
+        let Some(index) = self.sections.iter().position(held) else {
+            return Vec::new();
+        };
+        let base = self.sections[index].addr.unwrap_or_default();
+        let mut found = Vec::new();
+        elf.relocations(index, |r| {
+            let at = LinkAddr(base.0.wrapping_add(r.offset));
+            if (from..to).contains(&at) {
+                found.push((at, if r.kind == ABSOLUTE { 8 } else { 4 }));
+            }
+        });
+        found
     }
 
     /// The alternatives that may be patched into its text.

@@ -138,7 +138,7 @@ impl<'d> Stored<'d> {
         let original = self.original.as_ref()?;
         let parse = || {
             let path = &image.path;
-            let mut parsed = Image::parse(original.bytes, path, image.storage).ok()?;
+            let mut parsed = Image::parse_sections(original.bytes, path, image.storage).ok()?;
             if let Some(debug) = &original.debug {
                 // A debug file that went away leaves the image as it is.
                 let _ = Image::open(debug, image.storage).and_then(|d| parsed.use_debug_file(d));

@@ -14,9 +14,10 @@ mod named;
 mod parts;
 
 use std::cmp::Ordering;
+use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::OnceLock;
 use std::sync::atomic::AtomicU32;
+use std::sync::{OnceLock, RwLock};
 
 use super::Section;
 use super::columns::{Columns, INVALID};
@@ -126,6 +127,8 @@ pub struct SymTab<'d> {
     /// (hash of the name, symbol), sorted; made once many have been asked for.
     names: OnceLock<Vec<(u32, u32)>>,
     asked: AtomicU32,
+    /// Answers that were prepared.
+    expected: RwLock<HashMap<Box<str>, Vec<u32>>>,
 }
 
 impl<'d> SymTab<'d> {
@@ -229,6 +232,7 @@ impl<'d> SymTab<'d> {
             reach,
             names: OnceLock::new(),
             asked: AtomicU32::new(0),
+            expected: RwLock::default(),
         }
     }
 

@@ -72,6 +72,17 @@ pub fn decode(code: &[u8], at: LinkAddr, bits: u32) -> Option<Insn> {
     })
 }
 
+/// Whether `code` is one instruction that does nothing: NOP in any length, `lea 0(%rsi),%rsi`, `xchg %ax,%ax`.
+pub fn is_nop(code: &[u8]) -> bool {
+    let mut decoder = Decoder::with_ip(64, code, 0, DecoderOptions::NONE);
+    let insn = decoder.decode();
+    let lea = insn.mnemonic() == Mnemonic::Lea
+        && insn.memory_displacement64() == 0
+        && insn.memory_index() == iced_x86::Register::None
+        && insn.op0_register() == insn.memory_base();
+    !insn.is_invalid() && insn.len() == code.len() && (insn.mnemonic() == Mnemonic::Nop || lea)
+}
+
 /// Decodes one after the other from `from` up to `end`, as long as the bytes are instructions.
 pub fn sweep<'d>(
     image: &Image<'d>,

@@ -93,7 +93,11 @@ fn listing(decoded: &Decoded) -> Vec<Added> {
         Alignment::FromMark => Some("where instructions begin before RIP is not known"),
     };
     let fault = decoded.fault.iter().flat_map(|f| &f.words);
-    let words = fault.map(String::as_str).chain(decoded.before.as_deref());
+    let patches = explain::patches(decoded.compared.as_ref());
+    let words = fault
+        .map(String::as_str)
+        .chain(decoded.before.as_deref())
+        .chain(patches.as_deref());
     let notes = aligned
         .into_iter()
         .chain(words)

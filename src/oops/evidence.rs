@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::patched::compare;
+use super::registers::Code;
 use super::report::{LogFrame, Oops};
 use super::reports::Facts;
 use super::tell::{Missing, Settled, find, settle};
-use crate::addr::Slide;
+use crate::addr::{Address, Slide};
 use crate::image::ImageKind;
 use crate::image::note::hex;
 use crate::kernel::{Kernel, Located};
@@ -24,6 +26,9 @@ pub enum Verdict {
 
 /// Sizes of so many functions are no accident.
 const ENOUGH: usize = 5;
+
+/// What confirms a whole build.
+const BANNER: &str = "the kernel's banner";
 
 /// Names and sizes that are kept of an image, at most.
 const MAX_NAMES: usize = 10_000;
@@ -77,6 +82,10 @@ impl Evidence {
         }
         for frame in oops.all_frames() {
             self.size(frame, kernel);
+            let block = frame.block.and_then(|b| oops.blocks.get(b));
+            if let Some(Code::Bytes(code, Some(mark))) = block.and_then(|b| b.code.as_ref()) {
+                self.code(frame, code, *mark, facts, kernel);
+            }
         }
         settle(oops, kernel, &mut self.settled);
     }
@@ -94,16 +103,41 @@ impl Evidence {
         self.slide
     }
 
-    /// What the code around RIP says: `why` refutes the image called `name`, or it confirms it.
-    pub fn code(&mut self, name: &str, why: Option<String>) {
-        let seen = self.images.entry(key(name)).or_default();
-        match why {
-            Some(why) => {
-                seen.against.get_or_insert(why);
-            }
-            None => {
-                seen.by.insert("the code around RIP".to_owned());
-            }
+    /// What the code around RIP says of the image it is of.
+    fn code(
+        &mut self,
+        frame: &LogFrame,
+        code: &[u8],
+        mark: usize,
+        facts: &Facts,
+        kernel: &Kernel<'_>,
+    ) {
+        /// So many bytes are no accident.
+        const ENOUGH: usize = 16;
+        let Ok(located) = find(frame, kernel, None) else {
+            return;
+        };
+        let at = located.link.offset(-(mark as i64));
+        let image = &located.placed.image;
+        let vmlinux = image.kind() == ImageKind::Vmlinux;
+        let slide = facts.offset.map(Slide).filter(|_| vmlinux).or(self.slide);
+        let Some(found) = compare(image, at, code, slide.filter(|_| vmlinux)) else {
+            return;
+        };
+        if vmlinux && self.slide.is_none() {
+            self.slide = found.slide;
+        }
+        let seen = self.images.entry(key(image.name())).or_default();
+        if found.refutes() {
+            let why = format!(
+                "its code at {} is not what ran: {} of {} bytes differ, and no patching explains it",
+                frame.printed(),
+                found.unexplained.len(),
+                code.len()
+            );
+            seen.against.get_or_insert(why);
+        } else if found.unexplained.is_empty() && found.same >= ENOUGH {
+            seen.by.insert("the code around RIP".to_owned());
         }
     }
 
@@ -186,8 +220,7 @@ impl Seen {
 
     fn banner(&mut self, image: &Tables<'_>, banner: Option<&str>) {
         // The same banner once is enough: the search for it goes through all constants.
-        const BY: &str = "the kernel's banner";
-        if banner.is_none() || self.by.contains(BY) {
+        if banner.is_none() || self.by.contains(BANNER) {
             return;
         }
         let (Some(wanted), Some(own)) = (banner, image.banner()) else {
@@ -205,7 +238,7 @@ impl Seen {
         };
         match (build(wanted), build(own)) {
             (Some(log), Some(own)) if !log.is_empty() && log == own => {
-                self.by.insert(BY.to_owned());
+                self.by.insert(BANNER.to_owned());
             }
             (Some(log), Some(own)) if !own.starts_with(&log) => {
                 let why = format!("is of the build \"{own}\", the log's is \"{log}\"");
@@ -220,8 +253,14 @@ impl Seen {
         if let Some(why) = self.against.as_ref().filter(|_| !sure) {
             return Verdict::Refuted(why.clone());
         }
-        // A log may be damaged in places; an image of another build differs in most.
-        if self.unfit.len() > self.fit.len() && !sure {
+        // A log may be damaged in places; of another build some functions differ, however alike it is.
+        let whole = self.by.contains(BANNER);
+        let bearable = if whole {
+            self.fit.len()
+        } else {
+            self.fit.len() / 16
+        };
+        if self.unfit.len() > bearable && !sure {
             let (function, (log, own)) = self.unfit.first_key_value().expect("not empty");
             return Verdict::Refuted(format!(
                 "its {function} has {own:#x} bytes, the log's {log:#x}; {} of {} functions differ",

@@ -3,6 +3,7 @@
 
 use super::decode::{self, Context, Fault, Trap};
 use super::kind::Kind;
+use super::patched::{Compared, compare, kinds};
 use super::registers::{Block, Code};
 use super::report::{LogFrame, Oops};
 use super::tell::ToldFrame;
@@ -139,6 +140,8 @@ pub struct Decoded {
     pub labels: Vec<String>,
     /// What the faulting one did; `None` if there is nothing to say, or nothing faulted.
     pub fault: Option<Fault>,
+    /// How it differs from what was linked; `None` where the image's code is not at hand.
+    pub compared: Option<Compared>,
     /// What was before, where RIP is behind an instruction that matters.
     pub before: Option<String>,
 }
@@ -197,11 +200,37 @@ pub fn decoded(
         None => format!("{at:#x}"),
     };
     Some(Decoded {
+        compared: located.and_then(|l| {
+            let at = l.link.offset(-(*mark as i64));
+            compare(&l.placed.image, at, bytes, None)
+        }),
         labels: rows.rows.iter().map(|r| label(r.at)).collect(),
         listing: rows,
         fault: decode::fault(from, rip, &context).filter(|_| faulted),
         before: decode::before(bytes.get(..*mark).unwrap_or_default(), &context).filter(|_| own),
     })
+}
+
+/// What patching made of the code, in words; `None` where it is as it was linked, or that is not known.
+pub fn patches(compared: Option<&Compared>) -> Option<String> {
+    let compared = compared?;
+    let names: Vec<&str> = kinds(&compared.explained)
+        .into_iter()
+        .map(|p| p.name())
+        .collect();
+    let known = match &names[..] {
+        [] => String::new(),
+        names => format!("patched since it was linked: {}", names.join(", ")),
+    };
+    let unknown = match compared.unexplained.len() {
+        0 => String::new(),
+        n => format!("{n} bytes differ from the image, and no patching explains it"),
+    };
+    let both: Vec<String> = [known, unknown]
+        .into_iter()
+        .filter(|s| !s.is_empty())
+        .collect();
+    (!both.is_empty()).then(|| both.join("; "))
 }
 
 /// Offset in the code of the first byte at which the image has an instruction begin.

@@ -12,6 +12,7 @@ pub mod frame;
 pub mod kind;
 pub mod line;
 pub mod msr;
+pub mod patched;
 pub mod pointer;
 pub mod prefix;
 pub mod registers;

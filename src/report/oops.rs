@@ -98,8 +98,19 @@ pub struct CodeText {
     pub instructions: Vec<Instruction>,
     /// The operand in memory that explains a fault.
     pub operand: Option<OperandText>,
+    /// How it was patched since it was linked.
+    pub patches: Vec<PatchText>,
     /// What the instruction at RIP did.
     pub notes: Vec<String>,
+}
+
+/// Bytes that were patched.
+#[derive(Clone, Serialize, Debug)]
+pub struct PatchText {
+    /// The first and the one behind the last, in the code shown.
+    pub bytes: [usize; 2],
+    /// `alternative`, `static key`, …; `unexplained`
+    pub kind: &'static str,
 }
 
 /// An instruction.
@@ -340,6 +351,7 @@ fn code(block: &Block, decoded: Option<&Decoded>) -> Option<CodeText> {
         unreadable: None,
         instructions: Vec::new(),
         operand: None,
+        patches: Vec::new(),
         notes: Vec::new(),
     };
     match block.code.as_ref()? {
@@ -372,6 +384,18 @@ fn code(block: &Block, decoded: Option<&Decoded>) -> Option<CodeText> {
                 .map(|c| c != crate::oops::decode::Agreement::Different),
         })
     });
+    if let Some(compared) = &decoded.compared {
+        let known = compared
+            .explained
+            .iter()
+            .map(|(r, p)| ([r.start, r.end], p.name()));
+        let unknown = compared
+            .unexplained
+            .iter()
+            .map(|i| ([*i, *i + 1], "unexplained"));
+        let all = known.chain(unknown);
+        text.patches = all.map(|(bytes, kind)| PatchText { bytes, kind }).collect();
+    }
     let words = fault.iter().flat_map(|f| f.words.iter().cloned());
     text.notes = words.chain(decoded.before.clone()).collect();
     Some(text)

@@ -167,11 +167,10 @@ fn answer(
     groups: &mut BTreeMap<(String, Vec<String>), Group>,
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
-    for log in logs {
-        for oops in &log.reports {
-            desk.prepare(oops, &log.facts);
-        }
-    }
+    let reports = logs
+        .iter()
+        .flat_map(|l| l.reports.iter().map(|o| (o, &l.facts)));
+    desk.prepare_all(&reports.collect::<Vec<_>>());
     desk.judge();
     let desk = &*desk;
     let all: Vec<(&Log, &Oops)> = logs

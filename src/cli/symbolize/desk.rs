@@ -50,6 +50,29 @@ impl<'a, 'd> Desk<'a, 'd> {
         }
     }
 
+    /// [`Desk::prepare`] for several: the kernels are asked for all names at once.
+    pub fn prepare_all<'o>(&mut self, reports: &[(&'o Oops, &'o Facts)]) {
+        for (oops, _) in reports {
+            if oops.all_frames().next().is_some() {
+                self.kernel(oops.release.as_deref());
+            }
+        }
+        for (number, known) in self.kernels.iter().enumerate() {
+            let own = |oops: &Oops| self.releases.get(&oops.release) == Some(&Ok(number));
+            let reports = reports.iter().filter(|(o, _)| own(o));
+            let symbols = reports
+                .flat_map(|(o, _)| o.all_frames())
+                .filter_map(|f| f.symbol.as_ref());
+            let names = symbols.filter(|s| s.module.is_none()).map(|s| &*s.name);
+            if let Some(vmlinux) = known.kernel.vmlinux() {
+                vmlinux.image.symbols().expect_names(names);
+            }
+        }
+        for (oops, facts) in reports {
+            self.prepare(oops, facts);
+        }
+    }
+
     /// Opens what the frames of `oops` need, and takes what it says of that.
     pub fn prepare(&mut self, oops: &Oops, facts: &Facts) {
         if oops.all_frames().next().is_none() {

@@ -67,9 +67,8 @@ fn file(path: &Path, clerk: &mut Clerk<'_, '_>, paper: &mut Paper) -> Result<(),
         input = Box::new(io::empty());
     }
     let (found, facts) = reports::parse(&text);
-    for oops in &found {
-        clerk.desk.prepare(oops, &facts);
-    }
+    let all: Vec<_> = found.iter().map(|oops| (oops, &facts)).collect();
+    clerk.desk.prepare_all(&all);
     clerk.desk.judge();
     let mut filter = Filter::default();
     loop {
@@ -210,7 +209,7 @@ impl Clerk<'_, '_> {
 impl Teller for Clerk<'_, '_> {
     fn tell(&mut self, oops: &Oops, facts: &Facts) -> Additions {
         let mut additions = Additions::new();
-        self.desk.prepare(oops, facts);
+        self.desk.prepare_all(&[(oops, facts)]);
         self.desk.judge();
         let Some((kernel, options, settled)) = self.desk.of(oops, facts) else {
             return additions;

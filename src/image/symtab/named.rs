@@ -1,5 +1,6 @@
 //! Symbols by name, and the parents of cold parts.
 
+use std::collections::HashMap;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::{INVALID, Raw, STB_LOCAL, SymTab, SymbolId, is_function, name_at};
@@ -39,7 +40,10 @@ impl Parent {
 impl SymTab<'_> {
     /// Every symbol called `name`, in address order.
     pub fn named(&self, name: &str) -> impl Iterator<Item = SymbolId> + '_ {
+        let known = self.expected.read().ok();
+        let known = known.and_then(|k| k.get(name).cloned());
         let found = match &self.raw {
+            _ if known.is_some() => known.unwrap_or_default(),
             Raw::Columns(columns) => columns.named(name, self.strings),
             // Offsets outside the strings stand for names that are not there.
             Raw::Elf(list)
@@ -53,6 +57,51 @@ impl SymTab<'_> {
             _ => self.look_up(name),
         };
         found.into_iter().map(SymbolId)
+    }
+
+    /// Prepares for questions for `names`: all symbols are gone through once. For an index there is nothing to prepare.
+    pub fn expect_names<'n>(&self, names: impl Iterator<Item = &'n str>) {
+        /// Beyond so many a table of all names is better.
+        const MANY: usize = 4096;
+        let Ok(mut expected) = self.expected.write() else {
+            return;
+        };
+        let mut wanted: HashMap<&[u8], Vec<u32>> = HashMap::new();
+        for name in names {
+            if !expected.contains_key(name) && wanted.len() < MANY {
+                wanted.insert(name.as_bytes(), Vec::new());
+            }
+        }
+        let stored = matches!(self.raw, Raw::Columns(_)) || self.names.get().is_some();
+        if wanted.len() < 2 || stored {
+            return;
+        }
+        // Most names differ in their beginning already.
+        let bit = |name: &[u8]| {
+            let head = name
+                .iter()
+                .take(6)
+                .fold(0u32, |h, b| h.wrapping_mul(31).wrapping_add((*b).into()));
+            (head as usize) % (1 << 14)
+        };
+        let mut seen = vec![false; 1 << 14];
+        wanted.keys().for_each(|name| seen[bit(name)] = true);
+        for row in 0..self.order.len() {
+            let at = self.packed(row).name as usize;
+            let head = self.strings.get(at..).unwrap_or_default();
+            let head = &head[..head.len().min(6)];
+            let end = head.iter().position(|b| *b == 0).unwrap_or(head.len());
+            if seen[bit(&head[..end])]
+                && let Some(rows) = wanted.get_mut(name_at(self.strings, at as u32))
+            {
+                rows.push(row as u32);
+            }
+        }
+        let found = wanted.into_iter().filter_map(|(name, rows)| {
+            let name = str::from_utf8(name).ok()?;
+            Some((Box::from(name), rows))
+        });
+        expected.extend(found);
     }
 
     /// Goes through all strings, then all symbols.

@@ -32,6 +32,7 @@ impl<'d> SymTab<'d> {
             reach: Vec::new(),
             names: OnceLock::new(),
             asked: Default::default(),
+            expected: Default::default(),
         }
     }
 
