@@ -47,7 +47,12 @@ pub fn decode(code: &[u8], at: LinkAddr, bits: u32) -> Option<Insn> {
     let window = &code[..code.len().min(15)];
     let mut decoder = Decoder::with_ip(bits, window, at.0, DecoderOptions::NONE);
     let mut insn = Instruction::default();
-    decoder.decode_out(&mut insn);
+    next(&mut decoder, &mut insn)
+}
+
+/// Decodes what comes next; `None` for bytes that are no instruction.
+fn next(decoder: &mut Decoder<'_>, insn: &mut Instruction) -> Option<Insn> {
+    decoder.decode_out(insn);
     if insn.is_invalid() {
         return None;
     }
@@ -91,13 +96,13 @@ pub fn sweep<'d>(
 ) -> impl Iterator<Item = (LinkAddr, Insn)> + 'd {
     let code = image.code(from);
     let len = end.since(from).unwrap_or(0).min(code.len() as u64) as usize;
-    let (bits, mut done) = (image.bits(), 0usize);
+    let code = &code[..len];
+    let mut decoder = Decoder::with_ip(image.bits(), code, from.0, DecoderOptions::NONE);
+    let mut insn = Instruction::default();
     std::iter::from_fn(move || {
-        let rest = code.get(done..len).filter(|r| !r.is_empty())?;
-        let at = from.offset(done as i64);
-        let insn = decode(rest, at, bits)?;
-        done += usize::from(insn.len);
-        Some((at, insn))
+        let at = LinkAddr(decoder.ip());
+        let more = decoder.can_decode();
+        more.then(|| Some((at, next(&mut decoder, &mut insn)?)))?
     })
 }
 

@@ -1,6 +1,5 @@
 //! Symbols by name, and the parents of cold parts.
 
-use std::collections::HashMap;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::{INVALID, Raw, STB_LOCAL, SymTab, SymbolId, is_function, name_at};
@@ -63,45 +62,47 @@ impl SymTab<'_> {
     pub fn expect_names<'n>(&self, names: impl Iterator<Item = &'n str>) {
         /// Beyond so many a table of all names is better.
         const MANY: usize = 4096;
+        const HEADS: usize = 1 << 12;
         let Ok(mut expected) = self.expected.write() else {
             return;
         };
-        let mut wanted: HashMap<&[u8], Vec<u32>> = HashMap::new();
+        let mut wanted: Vec<(&str, Vec<u32>)> = Vec::new();
         for name in names {
-            if !expected.contains_key(name) && wanted.len() < MANY {
-                wanted.insert(name.as_bytes(), Vec::new());
+            if !expected.contains_key(name) && !name.is_empty() && wanted.len() < MANY {
+                wanted.push((name, Vec::new()));
             }
         }
+        wanted.sort_unstable();
+        wanted.dedup();
         let stored = matches!(self.raw, Raw::Columns(_)) || self.names.get().is_some();
         if wanted.len() < 2 || stored {
             return;
         }
         // Most names differ in their beginning already.
-        let bit = |name: &[u8]| {
-            let head = name
-                .iter()
-                .take(6)
-                .fold(0u32, |h, b| h.wrapping_mul(31).wrapping_add((*b).into()));
-            (head as usize) % (1 << 14)
+        let head = |name: &[u8]| {
+            let head = name.iter().take(6).take_while(|b| **b != 0);
+            let hash = head.fold(0u32, |h, b| h.wrapping_mul(31).wrapping_add((*b).into()));
+            hash as usize % HEADS
         };
-        let mut seen = vec![false; 1 << 14];
-        wanted.keys().for_each(|name| seen[bit(name)] = true);
+        let mut heads = vec![Vec::new(); HEADS];
+        for (number, (name, _)) in wanted.iter().enumerate() {
+            heads[head(name.as_bytes())].push(number);
+        }
         for row in 0..self.order.len() {
             let at = self.packed(row).name as usize;
-            let head = self.strings.get(at..).unwrap_or_default();
-            let head = &head[..head.len().min(6)];
-            let end = head.iter().position(|b| *b == 0).unwrap_or(head.len());
-            if seen[bit(&head[..end])]
-                && let Some(rows) = wanted.get_mut(name_at(self.strings, at as u32))
-            {
-                rows.push(row as u32);
+            let text = self.strings.get(at..).unwrap_or_default();
+            for number in &heads[head(text)] {
+                let (name, rows) = &mut wanted[*number];
+                if text.starts_with(name.as_bytes()) && text.get(name.len()) == Some(&0) {
+                    rows.push(row as u32);
+                }
             }
         }
-        let found = wanted.into_iter().filter_map(|(name, rows)| {
-            let name = str::from_utf8(name).ok()?;
-            Some((Box::from(name), rows))
-        });
-        expected.extend(found);
+        expected.extend(
+            wanted
+                .into_iter()
+                .map(|(name, rows)| (Box::from(name), rows)),
+        );
     }
 
     /// Goes through all strings, then all symbols.
