@@ -50,6 +50,19 @@
 //! # Ok::<(), fixtrace::error::Error>(())
 //! ```
 //!
+//! The reports in a log, without any image:
+//!
+//! ```
+//! use fixtrace::oops::reports::parse;
+//!
+//! let log = std::fs::read("testdata/oops/6.12-null.txt")?;
+//! let (reports, _) = parse(&log);
+//! let oops = &reports[0];
+//! assert_eq!(oops.title, "BUG: kernel NULL pointer dereference, address: 0000000000000008");
+//! assert_eq!(oops.registers().and_then(|r| r.other("CR2")), Some(8));
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
 //! A stack, of a CPU that a debugger stopped in a fixup of `strncpy_from_user()`:
 //!
 //! ```

@@ -40,7 +40,7 @@ fn a_frame_is_answered_before_the_next_line_comes() {
         }
     });
     // A generous limit: without an answer the test would wait for ever.
-    let mut answer = || {
+    let answer = || {
         lines
             .recv_timeout(Duration::from_secs(60))
             .expect("an answer")

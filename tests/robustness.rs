@@ -5,14 +5,13 @@ mod common;
 
 use common::elf::{Section, loaded, symtab, write};
 use common::testdata;
-use fixtrace::addr::{LinkAddr, Pc, Slide};
+use fixtrace::addr::{LinkAddr, Pc};
 use fixtrace::attribute::{Basis, Caller, Certainty, attribute};
 use fixtrace::cfi::{Cfi, Scratch};
 use fixtrace::error::{ErrorKind, Result};
 use fixtrace::image::{Image, Packing, Storage};
-use fixtrace::kernel::Kernel;
 use fixtrace::lines::Lines;
-use fixtrace::oops::filter::{Filter, MARK};
+use fixtrace::oops::annotate::MARK;
 use fixtrace::query::Query;
 use fixtrace::tables::Tables;
 use proptest::prelude::*;
@@ -381,19 +380,8 @@ fn gzip_of_zeros() -> Vec<u8> {
 /// A log through the filter with the demo image.
 fn filtered(log: &[u8]) -> Vec<u8> {
     let storage = Storage::new();
-    let mut kernel = Kernel::new();
-    kernel.add(
-        Tables::new(common::fixture_image("demo-5.10.elf", &storage)),
-        Some(Slide(0)),
-    );
-    let none = |_: &str| None;
-    let mut filter = Filter::new(&kernel, &none);
-    let mut out = Vec::new();
-    for line in log.split_inclusive(|b| *b == b'\n') {
-        filter.line(line, &mut out).expect("written");
-    }
-    filter.finish(&mut out).expect("written");
-    out
+    let image = common::fixture_image("demo-5.10.elf", &storage);
+    common::oops::annotated(log, Tables::new(image))
 }
 
 fn log_line() -> impl Strategy<Value = Vec<u8>> {

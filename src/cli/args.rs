@@ -22,7 +22,7 @@ pub struct Cli {
 pub enum Verb {
     /// Say which function an address belongs to, and how that is known
     Lookup(Lookup),
-    /// Annotate a kernel log: frames in fixup code get a line that names their origin
+    /// Annotate kernel logs: source lines, origins of fixups, decoded code; or their reports as JSON, or grouped
     Symbolize(Symbolize),
     /// Unwind the stacks in a dump, a snapshot, a core file, or of registers and memory given by hand
     Unwind(Unwind),
@@ -148,7 +148,7 @@ pub struct Lookup {
 #[derive(Args, Debug)]
 #[command(after_help = EXITS)]
 pub struct Symbolize {
-    /// Logs; standard input when none is given
+    /// Logs, also in gzip, xz or zstd; directories of them with --json or --summary; standard input when none is given
     #[arg(value_name = "LOG")]
     pub logs: Vec<PathBuf>,
 
