@@ -28,7 +28,10 @@ const HEAD: usize = 160;
 
 /// The prefix of `line`.
 pub fn prefix(line: &[u8]) -> Prefix {
-    let mut found = Prefix::default();
+    let mut found = Prefix {
+        len: stamp_of_printk(line),
+        caller: None,
+    };
     loop {
         let rest = &line[found.len..];
         let len = match rest.first() {
@@ -60,6 +63,29 @@ pub fn prefix(line: &[u8]) -> Prefix {
             return found;
         }
         found.len += len;
+    }
+}
+
+/// Bytes of `[   12.345678] `, with which most lines of most logs begin; 0 for anything else.
+fn stamp_of_printk(line: &[u8]) -> usize {
+    let Some(inside) = line.strip_prefix(b"[") else {
+        return 0;
+    };
+    let blanks = inside.iter().take_while(|b| **b == b' ').count();
+    let digits = |from: usize| {
+        inside[from..]
+            .iter()
+            .take_while(|b| b.is_ascii_digit())
+            .count()
+    };
+    let dot = blanks + digits(blanks);
+    if dot == blanks || inside.get(dot) != Some(&b'.') {
+        return 0;
+    }
+    let end = dot + 1 + digits(dot + 1);
+    match inside.get(end..end + 2) {
+        Some(b"] ") => end + 3,
+        _ => 0,
     }
 }
 
@@ -263,7 +289,8 @@ fn logcat(text: &[u8]) -> Option<usize> {
 /// `Nov 22 20:42:47 host kernel: `, `host kernel: `, `kern  :warn  : `, `kernel: `, `Sun Nov 22 …`; 0 for text.
 fn named(text: &[u8]) -> usize {
     const FACILITIES: [&[u8]; 3] = [b"kern", b"user", b"daemon"];
-    if let Some(facility) = FACILITIES.iter().find(|f| text.starts_with(f)) {
+    let may = matches!(text.first(), Some(b'k' | b'u' | b'd'));
+    if may && let Some(facility) = FACILITIES.iter().find(|f| text.starts_with(f)) {
         let level = |at: usize| {
             let blanks = text[at..].iter().take_while(|b| **b == b' ').count();
             (text.get(at + blanks) == Some(&b':')).then_some(at + blanks + 1)
@@ -278,23 +305,21 @@ fn named(text: &[u8]) -> usize {
             }
         }
     }
-    if text.starts_with(b"kernel: ") {
+    if may && text.starts_with(b"kernel: ") {
         return b"kernel: ".len();
     }
     let month = text.get(3) == Some(&b' ') && text[..3].iter().all(u8::is_ascii_alphabetic);
-    if !month && !text.get(..HEAD.min(text.len())).is_some_and(has_host) {
+    let host = || {
+        let word = memchr::memchr(b' ', &text[..text.len().min(HEAD)]);
+        word.is_some_and(|end| text[end..].starts_with(b" kernel"))
+    };
+    if !month && !host() {
         return 0;
     }
     match kernel(text) {
         Some(len) if is_stamp_and_host(&text[..len]) => len,
         _ => 0,
     }
-}
-
-/// Whether ` kernel` stands near the start: a quick look.
-fn has_host(head: &[u8]) -> bool {
-    let word = head.iter().take_while(|b| !b" \t".contains(b)).count();
-    head[word..].starts_with(b" kernel")
 }
 
 /// `host kernel - - - ` of RFC 5424: process and message ids, structured data.

@@ -79,34 +79,40 @@ pub struct TaskLine<'l> {
 
 /// Whether `text` can say anything outside of a report that is worth a closer look; most lines cannot.
 pub fn may_matter(text: &[u8]) -> bool {
-    // Frames and headings of exceptions.
-    if let Some(at) = memchr::memchr2(b'+', b'#', text) {
-        let hit = |at: usize| {
-            let rest = &text[at..];
-            rest.starts_with(b"+0x") || rest.starts_with(b"#")
-        };
-        if hit(at)
-            || memchr::memchr2_iter(b'+', b'#', &text[at + 1..]).any(|more| hit(at + 1 + more))
-        {
-            return true;
-        }
-    }
+    let Some(first) = text.first() else {
+        return false;
+    };
     let begins = |list: &[&[u8]]| list.iter().any(|b| text.starts_with(b));
-    let told = match text.first() {
-        None => return false,
-        Some(b'B' | b'O' | b'W' | b'K' | b'U' | b'-' | b'C' | b'N' | b'I' | b'L' | b'P' | b'R') => {
-            true
-        }
-        Some(b'r') => begins(&[b"rcu: INFO"]),
-        Some(b'k') => begins(&[b"kmemleak: ", b"kernel "]),
-        Some(b'w') => begins(&[b"watchdog: "]),
-        Some(b't') => begins(&[b"task:", b"traps: PANIC"]),
-        Some(b'u') => begins(&[b"unchecked MSR", b"unreferenced object"]),
-        Some(b'[') => begins(&[b"[ ", b"[<"]),
+    let told = match first {
+        b'B' => begins(&[b"BUG"]),
+        b'C' => begins(&[b"Call ", b"CPU"]),
+        b'I' => begins(&[b"INFO: ", b"IP: "]),
+        b'K' => begins(&[b"Kernel "]),
+        b'L' => begins(&[b"Linux version "]),
+        b'N' => begins(&[b"NMI "]),
+        b'O' => begins(&[b"Oops"]),
+        b'P' => begins(&[b"PANIC: ", b"Pid: "]),
+        b'R' => begins(&[b"RIP"]),
+        b'U' => begins(&[b"UBSAN: ", b"Unable "]),
+        b'W' => begins(&[b"WARNING: ", b"Watchdog "]),
+        b'k' => begins(&[b"kmemleak: ", b"kernel "]),
+        b'r' => begins(&[b"rcu: INFO"]),
+        b't' => begins(&[b"task:", b"traps: PANIC"]),
+        b'u' => begins(&[b"unchecked MSR", b"unreferenced object"]),
+        b'w' => begins(&[b"watchdog: "]),
+        b'[' => begins(&[b"[ ", b"[<"]),
+        b'-' => begins(&[b"---"]),
         _ => false,
     };
-    let named = |what: &[u8]| memchr::memmem::find(text, what).is_some();
-    told || old_task(text) || named(b" invoked oom-killer: ") || named(b": page allocation ")
+    // Frames, headings of exceptions, and headings that begin with the name of a program.
+    let marked = |at: usize| {
+        let (before, behind) = text.split_at(at);
+        behind.starts_with(b"+0x")
+            || (behind.starts_with(b"#") && before.ends_with(b" ["))
+            || behind.starts_with(b": page allocation ")
+            || (behind.starts_with(b": ") && before.ends_with(b" invoked oom-killer"))
+    };
+    told || old_task(text) || memchr::memchr3_iter(b'+', b'#', b':', text).any(marked)
 }
 
 /// Whether the text may be a row of `sysrq: Show State` before 5.10: a name in 15 columns, then a letter.
