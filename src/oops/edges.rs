@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::addr::{Address, LinkAddr};
 use crate::attribute::{Attribution, Basis};
-use crate::insn::{CallBefore, Flow, is_return_thunk, is_trampoline, sweep};
+use crate::insn::{self, CallBefore, Flow, is_return_thunk, is_trampoline, sweep};
 use crate::kernel::{Kernel, Located, Placed};
 
 /// How the frame inside is reached from the call before a return address.
@@ -85,6 +85,9 @@ impl<'k, 'd> Edges<'k, 'd> {
         if outer.placed.image.stands_in() || image.image.stands_in() {
             return Edge::Unread;
         }
+        if self.calls_directly(image, inner, outer) {
+            return Edge::Direct;
+        }
         let symbols = outer.placed.image.symbols();
         let at = outer.link.offset(-1);
         // Calls out of fixup code: where it begins is another question.
@@ -133,6 +136,24 @@ impl<'k, 'd> Edges<'k, 'd> {
                 called: self.name(first).unwrap_or("code without a name").to_owned(),
                 missing: wanted.iter().any(|w| self.ways(first).calls.contains(w)),
             })
+    }
+
+    /// Whether the five bytes before `outer` are a call of the first byte of the inner frame's function: no other way to
+    /// read the bytes would lead just there.
+    fn calls_directly(
+        &self,
+        image: &Placed<'d>,
+        inner: &Attribution<'d>,
+        outer: Located<'_, 'd>,
+    ) -> bool {
+        let begin = outer.link.offset(-5);
+        let code = outer.placed.image.code(begin);
+        let call = insn::decode(code.get(..5).unwrap_or_default(), begin, 64);
+        let Some(Flow::Call(target)) = call.filter(|c| c.len == 5).map(|c| c.flow) else {
+            return false;
+        };
+        let same = std::ptr::eq(image, outer.placed) && inner.basis != Basis::Trampoline;
+        same && inner.candidates.iter().any(|f| f.addr == target)
     }
 
     /// Whether the function at `from` of `image` goes on to the one at `to` by jumps.

@@ -52,6 +52,8 @@ struct Seen {
 #[derive(Clone, Debug, Default)]
 pub struct Evidence {
     images: BTreeMap<String, Seen>,
+    /// Places whose code was looked at.
+    coded: BTreeSet<String>,
     /// Where the kernel ran, as addresses beside symbols tell.
     slide: Option<Slide>,
     /// Which alternatives the kernel chose.
@@ -114,6 +116,9 @@ impl Evidence {
     ) {
         /// So many bytes are no accident.
         const ENOUGH: usize = 16;
+        if self.coded.len() > MAX_NAMES || !self.coded.insert(frame.printed()) {
+            return;
+        }
         let Ok(located) = find(frame, kernel, None) else {
             return;
         };

@@ -3,13 +3,18 @@
 //!
 //! Sources: arch/x86/kernel/{alternative,jump_label,ftrace,static_call,paravirt,kprobes/}.c, Linux 4.4-7.2.
 
+mod bytes;
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 use std::ops::Range;
 
 use crate::addr::{Address, LinkAddr, Slide};
 use crate::image::Image;
 use crate::image::altinstr::Alternative;
-use crate::insn::{self, Flow, is_nop, is_return_thunk, is_trampoline};
+use crate::insn::{self, Flow, is_return_thunk, is_trampoline};
+use bytes::{all_nops, begins_with_nops, equal_but_for_addresses, rebase};
 
 /// Why bytes that ran differ from those that were linked.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -521,184 +526,7 @@ impl Job<'_, '_> {
     }
 }
 
-/// Relative branches of a replacement are right where it is linked; at the site they have another distance.
-fn rebase(code: &mut [u8], alt: &Alternative) {
-    let by = alt.replacement.0.wrapping_sub(alt.site.0) as u32;
-    let mut at = 0;
-    while let Some(insn) = insn::decode(code.get(at..).unwrap_or_default(), LinkAddr(0), 64) {
-        let len = usize::from(insn.len);
-        let branch = matches!(insn.flow, Flow::Call(_) | Flow::Jump(_) | Flow::Branch(_));
-        let end = at + len;
-        if branch
-            && len >= 5
-            && let Some(field) = code.get_mut(end - 4..end)
-        {
-            let distance = u32::from_le_bytes([field[0], field[1], field[2], field[3]]);
-            // Branches inside of the replacement stay as they are.
-            let inside = i64::from(distance as i32) + end as i64;
-            if !(0..=i64::from(alt.replacement_len)).contains(&inside) {
-                field.copy_from_slice(&distance.wrapping_add(by).to_le_bytes());
-            }
-        }
-        at = end;
-    }
-}
-
-/// Whether `ran` is `linked` but for fields that KASLR moves.
-fn equal_but_for_addresses(linked: &[u8], ran: &[u8], slide: Option<Slide>) -> bool {
-    if linked == ran {
-        return true;
-    }
-    if linked.len() != ran.len() || linked.len() < 4 {
-        return false;
-    }
-    let Some(first) = (0..linked.len()).find(|i| linked[*i] != ran[*i]) else {
-        return true;
-    };
-    let starts = first.saturating_sub(3)..=first.min(linked.len() - 4);
-    let word = |c: &[u8], at: usize| u32::from_le_bytes([c[at], c[at + 1], c[at + 2], c[at + 3]]);
-    starts.into_iter().any(|at| {
-        let by = word(ran, at).wrapping_sub(word(linked, at));
-        let fits = |by: u32| {
-            by.is_multiple_of(1 << 21) && by < 1 << 30 && slide.is_none_or(|s| s.0 == u64::from(by))
-        };
-        (fits(by) || fits(by.wrapping_neg())) && linked[at + 4..] == ran[at + 4..]
-    })
-}
-
-/// Whether `code` is NOPs from its first byte to its last.
-fn all_nops(mut code: &[u8]) -> bool {
-    while !code.is_empty() {
-        match insn::decode(code, LinkAddr(0), 64) {
-            Some(insn) if is_nop(&code[..usize::from(insn.len)]) => {
-                code = &code[usize::from(insn.len)..]
-            }
-            _ => return false,
-        }
-    }
-    true
-}
-
-/// Whether `code`, the end of which is not shown, may be NOPs.
-fn begins_with_nops(code: &[u8]) -> bool {
-    let (mut rest, mut some) = (code, code.is_empty());
-    while let Some(insn) = insn::decode(rest, LinkAddr(0), 64) {
-        if !is_nop(&rest[..usize::from(insn.len)]) {
-            return false;
-        }
-        some = true;
-        rest = &rest[usize::from(insn.len)..];
-    }
-    some || rest.starts_with(&[0x66]) || rest.starts_with(&[0x0f]) || rest.starts_with(&[0x2e])
-}
-
 /// The kinds in `all`, each once.
 pub fn kinds(all: &[(Range<usize>, Patch)]) -> BTreeSet<Patch> {
     all.iter().map(|(_, p)| *p).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::image::Storage;
-    use proptest::prelude::*;
-    use std::path::Path;
-
-    fn fixture(storage: &Storage) -> Image<'_> {
-        let path =
-            Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/fixtures/32-return-thunk.elf");
-        Image::open(&path, storage).expect("fixture")
-    }
-
-    #[test]
-    fn nops_of_every_length_are_nops() {
-        for code in [
-            &[0x90][..],
-            &[0x66, 0x90],
-            &[0x0f, 0x1f, 0x00],
-            &[0x0f, 0x1f, 0x44, 0x00, 0x00],
-            &[0x66, 0x66, 0x66, 0x66, 0x90],
-            &[0x66, 0x2e, 0x0f, 0x1f, 0x84, 0x00, 0x00, 0x00, 0x00, 0x00],
-            &[0x48, 0x8d, 0x76, 0x00],
-            &[],
-        ] {
-            assert!(all_nops(code), "{code:02x?}");
-        }
-        assert!(!all_nops(&[0x90, 0xc3]) && !all_nops(&[0x48, 0x8d, 0x76, 0x01]));
-    }
-
-    #[test]
-    fn a_replacement_reaches_what_it_was_linked_to_reach() {
-        let alt = Alternative {
-            site: LinkAddr(0x1000),
-            len: 8,
-            replacement: LinkAddr(0x5000),
-            replacement_len: 8,
-        };
-        // call 0x5008 + 0x10, then a jump inside of the replacement
-        let mut code = vec![0xe8, 0x13, 0, 0, 0, 0xeb, 0x01, 0x90];
-        rebase(&mut code, &alt);
-        assert_eq!(code, [0xe8, 0x13, 0x40, 0, 0, 0xeb, 0x01, 0x90]);
-    }
-
-    #[test]
-    fn fields_move_by_the_slide_only() {
-        let linked = [0x48, 0xc7, 0xc7, 0x00, 0x00, 0x20, 0x82];
-        let moved = [0x48, 0xc7, 0xc7, 0x00, 0x00, 0x60, 0x84];
-        let odd = [0x48, 0xc7, 0xc7, 0x01, 0x00, 0x60, 0x84];
-        assert!(equal_but_for_addresses(&linked, &moved, None));
-        assert!(equal_but_for_addresses(
-            &linked,
-            &moved,
-            Some(Slide(0x240_0000))
-        ));
-        assert!(!equal_but_for_addresses(
-            &linked,
-            &moved,
-            Some(Slide(0x20_0000))
-        ));
-        assert!(!equal_but_for_addresses(&linked, &odd, None));
-    }
-
-    #[test]
-    fn code_as_it_was_linked_is_the_same_and_other_code_refutes_it() {
-        let storage = Storage::new();
-        let image = fixture(&storage);
-        let section = image.text_sections().next().expect("text");
-        let at = section.addr.expect("loaded");
-        let code = &image.code(at)[..image.code(at).len().min(64)];
-        let same = compare(&image, at, code, None).expect("code");
-        assert_eq!(
-            (same.same, same.explained.len(), same.unexplained.len()),
-            (code.len(), 0, 0)
-        );
-        let other: Vec<u8> = code
-            .iter()
-            .map(|b| b.wrapping_mul(7).wrapping_add(13))
-            .collect();
-        assert!(compare(&image, at, &other, None).expect("code").refutes());
-        // Bytes before the section are not compared.
-        let before = [&[0x11, 0x22, 0x33][..], code].concat();
-        let found = compare(&image, at.offset(-3), &before, None).expect("code");
-        assert_eq!(found.same, code.len());
-        assert_eq!(compare(&image, LinkAddr(0x10), code, None), None);
-    }
-
-    proptest! {
-        #[test]
-        fn every_byte_is_accounted_for(
-            offset in 0i64..64,
-            code in prop::collection::vec(prop_oneof![any::<u8>(), Just(0x90), Just(0xcc), Just(0xe8), Just(0xe9)], 0..80),
-            slide in prop::option::of(any::<u64>()),
-        ) {
-            let storage = Storage::new();
-            let image = fixture(&storage);
-            let at = image.text_sections().next().and_then(|s| s.addr).expect("text").offset(offset);
-            if let Some(found) = compare(&image, at, &code, slide.map(Slide)) {
-                let explained: usize = found.explained.iter().map(|(r, _)| r.len()).sum();
-                prop_assert!(found.same + explained + found.unexplained.len() <= code.len());
-                prop_assert!(found.explained.iter().all(|(r, _)| r.start < r.end && r.end <= code.len()));
-            }
-        }
-    }
 }

@@ -1,5 +1,7 @@
 //! Logs in, the same logs out with what is true beside.
 
+use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -7,8 +9,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, sync_channel};
 use std::time::Duration;
 
 use fixtrace::image::Storage;
-use fixtrace::oops::annotate::{self, Additions, Spot};
+use fixtrace::oops::annotate::{self, Addition, Additions, Spot};
 use fixtrace::oops::filter::{Filter, Sink, Teller};
+use fixtrace::oops::kind::Kind;
 use fixtrace::oops::report::Oops;
 use fixtrace::oops::reports::{self, Facts};
 use fixtrace::oops::tell::{Missing, tell};
@@ -28,6 +31,10 @@ const CHUNK: usize = 1 << 18;
 /// Bytes of a file that are read before its first line is written: what they say of the images counts for all.
 const AHEAD: usize = 16 << 20;
 
+/// Reports that are remembered, and frames of such a one.
+const MAX_KNOWN: usize = 256;
+const MAX_FRAMES: usize = 512;
+
 /// Nothing came for so long: what is held back is written.
 const IDLE: Duration = Duration::from_millis(40);
 
@@ -40,6 +47,7 @@ pub fn run(args: &Symbolize) -> Result<Exit, Failure> {
         unresolved: 0,
         first_unresolved: None,
         sources: Sources::new(args),
+        known: HashMap::new(),
     };
     let mut paper = Paper {
         out: out::writer(&args.out)?,
@@ -175,6 +183,8 @@ struct Clerk<'a, 'd> {
     unresolved: usize,
     first_unresolved: Option<String>,
     sources: Sources,
+    /// What was added to reports that may come again, lines counted from their first.
+    known: HashMap<String, (Vec<(u64, Addition)>, usize)>,
 }
 
 impl Clerk<'_, '_> {
@@ -208,7 +218,14 @@ impl Clerk<'_, '_> {
 
 impl Teller for Clerk<'_, '_> {
     fn tell(&mut self, oops: &Oops, facts: &Facts) -> Additions {
-        let mut additions = Additions::new();
+        let key = repeatable(oops, self.args.code);
+        let first = oops.lines.start;
+        if let Some((known, unresolved)) = key.as_ref().and_then(|k| self.known.get(k)) {
+            self.unresolved += unresolved;
+            let moved = known.iter().map(|(line, a)| (line + first, a.clone()));
+            return moved.collect();
+        }
+        let (before, mut additions) = (self.unresolved, Additions::new());
         self.desk.prepare_all(&[(oops, facts)]);
         self.desk.judge();
         let Some((kernel, options, settled)) = self.desk.of(oops, facts) else {
@@ -228,8 +245,42 @@ impl Teller for Clerk<'_, '_> {
         annotate::frames(oops, &told, &self.args.out.strip_prefix, &mut additions);
         annotate::conclusions(oops, &told, self.args.code, &mut additions);
         self.sources.add(&mut additions);
+        if let Some(key) = key {
+            if self.known.len() >= MAX_KNOWN {
+                self.known.clear();
+            }
+            let moved = additions.iter().map(|(line, a)| (line - first, a.clone()));
+            let unresolved = self.unresolved - before;
+            self.known.insert(key, (moved.collect(), unresolved));
+        }
         additions
     }
+}
+
+/// What tells whether a report is the same as one before, as far as what is added goes; `None` where registers matter,
+/// which are never the same.
+fn repeatable(oops: &Oops, code: bool) -> Option<String> {
+    let faulted =
+        oops.die.is_some() || matches!(oops.kind, Kind::NullDereference | Kind::PageFault);
+    if code || faulted || oops.frames.len() > MAX_FRAMES {
+        return None;
+    }
+    let mut key = oops.release.clone().unwrap_or_default();
+    for frame in oops.all_frames() {
+        let line = frame.line.wrapping_sub(oops.lines.start);
+        let _ = write!(
+            key,
+            "\n{line} {:?} {} {:?}",
+            frame.vouch,
+            frame.printed(),
+            frame.address
+        );
+    }
+    // Where one stack ends and the next begins.
+    oops.stacks
+        .iter()
+        .for_each(|s| key.push_str(&format!(" {}", s.frames.len())));
+    Some(key)
 }
 
 /// What is written on.
