@@ -332,7 +332,9 @@ impl<'d> Image<'d> {
             return magic.split(' ').next().filter(named);
         }
         let rest = self.banner()?.strip_prefix("Linux version ")?;
-        rest.split(' ').next().filter(named)
+        // A banner that ends here was cut.
+        let (release, _) = rest.split_once(' ')?;
+        Some(release).filter(named)
     }
 
     /// The line with which the kernel introduces itself, out of `.rodata`; `None` where an index stands for the image.

@@ -6,6 +6,7 @@ use super::callers::{self, Callers};
 use super::select::{Selection, inside, merge};
 use crate::addr::{Address, LinkAddr};
 use crate::image::altinstr::Alternative;
+use crate::image::names;
 use crate::image::symtab::{Parent, SymbolId};
 use crate::insn;
 use crate::tables::Tables;
@@ -23,14 +24,8 @@ pub(super) struct Code<'d> {
     pub alternatives: Vec<Alternative>,
 }
 
-/// Gathers what `keep` needs of `tables`; `files` are those of [`SymTab::source_files`].
-///
-/// [`SymTab::source_files`]: crate::image::symtab::SymTab::source_files
-pub(super) fn gather<'d>(
-    tables: &Tables<'d>,
-    files: &[(SymbolId, u32)],
-    keep: &Selection,
-) -> Code<'d> {
+/// Gathers what `keep` needs of `tables`.
+pub(super) fn gather<'d>(tables: &Tables<'d>, keep: &Selection) -> Code<'d> {
     let symbols = tables.symbols();
     let mut functions: BTreeSet<SymbolId> = BTreeSet::new();
     let mut ranges = Vec::new();
@@ -43,8 +38,12 @@ pub(super) fn gather<'d>(
         functions.extend(symbols.function(*at));
     }
     // The code of cold parts whose names do not decide tells which parent they jump back to.
-    let doubtful = |id: &SymbolId| matches!(symbols.cold_parent(*id), Parent::Many(_));
-    functions.extend(files.iter().map(|(id, _)| *id).filter(doubtful));
+    let doubtful = |id: &SymbolId| {
+        let cold = names::cold_base(symbols.name(*id)).is_some();
+        cold && matches!(symbols.cold_parent(*id), Parent::Many(_))
+    };
+    let kept = keep.symbols.iter().map(|row| SymbolId::from_row(*row));
+    functions.extend(kept.filter(doubtful));
     let callers = callers::find(tables, keep);
     functions.extend(&callers.path);
     functions.retain(|id| keep.symbol(id.row()).is_some());

@@ -43,7 +43,7 @@ pub fn write(tables: &Tables<'_>, options: &Options) -> Result<Vec<u8>> {
     let (meta, kept) = meta::pack(tables, &sections, &mut strings);
     let base = tables.text_sections().filter_map(|s| s.addr).min();
     let base = base.unwrap_or_default().0;
-    let code = code::gather(tables, &files, &keep);
+    let code = code::gather(tables, &keep);
     let group = |group: GroupWriter| {
         let whole = group.finish();
         whole.ok_or_else(|| refuse("a table of 4 GiB".to_owned()))
