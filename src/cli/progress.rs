@@ -43,14 +43,20 @@ impl Progress {
         let now = Instant::now();
         if now >= *next {
             *next = now + PAUSE;
-            let _ = write!(
-                std::io::stderr(),
-                "\r{done}/{} {}\x1b[K",
-                self.total,
-                self.what
-            );
+            let bar = bar(done, self.total);
+            let (total, what) = (self.total, self.what);
+            let _ = write!(std::io::stderr(), "\r[{bar}] {done}/{total} {what}\x1b[K");
         }
     }
+}
+
+/// `done` of `total` as a bar.
+fn bar(done: usize, total: usize) -> String {
+    const WIDTH: usize = 30;
+    let full = (done.min(total) * WIDTH)
+        .checked_div(total)
+        .unwrap_or(WIDTH);
+    format!("{}{}", "#".repeat(full), " ".repeat(WIDTH - full))
 }
 
 impl Drop for Progress {
@@ -58,5 +64,19 @@ impl Drop for Progress {
         if self.next.is_some() {
             let _ = write!(std::io::stderr(), "\r\x1b[K");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bar;
+
+    #[test]
+    fn a_bar_fills_from_left_to_right() {
+        assert_eq!(bar(0, 4).trim_end(), "");
+        assert_eq!(bar(2, 4).trim_end(), "#".repeat(15));
+        assert_eq!(bar(4, 4), "#".repeat(30));
+        assert_eq!(bar(0, 0), "#".repeat(30));
+        assert_eq!(bar(9, 4).len(), 30);
     }
 }

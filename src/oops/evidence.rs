@@ -92,6 +92,12 @@ impl Evidence {
         settle(oops, kernel, &mut self.settled);
     }
 
+    /// Whether any log had a function of the image called `name`.
+    pub fn met(&self, name: &str) -> bool {
+        let seen = self.images.get(&key(name));
+        seen.is_some_and(|s| !s.fit.is_empty() || !s.unfit.is_empty())
+    }
+
     /// What is held of the image called `name`.
     pub fn verdict(&self, name: &str) -> Verdict {
         match self.images.get(&key(name)) {

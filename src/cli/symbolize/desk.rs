@@ -177,19 +177,22 @@ impl<'a, 'd> Desk<'a, 'd> {
     /// Says which kernels nothing confirmed, and what else is to be said in the end.
     pub fn close(&mut self) {
         for known in &self.kernels {
-            let Some(vmlinux) = known.kernel.vmlinux().filter(|_| known.refused.is_none()) else {
+            if known.refused.is_some() {
                 continue;
-            };
-            let path = vmlinux.image.path().display();
-            match known.evidence.verdict("vmlinux") {
-                Verdict::Confirmed(by) if self.args.images.verbose => {
-                    eprintln!("fixtrace: {path}: confirmed by {}", by.join(", "));
+            }
+            for placed in known.kernel.images() {
+                let (name, path) = (placed.image.name(), placed.image.path().display());
+                match known.evidence.verdict(name) {
+                    Verdict::Confirmed(by) if self.args.images.verbose => {
+                        eprintln!("fixtrace: {path}: confirmed by {}", by.join(", "));
+                    }
+                    Verdict::Unconfirmed if known.evidence.met(name) => {
+                        let what =
+                            format!("{path}: the log holds too little to confirm that this ran");
+                        open::warn(&self.args.images, &what);
+                    }
+                    _ => {}
                 }
-                Verdict::Unconfirmed => {
-                    let what = format!("{path}: the log holds too little to confirm that this ran");
-                    open::warn(&self.args.images, &what);
-                }
-                _ => {}
             }
             open::warn_of_lines(&self.args.images, &known.kernel);
         }
