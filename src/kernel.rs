@@ -76,10 +76,11 @@ impl<'d> Kernel<'d> {
     }
 
     /// Takes the image called `name` out.
-    pub fn remove(&mut self, name: &str) {
+    pub fn remove(&mut self, name: &str) -> Option<Placed<'d>> {
         let wanted = name.replace('-', "_");
-        self.images
-            .retain(|p| p.image.name().replace('-', "_") != wanted);
+        let named = |p: &Placed<'_>| p.image.name().replace('-', "_") == wanted;
+        let at = self.images.iter().position(named)?;
+        Some(self.images.remove(at))
     }
 
     /// All images.

@@ -340,3 +340,35 @@ fn flate(data: &[u8]) -> Vec<u8> {
     out.extend((data.len() as u32).to_le_bytes());
     out
 }
+
+#[test]
+fn a_log_of_another_build_does_not_speak_for_the_logs_beside_it() {
+    let dir = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("builds");
+    std::fs::create_dir_all(&dir).expect("created");
+    let other = format!(
+        "{BANNER}Call Trace:\n vfs_write+0x10/0x1000\n ksys_write+0x10/0x2000\n do_syscall_64+0x30/0x4000\n"
+    );
+    let own = format!("{BANNER}RIP: 0010:.E_copy+0x33/0xda\n");
+    let paths = ["a-other.txt", "b-own.txt"].map(|n| dir.join(n).display().to_string());
+    std::fs::write(&paths[0], &other).expect("written");
+    std::fs::write(&paths[1], &own).expect("written");
+    let out = symbolize(&[&paths[0], &paths[1]], "");
+    assert_eq!(out.status.code(), Some(2));
+    let text = stdout(&out);
+    let rest = text
+        .strip_prefix(&other)
+        .unwrap_or_else(|| panic!("{text}"));
+    assert!(
+        rest.contains("=> copy_user_enhanced_fast_string ("),
+        "{rest}"
+    );
+    let json = stdout(&symbolize(&["--json", &paths[0], &paths[1]], ""));
+    let functions: Vec<Value> = json
+        .lines()
+        .map(|l| serde_json::from_str::<Value>(l).expect("JSON")["frames"][0]["function"].clone())
+        .collect();
+    assert_eq!(
+        functions,
+        [Value::Null, "copy_user_enhanced_fast_string".into()]
+    );
+}

@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use fixtrace::image::Storage;
+use fixtrace::kernel::Kernel;
 use fixtrace::oops::report::Oops;
 use fixtrace::oops::reports::{self, Facts};
 use fixtrace::oops::signature;
@@ -159,7 +160,7 @@ fn parsed(name: Option<String>, text: &[u8]) -> Log {
     }
 }
 
-/// Looks up the reports of `logs` and shows or groups them.
+/// Looks up the reports of `logs` and shows or groups them. Each log is held against the images by itself.
 fn answer(
     args: &Symbolize,
     desk: &mut Desk<'_, '_>,
@@ -167,69 +168,108 @@ fn answer(
     groups: &mut BTreeMap<(String, Vec<String>), Group>,
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
-    let reports = logs
-        .iter()
-        .flat_map(|l| l.reports.iter().map(|o| (o, &l.facts)));
-    desk.prepare_all(&reports.collect::<Vec<_>>());
-    desk.judge();
-    let desk = &*desk;
-    let all: Vec<(&Log, &Oops)> = logs
-        .iter()
-        .flat_map(|l| l.reports.iter().map(move |o| (l, o)))
-        .collect();
-    let nothing = fixtrace::kernel::Kernel::new();
-    let unsettled = Settled::default();
-    let kernel = |log: &Log, oops: &Oops| {
-        let unknown = Options {
-            lines: false,
-            slide: None,
-        };
-        desk.of(oops, &log.facts)
-            .unwrap_or((&nothing, unknown, &unsettled))
-    };
-    if args.summary {
-        let found = parallel::map(&all, |(log, oops)| {
-            let (kernel, options, settled) = kernel(log, oops);
-            let options = Options {
-                lines: false,
-                ..options
-            };
-            let told = tell(oops, kernel, options, settled);
-            signature::functions(oops, &told)
-        });
-        for ((log, oops), functions) in all.iter().zip(found) {
-            let group = groups
-                .entry((oops.kind.name().to_owned(), functions))
-                .or_insert_with(|| Group {
-                    count: 0,
-                    first: format!(
-                        "{}:{}",
-                        log.name.as_deref().unwrap_or("-"),
-                        oops.lines.start + 1
-                    ),
-                    files: 0,
-                    last_file: None,
+    let mut answers: Vec<Vec<Answer>> = Vec::new();
+    let mut later = Vec::new();
+    for (number, log) in logs.iter().enumerate() {
+        desk.begin();
+        let reports = log.reports.iter().map(|o| (o, &log.facts));
+        desk.prepare_all(&reports.collect::<Vec<_>>());
+        desk.judge();
+        desk.doubt();
+        answers.push(Vec::new());
+        match desk.judged() {
+            Some(judged) => later.push((number, log, judged)),
+            // Modules are out of the way for this one only.
+            None => {
+                let desk = &*desk;
+                answers[number] = parallel::map(&log.reports, |oops| {
+                    one(args, log, oops, desk.of(oops, &log.facts))
                 });
-            group.count += 1;
-            if group.files == 0 || group.last_file != log.name {
-                group.files += 1;
-                group.last_file.clone_from(&log.name);
             }
         }
-        return Ok(());
     }
-    let lines = parallel::map(&all, |(log, oops)| {
-        let (kernel, options, settled) = kernel(log, oops);
-        let told = tell(oops, kernel, options, settled);
-        let mut twin = Report::new(oops, &told, log.name.as_deref(), options.slide);
-        twin.strip_prefixes(&args.out.strip_prefix);
-        serde_json::to_string(&twin)
+    desk.begin();
+    let desk = &*desk;
+    let all: Vec<_> = later
+        .iter()
+        .flat_map(|(number, log, judged)| {
+            log.reports.iter().map(move |o| (*number, *log, judged, o))
+        })
+        .collect();
+    let found = parallel::map(&all, |(_, log, judged, oops)| {
+        one(args, log, oops, desk.of_judged(judged, oops, &log.facts))
     });
-    for line in lines {
-        let line = line.map_err(std::io::Error::from)?;
-        writeln!(out, "{line}")?;
+    for ((number, ..), answer) in all.iter().zip(found) {
+        answers[*number].push(answer);
+    }
+    for (log, answers) in logs.iter().zip(answers) {
+        for (oops, answer) in log.reports.iter().zip(answers) {
+            match answer {
+                Answer::Line(line) => writeln!(out, "{}", line.map_err(std::io::Error::from)?)?,
+                Answer::Functions(functions) => group(log, oops, functions, groups),
+            }
+        }
     }
     Ok(())
+}
+
+/// What there is to say of a report.
+enum Answer {
+    /// It as JSON.
+    Line(serde_json::Result<String>),
+    /// What tells it from others.
+    Functions(Vec<String>),
+}
+
+/// Looks up one report with what `desk` gave for it.
+fn one(
+    args: &Symbolize,
+    log: &Log,
+    oops: &Oops,
+    desk: Option<(&Kernel<'_>, Options, &Settled)>,
+) -> Answer {
+    let (nothing, unsettled) = (Kernel::new(), Settled::default());
+    let unknown = Options {
+        lines: false,
+        slide: None,
+    };
+    let (kernel, options, settled) = desk.unwrap_or((&nothing, unknown, &unsettled));
+    if args.summary {
+        let options = Options {
+            lines: false,
+            ..options
+        };
+        let told = tell(oops, kernel, options, settled);
+        return Answer::Functions(signature::functions(oops, &told));
+    }
+    let told = tell(oops, kernel, options, settled);
+    let mut twin = Report::new(oops, &told, log.name.as_deref(), options.slide);
+    twin.strip_prefixes(&args.out.strip_prefix);
+    Answer::Line(serde_json::to_string(&twin))
+}
+
+fn group(
+    log: &Log,
+    oops: &Oops,
+    functions: Vec<String>,
+    groups: &mut BTreeMap<(String, Vec<String>), Group>,
+) {
+    let kind = oops.kind.name().to_owned();
+    let group = groups.entry((kind, functions)).or_insert_with(|| Group {
+        count: 0,
+        first: format!(
+            "{}:{}",
+            log.name.as_deref().unwrap_or("-"),
+            oops.lines.start + 1
+        ),
+        files: 0,
+        last_file: None,
+    });
+    group.count += 1;
+    if group.files == 0 || group.last_file != log.name {
+        group.files += 1;
+        group.last_file.clone_from(&log.name);
+    }
 }
 
 /// Writes the groups, the most frequent first.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fixtrace::addr::Slide;
 use fixtrace::image::Storage;
-use fixtrace::kernel::Kernel;
+use fixtrace::kernel::{Kernel, Placed};
 use fixtrace::oops::evidence::{Evidence, Verdict};
 use fixtrace::oops::report::Oops;
 use fixtrace::oops::reports::Facts;
@@ -14,14 +14,24 @@ use crate::cli::args::Symbolize;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::open;
 
-/// A kernel and what logs say of it.
+/// A kernel and what a log says of it.
 struct Known<'d> {
     kernel: Kernel<'d>,
-    evidence: Evidence,
-    /// Modules that were looked for and not found, or were others.
+    judged: Judged,
+    /// Modules that the log at hand has refuted.
+    aside: Vec<Placed<'d>>,
+    /// Modules that were looked for and not found.
     without: BTreeSet<String>,
-    /// Why it is not used.
-    refused: Option<String>,
+    /// What was said of it already.
+    told: BTreeSet<String>,
+}
+
+/// What one log says of one kernel: other logs are of other boots, and may be of other builds.
+#[derive(Clone, Default)]
+pub struct Judged {
+    evidence: Evidence,
+    /// Whether it is another kernel.
+    refused: bool,
 }
 
 /// See the module text.
@@ -48,6 +58,22 @@ impl<'a, 'd> Desk<'a, 'd> {
             exit: Exit::Done,
             failure: None,
         }
+    }
+
+    /// Begins with another log.
+    pub fn begin(&mut self) {
+        for known in &mut self.kernels {
+            known.judged = Judged::default();
+            for placed in std::mem::take(&mut known.aside) {
+                known.kernel.add(placed.image, placed.slide);
+            }
+        }
+    }
+
+    /// What the log at hand says of the kernels; `None` if it refuted modules, which are there again for the next.
+    pub fn judged(&self) -> Option<Vec<Judged>> {
+        let whole = self.kernels.iter().all(|k| k.aside.is_empty());
+        whole.then(|| self.kernels.iter().map(|k| k.judged.clone()).collect())
     }
 
     /// [`Desk::prepare`] for several: the kernels are asked for all names at once.
@@ -92,7 +118,8 @@ impl<'a, 'd> Desk<'a, 'd> {
             .filter_map(|f| f.symbol.as_ref()?.module.as_deref());
         for name in modules.collect::<BTreeSet<_>>() {
             let known = &mut self.kernels[number];
-            if known.kernel.image(name).is_some() || known.without.contains(name) {
+            let aside = known.aside.iter().any(|p| p.image.name() == name);
+            if aside || known.kernel.image(name).is_some() || known.without.contains(name) {
                 continue;
             }
             let found = release.and_then(|release| {
@@ -106,61 +133,81 @@ impl<'a, 'd> Desk<'a, 'd> {
             }
         }
         let known = &mut self.kernels[number];
-        known.evidence.observe(oops, facts, &known.kernel);
+        known.judged.evidence.observe(oops, facts, &known.kernel);
     }
 
-    /// Leaves out images that logs have refuted. Said once of each.
+    /// Leaves out images that the log at hand has refuted. The same is said once only.
     pub fn judge(&mut self) {
+        let args = &self.args.images;
         for known in &mut self.kernels {
-            let names: Vec<String> = known
-                .kernel
-                .images()
-                .iter()
-                .map(|p| p.image.name().to_owned())
-                .collect();
+            let images = known.kernel.images().iter();
+            let names: Vec<String> = images.map(|p| p.image.name().to_owned()).collect();
             for name in names {
-                let Verdict::Refuted(why) = known.evidence.verdict(&name) else {
+                let Verdict::Refuted(why) = known.judged.evidence.verdict(&name) else {
                     continue;
                 };
                 let Some(placed) = known.kernel.image(&name) else {
                     continue;
                 };
                 let what = format!("{}: {why}", placed.image.path().display());
-                if self.args.images.force {
-                    if known.without.insert(format!("{name}, by force")) {
-                        open::warn(&self.args.images, &format!("{what}; used all the same"));
+                let new = known.told.insert(what.clone());
+                if args.force {
+                    if new {
+                        open::warn(args, &format!("{what}; used all the same"));
                     }
                     continue;
                 }
                 if name == "vmlinux" {
-                    if known.refused.is_none() {
-                        known.refused = Some(what.clone());
-                        self.exit = self.exit.max_of(Exit::Usage);
-                        self.failure.get_or_insert_with(|| {
-                            Failure::new(what, "pass the vmlinux that ran, or --force")
-                        });
+                    known.judged.refused = true;
+                    self.exit = self.exit.max_of(Exit::Usage);
+                    match &self.failure {
+                        None => {
+                            let hint = "pass the vmlinux that ran, or --force";
+                            self.failure = Some(Failure::new(what, hint));
+                        }
+                        Some(_) if new => open::warn(args, &what),
+                        Some(_) => {}
                     }
                     continue;
                 }
-                open::warn(
-                    &self.args.images,
-                    &format!("{what}; not used (--force uses it)"),
-                );
-                let named = self.args.images.modules.iter().any(|m| m.contains(&name));
+                if new {
+                    open::warn(args, &format!("{what}; not used (--force uses it)"));
+                }
+                let named = args.modules.iter().any(|m| m.contains(&name));
                 self.exit = self.exit.max_of(match named {
                     true => Exit::Usage,
                     false => Exit::Partial,
                 });
-                known.kernel.remove(&name);
-                known.without.insert(name);
+                known.aside.extend(known.kernel.remove(&name));
             }
         }
     }
 
-    /// The kernel of a report, and how to look it up; `None` where nothing can be said.
+    /// The kernel of a report of the log at hand, and how to look it up; `None` where nothing can be said.
     pub fn of(&self, oops: &Oops, facts: &Facts) -> Option<(&Kernel<'d>, Options, &Settled)> {
         let number = self.releases.get(&oops.release)?.ok()?;
-        let known = self.kernels.get(number).filter(|k| k.refused.is_none())?;
+        self.by(&self.kernels.get(number)?.judged, oops, facts)
+    }
+
+    /// The same for a log of which `judged` is known.
+    pub fn of_judged<'s>(
+        &'s self,
+        judged: &'s [Judged],
+        oops: &Oops,
+        facts: &Facts,
+    ) -> Option<(&'s Kernel<'d>, Options, &'s Settled)> {
+        let number = self.releases.get(&oops.release)?.ok()?;
+        self.by(judged.get(number)?, oops, facts)
+    }
+
+    fn by<'s>(
+        &'s self,
+        judged: &'s Judged,
+        oops: &Oops,
+        facts: &Facts,
+    ) -> Option<(&'s Kernel<'d>, Options, &'s Settled)> {
+        let number = self.releases.get(&oops.release)?.ok()?;
+        let known = self.kernels.get(number).filter(|_| !judged.refused)?;
         let same = facts.release == oops.release;
         let slide = self.args.images.slide.map(Slide);
         let slide = slide.or(facts.offset.filter(|_| same).map(Slide));
@@ -168,32 +215,38 @@ impl<'a, 'd> Desk<'a, 'd> {
             &known.kernel,
             Options {
                 lines: !self.args.no_lines,
-                slide: slide.or(known.evidence.slide()),
+                slide: slide.or(judged.evidence.slide()),
             },
-            &known.evidence.settled,
+            &judged.evidence.settled,
         ))
     }
 
-    /// Says which kernels nothing confirmed, and what else is to be said in the end.
-    pub fn close(&mut self) {
-        for known in &self.kernels {
-            if known.refused.is_some() {
-                continue;
-            }
+    /// Says which images the log at hand does not confirm. The same is said once only.
+    pub fn doubt(&mut self) {
+        let args = &self.args.images;
+        for known in self.kernels.iter_mut().filter(|k| !k.judged.refused) {
             for placed in known.kernel.images() {
                 let (name, path) = (placed.image.name(), placed.image.path().display());
-                match known.evidence.verdict(name) {
-                    Verdict::Confirmed(by) if self.args.images.verbose => {
-                        eprintln!("fixtrace: {path}: confirmed by {}", by.join(", "));
+                let evidence = &known.judged.evidence;
+                let what = match evidence.verdict(name) {
+                    Verdict::Confirmed(by) if args.verbose => {
+                        format!("{path}: confirmed by {}", by.join(", "))
                     }
-                    Verdict::Unconfirmed if known.evidence.met(name) => {
-                        let what =
-                            format!("{path}: the log holds too little to confirm that this ran");
-                        open::warn(&self.args.images, &what);
+                    Verdict::Unconfirmed if evidence.met(name) => {
+                        format!("{path}: the log holds too little to confirm that this ran")
                     }
-                    _ => {}
+                    _ => continue,
+                };
+                if known.told.insert(what.clone()) {
+                    open::warn(args, &what);
                 }
             }
+        }
+    }
+
+    /// Says what else is to be said in the end.
+    pub fn close(&mut self) {
+        for known in &self.kernels {
             open::warn_of_lines(&self.args.images, &known.kernel);
         }
     }
@@ -212,9 +265,10 @@ impl<'a, 'd> Desk<'a, 'd> {
             _ => open::kernel(images, release, self.storage).map(|kernel| {
                 self.kernels.push(Known {
                     kernel,
-                    evidence: Evidence::default(),
+                    judged: Judged::default(),
+                    aside: Vec::new(),
                     without: BTreeSet::new(),
-                    refused: None,
+                    told: BTreeSet::new(),
                 });
                 self.kernels.len() - 1
             }),

@@ -56,9 +56,11 @@ pub fn run(args: &Symbolize) -> Result<Exit, Failure> {
     };
     if args.logs.is_empty() {
         live(&mut clerk, &mut paper)?;
+        clerk.desk.doubt();
     }
     for path in &args.logs {
         file(path, &mut clerk, &mut paper)?;
+        clerk.desk.doubt();
     }
     paper.out.flush()?;
     clerk.close()
@@ -75,6 +77,8 @@ fn file(path: &Path, clerk: &mut Clerk<'_, '_>, paper: &mut Paper) -> Result<(),
         input = Box::new(io::empty());
     }
     let (found, facts) = reports::parse(&text);
+    clerk.desk.begin();
+    clerk.known.clear();
     let all: Vec<_> = found.iter().map(|oops| (oops, &facts)).collect();
     clerk.desk.prepare_all(&all);
     clerk.desk.judge();
