@@ -249,6 +249,11 @@ fn many_logs_become_json_and_groups() {
         .collect();
     assert_eq!(counts.iter().sum::<usize>(), reports.len());
     assert!(counts.is_sorted_by(|a, b| a >= b), "{text}");
+    // What an NMI came upon, and that is the origin of a fixup.
+    assert!(
+        text.contains("backtrace            copy_user_enhanced_fast_string < "),
+        "{text}"
+    );
     assert!(
         text.contains("null-dereference     lab_leaf < lab_rec < lab_chain"),
         "{text}"

@@ -87,10 +87,16 @@ pub fn functions(oops: &Oops, told: &Told<'_, '_>) -> Vec<String> {
         true => stacks.into_iter().next().unwrap_or(main),
         false => main,
     };
-    let vouched = stack
+    // What an NMI handler printed is about what the NMI came upon.
+    let nmi = stack
         .0
+        .first()
+        .is_some_and(|f| f.stack.as_deref() == Some("NMI"));
+    let upon = stack.0.iter().position(|f| f.vouch == Vouch::Rip);
+    let from = upon.filter(|_| nmi).unwrap_or(0);
+    let vouched = stack.0[from..]
         .iter()
-        .zip(stack.1)
+        .zip(&stack.1[from..])
         .filter(|(f, _)| f.vouch != Vouch::Guess);
     let mut names: Vec<String> = Vec::new();
     for name in vouched.filter_map(|(f, t)| name(f, t)) {
