@@ -110,6 +110,11 @@ report() {
   python3 benches/measure.py time "${SLOW:-3}" "$work/addresses" fixtrace "$own --no-index $log" decode_stack "$script"
   echo "With an index"
   python3 benches/measure.py time "${N:-21}" "$work/addresses" indexed "$own $log" fixtrace "$own --no-index $log"
+  # The index stands for the image, whose code is not at hand then.
+  echo "With the index alone"
+  $FIXTRACE index -q -o "$work/alone.fxi" "$vmlinux"
+  local alone="$FIXTRACE symbolize -q --vmlinux $work/alone.fxi $log"
+  python3 benches/measure.py time "${N:-21}" "$work/addresses" alone "$alone" indexed "$own $log"
 }
 
 throughput() {

@@ -55,11 +55,15 @@ pub fn run(args: &Symbolize) -> Result<Exit, Failure> {
         links: Links::new(args),
     };
     if args.logs.is_empty() {
-        live(&mut clerk, &mut paper)?;
+        live(io::stdin(), &mut clerk, &mut paper)?;
         clerk.desk.doubt();
     }
     for path in &args.logs {
-        file(path, &mut clerk, &mut paper)?;
+        // What a pipe or a terminal has comes when it comes.
+        match path.metadata().is_ok_and(|m| !m.is_file() && !m.is_dir()) {
+            true => live(open_file(path)?, &mut clerk, &mut paper)?,
+            false => file(path, &mut clerk, &mut paper)?,
+        }
         clerk.desk.doubt();
     }
     paper.out.flush()?;
@@ -100,11 +104,14 @@ fn file(path: &Path, clerk: &mut Clerk<'_, '_>, paper: &mut Paper) -> Result<(),
     Ok(filter.finish(clerk, paper)?)
 }
 
-/// Standard input, as it comes.
-fn live(clerk: &mut Clerk<'_, '_>, paper: &mut Paper) -> Result<(), Failure> {
+/// A log as it comes.
+fn live(
+    mut input: impl Read + Send + 'static,
+    clerk: &mut Clerk<'_, '_>,
+    paper: &mut Paper,
+) -> Result<(), Failure> {
     let (send, chunks) = sync_channel(8);
     std::thread::spawn(move || {
-        let mut input = io::stdin().lock();
         loop {
             let mut chunk = vec![0; CHUNK];
             let read = match input.read(&mut chunk) {
