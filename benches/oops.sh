@@ -113,7 +113,7 @@ report() {
   # The index stands for the image, whose code is not at hand then.
   echo "With the index alone"
   $FIXTRACE index -q -o "$work/alone.fxi" "$vmlinux"
-  local alone="$FIXTRACE symbolize -q --vmlinux $work/alone.fxi $log"
+  local alone="$FIXTRACE symbolize -q --vmlinux $work/alone.fxi ${options[*]:2} $log"
   python3 benches/measure.py time "${N:-21}" "$work/addresses" alone "$alone" indexed "$own $log"
 }
 
