@@ -11,12 +11,12 @@ use std::path::{Path, PathBuf};
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
-use fixtrace::image::Storage;
-use fixtrace::kernel::{Kernel, WithText, slide_of};
-use fixtrace::tables::Tables;
-use fixtrace::unwind::{Cache, Unwinder};
-use fixtrace::user::{Options, ProcessCore, UserFrame};
-use fixtrace::world::snapshot;
+use fixtrace::low::engine::unwind::{Cache, Unwinder};
+use fixtrace::low::engine::user::{Options, ProcessCore, UserFrame};
+use fixtrace::low::formats::image::Storage;
+use fixtrace::low::world::dump::snapshot;
+use fixtrace::low::world::image::Image;
+use fixtrace::low::world::kernel::{Kernel, WithText, slide_of};
 use framehop::x86_64::CacheX86_64;
 
 const RELEASE: &str = "6.12.107+deb13-cloud-amd64";
@@ -39,7 +39,7 @@ fn kernel(group: &mut BenchmarkGroup<'_, WallTime>) {
     let vmlinux = PathBuf::from(format!("{}{RELEASE}", vmlinux.display()));
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/snapshots");
     let storage = Storage::new();
-    let open = |path: &Path| Tables::open(path, &storage);
+    let open = |path: &Path| Image::open(path, &storage);
     let (Ok(vmlinux), Ok(lab)) = (
         open(&vmlinux),
         open(&folder.join("modules/lab-6.12-2.ko.xz")),
@@ -53,7 +53,7 @@ fn kernel(group: &mut BenchmarkGroup<'_, WallTime>) {
     let found = snapshot::read(bytes).expect("a snapshot");
     let mut kernel = Kernel::new();
     for image in [vmlinux, lab] {
-        let named = |l: &&fixtrace::world::Loaded| l.name == image.name();
+        let named = |l: &&fixtrace::low::world::dump::Loaded| l.name == image.name();
         let loaded = found.world.images.iter().find(named).expect("loaded");
         let slide = slide_of(&image, loaded).expect("the image that ran");
         kernel.add(image, Some(slide));

@@ -17,11 +17,11 @@ use criterion::measurement::WallTime;
 use criterion::{
     BenchmarkGroup, Criterion, SamplingMode, Throughput, criterion_group, criterion_main,
 };
-use fixtrace::addr::{Address, LinkAddr};
-use fixtrace::bytes::i32_at;
-use fixtrace::image::{Image, Storage};
-use fixtrace::orc::{ENTRY_SIZE, OrcEntry, OrcTable, RawEntry};
-use fixtrace::table::Table;
+use fixtrace::low::base::addr::{Address, LinkAddr};
+use fixtrace::low::base::bytes::i32_at;
+use fixtrace::low::base::table::Table;
+use fixtrace::low::formats::image::{ElfImage, Storage};
+use fixtrace::low::formats::orc::{ENTRY_SIZE, OrcEntry, OrcTable, RawEntry};
 
 /// Queries per round, and in the comparison of answers.
 const QUERIES: usize = 100_000;
@@ -42,7 +42,7 @@ struct KernelWay {
 }
 
 impl KernelWay {
-    fn new(image: &Image<'_>) -> Self {
+    fn new(image: &ElfImage<'_>) -> Self {
         let text = image.section(".text").expect(".text");
         let section = image.section(".orc_unwind_ip").expect(".orc_unwind_ip");
         let ips = (0..section.data.len() / 4).filter_map(|i| i32_at(section.data, i * 4));
@@ -121,7 +121,7 @@ struct Pcs {
 }
 
 impl Pcs {
-    fn new(image: &Image<'_>) -> Self {
+    fn new(image: &ElfImage<'_>) -> Self {
         let text = image.section(".text").expect(".text");
         let (start, size) = (text.addr.expect("loaded").0, text.size);
         assert!(size <= 1 << 32);
@@ -300,7 +300,7 @@ fn with_payload(c: &mut Criterion, orc: &OrcTable<'_>, kernel: &KernelWay, pcs: 
 }
 
 /// Starts of functions: a quarter as dense as ORC.
-fn functions(c: &mut Criterion, image: &Image<'_>, pcs: &Pcs) {
+fn functions(c: &mut Criterion, image: &ElfImage<'_>, pcs: &Pcs) {
     let mut addresses: Vec<u64> = (image.symbols().iter())
         .filter(|(_, s)| s.function)
         .map(|(_, s)| s.addr.0)

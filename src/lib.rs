@@ -38,10 +38,10 @@
 //! use fixtrace::addr::{LinkAddr, Pc};
 //! use fixtrace::attribute::{Basis, Certainty, attribute};
 //! use fixtrace::image::Storage;
-//! use fixtrace::tables::Tables;
+//! use fixtrace::tables::Image;
 //!
 //! let storage = Storage::new();
-//! let image = Tables::open(Path::new("testdata/fixtures/demo-5.10.elf"), &storage)?;
+//! let image = Image::open(Path::new("testdata/fixtures/demo-5.10.elf"), &storage)?;
 //! // What a kernel log calls `.E_copy+0x33/0xda`.
 //! let answer = attribute(&image, Pc::Exact(LinkAddr(0xffffffff81c01d27)), None);
 //! assert_eq!(answer.nearest.unwrap().name, ".E_copy");
@@ -68,12 +68,12 @@
 //! ```
 //! # #[cfg(feature = "json")] {
 //! use std::path::Path;
-//! use fixtrace::{image::Storage, kernel::{Kernel, slide_of}, tables::Tables};
+//! use fixtrace::{image::Storage, kernel::{Kernel, slide_of}, tables::Image};
 //! use fixtrace::{trace::{Cache, trace}, unwind::Unwinder, world::snapshot};
 //!
 //! let storage = Storage::new();
 //! let found = snapshot::read(storage.plain(Path::new("testdata/demo.fxs"))?)?;
-//! let vmlinux = Tables::open(Path::new("testdata/fixtures/demo-5.10.elf"), &storage)?;
+//! let vmlinux = Image::open(Path::new("testdata/fixtures/demo-5.10.elf"), &storage)?;
 //! let slide = slide_of(&vmlinux, &found.world.images[0]).expect("the image that ran");
 //! let mut kernel = Kernel::new();
 //! kernel.add(vmlinux, Some(slide));
@@ -91,37 +91,27 @@
 #![warn(missing_docs)]
 #![deny(unsafe_code)]
 
-pub mod addr;
-pub mod attribute;
-pub mod bytes;
-pub mod calls;
-pub mod cfi;
-pub mod column;
-pub mod demangle;
-pub mod dwarf;
-pub mod error;
-pub mod extable;
-pub mod image;
-pub mod index;
-pub mod insn;
-pub mod kernel;
-pub mod lines;
-pub mod memory;
-pub mod oops;
-pub mod orc;
-mod order;
-pub mod parallel;
-pub mod query;
-pub mod regs;
-#[cfg(feature = "json")]
-pub mod report;
-pub mod rule;
-pub mod strings;
-pub mod symbolize;
-pub mod table;
-pub mod tables;
-pub mod trace;
-pub mod types;
-pub mod unwind;
-pub mod user;
-pub mod world;
+mod base;
+mod engine;
+mod formats;
+mod products;
+mod world;
+
+/// The floors, open: for tools that need more than the front door. Unstable.
+pub mod low {
+    macro_rules! floors {
+        ($($name:ident: $what:literal),* $(,)?) => {$(
+            #[doc = $what]
+            pub mod $name {
+                pub use crate::$name::*;
+            }
+        )*};
+    }
+    floors! {
+        base: "L0, vocabulary.",
+        formats: "L1, bytes to tables.",
+        world: "L2, images and memory.",
+        engine: "L3, which function it was.",
+        products: "L4, logs and reports.",
+    }
+}

@@ -82,7 +82,7 @@ fn json_frames_are_as_the_schema_says() {
 
 #[test]
 fn every_enumerated_name_is_in_the_schema() {
-    use fixtrace::attribute::{Basis, Certainty, Evidence};
+    use fixtrace::low::engine::attribute::{Basis, Certainty, Evidence};
     let text = std::fs::read_to_string(testdata("schema/frame.json")).expect("schema");
     let bases = [
         Basis::Symbol,
@@ -262,7 +262,7 @@ fn a_module_is_found_by_name_and_by_where_it_was_loaded() {
         .lines()
         .find(|r| r.starts_with("15-vmread.ko\t.fixup") && r.contains("\texact\t"));
     let row: Vec<&str> = row.expect("a row in .fixup").split('\t').collect();
-    let storage = fixtrace::image::Storage::new();
+    let storage = fixtrace::low::formats::image::Storage::new();
     let image = common::fixture("15-vmread.ko", &storage);
     // The loader puts text sections one behind the other, from the address in /proc/modules on.
     let runtime = 0xffff_ffff_c020_1000 + common::place(&image, row[1]).0;
@@ -309,10 +309,10 @@ fn a_module_is_found_by_name_and_by_where_it_was_loaded() {
 
 #[test]
 fn kallsyms_of_a_slid_kernel_serve_as_symbols() {
-    let storage = fixtrace::image::Storage::new();
+    let storage = fixtrace::low::formats::image::Storage::new();
     let image = common::fixture("demo-5.10.elf", &storage);
     let slide = 0x1e00_0000;
-    let line = |s: fixtrace::image::symtab::Symbol<'_>| {
+    let line = |s: fixtrace::low::formats::image::symtab::Symbol<'_>| {
         format!("{:016x} t {}\n", s.addr.0 + slide, s.name)
     };
     let mut text: String = image.symbols().iter().map(|(_, s)| line(s)).collect();

@@ -4,12 +4,12 @@
 mod common;
 
 use common::kernels::{file, find_module, release, vmlinux};
-use fixtrace::addr::Pc;
-use fixtrace::attribute::{Basis, Certainty, attribute};
-use fixtrace::extable::entry::Entry;
-use fixtrace::extable::fixup::{Landing, Row};
-use fixtrace::image::Storage;
-use fixtrace::tables::Tables;
+use fixtrace::low::base::addr::Pc;
+use fixtrace::low::engine::attribute::{Basis, Certainty, attribute};
+use fixtrace::low::formats::extable::entry::Entry;
+use fixtrace::low::formats::extable::fixup::{Landing, Row};
+use fixtrace::low::formats::image::Storage;
+use fixtrace::low::world::image::Image;
 
 use Landing::{Anonymous, Cold, InFunction, Retry};
 
@@ -18,14 +18,14 @@ fn rows<T>(
     version: &str,
     module: Option<&str>,
     name: &str,
-    f: impl FnOnce(&Tables<'_>, &[(Entry, Row)]) -> T,
+    f: impl FnOnce(&Image<'_>, &[(Entry, Row)]) -> T,
 ) -> T {
     let storage = Storage::new();
     let image = match module {
         None => vmlinux(version, &storage),
         Some(m) => {
             let dir = file(version, &format!("lib/modules/{}", release(version)));
-            Tables::open(&find_module(&dir, m).expect("module"), &storage).expect("module")
+            Image::open(&find_module(&dir, m).expect("module"), &storage).expect("module")
         }
     };
     let all = image
@@ -183,7 +183,10 @@ fn construct_07_segment_loads_try_again_with_zero() {
         // XOR register, then back to the very instruction that faulted.
         for (e, row) in own {
             let block = &image.fixups().blocks()[row.block.expect("walked") as usize];
-            assert_eq!(block.exits, [fixtrace::extable::walk::Exit::Resume(e.insn)]);
+            assert_eq!(
+                block.exits,
+                [fixtrace::low::formats::extable::walk::Exit::Resume(e.insn)]
+            );
         }
     });
     for version in ["6.1", "7.2"] {
@@ -254,7 +257,7 @@ fn construct_10_zeropad_names_d_lookup() {
             // The load inside the fixup may be interrupted as well: every byte of the block counts.
             for (start, len) in &image.fixups().blocks()[row.block.expect("walked") as usize].code {
                 for byte in 0..*len {
-                    let pc = fixtrace::addr::LinkAddr(start.0 + u64::from(byte));
+                    let pc = fixtrace::low::base::addr::LinkAddr(start.0 + u64::from(byte));
                     let a = attribute(image, Pc::Exact(pc), None);
                     assert_eq!(a.function.expect("function").name, name, "{}", entry.insn);
                 }
@@ -455,7 +458,7 @@ fn construct_18_copy_mc_labels_own_nothing_behind_them() {
     for offset in 0..0xda {
         let a = attribute(
             &image,
-            Pc::Exact(fixtrace::addr::LinkAddr(start.0 + offset)),
+            Pc::Exact(fixtrace::low::base::addr::LinkAddr(start.0 + offset)),
             None,
         );
         owners.insert(a.function.expect("function").name);
@@ -551,7 +554,7 @@ fn construct_24_immediates_of_7_2_are_small_and_signed() {
         .filter(|e| e.word & 0xff == 17)
     {
         *seen
-            .entry(fixtrace::extable::entry::TypeWord::new(e.word).imm)
+            .entry(fixtrace::low::formats::extable::entry::TypeWord::new(e.word).imm)
             .or_insert(0) += 1;
     }
     // 28 times -EFAULT and 61 times zero, by hand from the words that readelf -x shows.

@@ -116,7 +116,7 @@ fn tasks_and_stacks_are_those_that_drgn_finds() {
 #[test]
 #[ignore = "needs kernels: testdata/fetch-kernels.sh"]
 fn dumps_without_some_pages_give_the_rest() {
-    let storage = fixtrace::image::Storage::new();
+    let storage = fixtrace::low::formats::image::Storage::new();
     let whole = storage
         .plain(&testdata("dumps/6.1-misc.elf.xz"))
         .expect("in the tree");

@@ -4,10 +4,10 @@ mod common;
 
 use common::elf::{Section, loaded, write};
 use common::testdata;
-use fixtrace::addr::LinkAddr;
-use fixtrace::image::{Image, Storage};
-use fixtrace::index;
-use fixtrace::tables::Tables;
+use fixtrace::low::base::addr::LinkAddr;
+use fixtrace::low::formats::image::{ElfImage, Storage};
+use fixtrace::low::world::image::Image;
+use fixtrace::low::world::index;
 use std::path::{Path, PathBuf};
 
 /// Images of each shape of DWARF.
@@ -38,10 +38,10 @@ impl Numbers {
 /// calls were found.
 fn ask_everything(bytes: &[u8], path: &Path) -> usize {
     let storage = Storage::new();
-    let Ok(image) = Image::parse(bytes, path, &storage) else {
+    let Ok(image) = ElfImage::parse(bytes, path, &storage) else {
         return 0;
     };
-    let image = Tables::new(image);
+    let image = Image::new(image);
     let mut places = Vec::new();
     for s in image.text_sections() {
         let start = s.addr.expect("text").0;
@@ -68,7 +68,7 @@ fn ask_everything(bytes: &[u8], path: &Path) -> usize {
 /// Where the sections of debug information lie in the file.
 fn debug_sections(bytes: &[u8], path: &Path) -> Vec<std::ops::Range<usize>> {
     let storage = Storage::new();
-    let image = Image::parse(bytes, path, &storage).expect("fixture");
+    let image = ElfImage::parse(bytes, path, &storage).expect("fixture");
     let debug = image
         .sections()
         .iter()

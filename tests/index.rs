@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use common::index::{Random, same_answer, same_symbols, same_tables, same_with_caller, text};
 use common::{fixtrace, fixture, stderr, stdout, testdata};
-use fixtrace::addr::{Address, LinkAddr, Pc};
-use fixtrace::image::Storage;
-use fixtrace::index::{self, Options, file, verify};
-use fixtrace::tables::Tables;
+use fixtrace::low::base::addr::{Address, LinkAddr, Pc};
+use fixtrace::low::formats::image::Storage;
+use fixtrace::low::world::image::Image;
+use fixtrace::low::world::index::{self, Options, file, verify};
 
 /// All fixtures.
 fn fixtures() -> Vec<String> {
@@ -24,13 +24,13 @@ fn fixtures() -> Vec<String> {
     names
 }
 
-fn opened<'d>(bytes: Vec<u8>, storage: &'d Storage) -> Tables<'d> {
+fn opened<'d>(bytes: Vec<u8>, storage: &'d Storage) -> Image<'d> {
     let bytes = storage.own(bytes);
     assert_eq!(verify::verify(bytes), [] as [&str; 0]);
     index::open_bytes(bytes, Path::new("test.fxi"), storage).unwrap_or_else(|e| panic!("{e}"))
 }
 
-fn index_of<'d>(image: &Tables<'_>, storage: &'d Storage) -> Tables<'d> {
+fn index_of<'d>(image: &Image<'_>, storage: &'d Storage) -> Image<'d> {
     opened(
         index::write(image, &Options::default()).expect("written"),
         storage,
@@ -38,7 +38,7 @@ fn index_of<'d>(image: &Tables<'_>, storage: &'d Storage) -> Tables<'d> {
 }
 
 /// Return addresses behind everything that looks like a call, and some that are none.
-fn returns(image: &Tables<'_>) -> Vec<LinkAddr> {
+fn returns(image: &Image<'_>) -> Vec<LinkAddr> {
     let all = text(image).into_iter();
     all.filter(|at| {
         let code = image.code(at.offset(-5));
@@ -284,7 +284,7 @@ fn an_index_of_a_real_kernel_says_the_same() {
             let odd = s.name.starts_with("__x86_") || s.name.contains("thunk");
             let doubtful = matches!(
                 image.symbols().cold_parent(id),
-                fixtrace::image::symtab::Parent::Many(_)
+                fixtrace::low::formats::image::symtab::Parent::Many(_)
             );
             if odd || doubtful {
                 (0..s.extent.min(64))
@@ -395,7 +395,10 @@ fn an_index_of_a_real_kernel_knows_the_calls_that_tell_owners_apart() {
                     let from = from.map(|id| image.symbols().range(id).0);
                     let Some(from) = from else { continue };
                     let found = image.call_before(from, *ret);
-                    if matches!(found, Some(fixtrace::insn::CallBefore::Direct(_))) {
+                    if matches!(
+                        found,
+                        Some(fixtrace::low::formats::insn::CallBefore::Direct(_))
+                    ) {
                         assert_eq!(found, index.call_before(from, *ret), "{version}: {ret}");
                     }
                 }
@@ -442,7 +445,7 @@ fn indexes_of_modules_say_the_same_and_know_what_they_call_in_the_kernel() {
                 continue;
             };
             modules += 1;
-            let image = Tables::open(&path, &storage).expect("module");
+            let image = Image::open(&path, &storage).expect("module");
             let index = index_of(&image, &storage);
             same_tables(&image, &index);
             same_symbols(&image, &index);
@@ -464,7 +467,7 @@ fn indexes_of_modules_say_the_same_and_know_what_they_call_in_the_kernel() {
                     continue;
                 };
                 let start = image.symbols().range(owner).0;
-                let Some(fixtrace::insn::CallBefore::Direct(targets)) =
+                let Some(fixtrace::low::formats::insn::CallBefore::Direct(targets)) =
                     index.call_before(start, *ret)
                 else {
                     continue;

@@ -8,10 +8,10 @@ use common::index::{
     Random, crc32, exercise, repair, same_answer, same_symbols, same_tables, text,
 };
 use common::{fixture, testdata};
-use fixtrace::error::ErrorKind;
-use fixtrace::image::{Image, Storage};
-use fixtrace::index::{self, Header, Options, verify};
-use fixtrace::tables::Tables;
+use fixtrace::low::base::error::ErrorKind;
+use fixtrace::low::formats::image::{ElfImage, Storage};
+use fixtrace::low::world::image::Image;
+use fixtrace::low::world::index::{self, Header, Options, verify};
 use proptest::prelude::*;
 
 /// Small fixtures of every kind: alternatives, cold parts, a module, 32 bits, the vDSO.
@@ -185,8 +185,8 @@ proptest! {
             bytes[at] = value;
         }
         let storage = Storage::new();
-        if let Ok(image) = Image::parse(storage.own(bytes), &path, &storage) {
-            let image = Tables::new(image);
+        if let Ok(image) = ElfImage::parse(storage.own(bytes), &path, &storage) {
+            let image = Image::new(image);
             let Ok(index) = index::write(&image, &Options::default()) else {
                 // A build-id longer than any is refused.
                 return Ok(());
@@ -212,7 +212,7 @@ fn a_release_with_unprintable_characters_is_none() {
     let banner = memchr::memmem::find(&bytes, b"Linux version 6.1").expect("banner");
     bytes[banner + "Linux version 6".len()] = 0;
     let storage = Storage::new();
-    let image = Tables::new(Image::parse(storage.own(bytes), &path, &storage).expect("parses"));
+    let image = Image::new(ElfImage::parse(storage.own(bytes), &path, &storage).expect("parses"));
     assert_eq!(image.release(), None);
     let index = index::write(&image, &Options::default()).expect("written");
     let index = index::open_bytes(storage.own(index), Path::new("r.fxi"), &storage).expect("opens");
@@ -232,7 +232,7 @@ proptest! {
 #[ignore = "needs the real kernels"]
 fn the_index_of_a_real_kernel_may_be_cut_or_damaged_anywhere() {
     let storage = Storage::new();
-    let image = Tables::open(&common::kernels::vmlinux_path("6.12"), &storage).expect("opens");
+    let image = Image::open(&common::kernels::vmlinux_path("6.12"), &storage).expect("opens");
     let options = Options {
         no_lines: true,
         ..Options::default()

@@ -5,9 +5,9 @@
 mod common;
 
 use common::{fixture, place, testdata};
-use fixtrace::addr::Pc;
-use fixtrace::attribute::{Caller, attribute};
-use fixtrace::image::Storage;
+use fixtrace::low::base::addr::Pc;
+use fixtrace::low::engine::attribute::{Caller, attribute};
+use fixtrace::low::formats::image::Storage;
 
 /// Checks every row of `expected.tsv` whose file name begins with one of `prefixes`.
 fn holds(prefixes: &[&str]) {
@@ -15,7 +15,7 @@ fn holds(prefixes: &[&str]) {
     let mut checked = 0;
     let mut wrong = Vec::new();
     let storage = Storage::new();
-    let mut open: Option<(String, fixtrace::tables::Tables<'_>)> = None;
+    let mut open: Option<(String, fixtrace::low::world::image::Image<'_>)> = None;
     for row in rows
         .lines()
         .filter(|l| !l.starts_with('#') && !l.is_empty())

@@ -5,16 +5,16 @@ mod common;
 
 use common::oops::{annotated, stripped};
 use common::{fixtrace, stderr, stdout, testdata};
-use fixtrace::image::Storage;
-use fixtrace::oops::annotate::MARK;
-use fixtrace::tables::Tables;
+use fixtrace::low::formats::image::Storage;
+use fixtrace::low::products::oops::annotate::MARK;
+use fixtrace::low::world::image::Image;
 
 /// Checks the origins that `name` gets with `vmlinux` against what the debugger saw; gives how many were exact
 /// and how many one of several.
 fn check(name: &str, vmlinux: &std::path::Path) -> (usize, usize) {
     let storage = Storage::new();
     let log = std::fs::read(testdata("oops").join(name)).expect("log");
-    let out = annotated(&log, Tables::open(vmlinux, &storage).expect("image"));
+    let out = annotated(&log, Image::open(vmlinux, &storage).expect("image"));
     assert_eq!(stripped(&out), log, "{name}: bytes were lost");
     // The line behind each line of the input, if one was added there.
     let mut added: Vec<Option<String>> = Vec::new();
@@ -69,7 +69,7 @@ fn frames_gain_their_source_lines_and_inlined_callers() {
     let storage = Storage::new();
     let log = std::fs::read(testdata("oops/5.10-copy-user.txt")).expect("log");
     let vmlinux = common::kernels::vmlinux_path("5.10");
-    let out = annotated(&log, Tables::open(&vmlinux, &storage).expect("image"));
+    let out = annotated(&log, Image::open(&vmlinux, &storage).expect("image"));
     assert_eq!(stripped(&out), log, "bytes were lost");
     // As `llvm-symbolizer --inlines` has them.
     let expected = "\

@@ -6,14 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use common::kernels::{VERSIONS, vmlinux};
 use common::testdata;
-use fixtrace::addr::{Address, LinkAddr, Slide};
-use fixtrace::image::Storage;
-use fixtrace::kernel::Kernel;
-use fixtrace::oops::patched::{Patch, compare};
-use fixtrace::oops::registers::Code;
-use fixtrace::oops::report::LogFrame;
-use fixtrace::oops::reports::parse;
-use fixtrace::oops::tell::find;
+use fixtrace::low::base::addr::{Address, LinkAddr, Slide};
+use fixtrace::low::formats::image::Storage;
+use fixtrace::low::products::oops::patched::{Patch, compare};
+use fixtrace::low::products::oops::registers::Code;
+use fixtrace::low::products::oops::report::LogFrame;
+use fixtrace::low::products::oops::reports::parse;
+use fixtrace::low::products::oops::tell::find;
+use fixtrace::low::world::kernel::Kernel;
 
 /// Code of the kernel proper: the frame, the bytes, which of them is at RIP, and where the kernel was.
 type Shown = (LogFrame, Vec<u8>, usize, Option<Slide>);

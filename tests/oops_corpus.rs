@@ -5,16 +5,16 @@ mod common;
 use common::oops::filtered;
 use common::schema::{conforms, read};
 use common::testdata;
-use fixtrace::addr::Slide;
-use fixtrace::image::Storage;
-use fixtrace::kernel::Kernel;
-use fixtrace::oops::evidence::Evidence;
-use fixtrace::oops::frame::Vouch;
-use fixtrace::oops::kind::Kind;
-use fixtrace::oops::reports::parse;
-use fixtrace::oops::tell::{Options, tell};
-use fixtrace::report::oops::Report;
-use fixtrace::tables::Tables;
+use fixtrace::low::base::addr::Slide;
+use fixtrace::low::formats::image::Storage;
+use fixtrace::low::products::oops::evidence::Evidence;
+use fixtrace::low::products::oops::frame::Vouch;
+use fixtrace::low::products::oops::kind::Kind;
+use fixtrace::low::products::oops::reports::parse;
+use fixtrace::low::products::oops::tell::{Options, tell};
+use fixtrace::low::products::report::oops::Report;
+use fixtrace::low::world::image::Image;
+use fixtrace::low::world::kernel::Kernel;
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -35,7 +35,7 @@ fn corpus() -> Vec<(String, Vec<u8>)> {
 
 fn demo(storage: &Storage) -> Kernel<'_> {
     let mut kernel = Kernel::new();
-    let image = Tables::open(&testdata("fixtures/demo-5.10.elf"), storage).expect("image");
+    let image = Image::open(&testdata("fixtures/demo-5.10.elf"), storage).expect("image");
     kernel.add(image, Some(Slide(0)));
     kernel
 }

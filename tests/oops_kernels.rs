@@ -5,14 +5,14 @@ mod common;
 use common::kernels::{VERSIONS, vmlinux, vmlinux_path};
 use common::oops::annotated;
 use common::{fixtrace, stderr, testdata};
-use fixtrace::image::Storage;
-use fixtrace::kernel::Kernel;
-use fixtrace::oops::annotate::MARK;
-use fixtrace::oops::edges::Edge;
-use fixtrace::oops::frame::Vouch;
-use fixtrace::oops::report::Oops;
-use fixtrace::oops::reports::parse;
-use fixtrace::oops::tell::{Options, Settled, tell};
+use fixtrace::low::formats::image::Storage;
+use fixtrace::low::products::oops::annotate::MARK;
+use fixtrace::low::products::oops::edges::Edge;
+use fixtrace::low::products::oops::frame::Vouch;
+use fixtrace::low::products::oops::report::Oops;
+use fixtrace::low::products::oops::reports::parse;
+use fixtrace::low::products::oops::tell::{Options, Settled, tell};
+use fixtrace::low::world::kernel::Kernel;
 
 /// The logs of `version`, by name.
 fn logs(version: &str) -> Vec<(String, Vec<u8>)> {

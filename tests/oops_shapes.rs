@@ -4,10 +4,10 @@
 mod common;
 
 use common::testdata;
-use fixtrace::oops::frame::Vouch;
-use fixtrace::oops::report::{LogFrame, Oops};
-use fixtrace::oops::reports::parse;
-use fixtrace::regs::Reg;
+use fixtrace::low::base::regs::Reg;
+use fixtrace::low::products::oops::frame::Vouch;
+use fixtrace::low::products::oops::report::{LogFrame, Oops};
+use fixtrace::low::products::oops::reports::parse;
 use serde_json::Value;
 
 fn symbol(frame: &LogFrame) -> String {

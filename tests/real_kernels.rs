@@ -8,19 +8,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use common::kernels::{VERSIONS, file, find_module, release, vmlinux};
 use common::testdata;
-use fixtrace::addr::{Address, LinkAddr, Pc, Slide};
-use fixtrace::attribute::{Attribution, Basis, Caller, Certainty, attribute};
-use fixtrace::cfi::{Cfi, Scratch};
-use fixtrace::extable::fixup::Landing;
-use fixtrace::extable::walk::Exit;
-use fixtrace::image::{Image, Storage, names, note};
-use fixtrace::insn::{self, Flow};
-use fixtrace::kernel::Kernel;
-use fixtrace::lines::Lines;
-use fixtrace::orc::{Hints, OrcEntry, OrcTable, OrcVersion, Rung};
-use fixtrace::query::{Query, resolve};
-use fixtrace::rule::{Base, Cfa, Row, Shape};
-use fixtrace::tables::Tables;
+use fixtrace::low::base::addr::{Address, LinkAddr, Pc, Slide};
+use fixtrace::low::engine::attribute::{Attribution, Basis, Caller, Certainty, attribute};
+use fixtrace::low::engine::query::{Query, resolve};
+use fixtrace::low::formats::cfi::{Cfi, Scratch};
+use fixtrace::low::formats::extable::fixup::Landing;
+use fixtrace::low::formats::extable::walk::Exit;
+use fixtrace::low::formats::image::{ElfImage, Storage, names, note};
+use fixtrace::low::formats::insn::{self, Flow};
+use fixtrace::low::formats::lines::Lines;
+use fixtrace::low::formats::orc::{Hints, OrcEntry, OrcTable, OrcVersion, Rung};
+use fixtrace::low::formats::rule::{Base, Cfa, Row, Shape};
+use fixtrace::low::world::image::Image;
+use fixtrace::low::world::kernel::Kernel;
 
 fn truth(name: &str) -> String {
     std::fs::read_to_string(testdata("truth").join(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
@@ -43,7 +43,7 @@ fn hex(text: &str) -> LinkAddr {
     LinkAddr(u64::from_str_radix(text, 16).unwrap_or_else(|_| panic!("{text}")))
 }
 
-fn at(image: &Tables<'_>, addr: u64) -> Vec<String> {
+fn at(image: &Image<'_>, addr: u64) -> Vec<String> {
     names(&attribute(image, Pc::Exact(LinkAddr(addr)), None))
 }
 
@@ -143,7 +143,7 @@ fn orc_tables_have_the_rows_that_readelf_shows() {
         }
         assert!(
             orc.iter()
-                .all(|(_, e)| !matches!(e.kind, fixtrace::orc::OrcKind::Unknown(_))),
+                .all(|(_, e)| !matches!(e.kind, fixtrace::low::formats::orc::OrcKind::Unknown(_))),
             "{version}"
         );
     }
@@ -240,7 +240,9 @@ fn extable_counts_and_histograms_are_those_of_an_independent_reader() {
         let mut histogram: BTreeMap<String, u64> = BTreeMap::new();
         for e in table.entries() {
             let key = match table.handler(&image, e) {
-                fixtrace::extable::entry::Handler::Typed { data, .. } => (data & 0xff).to_string(),
+                fixtrace::low::formats::extable::entry::Handler::Typed { data, .. } => {
+                    (data & 0xff).to_string()
+                }
                 handler => handler.name().into_owned(),
             };
             *histogram.entry(key).or_default() += 1;
@@ -521,7 +523,7 @@ fn a_caller_makes_every_shared_tail_exact() {
                 a.notes
             );
             let evidence = &a.fixup.expect("fixup").origins[0].evidence;
-            assert!(evidence.contains(&fixtrace::attribute::Evidence::CallSite));
+            assert!(evidence.contains(&fixtrace::low::engine::attribute::Evidence::CallSite));
             seen.insert(callee.to_owned());
         }
         assert!(seen.len() >= 14, "{version}: {seen:?}");
@@ -608,7 +610,7 @@ fn modules_land_where_an_independent_reader_says() {
             let storage = Storage::new();
             let path =
                 find_module(&dir, &name).unwrap_or_else(|| panic!("{version}: no module {name}"));
-            let image = Tables::open(&path, &storage).expect("module");
+            let image = Image::open(&path, &storage).expect("module");
             assert_eq!(
                 image.extable().entries().len(),
                 rows.len(),
@@ -651,7 +653,7 @@ fn kvm_fixups_of_5_10_are_all_attributed() {
     {
         let storage = Storage::new();
         let image =
-            Tables::open(&find_module(&dir, name).expect("module"), &storage).expect("module");
+            Image::open(&find_module(&dir, name).expect("module"), &storage).expect("module");
         let counts = image.fixups().counts(image.extable().entries());
         assert_eq!(
             (counts.entries, counts.anonymous),
@@ -705,7 +707,7 @@ fn cold_landings_of_kvm_intel_6_1_belong_to_their_parents() {
     let dir = file("6.1", &format!("lib/modules/{}", release("6.1")));
     let storage = Storage::new();
     let image =
-        Tables::open(&find_module(&dir, "kvm-intel").expect("module"), &storage).expect("module");
+        Image::open(&find_module(&dir, "kvm-intel").expect("module"), &storage).expect("module");
     assert_eq!(image.fixups().counts(image.extable().entries()).cold, 23);
     for (e, row) in image.extable().entries().iter().zip(image.fixups().rows()) {
         if row.landing == Landing::Cold {
@@ -725,20 +727,20 @@ fn a_bootable_image_with_its_system_map_answers_like_the_debug_vmlinux() {
     for (version, release) in VERSIONS {
         let storage = Storage::new();
         let full = vmlinux(version, &storage);
-        let mut boot = Image::open(&file(version, &format!("boot/vmlinuz-{release}")), &storage)
+        let mut boot = ElfImage::open(&file(version, &format!("boot/vmlinuz-{release}")), &storage)
             .expect("bzImage");
         let map = storage
             .map(&file(version, &format!("debug/boot/System.map-{release}")))
             .expect("System.map");
         boot.use_symbol_text(map).expect("symbols");
-        let boot = Tables::new(boot);
+        let boot = Image::new(boot);
         assert_eq!(boot.build_id(), full.build_id(), "{version}");
         assert_eq!(
             boot.extable().entries(),
             full.extable().entries(),
             "{version}"
         );
-        let orc = |i: &Tables<'_>| {
+        let orc = |i: &Image<'_>| {
             i.orc()
                 .expect("readable")
                 .expect("present")
@@ -857,18 +859,18 @@ fn a_module_finds_its_lines_in_its_separate_debug_file() {
         let storage = Storage::new();
         let dir = file(version, &format!("lib/modules/{release}"));
         let debug = file(version, &format!("debug/lib/modules/{release}"));
-        let mut image = Image::open(&find_module(&dir, "kvm-intel").expect("module"), &storage)
+        let mut image = ElfImage::open(&find_module(&dir, "kvm-intel").expect("module"), &storage)
             .expect("module");
-        let separate = Image::open(&find_module(&debug, "kvm-intel").expect("debug"), &storage)
+        let separate = ElfImage::open(&find_module(&debug, "kvm-intel").expect("debug"), &storage)
             .expect("debug");
         let other =
-            Image::open(&find_module(&debug, "kvm").expect("debug"), &storage).expect("debug");
+            ElfImage::open(&find_module(&debug, "kvm").expect("debug"), &storage).expect("debug");
         assert!(
             image.use_debug_file(other).is_err(),
             "another module's debug file is refused"
         );
         image.use_debug_file(separate).expect("of the same build");
-        let image = Tables::new(image);
+        let image = Image::new(image);
         let lines = Lines::of(&image).expect("DWARF").expect("present");
         let mut named = 0;
         for (e, row) in image.extable().entries().iter().zip(image.fixups().rows()) {
@@ -899,7 +901,7 @@ fn orc_of_modules_is_relocated_and_sorted() {
     for (version, release) in VERSIONS {
         let storage = Storage::new();
         let dir = file(version, &format!("lib/modules/{release}"));
-        let image = Tables::open(&find_module(&dir, "kvm-intel").expect("module"), &storage)
+        let image = Image::open(&find_module(&dir, "kvm-intel").expect("module"), &storage)
             .expect("module");
         let orc = image.orc().expect("readable").expect("present");
         assert!(
@@ -917,7 +919,9 @@ fn orc_of_modules_is_relocated_and_sorted() {
             let Some((_, row)) = orc.find(s.addr) else {
                 continue;
             };
-            functions += usize::from(row.sp_reg == fixtrace::orc::OrcReg::Sp && row.sp_offset == 8);
+            functions += usize::from(
+                row.sp_reg == fixtrace::low::formats::orc::OrcReg::Sp && row.sp_offset == 8,
+            );
         }
         let all = image
             .symbols()
@@ -941,8 +945,8 @@ fn the_vdso_has_a_table_of_its_own_form() {
             version,
             &format!("debug/lib/modules/{release}/vdso/vdso64.so"),
         );
-        let image = Tables::open(&path, &storage).expect("vDSO");
-        assert_eq!(image.kind(), fixtrace::image::ImageKind::Vdso);
+        let image = Image::open(&path, &storage).expect("vDSO");
+        assert_eq!(image.kind(), fixtrace::low::formats::image::ImageKind::Vdso);
         let [entry] = image.extable().entries() else {
             panic!("{version}: {:?}", image.extable())
         };

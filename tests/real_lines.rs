@@ -21,8 +21,8 @@ use std::path::Path;
 
 use common::kernels::{file, find_module, kernels, release, vmlinux_path};
 use common::{fixtrace, place, stderr, stdout};
-use fixtrace::image::Storage;
-use fixtrace::tables::Tables;
+use fixtrace::low::formats::image::Storage;
+use fixtrace::low::world::image::Image;
 use serde_json::Value;
 
 /// One call, as DWARF tells it.
@@ -273,7 +273,7 @@ fn answers(version: &str, rows: &[Row]) -> Vec<Value> {
 /// Link addresses of `SECTION+OFFSET`s.
 fn in_module<'p>(path: &Path, places: impl Iterator<Item = &'p str>) -> Vec<u64> {
     let storage = Storage::new();
-    let image = Tables::open(path, &storage).expect("module");
+    let image = Image::open(path, &storage).expect("module");
     places.map(|p| place(&image, p).0).collect()
 }
 

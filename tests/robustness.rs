@@ -5,15 +5,15 @@ mod common;
 
 use common::elf::{Section, loaded, symtab, write};
 use common::testdata;
-use fixtrace::addr::{LinkAddr, Pc};
-use fixtrace::attribute::{Basis, Caller, Certainty, attribute};
-use fixtrace::cfi::{Cfi, Scratch};
-use fixtrace::error::{ErrorKind, Result};
-use fixtrace::image::{Image, Packing, Storage};
-use fixtrace::lines::Lines;
-use fixtrace::oops::annotate::MARK;
-use fixtrace::query::Query;
-use fixtrace::tables::Tables;
+use fixtrace::low::base::addr::{LinkAddr, Pc};
+use fixtrace::low::base::error::{ErrorKind, Result};
+use fixtrace::low::engine::attribute::{Basis, Caller, Certainty, attribute};
+use fixtrace::low::engine::query::Query;
+use fixtrace::low::formats::cfi::{Cfi, Scratch};
+use fixtrace::low::formats::image::{ElfImage, Packing, Storage};
+use fixtrace::low::formats::lines::Lines;
+use fixtrace::low::products::oops::annotate::MARK;
+use fixtrace::low::world::image::Image;
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
 
@@ -23,7 +23,7 @@ const TABLE: u64 = 0xffff_ffff_8200_0000;
 /// Asks everything of an image that can be asked.
 fn exercise(bytes: &[u8], path: &Path) -> Result<()> {
     let storage = Storage::new();
-    let image = Tables::new(Image::parse(bytes, path, &storage)?);
+    let image = Image::new(ElfImage::parse(bytes, path, &storage)?);
     let findings = [
         image.findings(),
         image.extable().findings(),
@@ -169,11 +169,11 @@ fn row(i: u64, insn: u64, fixup: u64, word: u32) -> [u8; 12] {
     row
 }
 
-fn opened<T>(sections: &[Section], f: impl FnOnce(&Tables<'_>) -> T) -> T {
+fn opened<T>(sections: &[Section], f: impl FnOnce(&Image<'_>) -> T) -> T {
     let bytes = write(2, sections);
     let storage = Storage::new();
-    f(&Tables::new(
-        Image::parse(&bytes, Path::new("made"), &storage).expect("opens"),
+    f(&Image::new(
+        ElfImage::parse(&bytes, Path::new("made"), &storage).expect("opens"),
     ))
 }
 
@@ -340,7 +340,7 @@ fn announced_sizes_are_not_believed() {
     });
     let bytes = write(2, &sections);
     let storage = Storage::new();
-    let image = Image::parse(&bytes, Path::new("bomb"), &storage).expect("opens");
+    let image = ElfImage::parse(&bytes, Path::new("bomb"), &storage).expect("opens");
     if let Ok(data) = image.debug_section(".debug_info") {
         assert!(data.is_empty());
     }
@@ -381,7 +381,7 @@ fn gzip_of_zeros() -> Vec<u8> {
 fn filtered(log: &[u8]) -> Vec<u8> {
     let storage = Storage::new();
     let image = common::fixture_image("demo-5.10.elf", &storage);
-    common::oops::annotated(log, Tables::new(image))
+    common::oops::annotated(log, Image::new(image))
 }
 
 fn log_line() -> impl Strategy<Value = Vec<u8>> {
@@ -467,9 +467,9 @@ proptest! {
         let mut lines = format!("{:016x} T f\nffffffff81000004 t .E_x\n{addr:08x} t g\n", TEXT).into_bytes();
         lines.extend(&text);
         for file in [&lines, &text] {
-            let mut image = Image::parse(&bytes, Path::new("made"), &storage).expect("opens");
+            let mut image = ElfImage::parse(&bytes, Path::new("made"), &storage).expect("opens");
             if image.use_symbol_text(storage.own(file.clone())).is_ok() {
-                let image = Tables::new(image);
+                let image = Image::new(image);
                 for at in 0..12 {
                     attribute(&image, Pc::Exact(LinkAddr(TEXT + at)), None);
                 }
@@ -520,7 +520,9 @@ fn a_truncated_vmlinux_is_an_error_with_its_place() {
         let bytes = &whole[..random.below(whole.len())];
         let storage = Storage::new();
         // The section headers stand at the end of the file, so that none is left.
-        let e = Image::parse(bytes, &path, &storage).err().expect("refused");
+        let e = ElfImage::parse(bytes, &path, &storage)
+            .err()
+            .expect("refused");
         assert!(
             matches!(e.kind(), ErrorKind::Truncated | ErrorKind::Malformed),
             "{e}"
@@ -539,7 +541,7 @@ fn a_vmlinux_with_mutated_tables_is_still_read() {
     let storage = Storage::new();
     let whole = storage.map(&path).expect("mapped");
     let places: Vec<(u64, u64)> = {
-        let image = Image::parse(whole, &path, &storage).expect("opens");
+        let image = ElfImage::parse(whole, &path, &storage).expect("opens");
         let section = |name| {
             image
                 .section(name)
@@ -568,8 +570,8 @@ fn a_vmlinux_with_mutated_tables_is_still_read() {
             }
         }
         let storage = Storage::new();
-        if let Ok(image) = Image::parse(&bytes, &path, &storage) {
-            let image = Tables::new(image);
+        if let Ok(image) = ElfImage::parse(&bytes, &path, &storage) {
+            let image = Image::new(image);
             let _ = image.orc();
             for e in image.extable().entries() {
                 attribute(&image, Pc::Exact(e.fixup), None);

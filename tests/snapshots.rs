@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use common::{fixtrace, kernels, testdata};
-use fixtrace::parallel;
+use fixtrace::low::base::parallel;
 use serde_json::Value;
 
 /// Fixups that code and registers leave to several functions: eight divisions of KVM's emulator share a landing that

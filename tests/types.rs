@@ -8,9 +8,9 @@ use std::path::Path;
 
 use common::elf::{Section, loaded, write};
 use common::{kernels, testdata};
-use fixtrace::image::{Image, Storage};
-use fixtrace::types::btf::Btf;
-use fixtrace::types::{Field, Types};
+use fixtrace::low::formats::image::{ElfImage, Storage};
+use fixtrace::low::formats::types::btf::Btf;
+use fixtrace::low::formats::types::{Field, Types};
 use proptest::prelude::*;
 
 fn plain(offset: u64, size: u64) -> Option<Field> {
@@ -39,7 +39,7 @@ fn dwarf_of_every_version_gives_the_layouts_that_the_compiler_asserts() {
     for version in [2, 4, 5] {
         let storage = Storage::new();
         let path = testdata(&format!("fixtures/types/{version}.elf"));
-        let image = Image::open(&path, &storage).expect("a fixture");
+        let image = ElfImage::open(&path, &storage).expect("a fixture");
         let types = Types::of(&image).expect("types");
         let task = |path| types.field("task_struct", path);
         assert_eq!(task("__state"), plain(0, 4));
@@ -70,7 +70,7 @@ fn dwarf_of_every_version_gives_the_layouts_that_the_compiler_asserts() {
 fn types_of_one_unit_are_found_from_another() {
     for fixture in FIXTURES {
         let storage = Storage::new();
-        let image = Image::open(&testdata(fixture), &storage).expect("a fixture");
+        let image = ElfImage::open(&testdata(fixture), &storage).expect("a fixture");
         let types = Types::of(&image).expect("types");
         if fixture.contains("two") || fixture.contains("dwz") || fixture.contains("clang") {
             let late = |path| types.field("late", path);
@@ -268,7 +268,7 @@ fn ask(types: &Types<'_>) {
 fn dwarf_and_btf_of_real_kernels_agree() {
     for (version, _) in kernels::VERSIONS {
         let storage = Storage::new();
-        let image = Image::open(&kernels::vmlinux_path(version), &storage).expect("vmlinux");
+        let image = ElfImage::open(&kernels::vmlinux_path(version), &storage).expect("vmlinux");
         let btf = Types::of(&image).expect("BTF");
         let dwarf = Types::from_dwarf(&image).expect("DWARF");
         let mut known = 0;
@@ -304,7 +304,7 @@ fn dwarf_and_btf_of_real_kernels_agree() {
 fn all_structures_of_real_kernels_are_the_same_in_dwarf_and_btf() {
     for (version, _) in kernels::VERSIONS {
         let storage = Storage::new();
-        let image = Image::open(&kernels::vmlinux_path(version), &storage).expect("vmlinux");
+        let image = ElfImage::open(&kernels::vmlinux_path(version), &storage).expect("vmlinux");
         let section = image.section(".BTF").expect("BTF").data;
         let listed = Btf::parse(section).expect("BTF");
         let btf = Types::of(&image).expect("BTF");
@@ -373,7 +373,7 @@ proptest! {
             bytes[at] = value;
         }
         let storage = Storage::new();
-        if let Ok(image) = Image::parse(storage.own(bytes), &path, &storage)
+        if let Ok(image) = ElfImage::parse(storage.own(bytes), &path, &storage)
             && let Some(types) = Types::of(&image)
         {
             ask(&types);
@@ -384,7 +384,7 @@ proptest! {
 /// Where a section is in the file.
 fn place_of(bytes: &[u8], path: &Path, section: &str) -> Range<usize> {
     let storage = Storage::new();
-    let image = Image::parse(bytes, path, &storage).expect("a fixture");
+    let image = ElfImage::parse(bytes, path, &storage).expect("a fixture");
     let found = image.section(section);
     found.map_or(0..0, |s| s.offset as usize..(s.offset + s.size) as usize)
 }
@@ -398,7 +398,7 @@ fn each_byte_of_the_entries_may_be_wrong() {
             let storage = Storage::new();
             let mut bytes = sound.clone();
             bytes[at] ^= change;
-            if let Ok(image) = Image::parse(storage.own(bytes), &path, &storage)
+            if let Ok(image) = ElfImage::parse(storage.own(bytes), &path, &storage)
                 && let Some(types) = Types::of(&image)
             {
                 ask(&types);
@@ -500,7 +500,7 @@ const ABBREVIATIONS: [u8; 51] = [
 fn types_of(bytes: Vec<u8>, ask: impl FnOnce(&Types<'_>)) {
     let storage = Storage::new();
     let path = Path::new("made");
-    let image = Image::parse(storage.own(bytes), path, &storage).expect("an image");
+    let image = ElfImage::parse(storage.own(bytes), path, &storage).expect("an image");
     ask(&Types::of(&image).expect("types"));
 }
 

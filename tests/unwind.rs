@@ -6,14 +6,18 @@ use common::elf::loaded;
 use common::orc::{
     END, Function, REGS, Row, TEXT, VERSIONS, Version, at, call, encode, function, kernel, vmlinux,
 };
-use fixtrace::addr::{Addr, Pc};
-use fixtrace::image::Storage;
-use fixtrace::kernel::Kernel;
-use fixtrace::memory::Pieces;
-use fixtrace::orc::{OrcEntry, OrcVersion, SpIndirect};
-use fixtrace::regs::{Reg, Regs};
-use fixtrace::unwind::{self, Cache, Frame, Note, StopReason, Trust, Unwinder, Witness, apply};
-use fixtrace::world::{Context, Generated, Generator, Hijacked, Stack, StackKind, Start, Tracer};
+use fixtrace::low::base::addr::{Addr, Pc};
+use fixtrace::low::base::regs::{Reg, Regs};
+use fixtrace::low::engine::unwind::{
+    self, Cache, Frame, Note, StopReason, Trust, Unwinder, Witness, apply,
+};
+use fixtrace::low::formats::image::Storage;
+use fixtrace::low::formats::orc::{OrcEntry, OrcVersion, SpIndirect};
+use fixtrace::low::world::dump::{
+    Context, Generated, Generator, Hijacked, Stack, StackKind, Start, Tracer,
+};
+use fixtrace::low::world::kernel::Kernel;
+use fixtrace::low::world::memory::Pieces;
 use proptest::prelude::*;
 
 const LOW: u64 = 0xffff_c900_0010_0000;
@@ -187,9 +191,11 @@ fn every_row_of_every_version_steps_as_the_kernel_does() {
                     Version::V4 => OrcVersion::V4,
                 };
                 for (meaning, inner) in [(SpIndirect::Inner, true), (SpIndirect::Outer, false)] {
-                    let row_read =
-                        fixtrace::rule::Row::from_orc(&OrcEntry::decode(&raw, decoder), meaning);
-                    let fixtrace::rule::Row::Step(rule) = row_read else {
+                    let row_read = fixtrace::low::formats::rule::Row::from_orc(
+                        &OrcEntry::decode(&raw, decoder),
+                        meaning,
+                    );
+                    let fixtrace::low::formats::rule::Row::Step(rule) = row_read else {
                         panic!("{version:?} {row:?}: {row_read:?}")
                     };
                     assert_eq!(rule.signal, signal, "{version:?} {row:?}");
@@ -260,7 +266,7 @@ fn threads_may_share_an_unwinder() {
     fn shared<T: Send + Sync>() {}
     shared::<Unwinder<'_, '_>>();
     shared::<Kernel<'_>>();
-    shared::<fixtrace::world::World>();
+    shared::<fixtrace::low::world::dump::World>();
 }
 
 #[test]

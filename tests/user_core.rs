@@ -6,10 +6,10 @@ mod peer;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use fixtrace::attribute::Memo;
-use fixtrace::image::Storage;
-use fixtrace::symbolize::Resolved;
-use fixtrace::user::{Options, ProcessCore, Stop};
+use fixtrace::low::engine::attribute::Memo;
+use fixtrace::low::engine::resolve::Resolved;
+use fixtrace::low::engine::user::{Options, ProcessCore, Stop};
+use fixtrace::low::formats::image::Storage;
 
 /// Where testdata/user-cores.sh puts them.
 fn cores() -> PathBuf {

@@ -5,12 +5,12 @@
 mod common;
 
 use common::{fixture, testdata};
-use fixtrace::addr::{Addr, Pc};
-use fixtrace::attribute::{Basis, Memo};
-use fixtrace::error::ErrorKind;
-use fixtrace::image::Storage;
-use fixtrace::memory::{Memory, Unreadable};
-use fixtrace::user::{Options, ProcessCore, Stop, Trust, UserFrame};
+use fixtrace::low::base::addr::{Addr, Pc};
+use fixtrace::low::base::error::ErrorKind;
+use fixtrace::low::engine::attribute::{Basis, Memo};
+use fixtrace::low::engine::user::{Options, ProcessCore, Stop, Trust, UserFrame};
+use fixtrace::low::formats::image::Storage;
+use fixtrace::low::world::memory::{Memory, Unreadable};
 use proptest::prelude::*;
 
 /// Where the library is.
@@ -322,7 +322,10 @@ fn every_walk_says_why_it_ended() {
         ..stopped(at("restorer"))
     };
     let (frames, stop) = walk(&process(again, &ucontext(again)));
-    assert_eq!((frames.len(), stop), (fixtrace::user::BUDGET, Stop::Budget));
+    assert_eq!(
+        (frames.len(), stop),
+        (fixtrace::low::engine::user::BUDGET, Stop::Budget)
+    );
 }
 
 #[test]

@@ -4,9 +4,9 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use fixtrace::error::{Error, Result};
-use fixtrace::image::note;
-use fixtrace::index::file;
+use fixtrace::low::base::error::{Error, Result};
+use fixtrace::low::formats::image::note;
+use fixtrace::low::world::index::file;
 
 /// Ending of an index.
 pub const ENDING: &str = "fxi";

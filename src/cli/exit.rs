@@ -59,8 +59,8 @@ impl Failure {
     }
 }
 
-impl From<fixtrace::error::Error> for Failure {
-    fn from(e: fixtrace::error::Error) -> Self {
+impl From<fixtrace::low::base::error::Error> for Failure {
+    fn from(e: fixtrace::low::base::error::Error) -> Self {
         Failure {
             message: e.to_string(),
             hint: None,

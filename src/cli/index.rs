@@ -3,9 +3,9 @@
 use std::io::Write;
 use std::path::Path;
 
-use fixtrace::image::{ImageKind, Storage, note};
-use fixtrace::index::format::Entry;
-use fixtrace::index::{self, Header, Options, file, verify};
+use fixtrace::low::formats::image::{ImageKind, Storage, note};
+use fixtrace::low::world::index::format::Entry;
+use fixtrace::low::world::index::{self, Header, Options, file, verify};
 use serde_json::{Value, json};
 
 use super::args::{Images, Index};

@@ -3,12 +3,12 @@
 use std::io::Write;
 use std::ops::Range;
 
-use fixtrace::addr::{Address, LinkAddr};
-use fixtrace::extable::walk::Exit as WayOut;
-use fixtrace::image::Storage;
-use fixtrace::kernel::{Kernel, Placed};
-use fixtrace::query::{self, Query};
-use fixtrace::tables::Tables;
+use fixtrace::low::base::addr::{Address, LinkAddr};
+use fixtrace::low::engine::query::{self, Query};
+use fixtrace::low::formats::extable::walk::Exit as WayOut;
+use fixtrace::low::formats::image::Storage;
+use fixtrace::low::world::image::Image;
+use fixtrace::low::world::kernel::{Kernel, Placed};
 use serde_json::{Value, json};
 use tabled::builder::Builder;
 use tabled::settings::Style;
@@ -55,7 +55,7 @@ pub fn run(args: &Inspect) -> Result<Exit, Failure> {
 fn print(
     out: &mut dyn Write,
     args: &Inspect,
-    image: &Tables<'_>,
+    image: &Image<'_>,
     totals: Vec<(&'static str, Value)>,
     rows: Rows,
 ) -> Result<(), Failure> {
@@ -118,7 +118,7 @@ fn range<'k, 'd>(
     kernel: &'k Kernel<'d>,
     text: &str,
     table: Table,
-) -> Result<(&'k Tables<'d>, Range<LinkAddr>), Failure> {
+) -> Result<(&'k Image<'d>, Range<LinkAddr>), Failure> {
     if let Some((from, to)) = text.split_once("..") {
         let ((image, from), (other, to)) = (point(kernel, from)?, point(kernel, to)?);
         if !std::ptr::eq(image, other) || to.start < from.start {
@@ -143,7 +143,7 @@ fn range<'k, 'd>(
 fn point<'k, 'd>(
     kernel: &'k Kernel<'d>,
     text: &str,
-) -> Result<(&'k Tables<'d>, Range<LinkAddr>), Failure> {
+) -> Result<(&'k Image<'d>, Range<LinkAddr>), Failure> {
     let nothing = || {
         Failure::new(
             format!("{text}: in none of the images given"),
@@ -195,7 +195,7 @@ fn table(table: Table, placed: &Placed<'_>, wanted: &Range<LinkAddr>) -> Result<
     })
 }
 
-fn name_of(image: &Tables<'_>, at: LinkAddr) -> Value {
+fn name_of(image: &Image<'_>, at: LinkAddr) -> Value {
     match image.symbols().nearest(at) {
         Some(id) => {
             let s = image.symbols().get(id);
@@ -209,7 +209,7 @@ fn addr(at: LinkAddr) -> Value {
     json!(at.to_string())
 }
 
-fn orc(image: &Tables<'_>, wanted: &Range<LinkAddr>) -> Result<Rows, Failure> {
+fn orc(image: &Image<'_>, wanted: &Range<LinkAddr>) -> Result<Rows, Failure> {
     let Some(orc) = image.orc()? else {
         return Err(Failure::new(
             format!("{}: no ORC table", image.path().display()),
@@ -231,8 +231,8 @@ fn orc(image: &Tables<'_>, wanted: &Range<LinkAddr>) -> Result<Rows, Failure> {
         .collect())
 }
 
-fn base(reg: fixtrace::orc::OrcReg, offset: i16) -> String {
-    use fixtrace::orc::OrcReg;
+fn base(reg: fixtrace::low::formats::orc::OrcReg, offset: i16) -> String {
+    use fixtrace::low::formats::orc::OrcReg;
     match reg {
         OrcReg::Undefined => "-".to_owned(),
         OrcReg::PrevSp => format!("cfa{offset:+}"),
@@ -243,7 +243,7 @@ fn base(reg: fixtrace::orc::OrcReg, offset: i16) -> String {
     }
 }
 
-fn extable(image: &Tables<'_>, wanted: &Range<LinkAddr>) -> Rows {
+fn extable(image: &Image<'_>, wanted: &Range<LinkAddr>) -> Rows {
     let table = image.extable();
     let rows = table.entries().iter().zip(image.fixups().rows());
     rows.filter(|(e, _)| wanted.contains(&e.insn) || wanted.contains(&e.fixup))
@@ -262,7 +262,7 @@ fn extable(image: &Tables<'_>, wanted: &Range<LinkAddr>) -> Rows {
         .collect()
 }
 
-fn counts(image: &Tables<'_>) -> Vec<(&'static str, Value)> {
+fn counts(image: &Image<'_>) -> Vec<(&'static str, Value)> {
     let c = image.fixups().counts(image.extable().entries());
     vec![
         ("layout", json!(image.extable().layout().map(|l| l.name()))),
@@ -279,7 +279,7 @@ fn counts(image: &Tables<'_>) -> Vec<(&'static str, Value)> {
     ]
 }
 
-fn fixups(image: &Tables<'_>, wanted: &Range<LinkAddr>) -> Rows {
+fn fixups(image: &Image<'_>, wanted: &Range<LinkAddr>) -> Rows {
     let (map, entries) = (image.fixups(), image.extable().entries());
     let covers = |code: &[(LinkAddr, u8)]| {
         code.iter()
@@ -322,7 +322,7 @@ fn fixups(image: &Tables<'_>, wanted: &Range<LinkAddr>) -> Rows {
         .collect()
 }
 
-fn symbols(image: &Tables<'_>, wanted: &Range<LinkAddr>) -> Rows {
+fn symbols(image: &Image<'_>, wanted: &Range<LinkAddr>) -> Rows {
     let all = image.symbols().iter().map(|(_, s)| s);
     all.filter(|s| {
         wanted.contains(&s.addr)
@@ -341,7 +341,7 @@ fn symbols(image: &Tables<'_>, wanted: &Range<LinkAddr>) -> Rows {
     .collect()
 }
 
-fn sections(image: &Tables<'_>, wanted: &Range<LinkAddr>) -> Rows {
+fn sections(image: &Image<'_>, wanted: &Range<LinkAddr>) -> Rows {
     let all = *wanted == (LinkAddr(0)..LinkAddr(u64::MAX));
     let shown = image
         .sections()

@@ -2,16 +2,16 @@
 
 use std::io::{BufRead, BufReader, Write};
 
-use fixtrace::addr::{Addr, LinkAddr, Pc};
-use fixtrace::attribute::{Caller, Memo};
-use fixtrace::image::Storage;
-use fixtrace::kernel::{Kernel, Located};
-use fixtrace::parallel;
-use fixtrace::query::{self, Query};
-use fixtrace::report::frame::{Address, Frame};
-use fixtrace::report::human::{self, Style};
-use fixtrace::symbolize::{Resolved, may_know, resolve_next};
-use fixtrace::tables::Tables;
+use fixtrace::low::base::addr::{Addr, LinkAddr, Pc};
+use fixtrace::low::base::parallel;
+use fixtrace::low::engine::attribute::{Caller, Memo};
+use fixtrace::low::engine::query::{self, Query};
+use fixtrace::low::engine::resolve::{Resolved, may_know, resolve_next};
+use fixtrace::low::formats::image::Storage;
+use fixtrace::low::products::report::frame::{Address, Frame};
+use fixtrace::low::products::report::human::{self, Style};
+use fixtrace::low::world::image::Image;
+use fixtrace::low::world::kernel::{Kernel, Located};
 
 use super::args::Lookup;
 use super::exit::{Exit, Failure};
@@ -335,7 +335,7 @@ impl Answer {
 }
 
 fn find_caller<'k, 'd>(kernel: &'k Kernel<'d>, text: &str) -> Result<Caller<'k, 'd>, Failure> {
-    let found: Option<(&'k Tables<'d>, LinkAddr)> = match Query::parse(text) {
+    let found: Option<(&'k Image<'d>, LinkAddr)> = match Query::parse(text) {
         Some(Query::Address(Addr(addr))) => {
             kernel.locate(Addr(addr)).map(|l| (&l.placed.image, l.link))
         }

@@ -3,14 +3,14 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use fixtrace::addr::Slide;
-use fixtrace::error::{Error, ErrorKind};
-use fixtrace::image::peek::Peek;
-use fixtrace::image::symtab::SymbolSource;
-use fixtrace::image::{Image, ImageKind, Storage, locate, note};
-use fixtrace::index::{self, Header, Options, Origin};
-use fixtrace::kernel::Kernel;
-use fixtrace::tables::Tables;
+use fixtrace::low::base::addr::Slide;
+use fixtrace::low::base::error::{Error, ErrorKind};
+use fixtrace::low::formats::image::peek::Peek;
+use fixtrace::low::formats::image::symtab::SymbolSource;
+use fixtrace::low::formats::image::{ElfImage, ImageKind, Storage, locate, note};
+use fixtrace::low::world::image::Image;
+use fixtrace::low::world::index::{self, Header, Options, Origin};
+use fixtrace::low::world::kernel::Kernel;
 
 use super::args::Images;
 use super::cache;
@@ -83,7 +83,7 @@ fn open_module<'d>(
     args: &Images,
     text: &str,
     storage: &'d Storage,
-) -> Result<(Tables<'d>, Option<Slide>), Failure> {
+) -> Result<(Image<'d>, Option<Slide>), Failure> {
     // A file name may hold an @ itself: only a hexadecimal tail is an address.
     let (path, slide) = match text.rsplit_once('@') {
         Some((path, addr)) => match super::args::parse_hex(addr) {
@@ -101,7 +101,7 @@ pub fn tables<'d>(
     path: &Path,
     symbols: Option<&Path>,
     storage: &'d Storage,
-) -> Result<Tables<'d>, Failure> {
+) -> Result<Image<'d>, Failure> {
     if is_index(path) {
         return match symbols {
             Some(_) => Err(Failure::new(
@@ -135,7 +135,7 @@ pub fn tables<'d>(
             .use_symbol_text(text)
             .map_err(|e| e.in_file(symbols))?;
     }
-    let image = Tables::new(image);
+    let image = Image::new(image);
     if (unusable || args.index)
         && symbols.is_none()
         && let Err(e) = remember(&image)
@@ -159,14 +159,14 @@ fn cached<'d>(
     path: &Path,
     bytes: &'d [u8],
     storage: &'d Storage,
-) -> Option<(PathBuf, Result<Tables<'d>, String>)> {
+) -> Option<(PathBuf, Result<Image<'d>, String>)> {
     let peek = Peek::new(bytes).ok()?;
     let place = cache::path(peek.build_id?).filter(|p| p.is_file())?;
     let debug = peek.debug_file(path, &debug_dirs(args), debuginfod_cache().as_deref());
     let debug_size = debug
         .as_ref()
         .and_then(|d| Some(std::fs::metadata(d).ok()?.len()));
-    let read = || -> Result<Tables<'d>, String> {
+    let read = || -> Result<Image<'d>, String> {
         let stored = storage.map(&place).map_err(|e| e.to_string())?;
         let header = Header::parse(stored).map_err(|e| e.to_string())?;
         if Some(&header.build_id[..]) != peek.build_id {
@@ -197,7 +197,7 @@ fn cached<'d>(
 }
 
 /// Writes the index of `image` into the cache.
-fn remember(image: &Tables<'_>) -> fixtrace::error::Result<()> {
+fn remember(image: &Image<'_>) -> fixtrace::low::base::error::Result<()> {
     let place = image.build_id().and_then(cache::path);
     // An image out of its index is there already.
     if let Some(place) = place {
@@ -218,8 +218,8 @@ fn open<'d>(
     bytes: &'d [u8],
     other_symbols: bool,
     storage: &'d Storage,
-) -> Result<Image<'d>, Failure> {
-    let mut image = Image::parse(bytes, path, storage)?;
+) -> Result<ElfImage<'d>, Failure> {
+    let mut image = ElfImage::parse(bytes, path, storage)?;
     image.look_in(&debug_dirs(args));
     if image.symbols().source() == SymbolSource::None || !image.has_debug_info() {
         let link = image.debuglink().map(|(name, _)| name);
@@ -231,7 +231,7 @@ fn open<'d>(
             debuginfod_cache().as_deref(),
         );
         for file in files.iter().filter(|f| f.is_file()) {
-            match Image::open(file, storage).and_then(|debug| image.use_debug_file(debug)) {
+            match ElfImage::open(file, storage).and_then(|debug| image.use_debug_file(debug)) {
                 Ok(()) => {
                     verbose(
                         args,
@@ -289,7 +289,7 @@ fn find_vmlinux(args: &Images, release: &str) -> Result<PathBuf, Failure> {
 /// Refuses an image whose banner names another release than the input.
 pub fn check_release(
     args: &Images,
-    image: &Image<'_>,
+    image: &ElfImage<'_>,
     release: Option<&str>,
 ) -> Result<(), Failure> {
     let (Some(wanted), Some(found)) = (release, image.release()) else {
@@ -318,7 +318,7 @@ pub fn find_module<'d>(
     name: &str,
     release: &str,
     storage: &'d Storage,
-) -> Option<Tables<'d>> {
+) -> Option<Image<'d>> {
     let mut dirs = vec![PathBuf::from("/")];
     dirs.extend(debug_dirs(args));
     let path = locate::module(name, release, &dirs)?;
@@ -335,7 +335,7 @@ pub fn find_module<'d>(
 }
 
 /// With `--verbose`: what is used, and what is odd about it.
-fn describe(args: &Images, image: &Tables<'_>) {
+fn describe(args: &Images, image: &Image<'_>) {
     if !args.verbose {
         return;
     }

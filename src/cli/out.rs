@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
 
 use anstyle::{AnsiColor, Style as Ansi};
-use fixtrace::report::human::Style;
+use fixtrace::low::products::report::human::Style;
 
 use super::args::{Color, Output};
 use super::exit::Failure;

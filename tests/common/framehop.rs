@@ -1,10 +1,10 @@
 //! The crate framehop, walking the stacks of a process core: a second opinion, and a speed to compare with.
 
-use fixtrace::addr::Pc;
-use fixtrace::image::{Image, Storage};
-use fixtrace::memory::Memory;
-use fixtrace::regs::{Reg, Regs};
-use fixtrace::user::ProcessCore;
+use fixtrace::low::base::addr::Pc;
+use fixtrace::low::base::regs::{Reg, Regs};
+use fixtrace::low::engine::user::ProcessCore;
+use fixtrace::low::formats::image::{ElfImage, Storage};
+use fixtrace::low::world::memory::Memory;
 use framehop::x86_64::{CacheX86_64, UnwindRegsX86_64, UnwinderX86_64};
 use framehop::{ExplicitModuleSectionInfo, FrameAddress, Module, Unwinder};
 
@@ -12,7 +12,7 @@ use framehop::{ExplicitModuleSectionInfo, FrameAddress, Module, Unwinder};
 pub fn unwinder<'d>(process: &ProcessCore<'d>, storage: &'d Storage) -> UnwinderX86_64<&'d [u8]> {
     let mut unwinder = UnwinderX86_64::new();
     for (path, start, end) in process.objects().iter() {
-        let Ok(image) = Image::open(path, storage) else {
+        let Ok(image) = ElfImage::open(path, storage) else {
             continue;
         };
         let section = |name: &str| {
@@ -50,7 +50,11 @@ pub fn walk(
 ) {
     let value = |reg| regs.get(reg).unwrap_or_default();
     let start = UnwindRegsX86_64::new(regs.ip, value(Reg::SP), value(Reg::BP));
-    let mut read = |at| memory.u64(fixtrace::addr::Addr(at)).map_err(drop);
+    let mut read = |at| {
+        memory
+            .u64(fixtrace::low::base::addr::Addr(at))
+            .map_err(drop)
+    };
     let mut frames = unwinder.iter_frames(regs.ip, start, cache, &mut read);
     for _ in 0..4096 {
         match frames.next() {

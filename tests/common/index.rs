@@ -1,10 +1,10 @@
 //! Comparing an image with its index.
 #![allow(dead_code)]
 
-use fixtrace::addr::{Address, LinkAddr, Pc};
-use fixtrace::attribute::{Attribution, Caller, attribute};
-use fixtrace::image::symtab::SymbolId;
-use fixtrace::tables::Tables;
+use fixtrace::low::base::addr::{Address, LinkAddr, Pc};
+use fixtrace::low::engine::attribute::{Attribution, Caller, attribute};
+use fixtrace::low::formats::image::symtab::SymbolId;
+use fixtrace::low::world::image::Image;
 
 /// Numbers that look random and are the same every time.
 pub struct Random(pub u64);
@@ -54,7 +54,7 @@ pub fn repair(index: &mut [u8]) {
 }
 
 /// Every text address of `image`, and some around it.
-pub fn text(image: &Tables<'_>) -> Vec<LinkAddr> {
+pub fn text(image: &Image<'_>) -> Vec<LinkAddr> {
     let sections = image
         .text_sections()
         .filter_map(|s| Some((s.addr?, s.size)));
@@ -65,8 +65,8 @@ pub fn text(image: &Tables<'_>) -> Vec<LinkAddr> {
 
 /// What both say of `pc` with this caller.
 pub fn both<'d>(
-    image: &Tables<'d>,
-    index: &Tables<'d>,
+    image: &Image<'d>,
+    index: &Image<'d>,
     pc: Pc<LinkAddr>,
     ret: Option<LinkAddr>,
 ) -> (Attribution<'d>, Attribution<'d>) {
@@ -79,9 +79,9 @@ pub fn both<'d>(
 
 /// The same, called from another image.
 pub fn both_across<'d>(
-    (image, index): (&Tables<'d>, &Tables<'d>),
+    (image, index): (&Image<'d>, &Image<'d>),
     pc: Pc<LinkAddr>,
-    (caller, caller_index): (&Tables<'d>, &Tables<'d>),
+    (caller, caller_index): (&Image<'d>, &Image<'d>),
     ret: LinkAddr,
 ) -> (Attribution<'d>, Attribution<'d>) {
     let from = |image| Some(Caller::new(image, ret));
@@ -92,7 +92,7 @@ pub fn both_across<'d>(
 }
 
 /// Asserts that both say the same of `at`, as an exact and as a return PC.
-pub fn same_answer<'d>(image: &Tables<'d>, index: &Tables<'d>, at: LinkAddr) {
+pub fn same_answer<'d>(image: &Image<'d>, index: &Image<'d>, at: LinkAddr) {
     for pc in [Pc::Exact(at), Pc::Return(at)] {
         let (a, b) = both(image, index, pc, None);
         assert_eq!(a, b, "{}: {pc:?}", image.path().display());
@@ -102,8 +102,8 @@ pub fn same_answer<'d>(image: &Tables<'d>, index: &Tables<'d>, at: LinkAddr) {
 /// Asserts that both say the same of `pc` called from before `ret`, or that the index says why it cannot.
 /// Tells whether it could.
 pub fn same_with_caller<'d>(
-    image: &Tables<'d>,
-    index: &Tables<'d>,
+    image: &Image<'d>,
+    index: &Image<'d>,
     pc: Pc<LinkAddr>,
     ret: LinkAddr,
 ) -> bool {
@@ -125,11 +125,11 @@ pub fn same_with_caller<'d>(
 }
 
 /// Asserts that the symbols of both are the same, and found the same.
-pub fn same_symbols<'d>(image: &Tables<'d>, index: &Tables<'d>) {
+pub fn same_symbols<'d>(image: &Image<'d>, index: &Image<'d>) {
     let (a, b) = (image.symbols(), index.symbols());
     assert_eq!(a.source(), b.source());
     assert_eq!(a.len(), b.len());
-    let plain = |t: &Tables<'d>, id: SymbolId| {
+    let plain = |t: &Image<'d>, id: SymbolId| {
         let s = t.symbols().get(id);
         let at = (s.addr, s.size, s.extent, s.global, s.function);
         (s.name, at, t.symbols().range(id))
@@ -150,7 +150,7 @@ pub fn same_symbols<'d>(image: &Tables<'d>, index: &Tables<'d>) {
 }
 
 /// Asserts that all rows of all tables are the same.
-pub fn same_tables<'d>(image: &Tables<'d>, index: &Tables<'d>) {
+pub fn same_tables<'d>(image: &Image<'d>, index: &Image<'d>) {
     assert_eq!(image.name(), index.name());
     assert_eq!(image.kind(), index.kind());
     assert_eq!(image.bits(), index.bits());
@@ -179,7 +179,7 @@ pub fn same_tables<'d>(image: &Tables<'d>, index: &Tables<'d>) {
 }
 
 /// Asks an index everything; nothing may panic, whatever it holds.
-pub fn exercise(index: &Tables<'_>, random: &mut Random) {
+pub fn exercise(index: &Image<'_>, random: &mut Random) {
     let symbols = index.symbols();
     let mut places = vec![LinkAddr(0), LinkAddr(u64::MAX)];
     for s in index.sections().iter().take(40) {

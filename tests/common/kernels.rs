@@ -3,8 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use fixtrace::image::Storage;
-use fixtrace::tables::Tables;
+use fixtrace::low::formats::image::Storage;
+use fixtrace::low::world::image::Image;
 
 /// Version and release of each.
 pub const VERSIONS: [(&str, &str); 4] = [
@@ -51,8 +51,8 @@ pub fn vmlinux_path(version: &str) -> PathBuf {
 }
 
 /// The same, opened.
-pub fn vmlinux<'d>(version: &str, storage: &'d Storage) -> Tables<'d> {
-    Tables::open(&vmlinux_path(version), storage).expect("vmlinux")
+pub fn vmlinux<'d>(version: &str, storage: &'d Storage) -> Image<'d> {
+    Image::open(&vmlinux_path(version), storage).expect("vmlinux")
 }
 
 /// A module by its file name, below `dir`.

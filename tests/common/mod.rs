@@ -11,9 +11,9 @@ pub mod schema;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use fixtrace::addr::{Address, LinkAddr};
-use fixtrace::image::Storage;
-use fixtrace::tables::Tables;
+use fixtrace::low::base::addr::{Address, LinkAddr};
+use fixtrace::low::formats::image::Storage;
+use fixtrace::low::world::image::Image;
 
 /// A file below `testdata/`.
 pub fn testdata(name: &str) -> PathBuf {
@@ -23,18 +23,21 @@ pub fn testdata(name: &str) -> PathBuf {
 }
 
 /// Opens a fixture.
-pub fn fixture<'d>(name: &str, storage: &'d Storage) -> Tables<'d> {
-    Tables::open(&testdata("fixtures").join(name), storage).unwrap_or_else(|e| panic!("{e}"))
+pub fn fixture<'d>(name: &str, storage: &'d Storage) -> Image<'d> {
+    Image::open(&testdata("fixtures").join(name), storage).unwrap_or_else(|e| panic!("{e}"))
 }
 
 /// The same, without its tables.
-pub fn fixture_image<'d>(name: &str, storage: &'d Storage) -> fixtrace::image::Image<'d> {
-    fixtrace::image::Image::open(&testdata("fixtures").join(name), storage)
+pub fn fixture_image<'d>(
+    name: &str,
+    storage: &'d Storage,
+) -> fixtrace::low::formats::image::ElfImage<'d> {
+    fixtrace::low::formats::image::ElfImage::open(&testdata("fixtures").join(name), storage)
         .unwrap_or_else(|e| panic!("{e}"))
 }
 
 /// `0x…`, or `section+0x…` in a module.
-pub fn place(image: &Tables<'_>, text: &str) -> LinkAddr {
+pub fn place(image: &Image<'_>, text: &str) -> LinkAddr {
     let hex = |s: &str| {
         u64::from_str_radix(s.trim_start_matches("0x"), 16).unwrap_or_else(|_| panic!("{text}"))
     };

@@ -3,15 +3,15 @@
 
 use std::io;
 
-use fixtrace::addr::Slide;
-use fixtrace::kernel::Kernel;
-use fixtrace::oops::annotate::{self, Additions, MARK};
-use fixtrace::oops::evidence::Evidence;
-use fixtrace::oops::filter::{Filter, Sink, Teller};
-use fixtrace::oops::report::Oops;
-use fixtrace::oops::reports::{Facts, parse};
-use fixtrace::oops::tell::{Options, tell};
-use fixtrace::tables::Tables;
+use fixtrace::low::base::addr::Slide;
+use fixtrace::low::products::oops::annotate::{self, Additions, MARK};
+use fixtrace::low::products::oops::evidence::Evidence;
+use fixtrace::low::products::oops::filter::{Filter, Sink, Teller};
+use fixtrace::low::products::oops::report::Oops;
+use fixtrace::low::products::oops::reports::{Facts, parse};
+use fixtrace::low::products::oops::tell::{Options, tell};
+use fixtrace::low::world::image::Image;
+use fixtrace::low::world::kernel::Kernel;
 
 /// What is kept of a log, and all that is written.
 #[derive(Default)]
@@ -79,7 +79,7 @@ pub fn filtered(log: &[u8], kernel: &Kernel<'_>, breaks: usize) -> Paper {
 }
 
 /// `log` as the program leaves it, with `image` as vmlinux; no code is decoded.
-pub fn annotated(log: &[u8], image: Tables<'_>) -> Vec<u8> {
+pub fn annotated(log: &[u8], image: Image<'_>) -> Vec<u8> {
     let mut kernel = Kernel::new();
     kernel.add(image, Some(Slide(0)));
     let mut knows = Knows {

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use fixtrace::addr::Slide;
-use fixtrace::image::{Image, Storage};
-use fixtrace::kernel::Kernel;
-use fixtrace::tables::Tables;
+use fixtrace::low::base::addr::Slide;
+use fixtrace::low::formats::image::{ElfImage, Storage};
+use fixtrace::low::world::image::Image;
+use fixtrace::low::world::kernel::Kernel;
 
 use super::elf::{Section, Symbol, loaded, symtab, write};
 
@@ -199,9 +199,10 @@ pub fn vmlinux(version: Version, functions: &[Function], more: &[Section]) -> Ve
 
 /// The kernel that consists of `image`, not moved.
 pub fn kernel(image: Vec<u8>, storage: &Storage) -> Kernel<'_> {
-    let image = Image::parse(storage.own(image), Path::new("vmlinux"), storage).expect("an image");
+    let image =
+        ElfImage::parse(storage.own(image), Path::new("vmlinux"), storage).expect("an image");
     let mut kernel = Kernel::new();
-    kernel.add(Tables::new(image), Some(Slide(0)));
+    kernel.add(Image::new(image), Some(Slide(0)));
     kernel
 }
 

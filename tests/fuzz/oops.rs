@@ -3,12 +3,12 @@
 
 use std::io;
 
-use fixtrace::kernel::Kernel;
-use fixtrace::oops::annotate::{self, Additions};
-use fixtrace::oops::filter::{Filter, Sink, Teller};
-use fixtrace::oops::report::Oops;
-use fixtrace::oops::reports::Facts;
-use fixtrace::oops::tell::{Options, Settled, tell};
+use fixtrace::low::world::kernel::Kernel;
+use fixtrace::low::products::oops::annotate::{self, Additions};
+use fixtrace::low::products::oops::filter::{Filter, Sink, Teller};
+use fixtrace::low::products::oops::report::Oops;
+use fixtrace::low::products::oops::reports::Facts;
+use fixtrace::low::products::oops::tell::{Options, Settled, tell};
 use libfuzzer_sys::fuzz_target;
 
 struct Kept(Vec<u8>);

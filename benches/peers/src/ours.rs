@@ -1,14 +1,14 @@
 use std::path::Path;
 
-use fixtrace::addr::LinkAddr;
-use fixtrace::image::Storage;
-use fixtrace::index;
+use fixtrace::low::base::addr::LinkAddr;
+use fixtrace::low::formats::image::Storage;
+use fixtrace::low::world::index;
 
 use crate::Result;
 use crate::sink::Sink;
 
 /// The source lines of a fixtrace index. Everything is borrowed from a storage that lives as long as the program.
-pub struct Index(fixtrace::tables::Tables<'static>);
+pub struct Index(fixtrace::low::world::image::Image<'static>);
 
 impl Index {
     pub fn open(path: &str) -> Result<Self> {

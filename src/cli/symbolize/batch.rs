@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
-use fixtrace::image::Storage;
-use fixtrace::kernel::Kernel;
-use fixtrace::oops::report::Oops;
-use fixtrace::oops::reports::{self, Facts};
-use fixtrace::oops::signature;
-use fixtrace::oops::tell::{Options, Settled, tell};
-use fixtrace::parallel;
-use fixtrace::report::oops::Report;
+use fixtrace::low::base::parallel;
+use fixtrace::low::formats::image::Storage;
+use fixtrace::low::products::oops::report::Oops;
+use fixtrace::low::products::oops::reports::{self, Facts};
+use fixtrace::low::products::oops::signature;
+use fixtrace::low::products::oops::tell::{Options, Settled, tell};
+use fixtrace::low::products::report::oops::Report;
+use fixtrace::low::world::kernel::Kernel;
 
 use super::desk::Desk;
 use crate::cli::args::Symbolize;

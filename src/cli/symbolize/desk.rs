@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fixtrace::addr::Slide;
-use fixtrace::image::Storage;
-use fixtrace::kernel::{Kernel, Placed};
-use fixtrace::oops::evidence::{Evidence, Verdict};
-use fixtrace::oops::report::Oops;
-use fixtrace::oops::reports::Facts;
-use fixtrace::oops::tell::{Options, Settled};
+use fixtrace::low::base::addr::Slide;
+use fixtrace::low::formats::image::Storage;
+use fixtrace::low::products::oops::evidence::{Evidence, Verdict};
+use fixtrace::low::products::oops::report::Oops;
+use fixtrace::low::products::oops::reports::Facts;
+use fixtrace::low::products::oops::tell::{Options, Settled};
+use fixtrace::low::world::kernel::{Kernel, Placed};
 
 use crate::cli::args::Symbolize;
 use crate::cli::exit::{Exit, Failure};

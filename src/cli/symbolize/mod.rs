@@ -8,7 +8,7 @@ mod text;
 use std::io::Read;
 use std::path::Path;
 
-use fixtrace::image::Packing;
+use fixtrace::low::formats::image::Packing;
 
 use super::args::Symbolize;
 use super::exit::{Exit, Failure};

@@ -8,13 +8,13 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, sync_channel};
 use std::time::Duration;
 
-use fixtrace::image::Storage;
-use fixtrace::oops::annotate::{self, Addition, Additions, Spot};
-use fixtrace::oops::filter::{Filter, Sink, Teller};
-use fixtrace::oops::kind::Kind;
-use fixtrace::oops::report::Oops;
-use fixtrace::oops::reports::{self, Facts};
-use fixtrace::oops::tell::{Missing, tell};
+use fixtrace::low::formats::image::Storage;
+use fixtrace::low::products::oops::annotate::{self, Addition, Additions, Spot};
+use fixtrace::low::products::oops::filter::{Filter, Sink, Teller};
+use fixtrace::low::products::oops::kind::Kind;
+use fixtrace::low::products::oops::report::Oops;
+use fixtrace::low::products::oops::reports::{self, Facts};
+use fixtrace::low::products::oops::tell::{Missing, tell};
 
 use super::desk::Desk;
 use super::source::{Links, Sources};
@@ -297,7 +297,7 @@ fn repeatable(oops: &Oops, code: bool) -> Option<String> {
 /// What is written on.
 struct Paper {
     out: Box<dyn Write>,
-    style: fixtrace::report::human::Style,
+    style: fixtrace::low::products::report::human::Style,
     /// Whether source lines are links.
     links: Option<Links>,
 }

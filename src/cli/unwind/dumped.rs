@@ -4,16 +4,16 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use fixtrace::attribute::Memo;
-use fixtrace::image::Storage;
-use fixtrace::kernel::{Kernel, Placed, slide_of};
-use fixtrace::memory::{Memory, Record};
-use fixtrace::parallel;
-use fixtrace::report::human::list;
-use fixtrace::report::trace::{Stack, annotate};
-use fixtrace::trace::{Cache, Trace, trace};
-use fixtrace::world::space::Spaces;
-use fixtrace::world::{Loaded, Task, World, snapshot};
+use fixtrace::low::base::parallel;
+use fixtrace::low::engine::attribute::Memo;
+use fixtrace::low::engine::trace::{Cache, Trace, trace};
+use fixtrace::low::formats::image::Storage;
+use fixtrace::low::products::report::human::list;
+use fixtrace::low::products::report::trace::{Stack, annotate};
+use fixtrace::low::world::dump::space::Spaces;
+use fixtrace::low::world::dump::{Loaded, Task, World, snapshot};
+use fixtrace::low::world::kernel::{Kernel, Placed, slide_of};
+use fixtrace::low::world::memory::{Memory, Record};
 
 use super::show::show;
 use super::user::Processes;

@@ -7,18 +7,18 @@ mod user;
 
 use std::path::Path;
 
-use fixtrace::addr::Addr;
-use fixtrace::error::Error;
-use fixtrace::image::Storage;
-use fixtrace::kernel::{Kernel, WithText};
-use fixtrace::memory::{Dump, Memory, Pieces};
-use fixtrace::regs::{Reg, Regs};
-use fixtrace::report::trace::{Stack, annotate};
-use fixtrace::trace::{Cache, trace};
-use fixtrace::unwind::{Unwinder, Witness};
-use fixtrace::user::ProcessCore;
-use fixtrace::world::space::Spaces;
-use fixtrace::world::{self, Context, Start, World, place, snapshot};
+use fixtrace::low::base::addr::Addr;
+use fixtrace::low::base::error::Error;
+use fixtrace::low::base::regs::{Reg, Regs};
+use fixtrace::low::engine::trace::{Cache, trace};
+use fixtrace::low::engine::unwind::{Unwinder, Witness};
+use fixtrace::low::engine::user::ProcessCore;
+use fixtrace::low::formats::image::Storage;
+use fixtrace::low::products::report::trace::{Stack, annotate};
+use fixtrace::low::world::dump::space::Spaces;
+use fixtrace::low::world::dump::{Context, Start, World, discover, place, snapshot};
+use fixtrace::low::world::kernel::{Kernel, WithText};
+use fixtrace::low::world::memory::{Dump, Memory, Pieces};
 
 use super::args::{By, Unwind, parse_hex};
 use super::exit::{Exit, Failure};
@@ -81,7 +81,7 @@ fn dump<'d>(
         .vmlinux()
         .ok_or_else(|| Failure::new("no kernel image", "pass --vmlinux FILE or --release REL"))?;
     let place = place::find(&dump, &vmlinux.image)?;
-    let world = world::discover(&dump, &vmlinux.image, &place)?;
+    let world = discover(&dump, &vmlinux.image, &place)?;
     let (kernel, missing) = placed(args, &world, given, storage)?;
     let memory = || -> Box<dyn Memory + '_> { Box::new(place.memory(&dump)) };
     let spaces = kernel

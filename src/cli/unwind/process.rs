@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use fixtrace::attribute::Memo;
-use fixtrace::image::Storage;
-use fixtrace::report::trace::Stack;
-use fixtrace::user::{Options, ProcessCore};
+use fixtrace::low::engine::attribute::Memo;
+use fixtrace::low::engine::user::{Options, ProcessCore};
+use fixtrace::low::formats::image::Storage;
+use fixtrace::low::products::report::trace::Stack;
 
 use super::show::show;
 use crate::cli::args::Unwind;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use fixtrace::report::stack;
-use fixtrace::report::trace::Stack;
+use fixtrace::low::products::report::stack;
+use fixtrace::low::products::report::trace::Stack;
 
 use crate::cli::args::{Form, Unwind};
 use crate::cli::exit::Failure;

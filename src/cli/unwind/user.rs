@@ -2,16 +2,16 @@
 
 use std::collections::HashMap;
 
-use fixtrace::addr::Addr;
-use fixtrace::attribute::Memo;
-use fixtrace::error::Finding;
-use fixtrace::image::Storage;
-use fixtrace::memory::Paged;
-use fixtrace::symbolize::Resolved;
-use fixtrace::trace::Trace;
-use fixtrace::user::{Options, Process, Stop, UserFrame, mapped_build_id, mappings};
-use fixtrace::world::Task;
-use fixtrace::world::space::Spaces;
+use fixtrace::low::base::addr::Addr;
+use fixtrace::low::base::error::Finding;
+use fixtrace::low::engine::attribute::Memo;
+use fixtrace::low::engine::resolve::Resolved;
+use fixtrace::low::engine::trace::Trace;
+use fixtrace::low::engine::user::{Options, Process, Stop, UserFrame, mapped_build_id, mappings};
+use fixtrace::low::formats::image::Storage;
+use fixtrace::low::world::dump::Task;
+use fixtrace::low::world::dump::space::Spaces;
+use fixtrace::low::world::memory::Paged;
 
 /// Frames of a user stack, and why there are no more.
 pub(super) type UserStack<'p, 'd> = (Vec<(UserFrame, Resolved<'p, 'd>)>, Stop);

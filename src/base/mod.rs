@@ -1,0 +1,12 @@
+//! L0, vocabulary: addresses, bytes, errors, sorted tables. Knows no format.
+
+pub mod addr;
+pub mod bytes;
+pub mod column;
+pub mod demangle;
+pub mod error;
+pub mod parallel;
+pub mod regs;
+pub(crate) mod sort;
+pub mod strings;
+pub mod table;

@@ -1,0 +1,148 @@
+//! Strings, each once; the padding `__pfx_foo` of a function shares its end with the name of `foo`.
+
+use crate::base::bytes::{cstr_at, u64_at};
+
+/// What the compiler puts before the name of a function for its padding.
+const PADDING: &str = "__pfx_";
+
+/// Strings in the making. Offset 0 is the empty string.
+pub struct StringPool {
+    bytes: Vec<u8>,
+    /// Open addressing: hash and offset; offset 0 is a free place.
+    places: Vec<(u32, u32)>,
+    used: usize,
+}
+
+impl Default for StringPool {
+    fn default() -> Self {
+        StringPool {
+            bytes: vec![0],
+            places: vec![(0, 0); 1 << 10],
+            used: 0,
+        }
+    }
+}
+
+impl StringPool {
+    /// The offset of `text`, which is added unless it is there; up to its first NUL, if it has one. A string
+    /// that would begin behind 4 GiB is taken for the empty one.
+    pub fn add(&mut self, text: &str) -> u32 {
+        let bytes = text.as_bytes();
+        let bytes = match bytes.iter().position(|b| *b == 0) {
+            Some(end) => &bytes[..end],
+            None => bytes,
+        };
+        if bytes.is_empty() {
+            return 0;
+        }
+        let hash = hash(bytes);
+        if let Some(found) = self.find(bytes, hash) {
+            return found;
+        }
+        let Ok(at) = u32::try_from(self.bytes.len()) else {
+            return 0;
+        };
+        self.bytes.extend_from_slice(bytes);
+        self.bytes.push(0);
+        self.insert(hash, at);
+        if let Some(function) = bytes.strip_prefix(PADDING.as_bytes()) {
+            let hash = self::hash(function);
+            if !function.is_empty() && self.find(function, hash).is_none() {
+                self.insert(hash, at + PADDING.len() as u32);
+            }
+        }
+        at
+    }
+
+    /// All of them, NUL-terminated.
+    pub fn finish(self) -> Vec<u8> {
+        self.bytes
+    }
+
+    fn find(&self, text: &[u8], hash: u32) -> Option<u32> {
+        let mask = self.places.len() - 1;
+        let mut place = hash as usize & mask;
+        loop {
+            let (own, at) = self.places[place];
+            if at == 0 {
+                return None;
+            }
+            let rest = &self.bytes[at as usize..];
+            if own == hash && rest.starts_with(text) && rest.get(text.len()) == Some(&0) {
+                return Some(at);
+            }
+            place = (place + 1) & mask;
+        }
+    }
+
+    fn insert(&mut self, hash: u32, at: u32) {
+        if self.used * 2 >= self.places.len() {
+            let larger = vec![(0, 0); self.places.len() * 2];
+            for (hash, at) in std::mem::replace(&mut self.places, larger) {
+                if at != 0 {
+                    self.place(hash, at);
+                }
+            }
+        }
+        self.place(hash, at);
+        self.used += 1;
+    }
+
+    fn place(&mut self, hash: u32, at: u32) {
+        let mask = self.places.len() - 1;
+        let mut place = hash as usize & mask;
+        while self.places[place].1 != 0 {
+            place = (place + 1) & mask;
+        }
+        self.places[place] = (hash, at);
+    }
+}
+
+/// FNV-1a over words of eight bytes, folded: names are hashed once each, speed counts for more than spread.
+fn hash(text: &[u8]) -> u32 {
+    let (words, rest) = text.as_chunks::<8>();
+    let mix = |h: u64, n: u64| (h ^ n).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(23);
+    let mut h = words.iter().fold(text.len() as u64, |h, w| {
+        mix(h, u64_at(w, 0).unwrap_or_default())
+    });
+    for b in rest {
+        h = mix(h, u64::from(*b));
+    }
+    (h ^ h >> 32) as u32
+}
+
+/// The strings of an index.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Strings<'d>(pub &'d [u8]);
+
+impl<'d> Strings<'d> {
+    /// The string at `offset`; `None` when none ends there or it is no UTF-8.
+    pub fn get(&self, offset: u32) -> Option<&'d str> {
+        str::from_utf8(cstr_at(self.0, offset as usize)?).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strings_are_kept_once_and_padding_shares_its_end() {
+        let mut pool = StringPool::default();
+        let pfx = pool.add("__pfx_vfs_read");
+        assert_eq!(pool.add("vfs_read"), pfx + 6);
+        assert_eq!(pool.add("__pfx_vfs_read"), pfx);
+        let other = pool.add("a");
+        assert_eq!(pool.add("__pfx_a"), other + 2);
+        assert_eq!(pool.add("a"), other);
+        assert_eq!((pool.add(""), pool.add("cut\0off")), (0, pool.add("cut")));
+        let many: Vec<u32> = (0..5000).map(|i| pool.add(&format!("name{i}"))).collect();
+        let bytes = pool.finish();
+        let strings = Strings(&bytes);
+        assert_eq!(strings.get(pfx + 6), Some("vfs_read"));
+        for (i, at) in many.iter().enumerate() {
+            assert_eq!(strings.get(*at), Some(&*format!("name{i}")));
+        }
+        assert_eq!(strings.get(bytes.len() as u32), None);
+    }
+}

@@ -1,0 +1,172 @@
+//! The answer to "which function was it?", as data.
+
+use crate::base::addr::LinkAddr;
+
+/// How the function is known.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Basis {
+    /// A sized symbol covers the PC.
+    Symbol,
+    /// The PC lies in a cold part; the function is its parent.
+    Cold,
+    /// The PC lies in fixup code; the function is the origin.
+    Fixup,
+    /// The PC lies in text that nothing is known of.
+    Anonymous,
+    /// The PC lies in a thunk that stands for a jump, call or return.
+    Trampoline,
+    /// A sized symbol of a program in user space covers the PC.
+    User,
+    /// The PC lies in no image.
+    None,
+}
+
+impl Basis {
+    /// Its name in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Basis::Symbol => "symbol",
+            Basis::Cold => "cold",
+            Basis::Fixup => "fixup",
+            Basis::Anonymous => "anonymous",
+            Basis::Trampoline => "trampoline",
+            Basis::User => "user",
+            Basis::None => "none",
+        }
+    }
+}
+
+/// How sure the function is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Certainty {
+    /// Not known.
+    Unknown,
+    /// One of several.
+    Ambiguous,
+    /// This one.
+    Exact,
+}
+
+impl Certainty {
+    /// Its name in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Certainty::Unknown => "unknown",
+            Certainty::Ambiguous => "ambiguous",
+            Certainty::Exact => "exact",
+        }
+    }
+}
+
+/// A witness for an origin.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[non_exhaustive]
+pub enum Evidence {
+    /// A row of `__ex_table` leads here.
+    ExTable,
+    /// Following the landing's code leads here.
+    ControlFlow,
+    /// The caller's call instruction calls this function.
+    CallSite,
+    /// With the values that the caller passed, its call comes to the faulting instruction, and to no other's.
+    Values,
+}
+
+impl Evidence {
+    /// Its name in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Evidence::ExTable => "extable",
+            Evidence::ControlFlow => "control-flow",
+            Evidence::CallSite => "call-site",
+            Evidence::Values => "values",
+        }
+    }
+}
+
+/// What others print.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Nearest<'d> {
+    /// The last symbol not above the address.
+    pub name: &'d str,
+    /// Bytes from it to the PC.
+    pub offset: u64,
+    /// Its ELF size in bytes; `None` for a label.
+    pub size: Option<u64>,
+    /// Bytes to the next symbol, which the kernel prints as size.
+    pub extent: u64,
+}
+
+/// A function that may have been running.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Function<'d> {
+    /// Its name, of the parent for a cold part.
+    pub name: &'d str,
+    /// Its first byte.
+    pub addr: LinkAddr,
+    /// The source-level function of a `.part`, `.isra` or `.constprop` clone.
+    pub parent: Option<&'d str>,
+}
+
+/// A faulting instruction that leads to the PC.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Origin<'d> {
+    /// The function that owns it.
+    pub function: Function<'d>,
+    /// Bytes from the function (or its cold part) to the instruction.
+    pub offset: u64,
+    /// The faulting instruction.
+    pub address: LinkAddr,
+    /// `ex_handler_uaccess`, `EX_TYPE_UACCESS`, …
+    pub handler: String,
+    /// What the handler does to registers.
+    pub effect: Option<String>,
+    /// Witnesses.
+    pub evidence: Vec<Evidence>,
+}
+
+/// The fixup a PC lies in.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Fixup<'d> {
+    /// Where the handler sent execution; the first of several.
+    pub landing: LinkAddr,
+    /// Where the block rejoins functions: resume address and function.
+    pub resumes: Vec<(LinkAddr, Option<&'d str>)>,
+    /// What the PC goes back to.
+    pub origins: Vec<Origin<'d>>,
+}
+
+/// The answer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Attribution<'d> {
+    /// What others print.
+    pub nearest: Option<Nearest<'d>>,
+    /// The function, when it is certain.
+    pub function: Option<Function<'d>>,
+    /// How it is known.
+    pub basis: Basis,
+    /// How sure it is.
+    pub certainty: Certainty,
+    /// All functions it could be, sorted by address; the function alone when certain.
+    pub candidates: Vec<Function<'d>>,
+    /// The fixup the PC lies in.
+    pub fixup: Option<Fixup<'d>>,
+    /// What else was noticed.
+    pub notes: Vec<String>,
+}
+
+impl<'d> Attribution<'d> {
+    /// For a PC that no image holds.
+    pub fn nowhere() -> Self {
+        Attribution {
+            nearest: None,
+            function: None,
+            basis: Basis::None,
+            certainty: Certainty::Unknown,
+            candidates: Vec::new(),
+            fixup: None,
+            notes: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! L3, the engine: which function was running, and how it was come to. No files, clock, environment, printing.
+
+pub mod attribute;
+pub mod query;
+pub mod resolve;
+pub mod trace;
+pub mod unwind;
+pub mod user;

@@ -1,0 +1,160 @@
+//! A process as its core file has it.
+
+use std::path::{Path, PathBuf};
+
+use super::memory::CoreMemory;
+use super::notes::{Notes, Signal, Thread};
+use super::objects::{Mapping, Objects, Options, VDSO};
+use super::segments::{self, ET_CORE, PT_NOTE};
+use super::walk::{Stop, UserFrame, Walker};
+use crate::base::addr::Addr;
+use crate::base::error::{Error, ErrorKind, Finding, Result};
+use crate::formats::image::{Storage, note};
+
+/// A process in a core file.
+pub struct ProcessCore<'d> {
+    path: PathBuf,
+    notes: Notes,
+    memory: CoreMemory<'d>,
+    objects: Objects<'d>,
+}
+
+impl<'d> ProcessCore<'d> {
+    /// Whether the file that `bytes` are of is the core of a process; dumps of kernels are `ET_CORE`, too.
+    pub fn recognises(bytes: &[u8]) -> bool {
+        let Some((ET_CORE, segments)) = segments::read(bytes) else {
+            return false;
+        };
+        let notes = segments.iter().filter(|s| s.kind == PT_NOTE);
+        let mut found = Notes::default();
+        for note in notes.flat_map(|s| note::notes(s.bytes(bytes))) {
+            if matches!(note.name, b"VMCOREINFO" | b"QEMU") {
+                return false;
+            }
+            found.take(note);
+        }
+        found.of_process
+    }
+
+    /// Opens the core file `path` and finds the files that were mapped; see [`Objects::find`].
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read, is no x86-64 core file, or holds no thread.
+    pub fn open(path: &Path, options: &Options, storage: &'d Storage) -> Result<Self> {
+        let bytes = storage.plain(path)?;
+        Self::parse(bytes, options, storage)
+            .map(|core| ProcessCore {
+                path: path.to_owned(),
+                ..core
+            })
+            .map_err(|e| e.in_file(path))
+    }
+
+    /// [`ProcessCore::open`] for a file whose `bytes` are at hand.
+    pub fn parse(bytes: &'d [u8], options: &Options, storage: &'d Storage) -> Result<Self> {
+        let (kind, segments) = segments::read(bytes).ok_or_else(|| {
+            Error::new(ErrorKind::NotAnElf, "not an x86-64 ELF file of 64 bits").at(0)
+        })?;
+        if kind != ET_CORE {
+            let what = format!("ELF type {kind} is not a core file");
+            return Err(Error::new(ErrorKind::Unsupported, what).at(16));
+        }
+        let mut notes = Notes::default();
+        let described = segments.iter().filter(|s| s.kind == PT_NOTE);
+        for note in described.flat_map(|s| note::notes(s.bytes(bytes))) {
+            notes.take(note);
+        }
+        if notes.threads.is_empty() {
+            let what = "no thread is in its notes (NT_PRSTATUS)";
+            return Err(Error::new(ErrorKind::Malformed, what));
+        }
+        if let Some(at) = notes.vdso {
+            notes.mappings.push(Mapping {
+                start: at,
+                end: Addr(u64::MAX),
+                path: VDSO.to_owned(),
+                ..Mapping::default()
+            });
+        }
+        let mut memory = CoreMemory::new(bytes, &segments);
+        let objects = Objects::find(&notes.mappings, &memory, options, storage);
+        memory.back_with(objects.pieces());
+        Ok(ProcessCore {
+            path: PathBuf::new(),
+            notes,
+            memory,
+            objects,
+        })
+    }
+
+    /// The core file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Process id.
+    pub fn pid(&self) -> u32 {
+        self.notes.pid
+    }
+
+    /// Name of the process, at most 15 characters.
+    pub fn comm(&self) -> &str {
+        &self.notes.comm
+    }
+
+    /// Its arguments, at most 79 characters.
+    pub fn args(&self) -> &str {
+        &self.notes.args
+    }
+
+    /// The signal that ended it; `None` for a core that was taken of a living process.
+    pub fn signal(&self) -> Option<Signal> {
+        let first = self.notes.threads.first().map_or(0, |t| t.signal);
+        let by_thread = (first != 0).then_some(Signal {
+            number: first.into(),
+            code: 0,
+            fault: None,
+        });
+        self.notes.signal.or(by_thread)
+    }
+
+    /// Its threads: the one that took the signal comes first.
+    pub fn threads(&self) -> &[Thread] {
+        &self.notes.threads
+    }
+
+    /// Files that were mapped, by address; the vDSO last.
+    pub fn mappings(&self) -> &[Mapping] {
+        &self.notes.mappings
+    }
+
+    /// Its memory.
+    pub fn memory(&self) -> &CoreMemory<'d> {
+        &self.memory
+    }
+
+    /// The programs and libraries found, by which frames are named ([`Objects::resolve`]).
+    pub fn objects(&self) -> &Objects<'d> {
+        &self.objects
+    }
+
+    /// A walker for its stacks.
+    pub fn walker(&self) -> Walker<'_, 'd> {
+        Walker::new(&self.objects, &self.memory)
+    }
+
+    /// All frames of `thread`, and why there are no more.
+    pub fn walk(&self, thread: &Thread) -> (Vec<UserFrame>, Stop) {
+        let mut walker = self.walker();
+        let mut frames = walker.frames(&thread.regs);
+        let all = frames.by_ref().collect();
+        (all, frames.stop().unwrap_or(Stop::End))
+    }
+
+    /// What was odd: in the file, and with the files that were mapped (those looked into so far included).
+    pub fn findings(&self) -> Vec<Finding> {
+        let own = self.notes.findings.iter().cloned();
+        own.chain(self.objects.findings()).collect()
+    }
+}

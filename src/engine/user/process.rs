@@ -1,0 +1,58 @@
+//! A process in any memory: that of a dumped task.
+
+use super::memory::Backed;
+use super::objects::{Mapping, Objects, Options, VDSO};
+use super::walk::{Stop, UserFrame, Walker};
+use crate::base::addr::Addr;
+use crate::base::regs::Regs;
+use crate::formats::image::Storage;
+use crate::world::dump::space::{FileMapping, Space};
+use crate::world::memory::Memory;
+
+/// The files mapped into a process over its memory.
+pub struct Process<'d, M> {
+    objects: Objects<'d>,
+    memory: Backed<'d, M>,
+}
+
+impl<'d, M: Memory> Process<'d, M> {
+    /// Finds the files of `mappings`; see [`Objects::find`]. Pages that `memory` does not have are read from them,
+    /// unless the process could write there.
+    pub fn new(mappings: &[Mapping], memory: M, options: &Options, storage: &'d Storage) -> Self {
+        let objects = Objects::find(mappings, &memory, options, storage);
+        let memory = Backed::new(memory, objects.pieces());
+        Process { objects, memory }
+    }
+
+    /// The programs and libraries found.
+    pub fn objects(&self) -> &Objects<'d> {
+        &self.objects
+    }
+
+    /// All frames of the stack that `regs` are of, and why there are no more.
+    pub fn walk(&self, regs: &Regs) -> (Vec<UserFrame>, Stop) {
+        let mut walker = Walker::new(&self.objects, &self.memory);
+        let mut frames = walker.frames(regs);
+        let all = frames.by_ref().collect();
+        (all, frames.stop().unwrap_or(Stop::End))
+    }
+}
+
+/// The mappings of `space`, its vDSO among them.
+pub fn mappings(space: &Space<'_, '_>) -> Vec<Mapping> {
+    let file = |m: &FileMapping| Mapping {
+        start: m.start,
+        end: m.end,
+        offset: m.offset,
+        path: m.path.clone(),
+        build_id: None,
+        writable: m.writable,
+    };
+    let vdso = space.vdso.map(|start| Mapping {
+        start,
+        end: Addr(u64::MAX),
+        path: VDSO.to_owned(),
+        ..Mapping::default()
+    });
+    space.mappings.iter().map(file).chain(vdso).collect()
+}

@@ -1,0 +1,418 @@
+//! The fixup map: which exception-table rows may have brought execution to a given address.
+//!
+//! Every landing that lies outside the faulting function, or whose code runs on into text that no function
+//! covers, is walked to all its exits. Each address met remembers the landings it was reached from. A faulting
+//! instruction that itself lies in such code has no function of its own: its origins are those of the code
+//! around it, found by going back through the landings ([`FixupMap::roots`]).
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::ExTable;
+use super::entry::Entry;
+use super::walk::{self, Exit, Scope};
+use crate::base::addr::{Address, LinkAddr};
+use crate::base::error::Finding;
+use crate::base::table::Table;
+use crate::formats::image::ElfImage;
+use crate::formats::image::names;
+use crate::formats::image::symtab::{Cursor, SymbolId};
+
+/// Instructions walked in one image at most; 5.10 has under 2,000.
+const MAX_WALKED: usize = 1 << 20;
+
+/// Where a landing lies, seen from its faulting instruction.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[non_exhaustive]
+pub enum Landing {
+    /// In the same function.
+    InFunction,
+    /// At the faulting instruction itself: it is tried again.
+    Retry,
+    /// In the function's cold part (or the other way round).
+    Cold,
+    /// In another sized function.
+    OtherFunction,
+    /// In text that no sized function covers.
+    Anonymous,
+    /// At the first byte of a fresh entry (`EX_TYPE_ERETU`).
+    Transfer,
+    /// Not in text at all.
+    OutsideText,
+}
+
+impl Landing {
+    /// A short name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Landing::InFunction => "in-function",
+            Landing::Retry => "retry",
+            Landing::Cold => "cold",
+            Landing::OtherFunction => "other-function",
+            Landing::Anonymous => "anonymous",
+            Landing::Transfer => "transfer",
+            Landing::OutsideText => "outside-text",
+        }
+    }
+}
+
+/// What is known of one exception-table row.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// Where its landing lies.
+    pub landing: Landing,
+    /// The function around the faulting instruction; `None` in anonymous text.
+    pub owner: Option<SymbolId>,
+    /// The block that begins at its landing, when that was walked.
+    pub block: Option<u32>,
+}
+
+/// The code that runs from one landing until the origin (or nobody) has the CPU again.
+#[derive(Clone, Debug)]
+pub struct Block {
+    /// Its first byte.
+    pub landing: LinkAddr,
+    /// The function that holds the landing.
+    pub home: Option<SymbolId>,
+    /// Rows (numbers in the table) that land here.
+    pub rows: Vec<u32>,
+    /// Runs of code outside the origin: first byte and length.
+    pub code: Vec<(LinkAddr, u8)>,
+    /// Ways out.
+    pub exits: Vec<Exit>,
+}
+
+/// A row that a PC in fixup code goes back to.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Root {
+    /// The row whose faulting instruction lies in a function.
+    pub row: u32,
+    /// The landing whose block holds the PC.
+    pub landing: LinkAddr,
+    /// How many faults inside fixup code lie between.
+    pub chained: u32,
+}
+
+/// Everything that the rows say about a PC.
+#[derive(Clone, Default, Debug)]
+pub struct Roots {
+    /// Rows with an owner, sorted by row.
+    pub roots: Vec<Root>,
+    /// Whether some row's own code is of unknown origin, so that the list may miss one.
+    pub incomplete: bool,
+}
+
+/// The fixup map of one image; see the module text.
+#[derive(Debug, Default)]
+pub struct FixupMap {
+    rows: Vec<Row>,
+    blocks: Vec<Block>,
+    /// Starts of runs of code.
+    starts: Table<'static>,
+    /// Per start: length in bytes, first and last position in `members`.
+    runs: Vec<(u8, u32, u32)>,
+    members: Vec<u32>,
+    findings: Vec<Finding>,
+}
+
+/// Totals over an image, as `inspect fixups` prints them first.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Counts {
+    /// Exception-table rows.
+    pub entries: usize,
+    /// Rows that land in the faulting function.
+    pub in_function: usize,
+    /// Rows that land in text that no function covers.
+    pub anonymous: usize,
+    /// Distinct anonymous landings.
+    pub anonymous_landings: usize,
+    /// Landings outside the origin that several functions share.
+    pub shared_landings: usize,
+    /// Rows that land in another sized function.
+    pub cross_function: usize,
+    /// Rows that land in the function's cold part.
+    pub cold: usize,
+    /// Rows that land on themselves.
+    pub retry: usize,
+    /// Rows that land at a fresh entry.
+    pub transfer: usize,
+    /// Rows that land outside text.
+    pub outside_text: usize,
+}
+
+impl FixupMap {
+    pub(crate) fn of(image: &ElfImage<'_>, table: &ExTable) -> Self {
+        let entries = table.entries();
+        let functions = Cursor::new(image.symbols());
+        let landed_in = Cursor::new(image.symbols());
+        let mut rows: Vec<Row> = entries
+            .iter()
+            .map(|e| classify(image, table, e, &functions, &landed_in))
+            .collect();
+        let mut landings: BTreeMap<LinkAddr, Vec<u32>> = BTreeMap::new();
+        for (i, (e, row)) in entries.iter().zip(&rows).enumerate() {
+            if !matches!(
+                row.landing,
+                Landing::Retry | Landing::Transfer | Landing::OutsideText
+            ) {
+                landings.entry(e.fixup).or_default().push(i as u32);
+            }
+        }
+        let mut map = FixupMap::default();
+        let (mut walked, mut last_escape) = (0usize, (None, false));
+        for (landing, members) in landings {
+            let home = landed_in.function(landing);
+            let class = |i: &u32| rows[*i as usize].landing;
+            let foreign = members
+                .iter()
+                .any(|i| matches!(class(i), Landing::OtherFunction));
+            if let (Some(id), false) = (home, foreign) {
+                if last_escape.0 != home {
+                    last_escape = (home, walk::may_reach_anonymous(image, id));
+                }
+                if !last_escape.1 {
+                    continue;
+                }
+            }
+            if walked > MAX_WALKED {
+                map.findings.push(Finding::new(
+                    "__ex_table",
+                    0,
+                    "too much fixup code; the rest is not followed",
+                ));
+                break;
+            }
+            let mut owners: Vec<SymbolId> = members
+                .iter()
+                .filter_map(|i| rows[*i as usize].owner)
+                .collect();
+            let parents = |o: &SymbolId| image.symbols().cold_parent(*o).all();
+            owners.extend(owners.clone().iter().flat_map(parents));
+            let walk = walk::walk(
+                image,
+                landing,
+                Scope {
+                    functions: &landed_in,
+                    home,
+                    record_home: foreign,
+                    owners: &owners,
+                },
+            );
+            walked += walk.code.len() + 1;
+            if walk.truncated {
+                map.findings.push(Finding::new(
+                    "__ex_table",
+                    0,
+                    format!("fixup code at {landing} goes on and on"),
+                ));
+            }
+            if walk.code.is_empty() {
+                continue;
+            }
+            for i in &members {
+                rows[*i as usize].block = Some(map.blocks.len() as u32);
+            }
+            map.blocks.push(Block {
+                landing,
+                home,
+                rows: members,
+                code: walk.code,
+                exits: walk.exits,
+            });
+        }
+        map.rows = rows;
+        map.index();
+        map
+    }
+
+    fn index(&mut self) {
+        let mut starts: BTreeMap<LinkAddr, (u8, Vec<u32>)> = BTreeMap::new();
+        for (b, block) in self.blocks.iter().enumerate() {
+            for (at, len) in &block.code {
+                let run = starts.entry(*at).or_default();
+                run.0 = run.0.max(*len);
+                run.1.push(b as u32);
+            }
+        }
+        let Some(base) = starts.keys().next().copied() else {
+            return;
+        };
+        let mut keys = Vec::with_capacity(starts.len());
+        for (at, (len, blocks)) in starts {
+            let Some(key) = at.since(base).and_then(|o| u32::try_from(o).ok()) else {
+                break;
+            };
+            keys.push(key);
+            let first = self.members.len() as u32;
+            self.members.extend(blocks);
+            self.runs.push((len, first, self.members.len() as u32));
+        }
+        self.starts = Table::new(base.0, keys).unwrap_or_default();
+    }
+
+    /// What is known of each row, in the order of [`super::ExTable::entries`].
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    /// All walked blocks, by landing.
+    pub fn blocks(&self) -> &[Block] {
+        &self.blocks
+    }
+
+    /// Oddities met.
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
+    /// Starts of all runs of code in blocks.
+    pub fn table(&self) -> &Table<'static> {
+        &self.starts
+    }
+
+    /// The blocks (numbers in [`FixupMap::blocks`]) whose code covers `at`.
+    pub fn blocks_at(&self, at: LinkAddr) -> &[u32] {
+        let found = self.starts.find(at.0).and_then(|row| {
+            let start = self.starts.address(row)?;
+            let (len, first, last) = *self.runs.get(row)?;
+            (at.0 - start < u64::from(len)).then(|| &self.members[first as usize..last as usize])
+        });
+        found.unwrap_or_default()
+    }
+
+    /// The rows that may have brought execution to `at`, back through faults inside fixup code.
+    pub fn roots(&self, at: LinkAddr, entries: &[Entry]) -> Roots {
+        self.roots_of(self.blocks_at(at), entries)
+    }
+
+    /// The rows behind `blocks`, back through faults inside fixup code.
+    pub fn roots_of(&self, blocks: &[u32], entries: &[Entry]) -> Roots {
+        let mut found = BTreeMap::new();
+        let mut incomplete = false;
+        let mut seen = BTreeSet::new();
+        let mut pending: VecDeque<(u32, LinkAddr, u32)> = blocks
+            .iter()
+            .map(|b| (*b, self.blocks[*b as usize].landing, 0))
+            .collect();
+        // Breadth first, so that a row reached in several ways keeps its shortest chain.
+        while let Some((block, landing, chained)) = pending.pop_front() {
+            if !seen.insert(block) {
+                continue;
+            }
+            for row in &self.blocks[block as usize].rows {
+                if self.rows[*row as usize].owner.is_some() {
+                    found.entry(*row).or_insert(Root {
+                        row: *row,
+                        landing,
+                        chained,
+                    });
+                    continue;
+                }
+                let behind = self.blocks_at(entries[*row as usize].insn);
+                incomplete |= behind.is_empty();
+                pending.extend(behind.iter().map(|b| (*b, landing, chained + 1)));
+            }
+        }
+        Roots {
+            roots: found.into_values().collect(),
+            incomplete,
+        }
+    }
+
+    /// Totals.
+    pub fn counts(&self, entries: &[Entry]) -> Counts {
+        let count = |l: Landing| self.rows.iter().filter(|r| r.landing == l).count();
+        let anonymous: BTreeSet<LinkAddr> = entries
+            .iter()
+            .zip(&self.rows)
+            .filter_map(|(e, r)| (r.landing == Landing::Anonymous).then_some(e.fixup))
+            .collect();
+        let shared = |(i, b): &(usize, &Block)| {
+            let outside = b.rows.iter().any(|r| {
+                matches!(
+                    self.rows[*r as usize].landing,
+                    Landing::Anonymous | Landing::OtherFunction
+                )
+            });
+            let roots = self.roots_of(&[*i as u32], entries).roots;
+            let owners: BTreeSet<_> = roots
+                .iter()
+                .map(|r| self.rows[r.row as usize].owner)
+                .collect();
+            outside && owners.len() > 1
+        };
+        Counts {
+            entries: self.rows.len(),
+            in_function: count(Landing::InFunction),
+            anonymous: count(Landing::Anonymous),
+            anonymous_landings: anonymous.len(),
+            shared_landings: self.blocks.iter().enumerate().filter(shared).count(),
+            cross_function: count(Landing::OtherFunction),
+            cold: count(Landing::Cold),
+            retry: count(Landing::Retry),
+            transfer: count(Landing::Transfer),
+            outside_text: count(Landing::OutsideText),
+        }
+    }
+}
+
+impl FixupMap {
+    /// A map of `rows` rows that could not be read.
+    pub(crate) fn damaged(rows: usize, finding: Finding) -> Self {
+        let unknown = Row {
+            landing: Landing::OutsideText,
+            owner: None,
+            block: None,
+        };
+        FixupMap {
+            rows: vec![unknown; rows],
+            findings: vec![finding],
+            ..Self::default()
+        }
+    }
+
+    /// A map of `rows` and `blocks`, as an index has them.
+    pub(crate) fn from_parts(rows: Vec<Row>, blocks: Vec<Block>) -> Self {
+        let mut map = FixupMap {
+            rows,
+            blocks,
+            ..Self::default()
+        };
+        map.index();
+        map
+    }
+}
+
+fn classify(
+    image: &ElfImage<'_>,
+    table: &ExTable,
+    e: &Entry,
+    functions: &Cursor<'_, '_>,
+    landed_in: &Cursor<'_, '_>,
+) -> Row {
+    let symbols = image.symbols();
+    let owner = functions.function(e.insn);
+    let landing = if e.fixup == e.insn {
+        Landing::Retry
+    } else if table.handler(image, e).is_transfer() {
+        Landing::Transfer
+    } else if image.text_section(e.fixup).is_none() {
+        Landing::OutsideText
+    } else {
+        match (owner, landed_in.function(e.fixup)) {
+            (_, None) => Landing::Anonymous,
+            (Some(a), Some(b)) if a == b => Landing::InFunction,
+            (Some(a), Some(b)) if same_but_cold(symbols.name(a), symbols.name(b)) => Landing::Cold,
+            _ => Landing::OtherFunction,
+        }
+    };
+    Row {
+        landing,
+        owner,
+        block: None,
+    }
+}
+
+fn same_but_cold(a: &str, b: &str) -> bool {
+    let base = |n| names::cold_base(n).unwrap_or(n);
+    base(a) == base(b) && a != b
+}

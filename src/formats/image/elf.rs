@@ -1,0 +1,364 @@
+//! Raw ELF structures of both classes as plain values; the only place that names the crate `object`.
+
+use object::LittleEndian as LE;
+use object::elf::{FileHeader32, FileHeader64, Sym32, Sym64};
+use object::read::elf::{FileHeader, Rel as _, Rela as _, SectionHeader, SectionTable};
+
+use crate::base::bytes::{cstr_at, u32_at, u64_at};
+use crate::base::error::{Error, ErrorKind, Result};
+
+/// `e_type` of a relocatable file (a module).
+pub const ET_REL: u16 = 1;
+/// `e_type` of a shared object (the vDSO).
+pub const ET_DYN: u16 = 3;
+/// `sh_flags`: writable.
+pub const SHF_WRITE: u64 = 1;
+/// `sh_flags`: loaded.
+pub const SHF_ALLOC: u64 = 2;
+/// `sh_flags`: executable.
+pub const SHF_EXEC: u64 = 4;
+/// `sh_flags`: compressed with a header in front.
+pub const SHF_COMPRESSED: u64 = 0x800;
+/// `sh_type`: takes no room in the file.
+pub const SHT_NOBITS: u32 = 8;
+/// `sh_type`: relocations with addends.
+pub const SHT_RELA: u32 = 4;
+/// `sh_type`: relocations whose addend is in place.
+pub const SHT_REL: u32 = 9;
+/// `sh_type`: the symbol table.
+pub const SHT_SYMTAB: u32 = 2;
+/// `sh_type`: the symbols that the dynamic linker needs.
+pub const SHT_DYNSYM: u32 = 11;
+/// `st_shndx`: undefined.
+pub const SHN_UNDEF: u16 = 0;
+/// `st_shndx`: absolute.
+pub const SHN_ABS: u16 = 0xfff1;
+/// `ch_type`: zlib
+pub const ELFCOMPRESS_ZLIB: u32 = 1;
+/// `ch_type`: zstd
+pub const ELFCOMPRESS_ZSTD: u32 = 2;
+
+const EM_386: u16 = 3;
+const EM_X86_64: u16 = 62;
+
+/// A section header.
+#[derive(Clone, Copy, Debug)]
+pub struct Header<'d> {
+    /// Its name; empty when it is no UTF-8.
+    pub name: &'d str,
+    /// `sh_type`
+    pub kind: u32,
+    /// `sh_flags`
+    pub flags: u64,
+    /// `sh_addr`
+    pub addr: u64,
+    /// `sh_offset`, bytes in the file
+    pub offset: u64,
+    /// `sh_size`, bytes
+    pub size: u64,
+    /// `sh_link`
+    pub link: u32,
+    /// `sh_info`
+    pub info: u32,
+    /// `sh_addralign`, bytes
+    pub align: u64,
+    /// `sh_entsize`, bytes
+    pub entsize: u64,
+}
+
+/// A symbol as it stands in `.symtab`.
+#[derive(Clone, Copy, Debug)]
+pub struct RawSymbol {
+    /// Offset of its name in the string table, bytes.
+    pub name: u32,
+    /// `st_value`: an address, or an offset into its section in an `ET_REL` file.
+    pub value: u64,
+    /// `st_size`, bytes
+    pub size: u64,
+    /// `st_shndx`
+    pub section: u16,
+    /// `STT_*`
+    pub kind: u8,
+    /// `STB_*`
+    pub bind: u8,
+}
+
+/// One relocation.
+#[derive(Clone, Copy, Debug)]
+pub struct Reloc {
+    /// Where in the section it applies, bytes.
+    pub offset: u64,
+    /// Number of its symbol.
+    pub symbol: u32,
+    /// `R_X86_64_*` or `R_386_*`
+    pub kind: u32,
+    /// Addend; `None` when it stands in the section itself.
+    pub addend: Option<i64>,
+}
+
+#[derive(Clone, Copy)]
+enum Raw<'d> {
+    E32(SectionTable<'d, FileHeader32<LE>>, &'d [Sym32<LE>]),
+    E64(SectionTable<'d, FileHeader64<LE>>, &'d [Sym64<LE>]),
+}
+
+/// A parsed ELF header and its section headers.
+pub struct Elf<'d> {
+    /// The whole file.
+    pub data: &'d [u8],
+    /// 32 or 64.
+    pub bits: u32,
+    /// `e_type`
+    pub etype: u16,
+    /// All section headers, the null one included.
+    pub sections: Vec<Header<'d>>,
+    /// [`SHT_SYMTAB`], or [`SHT_DYNSYM`] in a stripped file: which symbols are read.
+    pub symbols_of: u32,
+    raw: Raw<'d>,
+}
+
+/// The symbols of a file where they are mapped.
+#[derive(Clone, Copy)]
+pub enum SymbolList<'d> {
+    /// Of an ELF32 file.
+    E32(&'d [Sym32<LE>]),
+    /// Of an ELF64 file.
+    E64(&'d [Sym64<LE>]),
+}
+
+impl SymbolList<'_> {
+    /// Numbers of the symbols whose names stand at one of `offsets` (sorted).
+    pub fn named(&self, offsets: &[u32]) -> Vec<u32> {
+        fn search<S: object::read::elf::Sym<Endian = LE>>(
+            symbols: &[S],
+            offsets: &[u32],
+        ) -> Vec<u32> {
+            // Most are told by six bits.
+            let ends = offsets.iter().fold(0u64, |bits, o| bits | 1 << (o % 64));
+            let mut found = Vec::new();
+            for (number, s) in symbols.iter().enumerate() {
+                let name = s.st_name(LE);
+                if ends >> (name % 64) & 1 == 1 && offsets.binary_search(&name).is_ok() {
+                    found.push(number as u32);
+                }
+            }
+            found
+        }
+        match self {
+            SymbolList::E32(symbols) => search(symbols, offsets),
+            SymbolList::E64(symbols) => search(symbols, offsets),
+        }
+    }
+
+    /// Symbol `number`.
+    pub fn get(&self, number: u32) -> Option<RawSymbol> {
+        match self {
+            SymbolList::E32(symbols) => symbols.get(number as usize).map(plain),
+            SymbolList::E64(symbols) => symbols.get(number as usize).map(plain),
+        }
+    }
+}
+
+#[inline(always)]
+pub(super) fn plain<S: object::read::elf::Sym<Endian = LE>>(s: &S) -> RawSymbol {
+    RawSymbol {
+        name: s.st_name(LE),
+        value: s.st_value(LE).into(),
+        size: s.st_size(LE).into(),
+        section: s.st_shndx(LE).0,
+        kind: s.st_type().0,
+        bind: s.st_bind().0,
+    }
+}
+
+impl<'d> Elf<'d> {
+    /// Parses the headers of `data`.
+    pub fn parse(data: &'d [u8]) -> Result<Self> {
+        match data.get(4) {
+            Some(1) => Self::parse_as::<FileHeader32<LE>>(data, 32, Raw::E32),
+            Some(2) => Self::parse_as::<FileHeader64<LE>>(data, 64, Raw::E64),
+            _ => Err(Error::new(ErrorKind::NotAnElf, "no ELF class").at(4)),
+        }
+    }
+
+    fn parse_as<E: FileHeader<Endian = LE>>(
+        data: &'d [u8],
+        bits: u32,
+        raw: impl FnOnce(SectionTable<'d, E>, &'d [E::Sym]) -> Raw<'d>,
+    ) -> Result<Self> {
+        let broken = |e: object::read::Error| {
+            Error::new(ErrorKind::Malformed, format!("ELF header: {e}")).at(0)
+        };
+        let header = E::parse(data).map_err(broken)?;
+        let endian = header.endian().map_err(broken)?;
+        let machine = header.e_machine(endian).0;
+        if machine != EM_X86_64 && machine != EM_386 {
+            return Err(Error::new(
+                ErrorKind::WrongArch,
+                format!("ELF machine {machine} is not x86"),
+            )
+            .at(18));
+        }
+        let table = header.sections(endian, data).map_err(|e| {
+            let shoff: u64 = header.e_shoff(endian).into();
+            let kind = if shoff > data.len() as u64 {
+                ErrorKind::Truncated
+            } else {
+                ErrorKind::Malformed
+            };
+            Error::new(
+                kind,
+                format!("section headers in a file of {:#x} bytes: {e}", data.len()),
+            )
+            .at(shoff)
+        })?;
+        let sections = table
+            .iter()
+            .map(|s| Header {
+                name: table
+                    .section_name(endian, s)
+                    .ok()
+                    .and_then(|n| str::from_utf8(n).ok())
+                    .unwrap_or_default(),
+                kind: s.sh_type(endian).0,
+                flags: s.sh_flags(endian).0,
+                addr: s.sh_addr(endian).into(),
+                offset: s.sh_offset(endian).into(),
+                size: s.sh_size(endian).into(),
+                link: s.sh_link(endian),
+                info: s.sh_info(endian),
+                align: s.sh_addralign(endian).into(),
+                entsize: s.sh_entsize(endian).into(),
+            })
+            .collect();
+        let symbols = |kind: object::elf::SectionType, name| {
+            table.symbols(endian, data, kind).map_err(|e| {
+                Error::new(ErrorKind::Malformed, format!("symbol table: {e}")).in_section(name)
+            })
+        };
+        let mut symbols_of = SHT_SYMTAB;
+        let mut list = symbols(object::elf::SHT_SYMTAB, ".symtab")?.symbols();
+        if list.is_empty() && header.e_type(endian).0 != ET_REL {
+            symbols_of = SHT_DYNSYM;
+            list = symbols(object::elf::SHT_DYNSYM, ".dynsym").map_or(&[][..], |s| s.symbols());
+        }
+        Ok(Elf {
+            data,
+            bits,
+            etype: header.e_type(endian).0,
+            sections,
+            symbols_of,
+            raw: raw(table, list),
+        })
+    }
+
+    /// The bytes of section `index` in the file; `None` when they lie outside it. Empty for `SHT_NOBITS`.
+    pub fn bytes(&self, index: usize) -> Option<&'d [u8]> {
+        let s = self.sections.get(index)?;
+        if s.kind == SHT_NOBITS {
+            return Some(&[]);
+        }
+        let start = usize::try_from(s.offset).ok()?;
+        self.data
+            .get(start..start.checked_add(usize::try_from(s.size).ok()?)?)
+    }
+
+    /// Number of symbols, the null one included; 0 without a symbol table.
+    pub fn symbol_count(&self) -> usize {
+        match &self.raw {
+            Raw::E32(_, symbols) => symbols.len(),
+            Raw::E64(_, symbols) => symbols.len(),
+        }
+    }
+
+    /// The symbols by number.
+    pub fn symbol_list(&self) -> SymbolList<'d> {
+        match self.raw {
+            Raw::E32(_, symbols) => SymbolList::E32(symbols),
+            Raw::E64(_, symbols) => SymbolList::E64(symbols),
+        }
+    }
+
+    /// All symbols with their numbers.
+    pub fn symbols(&self) -> impl Iterator<Item = (usize, RawSymbol)> + '_ {
+        let (small, large): (&[_], &[_]) = match &self.raw {
+            Raw::E32(_, symbols) => (symbols, &[]),
+            Raw::E64(_, symbols) => (&[], symbols),
+        };
+        small
+            .iter()
+            .map(plain)
+            .chain(large.iter().map(plain))
+            .enumerate()
+    }
+
+    /// The string table of the symbols; empty without one.
+    pub fn strings(&self) -> &'d [u8] {
+        let table = self.sections.iter().find(|s| s.kind == self.symbols_of);
+        table
+            .and_then(|t| self.bytes(t.link as usize))
+            .unwrap_or_default()
+    }
+
+    /// The name of a symbol at its offset; empty when it lies outside the string table.
+    pub fn symbol_name(&self, offset: u32) -> &'d [u8] {
+        cstr_at(self.strings(), offset as usize).unwrap_or_default()
+    }
+
+    /// Calls `f` with every relocation that applies to section `target`.
+    pub fn relocations(&self, target: usize, mut f: impl FnMut(Reloc)) {
+        for (index, s) in self.sections.iter().enumerate() {
+            if s.info as usize == target && (s.kind == SHT_RELA || s.kind == SHT_REL) {
+                match &self.raw {
+                    Raw::E32(t, _) => self.relocations_of(t, index, &mut f),
+                    Raw::E64(t, _) => self.relocations_of(t, index, &mut f),
+                }
+            }
+        }
+    }
+
+    fn relocations_of<E: FileHeader<Endian = LE>>(
+        &self,
+        table: &SectionTable<'d, E>,
+        index: usize,
+        f: &mut impl FnMut(Reloc),
+    ) {
+        let Ok(section) = table.section(object::SectionIndex(index)) else {
+            return;
+        };
+        if let Ok(Some((list, _))) = section.rela(LE, self.data) {
+            for r in list {
+                f(Reloc {
+                    offset: r.r_offset(LE).into(),
+                    symbol: r.r_sym(LE, false),
+                    kind: r.r_type(LE, false).0,
+                    addend: Some(r.r_addend(LE).into()),
+                });
+            }
+        }
+        if let Ok(Some((list, _))) = section.rel(LE, self.data) {
+            for r in list {
+                f(Reloc {
+                    offset: r.r_offset(LE).into(),
+                    symbol: r.r_sym(LE),
+                    kind: r.r_type(LE).0,
+                    addend: None,
+                });
+            }
+        }
+    }
+}
+
+/// A compressed section taken apart: `ELFCOMPRESS_*`, uncompressed size in bytes, payload.
+/// Reads `SHF_COMPRESSED` headers of both classes and the older `ZLIB` prefix of `.zdebug_*`.
+pub fn compressed(section: &[u8], bits: u32, flagged: bool) -> Option<(u32, u64, &[u8])> {
+    if !flagged {
+        let size = section.strip_prefix(b"ZLIB")?.first_chunk::<8>()?;
+        return Some((ELFCOMPRESS_ZLIB, u64::from_be_bytes(*size), &section[12..]));
+    }
+    let kind = u32_at(section, 0)?;
+    match bits {
+        32 => Some((kind, u64::from(u32_at(section, 4)?), section.get(12..)?)),
+        _ => Some((kind, u64_at(section, 8)?, section.get(24..)?)),
+    }
+}

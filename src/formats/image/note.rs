@@ -1,0 +1,85 @@
+//! ELF notes, and the build-id among them.
+
+use crate::base::bytes::u32_at;
+
+const NT_GNU_BUILD_ID: u32 = 3;
+
+/// A note.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Note<'d> {
+    /// Whose it is, without the NUL at its end.
+    pub name: &'d [u8],
+    /// Its type, whose meaning depends on the name.
+    pub kind: u32,
+    /// What it says.
+    pub desc: &'d [u8],
+}
+
+/// The notes in `bytes`, up to the first that is cut short. Source: gABI "Note Section"; notes are 4-aligned.
+pub fn notes(mut bytes: &[u8]) -> impl Iterator<Item = Note<'_>> {
+    std::iter::from_fn(move || {
+        let (note, rest) = first(bytes)?;
+        bytes = rest;
+        Some(note)
+    })
+}
+
+fn first(bytes: &[u8]) -> Option<(Note<'_>, &[u8])> {
+    let name_len = u32_at(bytes, 0)? as usize;
+    let desc_len = u32_at(bytes, 4)? as usize;
+    let kind = u32_at(bytes, 8)?;
+    let at = 12usize.checked_add(name_len.checked_next_multiple_of(4)?)?;
+    let end = at.checked_add(desc_len)?;
+    let name = bytes.get(12..12usize.checked_add(name_len)?)?;
+    let note = Note {
+        name: name.strip_suffix(b"\0").unwrap_or(name),
+        kind,
+        desc: bytes.get(at..end)?,
+    };
+    // The last one may lack its padding.
+    let rest = bytes.get(end.checked_next_multiple_of(4)?..);
+    Some((note, rest.unwrap_or_default()))
+}
+
+/// The GNU build-id among the notes of one section.
+pub fn build_id(bytes: &[u8]) -> Option<&[u8]> {
+    notes(bytes)
+        .find(|n| n.kind == NT_GNU_BUILD_ID && n.name == b"GNU" && !n.desc.is_empty())
+        .map(|n| n.desc)
+}
+
+/// Lower-case hexadecimal, as build-ids are written.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_build_id_is_found_behind_other_notes() {
+        let mut n = vec![];
+        for (name, kind, desc) in [
+            (&b"Linux\0"[..], 0u32, &b"xy"[..]),
+            (b"GNU\0", 3, &[0xab, 0xcd]),
+        ] {
+            n.extend((name.len() as u32).to_le_bytes());
+            n.extend((desc.len() as u32).to_le_bytes());
+            n.extend(kind.to_le_bytes());
+            n.extend(name);
+            n.resize(n.len().next_multiple_of(4), 0);
+            n.extend(desc);
+            n.resize(n.len().next_multiple_of(4), 0);
+        }
+        assert_eq!(hex(build_id(&n).unwrap()), "abcd");
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_notes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = build_id(&bytes);
+        }
+    }
+}

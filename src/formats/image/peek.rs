@@ -1,0 +1,60 @@
+//! What the headers of an ELF file tell, before its symbols are sorted.
+
+use std::path::{Path, PathBuf};
+
+use super::elf::Elf;
+use super::{debuglink, locate, note};
+use crate::base::error::Result;
+
+/// Identity of an image, and whether it needs a separate debug file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Peek<'d> {
+    /// The GNU build-id.
+    pub build_id: Option<&'d [u8]>,
+    /// File name of `.gnu_debuglink`.
+    pub debuglink: Option<&'d str>,
+    /// Whether it has symbols and DWARF of its own.
+    pub complete: bool,
+}
+
+impl<'d> Peek<'d> {
+    /// Reads the headers and notes of the ELF file `bytes`.
+    pub fn new(bytes: &'d [u8]) -> Result<Self> {
+        let elf = Elf::parse(bytes)?;
+        let named = |wanted: fn(&str) -> bool| {
+            let all = elf.sections.iter().enumerate();
+            let fits = all.filter(move |(_, s)| wanted(s.name));
+            fits.filter_map(|(index, _)| elf.bytes(index))
+        };
+        let dwarf = |n: &str| matches!(n, ".debug_info" | ".zdebug_info");
+        Ok(Peek {
+            build_id: named(|n| n.starts_with(".note"))
+                .filter_map(note::build_id)
+                .next(),
+            debuglink: named(|n| n == ".gnu_debuglink")
+                .find_map(debuglink)
+                .map(|(name, _)| name),
+            complete: elf.symbol_count() > 0 && elf.sections.iter().any(|s| dwarf(s.name)),
+        })
+    }
+
+    /// The separate debug file of the image at `path`, should it need one; see [`locate::debug_files`].
+    pub fn debug_file(
+        &self,
+        path: &Path,
+        debug_dirs: &[PathBuf],
+        debuginfod_cache: Option<&Path>,
+    ) -> Option<PathBuf> {
+        if self.complete {
+            return None;
+        }
+        let all = locate::debug_files(
+            self.build_id,
+            self.debuglink,
+            path,
+            debug_dirs,
+            debuginfod_cache,
+        );
+        all.into_iter().find(|f| f.is_file())
+    }
+}

@@ -1,0 +1,347 @@
+//! Owner of all bytes that images borrow: mapped files, decompressed payloads, relocated sections.
+//!
+//! Append-only: a slice handed out stays where it is until the storage is dropped.
+
+use std::fs::File;
+use std::ops::Deref;
+use std::path::Path;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use memmap2::Mmap;
+
+use crate::base::error::{Error, ErrorKind, Result};
+
+/// Largest decompressed image accepted, in bytes; a debug vmlinux has 0.3-0.7 GB.
+const MAX_UNPACKED: u64 = 4 << 30;
+
+enum Bytes {
+    Mapped(Mmap),
+    Owned(Vec<u8>),
+}
+
+impl Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Bytes::Mapped(map) => map,
+            Bytes::Owned(vec) => vec,
+        }
+    }
+}
+
+impl Bytes {
+    fn mapping(&self) -> Option<&Mmap> {
+        match self {
+            Bytes::Mapped(map) => Some(map),
+            Bytes::Owned(_) => None,
+        }
+    }
+}
+
+/// Buffers in groups of 1, 2, 4, …: a group never moves, so that what it holds may be borrowed while others
+/// add to the storage, from any thread.
+#[derive(Default)]
+struct Buffers {
+    groups: [OnceLock<Box<[OnceLock<Bytes>]>>; 32],
+    taken: AtomicUsize,
+}
+
+impl Buffers {
+    fn add(&self, bytes: Bytes) -> &[u8] {
+        let number = self.taken.fetch_add(1, Ordering::Relaxed) + 1;
+        let group = number.ilog2();
+        let slots = self.groups[group as usize]
+            .get_or_init(|| (0..1 << group).map(|_| OnceLock::new()).collect());
+        slots[number - (1 << group)].get_or_init(|| bytes)
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Bytes> {
+        let groups = self.groups.iter().filter_map(OnceLock::get);
+        groups.flat_map(|slots| slots.iter().filter_map(OnceLock::get))
+    }
+}
+
+/// An arena of byte buffers; see the module text.
+#[derive(Default)]
+pub struct Storage {
+    buffers: Buffers,
+}
+
+impl Storage {
+    /// An empty storage.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Maps `path` and gives its bytes as they are on disk.
+    ///
+    /// A file that shrinks while it is mapped ends the process with SIGBUS, as for every mapping reader.
+    pub fn map(&self, path: &Path) -> Result<&[u8]> {
+        let file = File::open(path).map_err(|e| Error::io(path, e))?;
+        let meta = file.metadata().map_err(|e| Error::io(path, e))?;
+        if meta.is_dir() {
+            return Err(Error::new(ErrorKind::NotAnElf, "is a directory").in_file(path));
+        }
+        if meta.len() == 0 || !meta.is_file() {
+            // Pipes, /proc files and empty files cannot be mapped.
+            let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
+            return Ok(self.own(bytes));
+        }
+        #[expect(
+            unsafe_code,
+            reason = "mapping a file is unsafe because another process may change it; \
+            the bytes are only ever read as plain integers with bounds checks"
+        )]
+        let map = unsafe { Mmap::map(&file) }.map_err(|e| Error::io(path, e))?;
+        Ok(self.buffers.add(Bytes::Mapped(map)))
+    }
+
+    /// Maps `path` and unpacks gzip, xz, zstd or a bzImage until an ELF file is there.
+    pub fn open(&self, path: &Path) -> Result<&[u8]> {
+        let bytes = self.map(path)?;
+        self.unpack(bytes).map_err(|e| e.in_file(path))
+    }
+
+    /// Maps `path`, and unpacks it if it is a stream of gzip, xz or zstd: cores and snapshots are kept like that.
+    pub fn plain(&self, path: &Path) -> Result<&[u8]> {
+        let bytes = self.map(path)?;
+        match Packing::of(bytes) {
+            packed @ (Packing::Gzip | Packing::Xz | Packing::Zstd) => {
+                let plain = packed.decompress(bytes, MAX_UNPACKED);
+                Ok(self.own(plain.map_err(|e| e.in_file(path))?))
+            }
+            _ => Ok(bytes),
+        }
+    }
+
+    /// Gives the pages of mapped files back to the system; they are read again when next touched. For whoever
+    /// goes through a large file once.
+    pub fn forget_pages(&self) {
+        for map in self.buffers.iter().filter_map(Bytes::mapping) {
+            #[expect(
+                unsafe_code,
+                reason = "for a shared, read-only mapping of a file the same bytes come back"
+            )]
+            // A system without this advice keeps the pages, which is no error.
+            let _ = unsafe { map.unchecked_advise(memmap2::UncheckedAdvice::DontNeed) };
+        }
+    }
+
+    /// Keeps `bytes` for as long as the storage lives.
+    pub fn own(&self, bytes: Vec<u8>) -> &[u8] {
+        self.buffers.add(Bytes::Owned(bytes))
+    }
+
+    fn unpack<'d>(&'d self, mut bytes: &'d [u8]) -> Result<&'d [u8]> {
+        // A bzImage inside a .gz is the deepest nesting in use.
+        for _ in 0..3 {
+            bytes = match Packing::of(bytes) {
+                Packing::Elf => return Ok(bytes),
+                Packing::BzImage => super::bzimage::payload(bytes)?,
+                Packing::None => {
+                    return Err(Error::new(
+                        ErrorKind::NotAnElf,
+                        "neither an ELF file nor gzip, xz, zstd, LZ4 or a bzImage",
+                    )
+                    .at(0));
+                }
+                packed => self.own(packed.decompress(bytes, MAX_UNPACKED)?),
+            };
+        }
+        Err(Error::new(
+            ErrorKind::Unsupported,
+            "packed more than three times",
+        ))
+    }
+}
+
+/// How a file is packed, by its first bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Packing {
+    /// An ELF file as it is.
+    Elf,
+    /// A bootable x86 kernel image.
+    BzImage,
+    /// gzip
+    Gzip,
+    /// xz
+    Xz,
+    /// zstd
+    Zstd,
+    /// LZ4 in its legacy frame, as `lz4 -l` writes it for bootable images
+    Lz4,
+    /// zlib; inside ELF sections only, never recognised by its first bytes
+    Zlib,
+    /// Something else.
+    None,
+}
+
+impl Packing {
+    /// Recognises `bytes`.
+    pub fn of(bytes: &[u8]) -> Self {
+        match bytes {
+            [0x7f, b'E', b'L', b'F', ..] => Packing::Elf,
+            [0x1f, 0x8b, ..] => Packing::Gzip,
+            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Packing::Xz,
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => Packing::Zstd,
+            [0x02, 0x21, 0x4c, 0x18, ..] => Packing::Lz4,
+            _ if super::bzimage::is_bzimage(bytes) => Packing::BzImage,
+            _ => Packing::None,
+        }
+    }
+
+    /// Unpacks one stream (bytes behind it are ignored), at most `limit` bytes.
+    #[cfg(feature = "compression")]
+    pub fn decompress(self, bytes: &[u8], limit: u64) -> Result<Vec<u8>> {
+        use std::io::Read;
+        let corrupt =
+            |e: String| Error::new(ErrorKind::Malformed, format!("broken {self:?} stream: {e}"));
+        let mut out = Vec::new();
+        let read = match self {
+            Packing::Gzip => flate2::read::GzDecoder::new(bytes)
+                .take(limit.saturating_add(1))
+                .read_to_end(&mut out),
+            Packing::Zlib => flate2::read::ZlibDecoder::new(bytes)
+                .take(limit.saturating_add(1))
+                .read_to_end(&mut out),
+            Packing::Lz4 => {
+                return unpack_lz4(bytes, limit)
+                    .ok_or_else(|| corrupt("a block does not decode".to_owned()));
+            }
+            Packing::Xz => lzma_rust2::XzReader::new(bytes, false)
+                .take(limit.saturating_add(1))
+                .read_to_end(&mut out),
+            Packing::Zstd => ruzstd::decoding::StreamingDecoder::new(bytes)
+                .map_err(|e| corrupt(e.to_string()))?
+                .take(limit.saturating_add(1))
+                .read_to_end(&mut out),
+            _ => {
+                return Err(Error::new(
+                    ErrorKind::Unsupported,
+                    "not a compressed stream",
+                ));
+            }
+        };
+        read.map_err(|e| corrupt(e.to_string()))?;
+        if out.len() as u64 > limit {
+            return Err(Error::new(
+                ErrorKind::Malformed,
+                format!("unpacks to more than {limit} bytes"),
+            ));
+        }
+        Ok(out)
+    }
+
+    /// Unpacks one stream of zlib or zstd into `out`; gives the number of bytes written, or `None` where the stream is
+    /// damaged or `out` too small. For pages: much cheaper than [`Packing::decompress`].
+    #[cfg(feature = "compression")]
+    pub fn decompress_into(self, bytes: &[u8], out: &mut [u8]) -> Option<usize> {
+        /// Larger than any page. A frame of one page announces no more than the page.
+        const WINDOW: u64 = 1 << 20;
+        match self {
+            Packing::Zlib => {
+                let mut stream = flate2::Decompress::new(true);
+                let all = flate2::FlushDecompress::Finish;
+                let end = stream.decompress(bytes, out, all).ok()?;
+                (end == flate2::Status::StreamEnd).then_some(stream.total_out() as usize)
+            }
+            Packing::Zstd => {
+                let mut decoder = ruzstd::decoding::FrameDecoder::new();
+                decoder.set_max_window_size(WINDOW);
+                decoder.decode_all(bytes, out).ok()
+            }
+            _ => None,
+        }
+    }
+
+    /// Built without decompressors.
+    #[cfg(not(feature = "compression"))]
+    pub fn decompress_into(self, _: &[u8], _: &mut [u8]) -> Option<usize> {
+        None
+    }
+
+    /// Built without decompressors.
+    #[cfg(not(feature = "compression"))]
+    pub fn decompress(self, _: &[u8], _: u64) -> Result<Vec<u8>> {
+        Err(Error::new(
+            ErrorKind::Unsupported,
+            format!("{self:?}: built without the feature `compression`"),
+        ))
+    }
+}
+
+/// The legacy LZ4 frame: a magic number, then blocks of at most 8 MiB, each behind its packed size. The kernel's
+/// build appends the unpacked size, which no block follows (scripts/Makefile.lib `cmd_lz4`).
+#[cfg(feature = "compression")]
+fn unpack_lz4(bytes: &[u8], limit: u64) -> Option<Vec<u8>> {
+    const BLOCK: usize = 8 << 20;
+    let mut out = Vec::new();
+    let mut block = vec![0; BLOCK];
+    let mut at = 4;
+    while let Some(len) = crate::base::bytes::u32_at(bytes, at) {
+        at += 4;
+        if at == bytes.len() {
+            break;
+        }
+        let packed = bytes.get(at..at.checked_add(len as usize)?)?;
+        let unpacked = lz4_flex::block::decompress_into(packed, &mut block).ok()?;
+        out.extend_from_slice(block.get(..unpacked)?);
+        at += packed.len();
+        if out.len() as u64 > limit {
+            return None;
+        }
+    }
+    Some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_image_says_so() {
+        let s = Storage::new();
+        for junk in [
+            &b""[..],
+            b"hello",
+            b"\x1f\x8bnot gzip at all",
+            b"\xfd7zXZ\0broken",
+            b"\x28\xb5\x2f\xfd",
+        ] {
+            let e = s.unpack(junk).unwrap_err();
+            assert!(
+                matches!(e.kind(), ErrorKind::NotAnElf | ErrorKind::Malformed),
+                "{e}"
+            );
+        }
+    }
+
+    #[test]
+    fn buffers_stay_where_they_are_while_threads_add_more() {
+        let s = Storage::new();
+        let kept: Vec<Vec<&[u8]>> = std::thread::scope(|scope| {
+            let add = |t: u8| {
+                let s = &s;
+                scope.spawn(move || (0..100).map(|i| s.own(vec![t, i])).collect())
+            };
+            let threads: Vec<_> = (0..4).map(add).collect();
+            threads.into_iter().map(|t| t.join().unwrap()).collect()
+        });
+        for (t, slices) in kept.iter().enumerate() {
+            for (i, slice) in slices.iter().enumerate() {
+                assert_eq!(*slice, [t as u8, i as u8]);
+            }
+        }
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let e = Storage::new()
+            .open(Path::new("no/such/vmlinux"))
+            .unwrap_err();
+        assert_eq!(e.kind(), ErrorKind::Io);
+        assert!(e.to_string().starts_with("no/such/vmlinux: "), "{e}");
+    }
+}

@@ -1,0 +1,225 @@
+//! An image that was read out of an index: pieces of its code, and the file it was made from if that is at hand.
+
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use super::altinstr::{Alternative, Alternatives};
+use super::{ElfImage, ImageKind, Section, Storage, SymTab};
+use crate::base::addr::LinkAddr;
+use crate::base::column::{Column, Group, GroupWriter, TABLE_COLUMNS};
+use crate::base::table::Table;
+
+/// Pieces of code, sorted by address.
+#[derive(Clone, Debug, Default)]
+pub struct Excerpts<'d> {
+    starts: Table<'d>,
+    /// Where the bytes of each piece end; they begin where those before end.
+    ends: Column<'d>,
+    bytes: &'d [u8],
+}
+
+impl<'d> Excerpts<'d> {
+    /// Reads what [`Excerpts::pack`] wrote.
+    pub(crate) fn new(group: Group<'d>) -> Option<Self> {
+        let found = Excerpts {
+            starts: group.table()?,
+            ends: group.column(TABLE_COLUMNS)?,
+            bytes: group.column(TABLE_COLUMNS + 1)?.bytes(),
+        };
+        (found.ends.len() == found.starts.len()).then_some(found)
+    }
+
+    /// Packs `pieces` (sorted by address); those more than 4 GiB from `base` are left out.
+    pub(crate) fn pack(base: u64, pieces: &[(LinkAddr, &[u8])]) -> GroupWriter {
+        let (mut starts, mut ends, mut bytes) = (Vec::new(), Vec::new(), Vec::new());
+        for (at, piece) in pieces {
+            let Some(start) = at.0.checked_sub(base).and_then(|o| u32::try_from(o).ok()) else {
+                continue;
+            };
+            starts.push(start);
+            bytes.extend_from_slice(piece);
+            ends.push(bytes.len() as u32);
+        }
+        let mut group = GroupWriter::table(&Table::new(base, starts).unwrap_or_default());
+        group.column(&ends).raw(bytes, 1);
+        group
+    }
+
+    fn piece(&self, row: usize) -> &'d [u8] {
+        let start = row
+            .checked_sub(1)
+            .map_or(Some(0), |before| self.ends.get(before));
+        let range = start.zip(self.ends.get(row));
+        range
+            .and_then(|(from, to)| self.bytes.get(from as usize..to as usize))
+            .unwrap_or_default()
+    }
+
+    /// What is kept from `at` on; empty where nothing is.
+    pub fn at(&self, at: LinkAddr) -> &'d [u8] {
+        let found = self.starts.find(at.0).and_then(|row| {
+            let offset = at.0.checked_sub(self.starts.address(row)?)?;
+            self.piece(row).get(usize::try_from(offset).ok()?..)
+        });
+        found.unwrap_or_default()
+    }
+
+    /// All pieces by address.
+    pub fn iter(&self) -> impl Iterator<Item = (LinkAddr, &'d [u8])> + '_ {
+        let rows = self.starts.addresses().enumerate();
+        rows.map(|(row, at)| (LinkAddr(at), self.piece(row)))
+    }
+}
+
+/// The file that an index was made from.
+pub struct Original<'d> {
+    bytes: &'d [u8],
+    /// Its separate debug file.
+    debug: Option<PathBuf>,
+    parsed: OnceLock<Option<Box<ElfImage<'d>>>>,
+}
+
+impl<'d> Original<'d> {
+    /// The ELF file `bytes`, with its separate debug file; nothing of them is read yet.
+    pub fn new(bytes: &'d [u8], debug: Option<PathBuf>) -> Self {
+        Original {
+            bytes,
+            debug,
+            parsed: OnceLock::new(),
+        }
+    }
+
+    /// Its bytes at file offset `offset`.
+    fn range(&self, offset: u64, size: u64) -> Option<&'d [u8]> {
+        let start = usize::try_from(offset).ok()?;
+        self.bytes
+            .get(start..start.checked_add(usize::try_from(size).ok()?)?)
+    }
+}
+
+/// What an index tells of an image.
+pub struct Parts<'d> {
+    /// The file it was made from, or the index where that is not at hand.
+    pub path: PathBuf,
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub kind: ImageKind,
+    /// 64 or 32.
+    pub bits: u32,
+    /// All sections, in header order.
+    pub sections: Vec<Section<'d>>,
+    /// Names of undefined symbols (modules only).
+    pub imports: Vec<&'d str>,
+    /// Code symbols.
+    pub symbols: SymTab<'d>,
+    /// What the rest of it came from.
+    pub stored: Stored<'d>,
+}
+
+/// What an image has instead of its ELF file.
+pub struct Stored<'d> {
+    /// The kernel release.
+    pub release: Option<&'d str>,
+    /// Code that attribution may read.
+    pub code: Excerpts<'d>,
+    /// Alternatives of that code: site, length, replacement, its length, bytes from the base.
+    pub alternatives: Group<'d>,
+    /// The file it was made from.
+    pub original: Option<Original<'d>>,
+}
+
+impl<'d> Stored<'d> {
+    pub(super) fn original_size(&self) -> usize {
+        self.original.as_ref().map_or(0, |o| o.bytes.len())
+    }
+
+    pub(super) fn original(&self, image: &ElfImage<'d>) -> Option<&ElfImage<'d>> {
+        let original = self.original.as_ref()?;
+        let parse = || {
+            let path = &image.path;
+            let mut parsed = ElfImage::parse_sections(original.bytes, path, image.storage).ok()?;
+            if let Some(debug) = &original.debug {
+                // A debug file that went away leaves the image as it is.
+                let _ = ElfImage::open(debug, image.storage).and_then(|d| parsed.use_debug_file(d));
+            }
+            Some(Box::new(parsed))
+        };
+        original.parsed.get_or_init(parse).as_deref()
+    }
+
+    pub(super) fn alternatives(&self) -> Alternatives {
+        let column = |n| self.alternatives.column(n).unwrap_or_default();
+        let base = self.alternatives.scalar(0).unwrap_or(0);
+        let (sites, lens, at, at_lens) = (column(0), column(1), column(2), column(3));
+        let row = |row: usize| {
+            Some(Alternative {
+                site: LinkAddr(base.wrapping_add(sites.get(row)?.into())),
+                len: sites_len(lens.get(row)?)?,
+                replacement: LinkAddr(base.wrapping_add(at.get(row)?.into())),
+                replacement_len: sites_len(at_lens.get(row)?)?,
+            })
+        };
+        let all: Vec<Alternative> = (0..sites.len()).map_while(row).collect();
+        Alternatives::from_sites(&all)
+    }
+
+    /// Packs `all` (sorted by site); those more than 4 GiB from `base` are left out.
+    pub(crate) fn pack_alternatives(base: u64, all: &[Alternative]) -> GroupWriter {
+        let near = |at: LinkAddr| u32::try_from(at.0.checked_sub(base)?).ok();
+        let rows: Vec<[u32; 4]> = all
+            .iter()
+            .filter_map(|a| {
+                let (site, replacement) = (near(a.site)?, near(a.replacement)?);
+                Some([site, a.len.into(), replacement, a.replacement_len.into()])
+            })
+            .collect();
+        let mut group = GroupWriter::default();
+        group.scalar(base);
+        for n in 0..4 {
+            group.column(&rows.iter().map(|r| r[n]).collect::<Vec<_>>());
+        }
+        group
+    }
+}
+
+fn sites_len(n: u32) -> Option<u8> {
+    u8::try_from(n).ok()
+}
+
+impl<'d> ElfImage<'d> {
+    /// An image out of an index. Where the file of a linked image is at hand, its sections have their data
+    /// from there; a module's would first have to be relocated, so it is parsed only when they are asked for.
+    pub(crate) fn from_parts(mut parts: Parts<'d>, storage: &'d Storage) -> Self {
+        if let (Some(original), false) = (
+            parts.stored.original.as_ref(),
+            parts.kind == ImageKind::Module,
+        ) {
+            for s in &mut parts.sections {
+                if s.kind != super::elf::SHT_NOBITS {
+                    s.data = original.range(s.offset, s.size).unwrap_or_default();
+                }
+            }
+        }
+        let mut image = ElfImage {
+            path: parts.path,
+            name: parts.name,
+            kind: parts.kind,
+            bits: parts.bits,
+            storage,
+            elf: None,
+            text: super::section::text_of(&parts.sections),
+            sections: parts.sections,
+            linked: Vec::new(),
+            imports: parts.imports,
+            symbols: parts.symbols,
+            findings: Vec::new(),
+            debug: None,
+            debug_dirs: Vec::new(),
+            alternatives: OnceLock::new(),
+            stored: None,
+        };
+        image.stored = Some(Box::new(parts.stored));
+        image
+    }
+}

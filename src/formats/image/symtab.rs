@@ -1,0 +1,527 @@
+//! The code symbols of an image, sorted, and two questions on them.
+//!
+//! *Nearest* is what others print: the last symbol not above the address, with the kernel's choice among
+//! aliases (scripts/kallsyms.c `compare_symbols()`, 5.10-7.2: not weak, not a linker mark, fewest leading
+//! underscores, table order). *Function* is the innermost sized symbol (FUNC or NOTYPE) that covers the
+//! address; a label without a size covers nothing.
+//!
+//! Text symbol files have no sizes. There a symbol is taken to reach to the next one
+//! ([`SymTab::sizes_assumed`]), but labels that begin with a dot and section marks still cover nothing.
+
+mod cursor;
+mod gather;
+mod named;
+mod parts;
+
+use std::cmp::Ordering;
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::atomic::AtomicU32;
+use std::sync::{OnceLock, RwLock};
+
+use super::Section;
+use super::columns::{Columns, INVALID};
+use super::elf::{Elf, SHT_DYNSYM, SymbolList};
+use super::layout::INIT;
+use super::names::{is_mark, padded};
+use crate::base::addr::{Address, LinkAddr};
+use crate::base::bytes::cstr_at;
+use crate::base::error::Finding;
+use crate::base::sort::by_offset;
+use crate::base::table::Table;
+pub use cursor::Cursor;
+use gather::{Gather, Reach};
+pub use named::Parent;
+
+pub(super) const STT_NOTYPE: u8 = 0;
+const STT_OBJECT: u8 = 1;
+const STT_FUNC: u8 = 2;
+const STT_FILE: u8 = 4;
+const STT_GNU_IFUNC: u8 = 10;
+const STB_LOCAL: u8 = 0;
+const STB_WEAK: u8 = 2;
+
+/// Where symbols came from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum SymbolSource {
+    /// The image has none.
+    None,
+    /// `.symtab`
+    Symtab,
+    /// A `System.map` or `/proc/kallsyms` text.
+    Text,
+    /// `.dynsym` of a stripped program: what other files may call.
+    Dynsym,
+}
+
+/// Bits of an offset inside a page of [`SymTab::reach`].
+const PAGE: u32 = 12;
+/// Symbols looked at for the function around an address. One symbol with a lying size makes every gap behind it
+/// look this far back; inside real functions stand at most some 100 labels.
+const MAX_BACK: usize = 512;
+
+/// Number of a symbol in its [`SymTab`], in address order.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct SymbolId(u32);
+
+/// Where the parts of a symbol are kept.
+enum Raw<'d> {
+    /// In the mapped file.
+    Elf(SymbolList<'d>),
+    /// Here.
+    Text(Vec<Packed>),
+    /// In the columns of an index.
+    Columns(Columns<'d>),
+}
+
+/// A symbol as its source has it.
+#[derive(Clone, Copy)]
+pub(super) struct Packed {
+    /// Bytes from the table's base.
+    pub offset: u32,
+    /// Bytes; 0 for a label.
+    pub size: u32,
+    /// Offset of the name in the string table.
+    pub name: u32,
+    pub kind: u8,
+    pub bind: u8,
+}
+
+/// A symbol, resolved.
+#[derive(Clone, Copy, Debug)]
+pub struct Symbol<'d> {
+    /// Its name; lossless unless it is no UTF-8.
+    pub name: &'d str,
+    /// Its first byte.
+    pub addr: LinkAddr,
+    /// Its size in bytes; `None` for a label (or when unknown).
+    pub size: Option<u64>,
+    /// Bytes up to the next symbol: the size the kernel prints.
+    pub extent: u64,
+    /// `STB_GLOBAL` or weak.
+    pub global: bool,
+    /// Sized and not data.
+    pub function: bool,
+}
+
+/// Sorted code symbols; see the module text.
+pub struct SymTab<'d> {
+    source: SymbolSource,
+    base: u64,
+    /// First byte and end of what is loaded in one piece; symbols do not reach beyond.
+    regions: Vec<(u64, u64)>,
+    strings: &'d [u8],
+    /// Bytes from the base, and number in `raw`; sorted.
+    order: Vec<(u32, u32)>,
+    raw: Raw<'d>,
+    /// End of text, bytes from the base.
+    end: u64,
+    /// Numbers of the `STT_FILE` symbols; each is followed by the local symbols of its file.
+    files: Vec<u32>,
+    starts: Table<'d>,
+    /// The offsets of an index's symbols, for those who ask often.
+    offsets: OnceLock<Vec<u32>>,
+    /// Per page of text, where the last function that begins in it or before ends, bytes from the base.
+    reach: Vec<u32>,
+    /// (hash of the name, symbol), sorted; made once many have been asked for.
+    names: OnceLock<Vec<(u32, u32)>>,
+    asked: AtomicU32,
+    /// Answers that were prepared.
+    expected: RwLock<HashMap<Box<str>, Vec<u32>>>,
+}
+
+impl<'d> SymTab<'d> {
+    pub(super) fn from_elf(
+        elf: &Elf<'d>,
+        sections: &[Section<'d>],
+        linked: Option<&[u64]>,
+        findings: &mut Vec<Finding>,
+    ) -> Self {
+        if elf.symbol_count() == 0 {
+            return Self::empty();
+        }
+        let regions = regions(sections, linked.is_some());
+        let (base, end) = span(&regions);
+        let strings = elf.strings();
+        let mut found = Gather::new(sections, strings, linked, (base, end), elf.symbol_count());
+        match elf.symbol_list() {
+            SymbolList::E32(symbols) => found.all(symbols),
+            SymbolList::E64(symbols) => found.all(symbols),
+        }
+        if found.outside > 0 {
+            let what = format!("{} code symbols lie outside the text", found.outside);
+            findings.push(Finding::new(".symtab", 0, what));
+        }
+        Self::new(
+            match elf.symbols_of {
+                SHT_DYNSYM => SymbolSource::Dynsym,
+                _ => SymbolSource::Symtab,
+            },
+            regions,
+            strings,
+            by_offset(found.order),
+            Raw::Elf(elf.symbol_list()),
+            found.files,
+            found.reach.pages(),
+        )
+    }
+
+    pub(super) fn from_text(
+        text: &'d [u8],
+        sections: &[Section<'d>],
+        symbols: Vec<Packed>,
+    ) -> Self {
+        let order = by_offset(symbols.iter().map(|s| s.offset).zip(0..).collect());
+        let mut symbols: Vec<Packed> = order.iter().map(|(_, i)| symbols[*i as usize]).collect();
+        let regions = regions(sections, false);
+        let (base, end) = span(&regions);
+        assume_sizes(&mut symbols, text, end.saturating_sub(base));
+        let mut reach = Reach::new(end.saturating_sub(base));
+        symbols
+            .iter()
+            .filter(|s| is_function(s))
+            .for_each(|s| reach.add(s.offset, s.size.into()));
+        let order = symbols.iter().map(|s| s.offset).zip(0..).collect();
+        Self::new(
+            SymbolSource::Text,
+            regions,
+            text,
+            order,
+            Raw::Text(symbols),
+            Vec::new(),
+            reach.pages(),
+        )
+    }
+
+    pub(super) fn empty() -> Self {
+        Self::new(
+            SymbolSource::None,
+            Vec::new(),
+            &[],
+            Vec::new(),
+            Raw::Text(Vec::new()),
+            Vec::new(),
+            Vec::new(),
+        )
+    }
+
+    fn new(
+        source: SymbolSource,
+        regions: Vec<(u64, u64)>,
+        strings: &'d [u8],
+        order: Vec<(u32, u32)>,
+        raw: Raw<'d>,
+        files: Vec<u32>,
+        reach: Vec<u32>,
+    ) -> Self {
+        let (base, end) = span(&regions);
+        let starts =
+            Table::new(base, order.iter().map(|(offset, _)| *offset).collect()).unwrap_or_default();
+        SymTab {
+            source,
+            base,
+            regions,
+            strings,
+            order,
+            raw,
+            end: end.saturating_sub(base),
+            files,
+            starts,
+            offsets: OnceLock::new(),
+            reach,
+            names: OnceLock::new(),
+            asked: AtomicU32::new(0),
+            expected: RwLock::default(),
+        }
+    }
+
+    /// Bytes from the base to symbol `i`.
+    fn offset(&self, i: usize) -> u32 {
+        match &self.raw {
+            Raw::Columns(_) => {
+                if let Some(offset) = self.offsets.get().and_then(|o| o.get(i)) {
+                    return *offset;
+                }
+                let at = self.starts.address(i).unwrap_or(self.base);
+                at.wrapping_sub(self.base) as u32
+            }
+            _ => self.order[i].0,
+        }
+    }
+
+    /// Prepares for many questions.
+    pub fn expect_many(&self) {
+        if let Raw::Columns(_) = &self.raw {
+            let offset = |at: u64| at.wrapping_sub(self.base) as u32;
+            self.offsets
+                .get_or_init(|| self.starts.addresses().map(offset).collect());
+        }
+    }
+
+    /// The symbols that begin where symbol `i` does.
+    fn aliases(&self, i: usize) -> Range<usize> {
+        let offset = self.offset(i);
+        let same = |i: &usize| self.offset(*i) == offset;
+        let before = (0..i).rev().take_while(same).count();
+        let behind = (i + 1..self.len()).take_while(same).count();
+        i - before..i + 1 + behind
+    }
+
+    /// Symbol `i` in address order; a label without a name if the source does not have it.
+    fn packed(&self, i: usize) -> Packed {
+        if let Raw::Columns(columns) = &self.raw {
+            return columns.packed(i, self.offset(i));
+        }
+        let (offset, number) = self.order[i];
+        let found = match &self.raw {
+            Raw::Columns(_) => None,
+            Raw::Elf(list) => list.get(number).map(|s| {
+                let size = s.size.min(self.end.saturating_sub(offset.into()));
+                let size = u32::try_from(size).unwrap_or(u32::MAX);
+                Packed {
+                    offset,
+                    size,
+                    name: s.name,
+                    kind: s.kind,
+                    bind: s.bind,
+                }
+            }),
+            Raw::Text(symbols) => symbols.get(number as usize).copied(),
+        };
+        found.unwrap_or(Packed {
+            offset,
+            size: 0,
+            name: u32::MAX,
+            kind: STT_NOTYPE,
+            bind: STB_LOCAL,
+        })
+    }
+
+    /// Where the symbols came from.
+    pub fn source(&self) -> SymbolSource {
+        self.source
+    }
+
+    /// Whether sizes are only distances to the next symbol.
+    pub fn sizes_assumed(&self) -> bool {
+        self.source == SymbolSource::Text
+    }
+
+    /// Number of code symbols.
+    pub fn len(&self) -> usize {
+        self.starts.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.starts.is_empty()
+    }
+
+    /// All symbols in address order.
+    pub fn iter(&self) -> impl Iterator<Item = (SymbolId, Symbol<'d>)> + '_ {
+        (0..self.len() as u32).map(|i| (SymbolId(i), self.get(SymbolId(i))))
+    }
+
+    /// The symbol `id` of this table.
+    pub fn get(&self, id: SymbolId) -> Symbol<'d> {
+        let s = self.packed(id.0 as usize);
+        let next = self.aliases(id.0 as usize).end;
+        let next = (next < self.len()).then(|| u64::from(self.offset(next)));
+        let addr = self.base.wrapping_add(u64::from(s.offset));
+        let region = self
+            .regions
+            .iter()
+            .find(|(start, end)| (*start..=*end).contains(&addr));
+        let end = region
+            .map_or(addr, |(_, end)| *end)
+            .saturating_sub(self.base);
+        let next = next.map_or(end, |n| n.min(end));
+        Symbol {
+            name: self.name(id),
+            addr: LinkAddr(addr),
+            size: (s.size > 0 && !self.sizes_assumed()).then_some(u64::from(s.size)),
+            extent: next.saturating_sub(u64::from(s.offset)),
+            global: s.bind != STB_LOCAL,
+            function: is_function(&s),
+        }
+    }
+
+    /// The name of symbol `id`.
+    pub fn name(&self, id: SymbolId) -> &'d str {
+        str::from_utf8(self.name_of(&self.packed(id.0 as usize))).unwrap_or(INVALID)
+    }
+
+    fn name_of(&self, s: &Packed) -> &'d [u8] {
+        match &self.raw {
+            Raw::Columns(_) => cstr_at(self.strings, s.name as usize).unwrap_or_default(),
+            _ => name_at(self.strings, s.name),
+        }
+    }
+
+    /// What others print for `at`: the last symbol not above it.
+    pub fn nearest(&self, at: LinkAddr) -> Option<SymbolId> {
+        let row = self.starts.find(at.0)?;
+        Some(self.preferred(self.aliases(row), |_| true))
+    }
+
+    /// The first byte of the function that `at` lies in the padding before.
+    pub fn padding_of(&self, at: LinkAddr) -> Option<LinkAddr> {
+        padded(self.name(self.nearest(at)?))?;
+        self.next_start(at)
+    }
+
+    /// The innermost function that covers `at`: of those that do, the one that begins last.
+    pub fn function(&self, at: LinkAddr) -> Option<SymbolId> {
+        let offset = u32::try_from(at.0.checked_sub(self.base)?).ok()?;
+        let last = self.starts.find(at.0)?;
+        let mut page = None;
+        for row in (0..=last).rev().take(MAX_BACK) {
+            let own = self.offset(row) >> PAGE;
+            if page.replace(own) != Some(own)
+                && self.reach(own as usize).is_none_or(|end| end <= offset)
+            {
+                return None;
+            }
+            let s = self.packed(row);
+            let inside = offset.checked_sub(s.offset).is_some_and(|o| o < s.size);
+            if is_function(&s) && inside {
+                return Some(self.largest(row));
+            }
+        }
+        None
+    }
+
+    /// Where the first symbol behind `at` begins.
+    fn next_start(&self, at: LinkAddr) -> Option<LinkAddr> {
+        let next = self.starts.find(at.0).map_or(0, |row| row + 1);
+        self.starts.address(next).map(LinkAddr)
+    }
+
+    /// [`SymTab::function`] of `at`, and the first address behind `at` for which it may be another.
+    pub fn function_upto(&self, at: LinkAddr) -> (Option<SymbolId>, LinkAddr) {
+        let function = self.function(at);
+        // No symbol begins in between, so what covers an address there covers `at`, too; and the answer goes on
+        // until it ends.
+        let next = self.next_start(at).unwrap_or(LinkAddr(u64::MAX));
+        let upto = function.map_or(next, |id| self.range(id).1.min(next));
+        (function, upto)
+    }
+
+    fn reach(&self, page: usize) -> Option<u32> {
+        match &self.raw {
+            Raw::Columns(columns) => columns.reach(page),
+            _ => self.reach.get(page).copied(),
+        }
+    }
+
+    /// Of the functions that begin where symbol `i` does the largest, FUNC before NOTYPE, then the kernel's choice.
+    fn largest(&self, i: usize) -> SymbolId {
+        let same = self.aliases(i);
+        if same.len() == 1 {
+            return SymbolId(i as u32);
+        }
+        let rank = |s: &Packed| (s.size, s.kind != STT_NOTYPE);
+        let functions = same.clone().map(|i| self.packed(i)).filter(is_function);
+        let best = functions.map(|s| rank(&s)).max();
+        self.preferred(same, |s| is_function(s) && Some(rank(s)) == best)
+    }
+
+    /// Of the symbols `aliases` of one address, the one that the kernel prefers.
+    fn preferred(&self, aliases: Range<usize>, fits: impl Fn(&Packed) -> bool) -> SymbolId {
+        let first = aliases.start;
+        if aliases.len() == 1 {
+            return SymbolId(first as u32);
+        }
+        let named = aliases
+            .map(|i| (i, self.packed(i)))
+            .filter(|(_, s)| fits(s))
+            .map(|(i, s)| (i, s, self.name_of(&s)));
+        let best =
+            named.min_by(|(_, a, name_a), (_, b, name_b)| kernel_order((a, name_a), (b, name_b)));
+        SymbolId(best.map_or(first, |(i, ..)| i) as u32)
+    }
+
+    /// First byte and one behind the last of function `id`.
+    pub fn range(&self, id: SymbolId) -> (LinkAddr, LinkAddr) {
+        let s = self.packed(id.0 as usize);
+        let start = LinkAddr(self.base.wrapping_add(u64::from(s.offset)));
+        (start, start.offset(i64::from(s.size)))
+    }
+}
+
+pub(super) fn is_function(s: &Packed) -> bool {
+    s.size > 0 && s.kind != STT_OBJECT
+}
+
+/// What is loaded in one piece: all text, or a module's core and init text, each up to its last page's end as
+/// the loader's `find_kallsyms_symbol()` takes it (kernel/module/kallsyms.c).
+fn regions(sections: &[Section<'_>], module: bool) -> Vec<(u64, u64)> {
+    let text = || {
+        sections
+            .iter()
+            .filter(|s| s.is_text())
+            .filter_map(|s| Some((s.addr?.0, s.size)))
+    };
+    let around = |wanted: &dyn Fn(u64) -> bool| {
+        let start = text().map(|(a, _)| a).filter(|a| wanted(*a)).min()?;
+        let end = text()
+            .filter(|(a, _)| wanted(*a))
+            .map(|(a, size)| a.saturating_add(size))
+            .max()?;
+        Some((start, end))
+    };
+    if !module {
+        return around(&|_| true).into_iter().collect();
+    }
+    let pages =
+        |(start, end): (u64, u64)| (start, end.checked_next_multiple_of(4096).unwrap_or(end));
+    let (core, init) = (around(&|a| a < INIT), around(&|a| a >= INIT));
+    core.into_iter().chain(init).map(pages).collect()
+}
+
+/// First address and end of all regions.
+fn span(regions: &[(u64, u64)]) -> (u64, u64) {
+    (
+        regions.first().map_or(0, |r| r.0),
+        regions.last().map_or(0, |r| r.1),
+    )
+}
+
+fn name_at(strings: &[u8], at: u32) -> &[u8] {
+    let tail = strings.get(at as usize..).unwrap_or_default();
+    let end = tail
+        .iter()
+        .position(|b| matches!(b, 0 | b'\n' | b'\r' | b'\t' | b' '));
+    &tail[..end.unwrap_or(0)]
+}
+
+fn kernel_order((a, name_a): (&Packed, &[u8]), (b, name_b): (&Packed, &[u8])) -> Ordering {
+    let rank = |s: &Packed, name: &[u8]| {
+        let name = str::from_utf8(name).unwrap_or_default();
+        let guess = is_mark(name) && name.starts_with("__");
+        (
+            s.bind == STB_WEAK,
+            guess,
+            name.bytes().take_while(|c| *c == b'_').count(),
+        )
+    };
+    rank(a, name_a).cmp(&rank(b, name_b))
+}
+
+fn assume_sizes(symbols: &mut [Packed], strings: &[u8], end: u64) {
+    let mut next = u32::try_from(end).unwrap_or(u32::MAX);
+    let mut behind = next;
+    for s in symbols.iter_mut().rev() {
+        if s.offset < next {
+            behind = next;
+            next = s.offset;
+        }
+        let name = str::from_utf8(name_at(strings, s.name)).unwrap_or_default();
+        s.size = if name.starts_with('.') || is_mark(name) {
+            0
+        } else {
+            behind.saturating_sub(s.offset)
+        };
+    }
+}

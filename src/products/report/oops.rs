@@ -1,0 +1,402 @@
+//! A report of a log as JSON: `fixtrace.oops/1`. Fields are only ever added.
+
+use serde::Serialize;
+
+use super::frame::{Address, Frame};
+use crate::base::addr::Slide;
+use crate::base::regs::Reg;
+use crate::engine::resolve::Resolved;
+use crate::products::oops::edges::Edge;
+use crate::products::oops::explain::{self, Decoded};
+use crate::products::oops::frame::Vouch;
+use crate::products::oops::registers::{Block, Code};
+use crate::products::oops::report::{LogFrame, Oops};
+use crate::products::oops::signature;
+use crate::products::oops::tell::{Missing, Told, ToldFrame};
+
+/// The name of this form.
+pub const SCHEMA: &str = "fixtrace.oops/1";
+
+/// A report.
+#[derive(Clone, Serialize, Debug)]
+pub struct Report<'a> {
+    /// [`SCHEMA`]
+    pub schema: &'static str,
+    /// The log it is in.
+    pub file: Option<&'a str>,
+    /// First and last line of it, from 1.
+    pub lines: [u64; 2],
+    /// Where it begins and ends in the log, bytes.
+    pub text_range: [u64; 2],
+    /// What it is about.
+    pub kind: &'static str,
+    /// Its main line.
+    pub title: &'a str,
+    /// The text of a warning or BUG.
+    pub message: Option<&'a str>,
+    /// The functions that tell it from others.
+    pub signature: Vec<String>,
+    /// The exception, in the kernel's words.
+    pub exception: Option<&'a str>,
+    /// Its error code.
+    pub error_code: Option<Address>,
+    /// The address that a page fault was about.
+    pub fault_address: Option<Address>,
+    /// How many this kernel had by then.
+    pub number: Option<u32>,
+    /// The CPU.
+    pub cpu: Option<u32>,
+    /// Thread id.
+    pub pid: Option<u32>,
+    /// Name of the task.
+    pub comm: Option<&'a str>,
+    /// Its state, one letter, where it slept.
+    pub state: Option<char>,
+    /// Taint flags.
+    pub taint: Option<&'a str>,
+    /// The kernel's release.
+    pub release: Option<&'a str>,
+    /// The kernel's build-id.
+    pub build_id: Option<&'a str>,
+    /// Runtime minus link address of the kernel.
+    pub offset: Option<Address>,
+    /// The machine.
+    pub hardware: Option<&'a str>,
+    /// The work that a worker did.
+    pub workqueue: Option<&'a str>,
+    /// The panic that it led to.
+    pub panic: Option<&'a str>,
+    /// The registers of its innermost frame.
+    pub registers: Option<Registers>,
+    /// The code there.
+    pub code: Option<CodeText>,
+    /// Its stack, innermost first.
+    pub frames: Vec<ReportFrame<'a>>,
+    /// Other stacks in it.
+    pub stacks: Vec<BesideStack<'a>>,
+    /// Modules that were loaded.
+    pub modules: Vec<ModuleLine<'a>>,
+    /// What else is to be said of it.
+    pub notes: Vec<String>,
+}
+
+/// Registers by name.
+#[derive(Clone, Serialize, Debug)]
+#[serde(transparent)]
+pub struct Registers(pub std::collections::BTreeMap<String, Address>);
+
+/// Code around RIP.
+#[derive(Clone, Serialize, Debug)]
+pub struct CodeText {
+    /// Hexadecimal digits.
+    pub bytes: Option<String>,
+    /// The byte at RIP.
+    pub mark: Option<usize>,
+    /// Why there are none.
+    pub unreadable: Option<String>,
+    /// Instructions.
+    pub instructions: Vec<Instruction>,
+    /// The operand in memory that explains a fault.
+    pub operand: Option<OperandText>,
+    /// How it was patched since it was linked.
+    pub patches: Vec<PatchText>,
+    /// What the instruction at RIP did.
+    pub notes: Vec<String>,
+}
+
+/// Bytes that were patched.
+#[derive(Clone, Serialize, Debug)]
+pub struct PatchText {
+    /// The first and the one behind the last, in the code shown.
+    pub bytes: [usize; 2],
+    /// `alternative`, `static key`, …; `unexplained`
+    pub kind: &'static str,
+}
+
+/// An instruction.
+#[derive(Clone, Serialize, Debug)]
+pub struct Instruction {
+    /// `symbol+0x1`, or a number.
+    pub at: String,
+    /// In AT&T syntax.
+    pub text: String,
+    /// Whether RIP is here.
+    pub rip: bool,
+}
+
+/// An operand in memory.
+#[derive(Clone, Serialize, Debug)]
+pub struct OperandText {
+    /// In AT&T syntax.
+    pub text: String,
+    /// Its address.
+    pub address: Option<Address>,
+    /// Bytes.
+    pub size: u32,
+    /// Whether CR2 is in it.
+    pub cr2: Option<bool>,
+}
+
+/// A frame of a report.
+#[derive(Clone, Serialize, Debug)]
+pub struct ReportFrame<'a> {
+    /// What every frame has.
+    #[serde(flatten)]
+    pub frame: Frame<'a>,
+    /// As the kernel printed it.
+    pub printed: String,
+    /// Its line in the log, from 1.
+    pub log_line: u64,
+    /// Whether the kernel marked it with `?`.
+    pub guess: bool,
+    /// The kind of stack, as the kernel names it.
+    pub stack: Option<&'a str>,
+    /// How the call before it leads to the frame inside: `direct`, `tail`, `indirect`, `broken`.
+    pub call: Option<&'static str>,
+    /// Of a `?` frame: whether the call before it names the function of the frame inside.
+    pub confirmed: bool,
+    /// Why no function is known.
+    pub missing: Option<String>,
+}
+
+/// A stack beside the main one.
+#[derive(Clone, Serialize, Debug)]
+pub struct BesideStack<'a> {
+    /// The line above it.
+    pub title: &'a str,
+    /// Its frames, innermost first.
+    pub frames: Vec<ReportFrame<'a>>,
+}
+
+/// A module that was loaded.
+#[derive(Clone, Serialize, Debug)]
+pub struct ModuleLine<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Taint flags.
+    pub flags: Option<&'a str>,
+    /// Its build-id.
+    pub build_id: Option<&'a str>,
+    /// Where its text was, if addresses of its frames tell.
+    pub address: Option<Address>,
+}
+
+impl<'a> Report<'a> {
+    /// The twin of `oops` in the log `file`; `slide`: where the kernel was, if that is known.
+    pub fn new(
+        oops: &'a Oops,
+        told: &'a Told<'_, '_>,
+        file: Option<&'a str>,
+        slide: Option<Slide>,
+    ) -> Self {
+        let block = oops.registers();
+        let top = oops
+            .frames
+            .iter()
+            .zip(&told.frames)
+            .find(|(f, _)| f.vouch == Vouch::Rip);
+        let top = top.filter(|_| block.is_some());
+        let located = top.and_then(|(_, t)| t.resolved.as_ref()?.located);
+        let decoded = match (block, top) {
+            (Some(block), Some((frame, _))) => explain::decoded(oops, frame, block, located),
+            _ => None,
+        };
+        let note = block
+            .zip(top)
+            .and_then(|(b, (_, t))| explain::not_fixed_up(oops, b, t));
+        let died = oops.die.as_ref();
+        Report {
+            schema: SCHEMA,
+            file,
+            lines: [oops.lines.start + 1, oops.lines.end],
+            text_range: [oops.bytes.start, oops.bytes.end],
+            kind: oops.kind.name(),
+            title: &oops.title,
+            message: oops.message.as_deref(),
+            signature: signature::functions(oops, told),
+            exception: died.map(|d| &*d.what),
+            error_code: died.map(|d| Address(d.code.into())),
+            fault_address: match explain::trap(oops) {
+                crate::products::oops::decode::Trap::PageFault => block
+                    .and_then(|b| explain::fault_address(oops, b))
+                    .map(Address),
+                _ => None,
+            },
+            number: died.map(|d| d.number),
+            cpu: oops.cpu,
+            pid: oops.pid,
+            comm: oops.comm.as_deref(),
+            state: oops.state,
+            taint: oops.taint.as_deref(),
+            release: oops.release.as_deref(),
+            build_id: oops.build_id.as_deref(),
+            offset: slide.map(|s| Address(s.0)),
+            hardware: oops.hardware.as_deref(),
+            workqueue: oops.workqueue.as_deref(),
+            panic: oops.panic.as_deref(),
+            registers: block.map(registers),
+            code: block.and_then(|b| code(b, decoded.as_ref())),
+            frames: frames(&oops.frames, &told.frames),
+            stacks: oops
+                .stacks
+                .iter()
+                .zip(&told.stacks)
+                .map(|(s, t)| BesideStack {
+                    title: &s.title,
+                    frames: frames(&s.frames, t),
+                })
+                .collect(),
+            modules: oops
+                .modules
+                .iter()
+                .map(|m| ModuleLine {
+                    name: &m.name,
+                    flags: m.flags.as_deref(),
+                    build_id: m.build_id.as_deref(),
+                    address: base_of(&m.name, oops, told),
+                })
+                .collect(),
+            notes: note
+                .into_iter()
+                .chain(
+                    oops.cut
+                        .then(|| "longer than any real report: cut".to_owned()),
+                )
+                .collect(),
+        }
+    }
+}
+
+impl Report<'_> {
+    /// The same without what `prefixes` say at the beginning of source paths.
+    pub fn strip_prefixes(&mut self, prefixes: &[String]) {
+        let beside = self.stacks.iter_mut().flat_map(|s| &mut s.frames);
+        for frame in self.frames.iter_mut().chain(beside) {
+            frame.frame.strip_prefixes(prefixes);
+        }
+    }
+}
+
+/// Where the text of module `name` was: of a frame with a symbol and an address.
+fn base_of(name: &str, oops: &Oops, told: &Told<'_, '_>) -> Option<Address> {
+    let mut frames = oops.frames.iter().zip(&told.frames);
+    frames.find_map(|(frame, told)| {
+        let own = frame.symbol.as_ref()?.module.as_deref() == Some(name);
+        let link = told.resolved.as_ref()?.located?.link;
+        let base = frame.address?.wrapping_sub(link.0);
+        // Modules begin at pages.
+        (own && base.is_multiple_of(0x1000)).then_some(Address(base))
+    })
+}
+
+fn frames<'a>(frames: &'a [LogFrame], told: &'a [ToldFrame<'_, '_>]) -> Vec<ReportFrame<'a>> {
+    let twin = |(frame, told): (&'a LogFrame, &'a ToldFrame<'_, '_>)| ReportFrame {
+        frame: of(told.resolved.as_ref(), frame),
+        printed: frame.printed(),
+        log_line: frame.line + 1,
+        guess: frame.vouch == Vouch::Guess,
+        stack: frame.stack.as_deref(),
+        call: told.edge.as_ref().and_then(|e| match e {
+            Edge::Direct => Some("direct"),
+            Edge::Tail => Some("tail"),
+            Edge::Indirect => Some("indirect"),
+            Edge::Unread => None,
+            Edge::NoCall | Edge::Elsewhere { .. } => Some("broken"),
+        }),
+        confirmed: told.confirmed,
+        missing: told.missing.as_ref().map(missing),
+    };
+    frames.iter().zip(told).map(twin).collect()
+}
+
+fn of<'a>(resolved: Option<&'a Resolved<'_, '_>>, frame: &LogFrame) -> Frame<'a> {
+    let trust = match frame.vouch {
+        Vouch::Rip => "registers",
+        Vouch::Frame => "text",
+        Vouch::Guess => "scanned",
+    };
+    match resolved {
+        Some(resolved) => Frame::new(resolved, None, trust),
+        None => Frame::nowhere(frame.address.map(Address), trust),
+    }
+}
+
+fn missing(missing: &Missing) -> String {
+    match missing {
+        Missing::Module(name) => format!("no image of {name}"),
+        Missing::Symbol => "the image has no such symbol".to_owned(),
+        Missing::Size(size) => format!("the image has the symbol with {size:#x} bytes"),
+        Missing::Several(count) => format!("{count} functions have this name and size"),
+        Missing::Address => "where the kernel was is not known, or nothing was there".to_owned(),
+    }
+}
+
+fn registers(block: &Block) -> Registers {
+    let mut all = std::collections::BTreeMap::new();
+    for reg in Reg::all() {
+        if let Some(value) = block.regs.get(reg) {
+            all.insert(reg.name64().to_owned(), Address(value));
+        }
+    }
+    for (name, value) in &block.others {
+        all.insert(name.to_ascii_lowercase(), Address(*value));
+    }
+    Registers(all)
+}
+
+fn code(block: &Block, decoded: Option<&Decoded>) -> Option<CodeText> {
+    let mut text = CodeText {
+        bytes: None,
+        mark: None,
+        unreadable: None,
+        instructions: Vec::new(),
+        operand: None,
+        patches: Vec::new(),
+        notes: Vec::new(),
+    };
+    match block.code.as_ref()? {
+        Code::Bytes(bytes, mark) => {
+            text.bytes = Some(crate::formats::image::note::hex(bytes));
+            text.mark = *mark;
+        }
+        Code::Unreadable(why) => text.unreadable = Some(why.clone()),
+    }
+    let Some(decoded) = decoded else {
+        return Some(text);
+    };
+    let rows = decoded.listing.rows.iter().zip(&decoded.labels).enumerate();
+    text.instructions = rows
+        .map(|(number, (row, label))| Instruction {
+            at: label.clone(),
+            text: row.text.clone(),
+            rip: decoded.listing.fault == Some(number),
+        })
+        .collect();
+    let fault = decoded.fault.as_ref();
+    text.operand = fault.and_then(|f| {
+        let operand = f.operand.as_ref()?;
+        Some(OperandText {
+            text: operand.text.clone(),
+            address: operand.address.map(Address),
+            size: operand.size,
+            cr2: f
+                .cr2
+                .map(|c| c != crate::products::oops::decode::Agreement::Different),
+        })
+    });
+    if let Some(compared) = &decoded.compared {
+        let known = compared
+            .explained
+            .iter()
+            .map(|(r, p)| ([r.start, r.end], p.name()));
+        let unknown = compared
+            .unexplained
+            .iter()
+            .map(|i| ([*i, *i + 1], "unexplained"));
+        let all = known.chain(unknown);
+        text.patches = all.map(|(bytes, kind)| PatchText { bytes, kind }).collect();
+    }
+    let words = fault.iter().flat_map(|f| f.words.iter().cloned());
+    text.notes = words.chain(decoded.before.clone()).collect();
+    Some(text)
+}

@@ -1,0 +1,135 @@
+//! CPUs: what they run, and their stacks.
+//!
+//! Sources: arch/x86/include/asm/{processor,cpu_entry_area,current}.h, arch/x86/kernel/setup_percpu.c
+//! (Linux 5.10-7.2).
+
+use super::read::Reader;
+use super::{Stack, StackKind};
+use crate::base::addr::{Addr, Address};
+use crate::base::error::Finding;
+
+/// CPUs that are looked at, at most.
+const MAX_CPUS: u32 = 8192;
+
+/// A CPU as found: its registers are not known yet.
+pub(super) struct Found {
+    pub(super) number: u32,
+    /// The `task_struct` that it runs.
+    pub(super) current: Option<Addr>,
+    /// The `task_struct` that it runs when there is nothing to do.
+    pub(super) idle: Option<Addr>,
+    pub(super) stacks: Vec<Stack>,
+}
+
+/// The CPUs that are online.
+pub(super) fn find(r: &Reader<'_, '_>, findings: &mut Vec<Finding>) -> Vec<Found> {
+    let [offsets, mask, count, current, hot, irq, exceptions, queues] = r.symbols([
+        "__per_cpu_offset",
+        "__cpu_online_mask",
+        "nr_cpu_ids",
+        "current_task",
+        "pcpu_hot",
+        "hardirq_stack_ptr",
+        "cea_exception_stacks",
+        "runqueues",
+    ]);
+    let Some(offsets) = offsets else {
+        findings.push(Finding::new(
+            "dump",
+            0,
+            "no symbol __per_cpu_offset: CPUs are not known",
+        ));
+        return Vec::new();
+    };
+    let count = count.and_then(|at| r.memory.u32(at).ok());
+    let count = count.unwrap_or(MAX_CPUS).min(MAX_CPUS);
+    // Between 6.2 and 6.14 these were members of one variable.
+    let hot = |member: &str| {
+        let field = r.types.field("pcpu_hot", member)?;
+        Some(hot?.offset(field.offset.cast_signed()))
+    };
+    let current = current.or_else(|| hot("current_task"));
+    let irq = irq.or_else(|| hot("hardirq_stack_ptr"));
+    let idle = r.types.offset("rq", "idle");
+    let mut all = Vec::new();
+    for number in 0..count {
+        let word = |base: Option<Addr>| {
+            let at = base?.offset(i64::from(number / 64) * 8);
+            r.memory.u64(at).ok()
+        };
+        let online = match word(mask) {
+            Some(bits) => bits >> (number % 64) & 1 != 0,
+            None => number == 0,
+        };
+        if !online {
+            continue;
+        }
+        let Ok(offset) = r.memory.u64(offsets.offset(i64::from(number) * 8)) else {
+            let what = format!("the place of CPU {number}'s variables cannot be read");
+            findings.push(Finding::new("dump", 0, what));
+            continue;
+        };
+        let own = |base: Option<Addr>| base.map(|at| Addr(at.0.wrapping_add(offset)));
+        let pointer = |base| r.pointer(own(base)?).ok().filter(|p| *p != Addr(0));
+        let queue = own(queues).zip(idle);
+        all.push(Found {
+            number,
+            current: pointer(current),
+            idle: queue.and_then(|(q, o)| r.pointer(q.offset(o.cast_signed())).ok()),
+            stacks: stacks(r, pointer(irq), pointer(exceptions)),
+        });
+    }
+    all
+}
+
+/// A CPU's stacks, from the end of its IRQ stack and the beginning of its exception stacks.
+fn stacks(r: &Reader<'_, '_>, irq: Option<Addr>, exceptions: Option<Addr>) -> Vec<Stack> {
+    let mut all = Vec::new();
+    // The pointer is to the last word: the top word keeps the stack pointer that was left.
+    if let (Some(top), Some(size)) = (irq, r.types.size("irq_stack")) {
+        let high = Addr(top.0.wrapping_add(15) & !15);
+        all.push(Stack {
+            kind: StackKind::Irq,
+            low: high.offset(-size.cast_signed()),
+            high,
+        });
+    }
+    let Some(exceptions) = exceptions else {
+        return all;
+    };
+    for (kind, member) in [
+        (StackKind::DoubleFault, "DF_stack"),
+        (StackKind::Nmi, "NMI_stack"),
+        (StackKind::Debug, "DB_stack"),
+        (StackKind::MachineCheck, "MCE_stack"),
+        (StackKind::Vc, "VC_stack"),
+        (StackKind::Vc2, "VC2_stack"),
+    ] {
+        if let Some(field) = r
+            .types
+            .field("cea_exception_stacks", member)
+            .filter(|f| f.size > 0)
+        {
+            let low = exceptions.offset(field.offset.cast_signed());
+            all.push(Stack {
+                kind,
+                low,
+                high: low.offset(field.size.cast_signed()),
+            });
+        }
+    }
+    // The entry stack lies in the same area.
+    let area = r.types.offset("cpu_entry_area", "estacks");
+    let entry = r.types.field("cpu_entry_area", "entry_stack_page");
+    if let (Some(area), Some(entry)) = (area, entry) {
+        let low = exceptions
+            .offset(-area.cast_signed())
+            .offset(entry.offset.cast_signed());
+        all.push(Stack {
+            kind: StackKind::Entry,
+            low,
+            high: low.offset(entry.size.cast_signed()),
+        });
+    }
+    all
+}

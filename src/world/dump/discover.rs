@@ -1,0 +1,154 @@
+//! A dump's world: from where the kernel is to every task with its stack.
+
+use std::collections::BTreeMap;
+
+use super::place::Place;
+use super::read::Reader;
+use super::{Cpu, Loaded, Start, Task, World, cpus, generated, hijack, modules, tasks};
+use crate::base::addr::{Addr, LinkAddr};
+use crate::base::error::{Error, ErrorKind, Finding, Result};
+use crate::base::regs::Regs;
+use crate::formats::types::Types;
+use crate::world::image::Image;
+use crate::world::memory::Dump;
+
+/// Finds CPUs, tasks, modules and code made at run time of `vmlinux`, which is at `place` in `dump`.
+///
+/// # Errors
+/// When the image does not describe the structures that tasks are found by. All else that cannot be read is left out,
+/// with a finding.
+pub fn discover(dump: &Dump<'_>, vmlinux: &Image<'_>, place: &Place) -> Result<World> {
+    let types = Types::of(vmlinux).ok_or_else(|| {
+        let what = "no types: neither .BTF nor DWARF tells where members are";
+        Error::new(ErrorKind::MissingSection, what).in_file(vmlinux.path())
+    })?;
+    let memory = place.memory(dump);
+    let r = Reader::new(vmlinux, &types, &memory, place.slide);
+    let mut findings = Vec::new();
+    let found = cpus::find(&r, &mut findings);
+    let layout = tasks::Layout::of(&r)?;
+    let table = hijack::table(&r);
+    let task_list = tasks::list(&r, &layout, &mut findings);
+    let idle = found.iter().filter_map(|c| c.idle);
+    let mut all = Vec::new();
+    for address in idle.chain(task_list) {
+        match tasks::read(&r, &layout, &found, address) {
+            Some(mut task) => {
+                task.hijacked = hijack::of_task(&r, &table, address);
+                all.push(task);
+            }
+            None => {
+                let what = format!("the task at {address} cannot be read");
+                findings.push(Finding::new("dump", 0, what));
+            }
+        }
+    }
+    all.sort_by_key(|t| (t.pid, t.cpu, t.address));
+    all.dedup_by_key(|t| t.address);
+    let registers = registers(dump, &found);
+    let mut cpus = Vec::new();
+    for cpu in found {
+        let mut task = all.iter().position(|t| Some(t.address) == cpu.current);
+        let regs = registers.get(&cpu.number).copied();
+        if let Some(next) = regs.and_then(|regs| switched_to(&all, &cpu, &regs)) {
+            if let Some(previous) = task.and_then(|t| all.get_mut(t)) {
+                previous.running = false;
+                previous.start = tasks::sleeper(&r, &layout, previous.address).ok();
+            }
+            task = Some(next);
+        }
+        if let (Some(task), Some(regs)) = (task.and_then(|t| all.get_mut(t)), regs) {
+            task.running = true;
+            task.cpu = cpu.number;
+            task.start = Some(Start { regs, exact: true });
+        }
+        cpus.push(Cpu {
+            number: cpu.number,
+            task,
+            regs,
+            stacks: cpu.stacks,
+        });
+    }
+    exact_starts(vmlinux, place, &mut all);
+    let mut images = vec![kernel(vmlinux, place)];
+    images.extend(modules::find(&r, &mut findings));
+    Ok(World {
+        release: vmlinux.release().map(str::to_owned),
+        images,
+        cpus,
+        tasks: all,
+        generated: generated::find(&r),
+        findings,
+    })
+}
+
+/// The task whose stack `cpu` is on while `current` is still another: `__switch_to_asm()` changes stacks first.
+fn switched_to(tasks: &[Task], cpu: &cpus::Found, regs: &Regs) -> Option<usize> {
+    let sp = regs.sp().filter(|_| !regs.user_mode())?;
+    if cpu.stacks.iter().any(|s| s.holds(sp)) {
+        return None;
+    }
+    let on = |t: &Task| t.stack.is_some_and(|s| s.holds(sp));
+    tasks
+        .iter()
+        .position(on)
+        .filter(|t| tasks.get(*t).map(|t| t.address) != cpu.current)
+}
+
+/// A task that never ran begins at the first byte of `ret_from_fork`, which nothing called.
+fn exact_starts(vmlinux: &Image<'_>, place: &Place, tasks: &mut [Task]) {
+    let symbols = vmlinux.symbols();
+    let fork: Vec<Addr> = ["ret_from_fork", "ret_from_fork_asm"]
+        .into_iter()
+        .flat_map(|name| symbols.named(name))
+        .map(|id| place.slide.runtime(symbols.get(id).addr))
+        .collect();
+    for start in tasks.iter_mut().filter_map(|t| t.start.as_mut()) {
+        start.exact |= fork.contains(&Addr(start.regs.ip));
+    }
+}
+
+fn kernel(vmlinux: &Image<'_>, place: &Place) -> Loaded {
+    let text = vmlinux.section(".text");
+    let start = text.and_then(|s| s.addr).unwrap_or_default();
+    let size = text.map_or(0, |s| s.size);
+    Loaded {
+        name: "vmlinux".to_owned(),
+        build_id: vmlinux.build_id().map(<[u8]>::to_vec),
+        slide: place.slide,
+        sections: Vec::new(),
+        text: (
+            place.slide.runtime(start),
+            place.slide.runtime(LinkAddr(start.0.wrapping_add(size))),
+        ),
+    }
+}
+
+/// Registers by CPU: QEMU's own notes have all CPUs by number. Other dumps have a note per CPU that answered; it is the
+/// CPU whose stacks its stack pointer is on, or whose task it names.
+fn registers(dump: &Dump<'_>, cpus: &[cpus::Found]) -> BTreeMap<u32, Regs> {
+    let qemu: BTreeMap<u32, Regs> = (0u32..).zip(dump.cpu_states().map(|s| s.regs)).collect();
+    if !qemu.is_empty() {
+        return qemu;
+    }
+    let notes: Vec<_> = dump.prstatus().collect();
+    let mut found = BTreeMap::new();
+    if notes.len() == cpus.len() {
+        found.extend(
+            cpus.iter()
+                .map(|c| c.number)
+                .zip(notes.iter().map(|n| n.regs)),
+        );
+        return found;
+    }
+    for note in notes {
+        let on = |c: &&cpus::Found| {
+            let sp = note.regs.sp();
+            sp.is_some_and(|sp| c.stacks.iter().any(|s| s.holds(sp)))
+        };
+        if let Some(cpu) = cpus.iter().find(on) {
+            found.entry(cpu.number).or_insert(note.regs);
+        }
+    }
+    found
+}

@@ -1,0 +1,89 @@
+//! Code that was made at run time: by the BPF JIT, by ftrace, by optimised kprobes.
+//!
+//! Sources: kernel/bpf/core.c, kernel/trace/ftrace.c, kernel/kprobes.c (Linux 5.10-7.2).
+
+use super::read::Reader;
+use super::{Generated, Generator};
+use crate::base::addr::{Addr, Address};
+
+/// `FTRACE_OPS_FL_SAVE_REGS`, where the types do not say.
+const MAX_SIZE: u64 = 1 << 22;
+
+/// All of it, by address.
+pub(super) fn find(r: &Reader<'_, '_>) -> Vec<Generated> {
+    let mut all = bpf(r).unwrap_or_default();
+    all.extend(ftrace(r).unwrap_or_default());
+    all.extend(optprobes(r).unwrap_or_default());
+    all.retain(|g| g.end > g.start && g.end.0 - g.start.0 <= MAX_SIZE);
+    all.sort_by_key(|g| g.start);
+    all
+}
+
+fn bpf(r: &Reader<'_, '_>) -> Option<Vec<Generated>> {
+    let [head] = r.symbols(["bpf_kallsyms"]);
+    let link = r.types.offset("bpf_ksym", "lnode")?;
+    let (start, end, name) = (
+        r.types.field("bpf_ksym", "start")?,
+        r.types.field("bpf_ksym", "end")?,
+        r.types.field("bpf_ksym", "name")?,
+    );
+    let (symbols, _) = r.list(head?, link);
+    let read = |at: Addr| {
+        Some(Generated {
+            start: Addr(r.get(at, start).ok()?),
+            end: Addr(r.get(at, end).ok()?),
+            name: r
+                .text(at.offset(name.offset.cast_signed()), name.size)
+                .ok()?,
+            kind: Generator::Bpf,
+        })
+    };
+    Some(symbols.into_iter().filter_map(read).collect())
+}
+
+fn ftrace(r: &Reader<'_, '_>) -> Option<Vec<Generated>> {
+    let [head, _end] = r.symbols(["ftrace_ops_list", "ftrace_list_end"]);
+    let next = r.types.offset("ftrace_ops", "next")?;
+    let (flags, start, size) = (
+        r.types.field("ftrace_ops", "flags")?,
+        r.types.field("ftrace_ops", "trampoline")?,
+        r.types.field("ftrace_ops", "trampoline_size")?,
+    );
+    let regs = r.types.enumerator("FTRACE_OPS_FL_SAVE_REGS")? as u64;
+    let first = r.pointer(head?).ok()?;
+    let read = |at: Addr| {
+        let start = Addr(r.get(at, start).ok()?).0;
+        let with_regs = r.get(at, flags).ok()? & regs != 0;
+        (start != 0).then_some(())?;
+        Some(Generated {
+            start: Addr(start),
+            end: Addr(start.checked_add(r.get(at, size).ok()?)?),
+            name: "ftrace trampoline".to_owned(),
+            kind: match with_regs {
+                true => Generator::FtraceRegsCaller,
+                false => Generator::FtraceCaller,
+            },
+        })
+    };
+    Some(r.chain(first, next).into_iter().filter_map(read).collect())
+}
+
+fn optprobes(r: &Reader<'_, '_>) -> Option<Vec<Generated>> {
+    let [cache] = r.symbols(["kprobe_optinsn_slots"]);
+    let pages = r.types.offset("kprobe_insn_cache", "pages")?;
+    let (link, code) = (
+        r.types.offset("kprobe_insn_page", "list")?,
+        r.types.field("kprobe_insn_page", "insns")?,
+    );
+    let (all, _) = r.list(cache?.offset(pages.cast_signed()), link);
+    let read = |at: Addr| {
+        let start = Addr(r.get(at, code).ok()?);
+        Some(Generated {
+            start,
+            end: start.offset(4096),
+            name: "optimised kprobe".to_owned(),
+            kind: Generator::Optprobe,
+        })
+    };
+    Some(all.into_iter().filter_map(read).collect())
+}

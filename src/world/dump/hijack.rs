@@ -1,0 +1,157 @@
+//! Return addresses that tracers keep for a task.
+//!
+//! Sources: kernel/trace/fgraph.c (an array of frames up to 6.9, a shadow stack from 6.10 on), kernel/kprobes.c (a
+//! table of all instances up to 5.13, a list per task from 5.14 on), kernel/trace/rethook.c (5.18-7.2).
+
+use super::read::Reader;
+use super::{Hijacked, Tracer};
+use crate::base::addr::{Addr, Address};
+
+/// Buckets of `kretprobe_inst_table`, and entries of any tracer for one task that are read.
+const BUCKETS: i64 = 64;
+const MAX_ENTRIES: i64 = 4096;
+
+/// Bits of a shadow stack's word that say how far back its frame is, in words.
+const OFFSET: u64 = 0x3ff;
+
+/// Instances of kretprobes that are in one table for all tasks: task, slot and return address.
+pub(super) type Table = Vec<(Addr, Hijacked)>;
+
+/// Reads the table of all kretprobe instances; empty for kernels that keep lists per task.
+pub(super) fn table(r: &Reader<'_, '_>) -> Table {
+    let read = || {
+        let [table] = r.symbols(["kretprobe_inst_table"]);
+        let (link, ret, task, slot) = (
+            r.types.offset("kretprobe_instance", "hlist")?,
+            r.types.field("kretprobe_instance", "ret_addr")?,
+            r.types.field("kretprobe_instance", "task")?,
+            r.types.field("kretprobe_instance", "fp")?,
+        );
+        let first = |bucket: i64| r.pointer(table?.offset(bucket * 8)).ok();
+        let chains = (0..BUCKETS)
+            .filter_map(first)
+            .flat_map(|first| r.chain(first, 0));
+        let instance = |at: Addr| {
+            let at = at.offset(-link.cast_signed());
+            let taken = Hijacked {
+                slot: Some(Addr(r.get(at, slot).ok()?)),
+                ret: Addr(r.get(at, ret).ok()?),
+                by: Tracer::Kretprobe,
+            };
+            Some((Addr(r.get(at, task).ok()?), taken))
+        };
+        Some(chains.filter_map(instance).collect())
+    };
+    read().unwrap_or_default()
+}
+
+/// What tracers keep for `task`, innermost first.
+pub(super) fn of_task(r: &Reader<'_, '_>, table: &Table, task: Addr) -> Vec<Hijacked> {
+    let mut all = graph(r, task).unwrap_or_default();
+    let mine = table.iter().filter(|(owner, _)| *owner == task);
+    all.extend(mine.map(|(_, taken)| *taken));
+    all.extend(rethooks(r, task).unwrap_or_default());
+    all.extend(kretprobes(r, task).unwrap_or_default());
+    all
+}
+
+fn graph(r: &Reader<'_, '_>, task: Addr) -> Option<Vec<Hijacked>> {
+    let stack = r.types.field("task_struct", "ret_stack")?;
+    let current = r.types.field("task_struct", "curr_ret_stack")?;
+    let (ret, slot) = (
+        r.types.field("ftrace_ret_stack", "ret")?,
+        r.types.field("ftrace_ret_stack", "retp"),
+    );
+    let size = r.types.size("ftrace_ret_stack")?.cast_signed();
+    let base = Addr(r.get(task, stack).ok()?);
+    if base == Addr(0) {
+        return None;
+    }
+    let top = i64::from(r.get(task, current).ok()? as i32);
+    let read = |at: Addr| {
+        Some(Hijacked {
+            slot: slot.and_then(|f| r.get(at, f).ok()).map(Addr),
+            ret: Addr(r.get(at, ret).ok()?),
+            by: Tracer::FunctionGraph,
+        })
+    };
+    // What `ret_stack` points to tells the two forms apart: a shadow stack's words say where frames are.
+    if !r
+        .types
+        .is_pointer_to("task_struct", "ret_stack", "ftrace_ret_stack")
+    {
+        let mut frames = Vec::new();
+        let mut at = top;
+        for _ in 0..MAX_ENTRIES {
+            if at <= 0 {
+                break;
+            }
+            let word = r.memory.u64(base.offset((at - 1) * 8)).ok()?;
+            let back = (word & OFFSET).cast_signed();
+            at -= 1 + back;
+            if back <= 0 || at < 0 {
+                break;
+            }
+            frames.extend(read(base.offset(at * 8)));
+        }
+        return Some(frames);
+    }
+    let from = top.min(MAX_ENTRIES);
+    Some(
+        (0..=from)
+            .rev()
+            .filter_map(|i| read(base.offset(i * size)))
+            .collect(),
+    )
+}
+
+/// Instances of kretprobes from 5.14 to 5.17, where they are no rethooks.
+fn kretprobes(r: &Reader<'_, '_>, task: Addr) -> Option<Vec<Hijacked>> {
+    let link = r.types.offset("kretprobe_instance", "llist")?;
+    let (ret, slot) = (
+        r.types.field("kretprobe_instance", "ret_addr")?,
+        r.types.field("kretprobe_instance", "fp")?,
+    );
+    list(r, task, "kretprobe_instances", link, |at| {
+        Some(Hijacked {
+            slot: Some(Addr(r.get(at, slot).ok()?)),
+            ret: Addr(r.get(at, ret).ok()?),
+            by: Tracer::Kretprobe,
+        })
+    })
+}
+
+fn rethooks(r: &Reader<'_, '_>, task: Addr) -> Option<Vec<Hijacked>> {
+    let link = r.types.offset("rethook_node", "llist")?;
+    let (ret, slot) = (
+        r.types.field("rethook_node", "ret_addr")?,
+        r.types.field("rethook_node", "frame")?,
+    );
+    list(r, task, "rethooks", link, |at| {
+        Some(Hijacked {
+            slot: Some(Addr(r.get(at, slot).ok()?)),
+            ret: Addr(r.get(at, ret).ok()?),
+            by: Tracer::Rethook,
+        })
+    })
+}
+
+/// The elements of a `llist_head` of `task`, newest first.
+fn list(
+    r: &Reader<'_, '_>,
+    task: Addr,
+    head: &str,
+    link: u64,
+    read: impl Fn(Addr) -> Option<Hijacked>,
+) -> Option<Vec<Hijacked>> {
+    let head = r.types.field("task_struct", head)?;
+    let first = Addr(r.get(task, head).ok()?);
+    let nodes = r.chain(first, 0).into_iter();
+    let start = |at: Addr| at.offset(-link.cast_signed());
+    Some(
+        nodes
+            .take(MAX_ENTRIES as usize)
+            .filter_map(|at| read(start(at)))
+            .collect(),
+    )
+}

@@ -1,0 +1,158 @@
+//! An image with the tables that are parsed from it, each when first asked for.
+
+use std::ops::Deref;
+use std::path::Path;
+use std::sync::OnceLock;
+
+use crate::base::addr::LinkAddr;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::formats::callsites::CallSites;
+use crate::formats::cfi::Cfi;
+use crate::formats::extable::{ExTable, fixup::FixupMap};
+use crate::formats::image::{ElfImage, Storage};
+use crate::formats::insn::{self, CallBefore};
+use crate::formats::lines::Lines;
+use crate::formats::orc::OrcTable;
+
+/// Where the tables of an image are read from; each is asked for once at most.
+pub(crate) trait Source<'d>: Send + Sync {
+    /// The ORC table; `None` when there is none.
+    fn orc(&self, image: &ElfImage<'d>) -> Result<Option<OrcTable<'d>>>;
+    /// The exception table; empty when there is none.
+    fn extable(&self, image: &ElfImage<'d>) -> ExTable;
+    /// Which fixup code belongs to which function.
+    fn fixups(&self, image: &ElfImage<'d>, extable: &ExTable) -> FixupMap;
+    /// Source lines; `None` when there are none.
+    fn lines(&self, image: &ElfImage<'d>) -> Result<Option<Lines<'d>>>;
+    /// Calls that are written down; `None` where they are read from the code.
+    fn calls(&self) -> Option<CallSites<'d>>;
+}
+
+/// The sections of the image itself.
+struct Sections;
+
+impl<'d> Source<'d> for Sections {
+    fn orc(&self, image: &ElfImage<'d>) -> Result<Option<OrcTable<'d>>> {
+        OrcTable::of(image)
+    }
+
+    fn extable(&self, image: &ElfImage<'d>) -> ExTable {
+        ExTable::of(image)
+    }
+
+    fn fixups(&self, image: &ElfImage<'d>, extable: &ExTable) -> FixupMap {
+        FixupMap::of(image, extable)
+    }
+
+    fn lines(&self, image: &ElfImage<'d>) -> Result<Option<Lines<'d>>> {
+        Lines::of(image)
+    }
+
+    fn calls(&self) -> Option<CallSites<'d>> {
+        None
+    }
+}
+
+/// An [`ElfImage`] and its tables. The image can no longer be changed: the tables depend on its symbols.
+pub struct Image<'d> {
+    image: ElfImage<'d>,
+    source: Box<dyn Source<'d> + 'd>,
+    orc: OnceLock<std::result::Result<Option<OrcTable<'d>>, String>>,
+    extable: OnceLock<ExTable>,
+    fixups: OnceLock<FixupMap>,
+    lines: OnceLock<std::result::Result<Option<Lines<'d>>, String>>,
+    cfi: OnceLock<std::result::Result<Cfi<'d>, String>>,
+    calls: OnceLock<Option<CallSites<'d>>>,
+}
+
+impl<'d> Image<'d> {
+    /// Takes `image` as it is now.
+    pub fn new(image: ElfImage<'d>) -> Self {
+        Self::from_source(image, Box::new(Sections))
+    }
+
+    /// Takes `image` and reads its tables from `source`.
+    pub(crate) fn from_source(image: ElfImage<'d>, source: Box<dyn Source<'d> + 'd>) -> Self {
+        Image {
+            image,
+            source,
+            orc: OnceLock::new(),
+            extable: OnceLock::new(),
+            fixups: OnceLock::new(),
+            lines: OnceLock::new(),
+            cfi: OnceLock::new(),
+            calls: OnceLock::new(),
+        }
+    }
+
+    /// Opens `path` as [`ElfImage::open`] does.
+    pub fn open(path: &Path, storage: &'d Storage) -> Result<Self> {
+        ElfImage::open(path, storage).map(Image::new)
+    }
+
+    /// The ORC table; `None` when the image has none.
+    pub fn orc(&self) -> Result<Option<&OrcTable<'d>>> {
+        let parsed = self
+            .orc
+            .get_or_init(|| self.source.orc(&self.image).map_err(|e| e.to_string()));
+        match parsed {
+            Ok(table) => Ok(table.as_ref()),
+            Err(e) => Err(Error::new(ErrorKind::Malformed, e.clone()).in_file(self.image.path())),
+        }
+    }
+
+    /// The exception table; empty when the image has none.
+    pub fn extable(&self) -> &ExTable {
+        self.extable
+            .get_or_init(|| self.source.extable(&self.image))
+    }
+
+    /// Which fixup code belongs to which function.
+    pub fn fixups(&self) -> &FixupMap {
+        self.fixups
+            .get_or_init(|| self.source.fixups(&self.image, self.extable()))
+    }
+
+    /// Source lines and inlined calls; `None` when the image has no debug information.
+    pub fn lines(&self) -> Result<Option<&Lines<'d>>> {
+        let read = self
+            .lines
+            .get_or_init(|| self.source.lines(&self.image).map_err(|e| e.to_string()));
+        match read {
+            Ok(lines) => Ok(lines.as_ref()),
+            Err(e) => Err(Error::new(ErrorKind::Malformed, e.clone())),
+        }
+    }
+
+    /// Call-frame information; empty when the image has none.
+    pub fn cfi(&self) -> Result<&Cfi<'d>> {
+        let read = self
+            .cfi
+            .get_or_init(|| Cfi::of(&self.image).map_err(|e| e.to_string()));
+        read.as_ref()
+            .map_err(|e| Error::new(ErrorKind::Malformed, e.clone()))
+    }
+
+    /// Decodes what was called so that `ret` was pushed, in the function that begins at `start`. `None` where the
+    /// code is not at hand and the index that stands for it does not hold the call.
+    pub fn call_before(&self, start: LinkAddr, ret: LinkAddr) -> Option<CallBefore> {
+        if !self.image.is_excerpt() {
+            return Some(insn::call_before(&self.image, start, ret));
+        }
+        let calls = self.calls.get_or_init(|| self.source.calls());
+        calls.as_ref()?.before(ret)
+    }
+
+    /// Why [`Image::lines`] failed, if it was called and did.
+    pub fn lines_error(&self) -> Option<&str> {
+        self.lines.get()?.as_ref().err().map(String::as_str)
+    }
+}
+
+impl<'d> Deref for Image<'d> {
+    type Target = ElfImage<'d>;
+
+    fn deref(&self) -> &ElfImage<'d> {
+        &self.image
+    }
+}

@@ -1,0 +1,296 @@
+//! Calls that tell the owners of a fixup apart, found in all of the text.
+//!
+//! Attribution asks whether a caller's call reaches an owner, directly or through up to three tail calls. So the
+//! functions on such paths are found backwards: bytes that look like a jump to an owner, then to these, and so
+//! on; then bytes that look like a call of any of them. What looks like one is decoded from the beginning of its
+//! function before it counts, for the same bytes may stand inside another instruction.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::select::Selection;
+use crate::base::addr::{Address, LinkAddr};
+use crate::base::bytes::i32_at;
+use crate::formats::image::symtab::SymbolId;
+use crate::formats::insn::{self, CallBefore, Flow};
+use crate::world::image::Image;
+
+/// Tail calls between a caller's call and the owner, as attribution follows them.
+const MAX_TAIL_CALLS: usize = 3;
+/// Bytes decoded at most; a symbol table with lying sizes would have the same code decoded again and again.
+const MAX_DECODED: u64 = 256 << 20;
+/// Text is marked in pieces of this many bytes (a power of two) to sort out most targets at once.
+const GRAIN: u32 = 6;
+
+/// Calls, and the functions on the way from them to the owners.
+#[derive(Default)]
+pub(super) struct Callers {
+    /// Sorted by return address.
+    pub calls: Vec<(LinkAddr, CallBefore)>,
+    /// Owners and functions that come to them by tail calls.
+    pub path: BTreeSet<SymbolId>,
+}
+
+/// Finds the calls in what `keep` selects.
+pub(super) fn find(tables: &Image<'_>, keep: &Selection) -> Callers {
+    let owners = owners(tables, keep);
+    let mut search = Search {
+        tables,
+        marks: Marks::new(tables),
+        left: MAX_DECODED,
+    };
+    if owners.is_empty() && tables.imports().is_empty() {
+        return Callers::default();
+    }
+    let (jumps, calls) = search.scan();
+    let path = search.path(owners, &jumps);
+    let calls = search.calls(&path, &calls, keep);
+    Callers { calls, path }
+}
+
+/// Functions that a frame in fixup code may belong to.
+fn owners(tables: &Image<'_>, keep: &Selection) -> BTreeSet<SymbolId> {
+    let (symbols, map) = (tables.symbols(), tables.fixups());
+    let mut owners = BTreeSet::new();
+    for block in keep.blocks.iter().map(|b| &map.blocks()[*b as usize]) {
+        owners.extend(
+            block
+                .rows
+                .iter()
+                .filter_map(|r| map.rows()[*r as usize].owner),
+        );
+        owners.extend(
+            block
+                .code
+                .iter()
+                .filter_map(|(at, _)| symbols.function(*at)),
+        );
+    }
+    let mut all = BTreeSet::new();
+    for id in owners {
+        let parents = symbols.cold_parent(id).all();
+        if parents.is_empty() {
+            all.insert(id);
+        }
+        all.extend(parents);
+    }
+    all
+}
+
+/// A bit per piece of text.
+struct Marks {
+    base: u64,
+    end: u64,
+    bits: Vec<u64>,
+}
+
+impl Marks {
+    fn new(tables: &Image<'_>) -> Self {
+        let span = |s: &crate::formats::image::Section<'_>| {
+            Some((s.addr?.0, s.addr?.0.saturating_add(s.size)))
+        };
+        let spans: Vec<_> = tables.text_sections().filter_map(span).collect();
+        let base = spans.iter().map(|s| s.0).min().unwrap_or(0);
+        // Symbols reach 4 GiB at most.
+        let end = spans.iter().map(|s| s.1).max().unwrap_or(0);
+        let end = end.min(base.saturating_add(u64::from(u32::MAX)));
+        Marks {
+            base,
+            end,
+            bits: vec![0; ((end - base) >> GRAIN >> 6) as usize + 1],
+        }
+    }
+
+    fn place(&self, at: LinkAddr) -> Option<(usize, u64)> {
+        let offset = at.0.checked_sub(self.base).filter(|_| at.0 < self.end)? >> GRAIN;
+        Some(((offset >> 6) as usize, 1 << (offset & 63)))
+    }
+
+    fn set(&mut self, (start, end): (LinkAddr, LinkAddr)) {
+        let mut at = start;
+        while at < end {
+            let Some((word, bit)) = self.place(at) else {
+                break;
+            };
+            self.bits[word] |= bit;
+            at = LinkAddr((at.0 >> GRAIN).saturating_add(1) << GRAIN);
+        }
+    }
+
+    fn get(&self, at: LinkAddr) -> bool {
+        self.place(at)
+            .is_some_and(|(word, bit)| self.bits[word] & bit != 0)
+    }
+}
+
+/// Where an instruction would begin, and where it would lead.
+type Arrow = (LinkAddr, LinkAddr);
+
+struct Search<'t, 'd> {
+    tables: &'t Image<'d>,
+    marks: Marks,
+    /// Bytes that may still be decoded.
+    left: u64,
+}
+
+impl Search<'_, '_> {
+    /// Everything in the text that looks like a jump or a call by 32 bits that stays in the text, or like a
+    /// call of another image.
+    fn scan(&self) -> (Vec<Arrow>, Vec<Arrow>) {
+        let (mut jumps, mut calls) = (Vec::new(), Vec::new());
+        for s in self.tables.text_sections() {
+            let base = s.addr.unwrap_or_default();
+            let arrow = |at: usize, len: usize| {
+                let rel = i32_at(s.data, at + len - 4)?;
+                let target = base.offset((at + len) as i64 + i64::from(rel));
+                Some((base.offset(at as i64), target))
+            };
+            let inside = |(_, to): &Arrow| self.marks.place(*to).is_some();
+            for at in memchr::memchr2_iter(0xe8, 0xe9, s.data) {
+                let Some(arrow) = arrow(at, 5) else { break };
+                if s.data[at] == 0xe9 {
+                    jumps.extend(Some(arrow).filter(inside));
+                } else if inside(&arrow) || self.is_import(arrow.1) {
+                    calls.push(arrow);
+                }
+            }
+            for at in memchr::memchr_iter(0x0f, s.data) {
+                if s.data.get(at + 1).is_some_and(|b| b & 0xf0 == 0x80) {
+                    jumps.extend(arrow(at, 6).filter(inside));
+                }
+            }
+        }
+        (jumps, calls)
+    }
+
+    /// Whether a call of `target` is one of another image's functions that is worth keeping.
+    fn is_import(&self, target: LinkAddr) -> bool {
+        self.tables
+            .import(target)
+            .is_some_and(|name| name != "__fentry__" && !insn::is_trampoline(name))
+    }
+
+    /// Takes the bytes from `start` to `end` off the budget, if it lasts.
+    fn afford(&mut self, start: LinkAddr, end: LinkAddr) -> Option<()> {
+        self.left = self.left.checked_sub(end.since(start).unwrap_or(0))?;
+        Some(())
+    }
+
+    /// `owners`, and the functions that come to them by few tail calls.
+    fn path(&mut self, owners: BTreeSet<SymbolId>, jumps: &[Arrow]) -> BTreeSet<SymbolId> {
+        let symbols = self.tables.symbols();
+        let mut path = owners.clone();
+        let mut last = owners;
+        for _ in 0..MAX_TAIL_CALLS {
+            let ranges: Vec<_> = last.iter().map(|id| symbols.range(*id)).collect();
+            let mut marks = Marks::new(self.tables);
+            ranges.iter().for_each(|r| marks.set(*r));
+            let long = jumps.iter().filter(|(_, to)| marks.get(*to)).copied();
+            let near: Vec<Arrow> = long.chain(self.short_jumps(&ranges)).collect();
+            let mut sources = BTreeSet::new();
+            for (from, to) in near {
+                let (Some(source), Some(target)) = (symbols.function(from), symbols.function(to))
+                else {
+                    continue;
+                };
+                if source != target && last.contains(&target) && !path.contains(&source) {
+                    sources.insert(source);
+                }
+            }
+            sources.retain(|id| self.jumps_into(*id, &last));
+            path.extend(&sources);
+            last = sources;
+        }
+        path.iter()
+            .for_each(|id| self.marks.set(symbols.range(*id)));
+        path
+    }
+
+    /// What looks like a jump by 8 bits into one of `ranges`, from closely around it.
+    fn short_jumps(&self, ranges: &[(LinkAddr, LinkAddr)]) -> Vec<Arrow> {
+        const NEAR: i64 = 130;
+        let mut found = Vec::new();
+        for (start, end) in ranges {
+            for (from, to) in [(start.offset(-NEAR), *start), (*end, end.offset(NEAR))] {
+                let mut at = from;
+                while at < to {
+                    if let [0xeb | 0x70..=0x7f | 0xe0..=0xe3, rel, ..] = *self.tables.code(at) {
+                        let target = at.offset(2 + i64::from(rel.cast_signed()));
+                        if (*start..*end).contains(&target) {
+                            found.push((at, target));
+                        }
+                    }
+                    at = at.offset(1);
+                }
+            }
+        }
+        found
+    }
+
+    /// Whether function `id`, decoded from its first byte, jumps into one of `targets`.
+    fn jumps_into(&mut self, id: SymbolId, targets: &BTreeSet<SymbolId>) -> bool {
+        let symbols = self.tables.symbols();
+        let (start, end) = symbols.range(id);
+        if self.afford(start, end).is_none() {
+            return false;
+        }
+        insn::sweep(self.tables, start, end).any(|(_, i)| match i.flow {
+            Flow::Jump(t) | Flow::Branch(t) => {
+                !(start..end).contains(&t)
+                    && symbols.function(t).is_some_and(|f| targets.contains(&f))
+            }
+            _ => false,
+        })
+    }
+
+    /// All calls of functions of `path` (and of other images), those included that alternatives put there.
+    fn calls(
+        &mut self,
+        path: &BTreeSet<SymbolId>,
+        arrows: &[Arrow],
+        keep: &Selection,
+    ) -> Vec<(LinkAddr, CallBefore)> {
+        let symbols = self.tables.symbols();
+        let wanted = |to: LinkAddr| {
+            let reaches = || symbols.function(to).is_some_and(|f| path.contains(&f));
+            (self.marks.get(to) && reaches()) || self.is_import(to)
+        };
+        let mut returns: BTreeMap<SymbolId, Vec<LinkAddr>> = BTreeMap::new();
+        let mut note = |ret: LinkAddr| {
+            let last = ret.offset(-1);
+            if let (Some(id), true) = (symbols.function(last), keep.holds(last)) {
+                returns.entry(id).or_default().push(ret);
+            }
+        };
+        let direct = arrows.iter().filter(|(_, to)| wanted(*to));
+        direct.for_each(|(from, _)| note(from.offset(5)));
+        for alt in self.tables.alternatives().sites() {
+            let end = alt.replacement.offset(alt.replacement_len.into());
+            for (at, i) in insn::sweep(self.tables, alt.replacement, end) {
+                if matches!(i.flow, Flow::Call(to) if wanted(to)) {
+                    let behind = at.since(alt.replacement).unwrap_or(0) + u64::from(i.len);
+                    note(alt.site.offset(behind as i64));
+                }
+            }
+        }
+        let mut found = Vec::new();
+        for (id, mut returns) in returns {
+            let (start, end) = symbols.range(id);
+            if self.afford(start, end).is_none() {
+                break;
+            }
+            returns.sort_unstable();
+            returns.dedup();
+            for (ret, call) in returns
+                .iter()
+                .zip(insn::calls_before(self.tables, start, &returns))
+            {
+                if call != CallBefore::None {
+                    found.push((*ret, call));
+                }
+            }
+        }
+        found.sort_by_key(|(ret, _)| *ret);
+        found.dedup_by_key(|(ret, _)| *ret);
+        found
+    }
+}

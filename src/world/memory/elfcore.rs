@@ -1,0 +1,227 @@
+//! ELF cores: which parts of the file hold which physical and which virtual addresses.
+
+use super::Unreadable;
+use super::extents::{Extent, Extents};
+use super::medium::Medium;
+use crate::base::bytes::{u16_at, u32_at, u64_at};
+use crate::base::error::{Error, ErrorKind, Finding, Result};
+
+const ET_CORE: u16 = 4;
+const EM_X86_64: u16 = 62;
+const ELFCLASS64: u8 = 2;
+const ELFDATA2LSB: u8 = 1;
+const PT_LOAD: u32 = 1;
+const PT_NOTE: u32 = 4;
+/// `e_phnum`: the number is in `sh_info` of the first section header.
+const PN_XNUM: u16 = 0xffff;
+/// Bytes of a program header.
+const PHDR: u64 = 56;
+/// One past the highest physical address that x86-64 can have.
+const MAX_PHYSICAL: u64 = 1 << 52;
+/// Most bytes of headers and of notes that are read where the file cannot be mapped.
+const MAX_READ: u64 = 16 << 20;
+
+/// The program headers of a core file.
+#[derive(Default)]
+pub struct ElfCore {
+    /// Physical addresses in the file.
+    pub physical: Extents,
+    /// Virtual addresses in the file, by `p_vaddr`; empty where the headers have none.
+    pub virtual_: Extents,
+    /// Physical addresses that a segment covers without bytes (`p_filesz < p_memsz`).
+    pub excluded: Extents,
+    /// All notes, one segment behind the other.
+    pub notes: Vec<u8>,
+}
+
+/// Whether `start` begins an ELF file.
+pub fn is_elf(start: &[u8]) -> bool {
+    start.starts_with(b"\x7fELF")
+}
+
+/// Reads the headers and notes of the core file in `medium`.
+///
+/// A segment's `p_filesz` may be less than its `p_memsz`: makedumpfile `-E` leaves out the end of a segment that its
+/// filter took away (`write_elf_pages_cyclic()`, elf writer of 1.5-1.7), and QEMU what it could not place. Neither
+/// means zeroes, as it would in a program; but pages of zeroes may be among them.
+pub fn read(medium: &Medium<'_>, findings: &mut Vec<Finding>) -> Result<ElfCore> {
+    let malformed = |why: &str| Error::new(ErrorKind::Malformed, why);
+    let head = medium
+        .bytes(0, 64)
+        .map_err(|_| Error::new(ErrorKind::Truncated, "ends within its ELF header"))?;
+    if (head.get(4), head.get(5)) != (Some(&ELFCLASS64), Some(&ELFDATA2LSB)) {
+        return Err(Error::new(
+            ErrorKind::WrongArch,
+            "a core file, but not of 64-bit x86",
+        ));
+    }
+    if u16_at(&head, 16) != Some(ET_CORE) {
+        return Err(Error::new(
+            ErrorKind::Unsupported,
+            "an ELF file, but no core file",
+        ));
+    }
+    if u16_at(&head, 18) != Some(EM_X86_64) {
+        return Err(Error::new(
+            ErrorKind::WrongArch,
+            "a core file, but not of x86-64",
+        ));
+    }
+    let at = u64_at(&head, 32).unwrap_or_default();
+    let count = match u16_at(&head, 56) {
+        Some(PN_XNUM) => {
+            let section = u64_at(&head, 40).unwrap_or_default();
+            let section = medium
+                .bytes(section, 64)
+                .map_err(|_| malformed("has no section header with its number of segments"))?;
+            u64::from(u32_at(&section, 44).unwrap_or_default())
+        }
+        count => count.unwrap_or_default().into(),
+    };
+    if u16_at(&head, 54) != Some(PHDR as u16) {
+        return Err(malformed("its program headers have an unknown size"));
+    }
+    let mut size = count * PHDR;
+    let most = medium.stored().saturating_sub(at).min(match medium {
+        Medium::File(_) => MAX_READ,
+        _ => u64::MAX,
+    });
+    if size > most {
+        findings.push(Finding::new(
+            "program headers",
+            at,
+            "reach behind the end of the file",
+        ));
+        size = most / PHDR * PHDR;
+    }
+    let table = medium
+        .bytes(at, size)
+        .map_err(|_| Error::new(ErrorKind::Truncated, "ends within its program headers").at(at))?;
+    let segments: Vec<Segment> = table
+        .chunks_exact(PHDR as usize)
+        .filter_map(Segment::read)
+        .collect();
+    let loads = segments.iter().filter(|s| s.kind == PT_LOAD);
+    let end = loads.map(|s| s.offset.saturating_add(s.file_size)).max();
+    if end.is_some_and(|end| end > medium.end()) {
+        findings.push(Finding::new(
+            "segments",
+            medium.end(),
+            "the file ends before they do",
+        ));
+    }
+    let mut core = place(&segments);
+    for s in segments.iter().filter(|s| s.kind == PT_NOTE) {
+        let most = medium.stored().saturating_sub(s.offset);
+        let most = most.min(MAX_READ.saturating_sub(core.notes.len() as u64));
+        match medium.bytes(s.offset, s.file_size.min(most)) {
+            Ok(notes) => core.notes.extend_from_slice(&notes),
+            Err(why) => findings.push(Finding::new("notes", s.offset, why.name())),
+        }
+        if s.file_size > most {
+            findings.push(Finding::new("notes", s.offset, "are cut short"));
+        }
+    }
+    Ok(core)
+}
+
+struct Segment {
+    kind: u32,
+    offset: u64,
+    vaddr: u64,
+    paddr: u64,
+    file_size: u64,
+    mem_size: u64,
+}
+
+impl Segment {
+    fn read(bytes: &[u8]) -> Option<Self> {
+        Some(Segment {
+            kind: u32_at(bytes, 0)?,
+            offset: u64_at(bytes, 8)?,
+            vaddr: u64_at(bytes, 16)?,
+            paddr: u64_at(bytes, 24)?,
+            file_size: u64_at(bytes, 32)?,
+            mem_size: u64_at(bytes, 40)?,
+        })
+    }
+}
+
+/// Sorts segments by what their addresses say.
+///
+/// `/proc/kcore` has `p_paddr` -1 where a range is not of RAM, and before Linux 4.13 0 for all (fs/proc/kcore.c).
+/// QEMU has `p_vaddr` 0 for all unless it was asked to walk the page tables.
+fn place(segments: &[Segment]) -> ElfCore {
+    let loads = || segments.iter().filter(|s| s.kind == PT_LOAD);
+    let no_physical = loads().count() > 1 && loads().all(|s| s.paddr == 0);
+    let no_virtual = loads().all(|s| s.vaddr == 0);
+    let held = |start: fn(&Segment) -> u64| {
+        move |s: &Segment| Extent {
+            start: start(s),
+            len: s.file_size.min(MAX_PHYSICAL),
+            offset: s.offset,
+        }
+    };
+    let with_physical = || loads().filter(|s| !no_physical && s.paddr < MAX_PHYSICAL);
+    let physical: Vec<Extent> = with_physical().map(held(|s| s.paddr)).collect();
+    let virtual_: Vec<Extent> = loads()
+        .filter(|_| !no_virtual)
+        .map(held(|s| s.vaddr))
+        .collect();
+    let excluded: Vec<Extent> = with_physical()
+        .filter(|s| s.mem_size > s.file_size)
+        .map(|s| Extent {
+            start: s.paddr.saturating_add(s.file_size),
+            len: (s.mem_size - s.file_size).min(MAX_PHYSICAL),
+            offset: 0,
+        })
+        .collect();
+    ElfCore {
+        physical: Extents::layered(&physical),
+        virtual_: Extents::layered(&virtual_),
+        excluded: Extents::layered(&excluded),
+        notes: Vec::new(),
+    }
+}
+
+impl ElfCore {
+    /// Fills `buf` from physical address `at` on.
+    pub fn read_physical(
+        &self,
+        medium: &Medium<'_>,
+        at: u64,
+        buf: &mut [u8],
+    ) -> std::result::Result<(), Unreadable> {
+        read_extents(&self.physical, medium, at, buf).map_err(|(at, why)| match why {
+            Unreadable::Absent if self.excluded.find(at).is_some() => Unreadable::Excluded,
+            why => why,
+        })
+    }
+
+    /// Fills `buf` from virtual address `at` on, by the headers alone.
+    pub fn read_virtual(
+        &self,
+        medium: &Medium<'_>,
+        at: u64,
+        buf: &mut [u8],
+    ) -> std::result::Result<(), Unreadable> {
+        read_extents(&self.virtual_, medium, at, buf).map_err(|(_, why)| why)
+    }
+}
+
+fn read_extents(
+    extents: &Extents,
+    medium: &Medium<'_>,
+    mut at: u64,
+    mut buf: &mut [u8],
+) -> std::result::Result<(), (u64, Unreadable)> {
+    while !buf.is_empty() {
+        let (offset, run) = extents.find(at).ok_or((at, Unreadable::Absent))?;
+        let len = run.min(buf.len() as u64);
+        let (now, then) = buf.split_at_mut(len as usize);
+        medium.read(offset, now).map_err(|why| (at, why))?;
+        buf = then;
+        at = at.saturating_add(len);
+    }
+    Ok(())
+}

@@ -1,0 +1,114 @@
+//! Memory that notes what was read of it: what a snapshot has to hold.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use super::{Memory, Unreadable};
+use crate::base::addr::Addr;
+
+/// Bytes that are noted at once.
+pub const LINE: u64 = 64;
+
+/// What was read, as lines of 64 bytes by address; `None` where that failed.
+#[derive(Default)]
+pub struct Record(Mutex<BTreeMap<u64, Option<Line>>>);
+
+type Line = [u8; LINE as usize];
+
+impl Record {
+    /// Memory that reads `inner` and notes it here.
+    pub fn of<'r>(&'r self, inner: &'r dyn Memory) -> Recorder<'r> {
+        Recorder {
+            inner,
+            record: self,
+        }
+    }
+
+    /// Reads and notes `[from, to)` of `inner`, as far as it can be read.
+    pub fn note(&self, inner: &dyn Memory, from: Addr, to: Addr) {
+        let Ok(mut lines) = self.0.lock() else { return };
+        let mut at = from.0 & !(LINE - 1);
+        while at < to.0 {
+            lines.entry(at).or_insert_with(|| {
+                let mut line = [0; LINE as usize];
+                inner.read(Addr(at), &mut line).ok().map(|()| line)
+            });
+            match at.checked_add(LINE) {
+                Some(next) => at = next,
+                None => break,
+            }
+        }
+    }
+
+    /// What was noted, but for the lines that are `implied`: pieces of memory by address, none touching the next.
+    pub fn pieces(&self, implied: impl Fn(Addr, &[u8]) -> bool) -> Vec<(Addr, Vec<u8>)> {
+        let mut pieces: Vec<(Addr, Vec<u8>)> = Vec::new();
+        let Ok(lines) = self.0.lock() else {
+            return pieces;
+        };
+        let read = lines
+            .iter()
+            .filter_map(|(at, line)| Some((at, line.as_ref()?)));
+        for (at, line) in read.filter(|(at, line)| !implied(Addr(**at), &line[..])) {
+            match pieces.last_mut() {
+                Some((start, bytes)) if start.0 + bytes.len() as u64 == *at => bytes.extend(line),
+                _ => pieces.push((Addr(*at), line.to_vec())),
+            }
+        }
+        pieces
+    }
+
+    /// Whether a read failed where `holds` is true.
+    pub fn failed(&self, holds: impl Fn(Addr) -> bool) -> bool {
+        let lines = self.0.lock();
+        lines.is_ok_and(|l| {
+            l.iter()
+                .any(|(at, line)| line.is_none() && holds(Addr(*at)))
+        })
+    }
+}
+
+/// Memory whose reads are noted.
+pub struct Recorder<'r> {
+    inner: &'r dyn Memory,
+    record: &'r Record,
+}
+
+impl Memory for Recorder<'_> {
+    fn read(&self, at: Addr, buf: &mut [u8]) -> Result<(), Unreadable> {
+        let end = at.0.saturating_add(buf.len() as u64);
+        self.record.note(self.inner, at, Addr(end));
+        self.inner.read(at, buf)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::world::memory::Pieces;
+
+    #[test]
+    fn what_was_read_can_be_read_again() {
+        let bytes: Vec<u8> = (0..=255).collect();
+        let memory = Pieces::new(vec![(Addr(0x1000), &bytes)]);
+        let record = Record::default();
+        let recorder = record.of(&memory);
+        assert_eq!(
+            recorder.u64(Addr(0x103c)),
+            Ok(0x4342_4140_3f3e_3d3c),
+            "across two lines"
+        );
+        assert!(recorder.u64(Addr(0x2000)).is_err());
+        assert!(record.failed(|at| at == Addr(0x2000)));
+        assert!(!record.failed(|at| at == Addr(0x1000)));
+        assert!(record.pieces(|_, _| true).is_empty());
+        let pieces = record.pieces(|_, _| false);
+        let [(at, bytes)] = &pieces[..] else {
+            panic!("{pieces:?}")
+        };
+        assert_eq!((*at, bytes.len()), (Addr(0x1000), 128));
+        let again = Pieces::new(vec![(*at, bytes)]);
+        assert_eq!(again.u64(Addr(0x103c)), Ok(0x4342_4140_3f3e_3d3c));
+        assert!(again.u64(Addr(0x1080)).is_err());
+    }
+}
