@@ -31,6 +31,10 @@ impl Slide {
 
 /// Address arithmetic shared by [`LinkAddr`] and [`Addr`]; wraps, never panics.
 pub trait Address: Copy + Ord {
+    /// The address that `number` is.
+    fn from_number(number: u64) -> Self;
+    /// The address as a number.
+    fn number(self) -> u64;
     /// This address plus a signed number of bytes.
     fn offset(self, by: i64) -> Self;
     /// Bytes from `origin` up to this address, `None` when it lies before.
@@ -40,6 +44,14 @@ pub trait Address: Copy + Ord {
 macro_rules! address {
     ($ty:ty) => {
         impl Address for $ty {
+            fn from_number(number: u64) -> Self {
+                Self(number)
+            }
+
+            fn number(self) -> u64 {
+                self.0
+            }
+
             fn offset(self, by: i64) -> Self {
                 Self(self.0.wrapping_add_signed(by))
             }
@@ -65,6 +77,23 @@ macro_rules! address {
 address!(LinkAddr);
 address!(Addr);
 
+/// A return address: where the CALL that pushed it would go on. It may already be of the next function, for a call that
+/// never returns ends its function; what was running is the call itself.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct RetAddr<A = Addr>(pub A);
+
+impl<A: Address> RetAddr<A> {
+    /// The last byte of the call, which tables are asked for. Nothing else in this crate subtracts one.
+    pub fn call(self) -> A {
+        self.0.offset(-1)
+    }
+
+    /// The return address of a call whose last byte is at `last`.
+    pub fn behind(last: A) -> Self {
+        RetAddr(last.offset(1))
+    }
+}
+
 /// A program counter and how it was obtained, which decides the address that tables are asked for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Pc<A = Addr> {
@@ -82,12 +111,11 @@ impl<A: Address> Pc<A> {
         }
     }
 
-    /// The address to look up: a return PC may already belong to the next function
-    /// (a call that never returns ends its function), so its last call byte is taken.
+    /// The address to look up: of a return PC the last byte of its call, see [`RetAddr`].
     pub fn lookup(self) -> A {
         match self {
             Pc::Exact(a) => a,
-            Pc::Return(a) => a.offset(-1),
+            Pc::Return(a) => RetAddr(a).call(),
         }
     }
 
@@ -109,6 +137,13 @@ mod tests {
         assert_eq!(Pc::Exact(Addr(0x10)).lookup(), Addr(0x10));
         assert_eq!(Pc::Return(Addr(0x10)).lookup(), Addr(0xf));
         assert_eq!(Pc::Return(Addr(0)).lookup(), Addr(u64::MAX));
+    }
+
+    #[test]
+    fn a_call_and_its_return_address_name_each_other() {
+        let ret = RetAddr(LinkAddr(0x1005));
+        assert_eq!(ret.call(), LinkAddr(0x1004));
+        assert_eq!(RetAddr::behind(ret.call()), ret);
     }
 
     #[test]

@@ -4,13 +4,15 @@ use std::io::{BufRead, BufReader, Write};
 
 use fixtrace::low::base::addr::{Addr, LinkAddr, Pc};
 use fixtrace::low::base::parallel;
-use fixtrace::low::engine::attribute::{Caller, Memo};
+use fixtrace::low::engine::attribute::{Memo, narrow};
 use fixtrace::low::engine::query::{self, Query};
-use fixtrace::low::engine::resolve::{Resolved, may_know, resolve_next};
+use fixtrace::low::engine::reach::{Reach, call_before};
+use fixtrace::low::engine::resolve::{self, may_know};
+use fixtrace::low::engine::stack::{Frame, Remark, Trust};
 use fixtrace::low::formats::image::Storage;
-use fixtrace::low::products::report::frame::{Address, Frame};
-use fixtrace::low::products::report::human::{self, Style};
-use fixtrace::low::world::image::Image;
+use fixtrace::low::products::report::human::{self, Style, hex};
+use fixtrace::low::products::report::json;
+use fixtrace::low::world::code::CodeSource;
 use fixtrace::low::world::kernel::{Kernel, Located};
 
 use super::args::Lookup;
@@ -94,7 +96,8 @@ fn next_chunk(input: &mut impl BufRead, chunk: &mut Vec<u8>) -> std::io::Result<
 struct Asked<'a, 'k, 'd> {
     args: &'a Lookup,
     kernel: &'k Kernel<'d>,
-    caller: Option<Caller<'k, 'd>>,
+    /// The caller's return address.
+    caller: Option<Located<'k, 'd>>,
     style: Style,
     places: usize,
     found: usize,
@@ -107,7 +110,7 @@ enum Task<'k, 'd, 't> {
         /// What was asked for, unless it is the address in its usual form.
         text: Option<&'t str>,
         located: Located<'k, 'd>,
-        notes: Vec<String>,
+        remarks: Vec<Remark<'t>>,
     },
     /// An address in no image.
     Nowhere { text: &'t str, at: Addr },
@@ -218,12 +221,12 @@ impl<'k, 'd> Asked<'_, 'k, 'd> {
                 let asked = self.pc(at).lookup();
                 tasks.push(match self.kernel.locate(asked) {
                     Some(located) => Task::Located {
-                        text: Some(text).filter(|t| *t != Address(at.0).text(&mut [0; 18])),
+                        text: Some(text).filter(|t| *t != hex(at.0, &mut [0; 18])),
                         located: Located {
                             link: located.placed.slide.unwrap_or_default().link(at),
                             ..located
                         },
-                        notes: Vec::new(),
+                        remarks: Vec::new(),
                     },
                     None => Task::Nowhere { text, at },
                 });
@@ -237,20 +240,17 @@ impl<'k, 'd> Asked<'_, 'k, 'd> {
                 }
                 let several = matches.len();
                 for m in matches {
-                    let mut notes = Vec::new();
+                    let mut remarks = Vec::new();
                     if m.size_fits == Some(false) {
-                        let name = query.name;
-                        notes.push(format!(
-                            "{name} has another size here: is this the image it ran in?"
-                        ));
+                        remarks.push(Remark::OtherSize(query.name.into()));
                     }
                     if several > 1 {
-                        notes.push(format!("one of {several} symbols of that name"));
+                        remarks.push(Remark::SameName(several));
                     }
                     tasks.push(Task::Located {
                         text: Some(text),
                         located: m.located,
-                        notes,
+                        remarks,
                     });
                 }
             }
@@ -263,41 +263,66 @@ impl<'k, 'd> Asked<'_, 'k, 'd> {
 
     fn answer(&self, task: &Task<'k, 'd, '_>, memo: &mut Memo<'k, 'd>, answer: &mut Answer) {
         let mut buffer = [0; 18];
-        let (text, resolved) = match task {
+        let (text, mut frame) = match task {
             Task::Missed(why) => {
                 answer.complain(why);
                 return answer.next();
             }
             Task::Nowhere { text, at } => {
                 answer.complain(&format!("{text}: in no text of the images given"));
-                (*text, Resolved::nowhere(*at))
+                (*text, Frame::nowhere(Some(self.pc(*at)), Trust::Text))
             }
             Task::Located {
                 text,
                 located,
-                notes,
+                remarks,
             } => {
-                let lines = !self.args.no_lines;
-                let pc = self.pc(located.link);
-                let mut resolved = resolve_next(*located, pc, self.caller, lines, memo);
-                resolved.attribution.notes.extend_from_slice(notes);
-                let usual = resolved.pc.unwrap_or_default();
-                let text = text.unwrap_or_else(|| Address(usual.0).text(&mut buffer));
-                (text, resolved)
+                let frame = self.frame(*located, remarks, memo);
+                let usual = frame.pc.map(|pc| pc.raw()).unwrap_or_default();
+                let text = text.unwrap_or_else(|| hex(usual.0, &mut buffer));
+                (text, frame)
             }
         };
-        let mut frame = Frame::new(&resolved, Some(text), "text");
         frame.strip_prefixes(&self.args.out.strip_prefix);
         if self.args.json {
-            // Writing to memory does not fail, and the keys are strings.
-            answer
-                .out
-                .push_str(&serde_json::to_string(&frame).unwrap_or_default());
+            let twin = json::frame::Frame::new(&frame, Some(text));
+            answer.out.push_str(&json::line(&twin));
             answer.out.push('\n');
         } else {
-            human::frame(&frame, self.style, &mut answer.out);
+            human::lookup::frame(&frame, Some(text), self.style, &mut answer.out);
         }
         answer.next();
+    }
+
+    fn frame<'f>(
+        &self,
+        located: Located<'k, 'd>,
+        remarks: &[Remark<'f>],
+        memo: &mut Memo<'k, 'd>,
+    ) -> Frame<'f>
+    where
+        'k: 'f,
+    {
+        let pc = self.pc(located.link);
+        let mut frame = resolve::place(located, pc, Trust::Text, memo);
+        if let Some(ret) = self.caller {
+            let code = CodeSource::linked(self.kernel);
+            let call = call_before(code, ret);
+            let mut reach = Reach::default();
+            let attribution = &mut frame.attribution;
+            narrow(
+                attribution,
+                located.placed,
+                (ret.link, &call),
+                (code, &mut reach),
+            );
+        }
+        if !self.args.no_lines {
+            resolve::read_lines(&located.placed.image, pc, &mut frame);
+        }
+        let mut frame: Frame<'f> = frame;
+        frame.remarks.extend_from_slice(remarks);
+        frame
     }
 }
 
@@ -334,22 +359,19 @@ impl Answer {
     }
 }
 
-fn find_caller<'k, 'd>(kernel: &'k Kernel<'d>, text: &str) -> Result<Caller<'k, 'd>, Failure> {
-    let found: Option<(&'k Image<'d>, LinkAddr)> = match Query::parse(text) {
-        Some(Query::Address(Addr(addr))) => {
-            kernel.locate(Addr(addr)).map(|l| (&l.placed.image, l.link))
-        }
+fn find_caller<'k, 'd>(kernel: &'k Kernel<'d>, text: &str) -> Result<Located<'k, 'd>, Failure> {
+    let found = match Query::parse(text) {
+        Some(Query::Address(Addr(addr))) => kernel.locate(Addr(addr)),
         Some(Query::Symbol(q)) => match query::resolve(kernel, &q)[..] {
-            [one] => Some((&one.located.placed.image, one.located.link)),
+            [one] => Some(one.located),
             _ => None,
         },
         None => None,
     };
-    match found {
-        Some((image, ret)) => Ok(Caller::new(image, ret)),
-        None => Err(Failure::new(
+    found.ok_or_else(|| {
+        Failure::new(
             format!("--caller {text}: not one place in the images given"),
             "give its address",
-        )),
-    }
+        )
+    })
 }

@@ -2,7 +2,9 @@
 
 pub mod attribute;
 pub mod query;
+pub mod reach;
+pub mod remark;
 pub mod resolve;
-pub mod trace;
+pub mod stack;
 pub mod unwind;
 pub mod user;

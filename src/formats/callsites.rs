@@ -3,7 +3,7 @@
 //! An image whose code is at hand is simply decoded there. An index holds no code of callers; it holds the calls
 //! that can tell the owners of a fixup apart, sorted by return address.
 
-use crate::base::addr::LinkAddr;
+use crate::base::addr::{LinkAddr, RetAddr};
 use crate::base::column::{Column, Group, GroupWriter, TABLE_COLUMNS};
 use crate::base::table::Table;
 use crate::formats::insn::CallBefore;
@@ -34,7 +34,7 @@ impl<'d> CallSites<'d> {
     }
 
     /// Packs `sites` (sorted by return address); those more than 2 GiB from `base` are left out.
-    pub fn pack(base: u64, sites: &[(LinkAddr, CallBefore)]) -> GroupWriter {
+    pub fn pack(base: u64, sites: &[(RetAddr<LinkAddr>, CallBefore)]) -> GroupWriter {
         let near = |at: &LinkAddr| {
             let offset = u32::try_from(at.0.checked_sub(base)?).ok()?;
             (offset < LIST).then_some(offset)
@@ -58,7 +58,7 @@ impl<'d> CallSites<'d> {
                         }),
                 },
             };
-            if let (Some(ret), Some(target)) = (near(ret), target) {
+            if let (Some(ret), Some(target)) = (near(&ret.0), target) {
                 returns.push(ret);
                 targets.push(target);
             }
@@ -79,14 +79,14 @@ impl<'d> CallSites<'d> {
     }
 
     /// All return addresses, in order.
-    pub fn returns(&self) -> impl Iterator<Item = LinkAddr> + '_ {
-        self.returns.addresses().map(LinkAddr)
+    pub fn returns(&self) -> impl Iterator<Item = RetAddr<LinkAddr>> + '_ {
+        self.returns.addresses().map(|at| RetAddr(LinkAddr(at)))
     }
 
     /// What was called before `ret`; `None` when that is not written down.
-    pub fn before(&self, ret: LinkAddr) -> Option<CallBefore> {
-        let row = self.returns.find(ret.0)?;
-        if self.returns.address(row)? != ret.0 {
+    pub fn before(&self, ret: RetAddr<LinkAddr>) -> Option<CallBefore> {
+        let row = self.returns.find(ret.0.0)?;
+        if self.returns.address(row)? != ret.0.0 {
             return None;
         }
         let at = |offset: u32| LinkAddr(self.returns.base().wrapping_add(offset.into()));

@@ -1,5 +1,4 @@
 //! L4, products: logs told the truth about, and what is shown.
 
 pub mod oops;
-#[cfg(feature = "json")]
 pub mod report;

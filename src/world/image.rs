@@ -4,7 +4,7 @@ use std::ops::Deref;
 use std::path::Path;
 use std::sync::OnceLock;
 
-use crate::base::addr::LinkAddr;
+use crate::base::addr::{LinkAddr, RetAddr};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::formats::callsites::CallSites;
 use crate::formats::cfi::Cfi;
@@ -135,7 +135,7 @@ impl<'d> Image<'d> {
 
     /// Decodes what was called so that `ret` was pushed, in the function that begins at `start`. `None` where the
     /// code is not at hand and the index that stands for it does not hold the call.
-    pub fn call_before(&self, start: LinkAddr, ret: LinkAddr) -> Option<CallBefore> {
+    pub fn call_before(&self, start: LinkAddr, ret: RetAddr<LinkAddr>) -> Option<CallBefore> {
         if !self.image.is_excerpt() {
             return Some(insn::call_before(&self.image, start, ret));
         }

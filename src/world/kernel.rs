@@ -1,5 +1,7 @@
 //! A kernel: its images, placed in one address space.
 
+use std::hash::{Hash, Hasher};
+
 use crate::base::addr::{Addr, Address, LinkAddr, Slide};
 use crate::formats::image::ImageKind;
 use crate::formats::image::note::hex;
@@ -29,6 +31,32 @@ pub struct Located<'k, 'd> {
     pub placed: &'k Placed<'d>,
     /// Where in it.
     pub link: LinkAddr,
+}
+
+impl Located<'_, '_> {
+    /// Another place in the same image.
+    pub fn at(self, link: LinkAddr) -> Self {
+        Located { link, ..self }
+    }
+
+    fn key(&self) -> (*const (), LinkAddr) {
+        (std::ptr::from_ref(self.placed).cast(), self.link)
+    }
+}
+
+/// Two are the same where they are the same byte of the same image at the same place.
+impl PartialEq for Located<'_, '_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl Eq for Located<'_, '_> {}
+
+impl Hash for Located<'_, '_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.key().hash(state);
+    }
 }
 
 /// Where `image` was, if it is what `loaded` says: the same build-id, and for a module, every executable section where

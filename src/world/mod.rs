@@ -1,5 +1,6 @@
 //! L2, the world: images with their tables, at runtime addresses; memory, and what it tells of CPUs, tasks and modules.
 
+pub mod code;
 pub mod dump;
 pub mod image;
 pub mod index;

@@ -10,7 +10,7 @@ use fixtrace::low::products::oops::report::Oops;
 use fixtrace::low::products::oops::reports::{self, Facts};
 use fixtrace::low::products::oops::signature;
 use fixtrace::low::products::oops::tell::{Options, Settled, tell};
-use fixtrace::low::products::report::oops::Report;
+use fixtrace::low::products::report::json::{self, oops::Report};
 use fixtrace::low::world::kernel::Kernel;
 
 use super::desk::Desk;
@@ -205,7 +205,7 @@ fn answer(
     for (log, answers) in logs.iter().zip(answers) {
         for (oops, answer) in log.reports.iter().zip(answers) {
             match answer {
-                Answer::Line(line) => writeln!(out, "{}", line.map_err(std::io::Error::from)?)?,
+                Answer::Line(line) => writeln!(out, "{line}")?,
                 Answer::Functions(functions) => group(log, oops, functions, groups),
             }
         }
@@ -216,7 +216,7 @@ fn answer(
 /// What there is to say of a report.
 enum Answer {
     /// It as JSON.
-    Line(serde_json::Result<String>),
+    Line(String),
     /// What tells it from others.
     Functions(Vec<String>),
 }
@@ -242,10 +242,10 @@ fn one(
         let told = tell(oops, kernel, options, settled);
         return Answer::Functions(signature::functions(oops, &told));
     }
-    let told = tell(oops, kernel, options, settled);
-    let mut twin = Report::new(oops, &told, log.name.as_deref(), options.slide);
-    twin.strip_prefixes(&args.out.strip_prefix);
-    Answer::Line(serde_json::to_string(&twin))
+    let mut told = tell(oops, kernel, options, settled);
+    told.strip_prefixes(&args.out.strip_prefix);
+    let twin = Report::new(oops, &told, log.name.as_deref(), options.slide);
+    Answer::Line(json::line(&twin))
 }
 
 fn group(

@@ -8,13 +8,14 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, sync_channel};
 use std::time::Duration;
 
+use fixtrace::low::engine::remark::{Missing, Remark};
 use fixtrace::low::formats::image::Storage;
 use fixtrace::low::products::oops::annotate::{self, Addition, Additions, Spot};
 use fixtrace::low::products::oops::filter::{Filter, Sink, Teller};
 use fixtrace::low::products::oops::kind::Kind;
 use fixtrace::low::products::oops::report::Oops;
 use fixtrace::low::products::oops::reports::{self, Facts};
-use fixtrace::low::products::oops::tell::{Missing, tell};
+use fixtrace::low::products::oops::tell::tell;
 
 use super::desk::Desk;
 use super::source::{Links, Sources};
@@ -243,12 +244,18 @@ impl Teller for Clerk<'_, '_> {
             return additions;
         };
         let told = tell(oops, kernel, options, settled);
-        let missing = oops.frames.iter().zip(&told.frames).filter(|(_, t)| {
-            matches!(
-                t.missing,
-                Some(Missing::Module(_) | Missing::Symbol | Missing::Size(_))
-            )
-        });
+        let missing = oops
+            .frames
+            .iter()
+            .zip(told.main.iter())
+            .filter(|(_, (t, _))| {
+                t.remarks.iter().any(|r| {
+                    let Remark::Missing(why) = r else {
+                        return false;
+                    };
+                    matches!(why, Missing::Module(_) | Missing::Symbol | Missing::Size(_))
+                })
+            });
         for (frame, _) in missing {
             self.unresolved += 1;
             self.first_unresolved.get_or_insert_with(|| frame.printed());

@@ -6,10 +6,10 @@ use std::path::Path;
 
 use fixtrace::low::base::parallel;
 use fixtrace::low::engine::attribute::Memo;
-use fixtrace::low::engine::trace::{Cache, Trace, trace};
+use fixtrace::low::engine::stack::{Cache, Stack, walked};
 use fixtrace::low::formats::image::Storage;
 use fixtrace::low::products::report::human::list;
-use fixtrace::low::products::report::trace::{Stack, annotate};
+use fixtrace::low::products::report::json::stack::Owner;
 use fixtrace::low::world::dump::space::Spaces;
 use fixtrace::low::world::dump::{Loaded, Task, World, snapshot};
 use fixtrace::low::world::kernel::{Kernel, Placed, slide_of};
@@ -52,8 +52,7 @@ pub(super) fn dumped<'m, 'd>(
         let recorder = record.as_ref().map(|r| r.of(&**inner));
         let reader: &dyn Memory = recorder.as_ref().map_or(&**inner, |r| r);
         let context = world.context(*task);
-        let mut found = trace(&unwinder, start, reader, context, !args.no_lines, cache);
-        annotate(&mut found, world);
+        let found = walked(&unwinder, start, reader, context, !args.no_lines, cache);
         progress.step();
         Some(found)
     };
@@ -86,24 +85,20 @@ pub(super) fn dumped<'m, 'd>(
         Processes::of(spaces, tasks, &process::options(args), storage)
     });
     let mut memo = Memo::default();
-    let mut user = |task: Option<&Task>, found: &Trace<'_, '_>| {
-        let processes = processes.as_ref()?;
-        processes.walk(task?, found, !args.no_lines, &mut memo)
-    };
-    let user: Vec<_> = shown
-        .iter()
-        .map(|(task, found)| user(*task, found))
-        .collect();
-    let findings = processes.iter().flat_map(Processes::findings);
-    findings.for_each(|f| open::warn(&args.images, &f.to_string()));
-    let twins = shown.iter().zip(&user).map(|((task, found), user)| {
-        let mut twin = Stack::new(found, *task);
-        if let Some((frames, stop)) = user {
-            twin.add_user(frames, stop);
+    if let Some(processes) = &processes {
+        for (task, found) in &mut shown {
+            if let Some(task) = task {
+                processes.walk(task, found, !args.no_lines, &mut memo);
+            }
         }
-        twin
-    });
-    show(args, twins.collect())?;
+        let findings = processes.findings();
+        findings
+            .iter()
+            .for_each(|f| open::warn(&args.images, &f.to_string()));
+    }
+    let owner = |task| Owner { task, thread: None };
+    let shown = shown.into_iter().map(|(task, found)| (found, owner(task)));
+    show(args, shown.collect())?;
     open::warn_of_lines(&args.images, kernel);
     Ok(exit)
 }
@@ -202,19 +197,14 @@ pub(super) fn placed<'d>(
 }
 
 /// A stack and whose it is.
-type Shown<'w, 'k, 'd> = (Option<&'w Task>, Trace<'k, 'd>);
+type Shown<'w, 'k> = (Option<&'w Task>, Stack<'k>);
 
 /// Says which images were missed: code of theirs is on a stack. Others do not matter.
-fn say_missing(
-    args: &Unwind,
-    world: &World,
-    missing: &[String],
-    traces: &[Shown<'_, '_, '_>],
-) -> Exit {
+fn say_missing(args: &Unwind, world: &World, missing: &[String], traces: &[Shown<'_, '_>]) -> Exit {
     let pcs = traces.iter().flat_map(|(_, t)| &t.frames);
     let lost: Vec<_> = pcs
-        .filter(|t| t.resolved.located.is_none())
-        .map(|t| t.frame.pc.raw())
+        .filter(|f| f.place.is_none())
+        .filter_map(|f| Some(f.pc?.raw()))
         .collect();
     let needed = |l: &&Loaded| {
         missing.contains(&l.name) && lost.iter().any(|pc| *pc >= l.text.0 && *pc < l.text.1)

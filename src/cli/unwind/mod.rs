@@ -10,11 +10,11 @@ use std::path::Path;
 use fixtrace::low::base::addr::Addr;
 use fixtrace::low::base::error::Error;
 use fixtrace::low::base::regs::{Reg, Regs};
-use fixtrace::low::engine::trace::{Cache, trace};
+use fixtrace::low::engine::stack::{Cache, walked};
 use fixtrace::low::engine::unwind::{Unwinder, Witness};
 use fixtrace::low::engine::user::ProcessCore;
 use fixtrace::low::formats::image::Storage;
-use fixtrace::low::products::report::trace::{Stack, annotate};
+use fixtrace::low::products::report::json::stack::Owner;
 use fixtrace::low::world::dump::space::Spaces;
 use fixtrace::low::world::dump::{Context, Start, World, discover, place, snapshot};
 use fixtrace::low::world::kernel::{Kernel, WithText};
@@ -146,16 +146,9 @@ fn by_hand(args: &Unwind, memory: &Pieces<'_>, storage: &Storage) -> Result<Exit
     let unwinder = unwinder(args, &kernel, &world);
     let mut cache = Cache::default();
     let lines = !args.no_lines;
-    let mut found = trace(
-        &unwinder,
-        start,
-        memory,
-        Context::default(),
-        lines,
-        &mut cache,
-    );
-    annotate(&mut found, &world);
-    show(args, vec![Stack::new(&found, None)])?;
+    let context = Context::default();
+    let found = walked(&unwinder, start, memory, context, lines, &mut cache);
+    show(args, vec![(found, Owner::default())])?;
     open::warn_of_lines(&args.images, &kernel);
     Ok(Exit::Done)
 }

@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use fixtrace::low::engine::attribute::Memo;
+use fixtrace::low::engine::stack::user_stack;
 use fixtrace::low::engine::user::{Options, ProcessCore};
 use fixtrace::low::formats::image::Storage;
-use fixtrace::low::products::report::trace::Stack;
+use fixtrace::low::products::report::json::stack::Owner;
 
 use super::show::show;
 use crate::cli::args::Unwind;
@@ -31,27 +32,24 @@ pub(super) fn run<'d>(
 ) -> Result<Exit, Failure> {
     let options = options(args);
     let core = ProcessCore::parse(bytes, &options, storage).map_err(|e| e.in_file(path))?;
-    let any = args.pids.is_empty();
-    let chosen = |tid: u32| any || args.pids.contains(&tid);
+    let chosen = |tid: u32| args.pids.is_empty() || args.pids.contains(&tid);
     let mut walked = Vec::new();
     let mut memo = Memo::default();
     for thread in core.threads().iter().filter(|t| chosen(t.tid)) {
-        let (frames, stop) = core.walk(thread);
-        let resolve = |frame| {
-            let resolved = core.objects().resolve(&frame, !args.no_lines, &mut memo);
-            (frame, resolved)
+        let lines = !args.no_lines;
+        let stack = user_stack(core.objects(), core.walk(thread), lines, &mut memo);
+        let owner = Owner {
+            task: None,
+            thread: Some((thread.tid, core.pid(), core.comm())),
         };
-        let frames: Vec<_> = frames.into_iter().map(resolve).collect();
-        walked.push((thread, frames, stop));
+        walked.push((stack, owner));
     }
     for finding in core.findings() {
         open::warn(&args.images, &finding.to_string());
     }
-    let twins = walked
-        .iter()
-        .map(|(thread, frames, stop)| Stack::of_thread(&core, thread, frames, stop));
-    show(args, twins.collect())?;
-    if walked.is_empty() {
+    let any = !walked.is_empty();
+    show(args, walked)?;
+    if !any {
         open::warn(&args.images, "no thread was chosen");
         return Ok(Exit::Negative);
     }

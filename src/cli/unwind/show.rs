@@ -2,48 +2,53 @@
 
 use std::collections::BTreeMap;
 
-use fixtrace::low::products::report::stack;
-use fixtrace::low::products::report::trace::Stack;
+use fixtrace::low::engine::stack::Stack;
+use fixtrace::low::products::report::folded::folded;
+use fixtrace::low::products::report::human::{Style, stack};
+use fixtrace::low::products::report::json::{self, stack::Owner};
 
 use crate::cli::args::{Form, Unwind};
 use crate::cli::exit::Failure;
 use crate::cli::out;
 
+/// A stack and whose it is.
+type Owned<'a> = (Stack<'a>, Owner<'a>);
+
 /// Prints stacks, each with its task.
-pub(super) fn show(args: &Unwind, mut twins: Vec<Stack<'_>>) -> Result<(), Failure> {
+pub(super) fn show(args: &Unwind, mut stacks: Vec<Owned<'_>>) -> Result<(), Failure> {
     let mut out = out::writer(&args.out)?;
     let style = out::style(&args.out);
     let form = if args.json { Form::Json } else { args.format };
-    for f in twins.iter_mut().flat_map(|t| &mut t.frames) {
-        f.frame.strip_prefixes(&args.out.strip_prefix);
+    for (stack, _) in &mut stacks {
+        stack.strip_prefixes(&args.out.strip_prefix);
     }
     let mut text = String::new();
     match form {
         Form::Json => {
-            for twin in twins {
-                serde_json::to_writer(&mut out, &twin).map_err(std::io::Error::from)?;
-                out.write_all(b"\n")?;
+            for (stack, owner) in &stacks {
+                let twin = json::stack::Stack::new(stack, *owner);
+                writeln!(out, "{}", json::line(&twin))?;
             }
         }
         Form::Folded => {
             let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-            for twin in twins {
-                *counts.entry(stack::folded(&twin)).or_default() += 1;
+            for (stack, owner) in &stacks {
+                *counts.entry(folded(stack, owner.comm())).or_default() += 1;
             }
             for (line, count) in counts {
                 writeln!(out, "{line} {count}")?;
             }
         }
         Form::Text => {
-            for (number, group) in groups(twins, args.group).iter().enumerate() {
+            for (number, group) in groups(stacks, args.group).iter().enumerate() {
                 if number > 0 {
                     text.push('\n');
                 }
-                group
-                    .iter()
-                    .for_each(|twin| stack::title(twin, style, &mut text));
-                if let Some(twin) = group.first() {
-                    stack::frames(twin, style, args.images.verbose, &mut text);
+                for (_, owner) in group {
+                    title(owner, style, &mut text);
+                }
+                if let Some((stack, _)) = group.first() {
+                    stack::frames(stack, style, args.images.verbose, &mut text);
                 }
                 out.write_all(text.as_bytes())?;
                 text.clear();
@@ -54,21 +59,27 @@ pub(super) fn show(args: &Unwind, mut twins: Vec<Stack<'_>>) -> Result<(), Failu
     Ok(())
 }
 
+fn title(owner: &Owner<'_>, style: Style, out: &mut String) {
+    if let Some(task) = owner.task {
+        stack::title(task, style, out);
+    }
+    if let Some((tid, _, comm)) = owner.thread {
+        stack::thread_title(tid, comm, style, out);
+    }
+}
+
 /// Stacks that are alike together, in the order of the first of each; each alone unless `together`.
-fn groups(twins: Vec<Stack<'_>>, together: bool) -> Vec<Vec<Stack<'_>>> {
-    let mut groups: Vec<Vec<Stack<'_>>> = Vec::new();
+fn groups(stacks: Vec<Owned<'_>>, together: bool) -> Vec<Vec<Owned<'_>>> {
+    let mut groups: Vec<Vec<Owned<'_>>> = Vec::new();
     let mut known: BTreeMap<_, usize> = BTreeMap::new();
-    for twin in twins {
-        let pcs: Vec<Option<u64>> = twin
-            .frames
-            .iter()
-            .map(|f| f.frame.pc.map(|a| a.0))
-            .collect();
+    for (stack, owner) in stacks {
+        let frames = stack.all_frames();
+        let pcs: Vec<Option<u64>> = frames.map(|f| Some(f.pc?.raw().0)).collect();
         let new = groups.len();
-        let group = *known.entry((pcs, twin.stop)).or_insert(new);
+        let group = *known.entry((pcs, stack.last_stop().name())).or_insert(new);
         match groups.get_mut(group).filter(|_| together) {
-            Some(group) => group.push(twin),
-            None => groups.push(vec![twin]),
+            Some(group) => group.push((stack, owner)),
+            None => groups.push(vec![(stack, owner)]),
         }
     }
     groups

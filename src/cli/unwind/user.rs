@@ -5,16 +5,12 @@ use std::collections::HashMap;
 use fixtrace::low::base::addr::Addr;
 use fixtrace::low::base::error::Finding;
 use fixtrace::low::engine::attribute::Memo;
-use fixtrace::low::engine::resolve::Resolved;
-use fixtrace::low::engine::trace::Trace;
-use fixtrace::low::engine::user::{Options, Process, Stop, UserFrame, mapped_build_id, mappings};
+use fixtrace::low::engine::stack::{Stack, user_stack};
+use fixtrace::low::engine::user::{Options, Process, mapped_build_id, mappings};
 use fixtrace::low::formats::image::Storage;
 use fixtrace::low::world::dump::Task;
 use fixtrace::low::world::dump::space::Spaces;
 use fixtrace::low::world::memory::Paged;
-
-/// Frames of a user stack, and why there are no more.
-pub(super) type UserStack<'p, 'd> = (Vec<(UserFrame, Resolved<'p, 'd>)>, Stop);
 
 /// The processes of a dump's tasks.
 pub(super) struct Processes<'a, 'd> {
@@ -67,18 +63,24 @@ impl<'a, 'd> Processes<'a, 'd> {
         found
     }
 
-    /// The user stack of `task`, whose kernel stack is `trace`.
+    /// Walks on in user mode, where `stack`, which is of `task`, comes from there.
     pub(super) fn walk<'p>(
         &'p self,
         task: &Task,
-        trace: &Trace<'_, '_>,
+        stack: &mut Stack<'p>,
         lines: bool,
         memo: &mut Memo<'p, 'd>,
-    ) -> Option<UserStack<'p, 'd>> {
-        let process = self.all.get(*self.by_task.get(&task.address)?)?;
-        let (frames, stop) = process.walk(trace.user.as_ref()?);
-        let resolve = |frame| (frame, process.objects().resolve(&frame, lines, memo));
-        Some((frames.into_iter().map(resolve).collect(), stop))
+    ) {
+        let number = self.by_task.get(&task.address);
+        let process = number.and_then(|n| self.all.get(*n));
+        if let (Some(process), Some(user)) = (process, &mut stack.user) {
+            let walked = process.walk(&user.regs);
+            let mut own = user_stack(process.objects(), walked, lines, memo);
+            for frame in &mut own.frames {
+                frame.stack = Some("USER".into());
+            }
+            user.stack = Some(Box::new(own));
+        }
     }
 
     /// What was odd with mapped files, each once.

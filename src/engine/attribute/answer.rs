@@ -1,6 +1,7 @@
 //! The answer to "which function was it?", as data.
 
 use crate::base::addr::LinkAddr;
+use crate::engine::remark::{Name, Remark, own};
 
 /// How the function is known.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -89,7 +90,7 @@ impl Evidence {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Nearest<'d> {
     /// The last symbol not above the address.
-    pub name: &'d str,
+    pub name: Name<'d>,
     /// Bytes from it to the PC.
     pub offset: u64,
     /// Its ELF size in bytes; `None` for a label.
@@ -102,11 +103,11 @@ pub struct Nearest<'d> {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Function<'d> {
     /// Its name, of the parent for a cold part.
-    pub name: &'d str,
+    pub name: Name<'d>,
     /// Its first byte.
     pub addr: LinkAddr,
     /// The source-level function of a `.part`, `.isra` or `.constprop` clone.
-    pub parent: Option<&'d str>,
+    pub parent: Option<Name<'d>>,
 }
 
 /// A faulting instruction that leads to the PC.
@@ -132,7 +133,7 @@ pub struct Fixup<'d> {
     /// Where the handler sent execution; the first of several.
     pub landing: LinkAddr,
     /// Where the block rejoins functions: resume address and function.
-    pub resumes: Vec<(LinkAddr, Option<&'d str>)>,
+    pub resumes: Vec<(LinkAddr, Option<Name<'d>>)>,
     /// What the PC goes back to.
     pub origins: Vec<Origin<'d>>,
 }
@@ -153,7 +154,7 @@ pub struct Attribution<'d> {
     /// The fixup the PC lies in.
     pub fixup: Option<Fixup<'d>>,
     /// What else was noticed.
-    pub notes: Vec<String>,
+    pub remarks: Vec<Remark<'d>>,
 }
 
 impl<'d> Attribution<'d> {
@@ -166,7 +167,81 @@ impl<'d> Attribution<'d> {
             certainty: Certainty::Unknown,
             candidates: Vec::new(),
             fixup: None,
-            notes: Vec::new(),
+            remarks: Vec::new(),
+        }
+    }
+
+    /// Fills function, certainty and candidates from what it could be.
+    pub(super) fn settle(&mut self, mut candidates: Vec<Function<'d>>) {
+        candidates.sort_by_key(|f| f.addr);
+        candidates.dedup();
+        (self.certainty, self.function) = match &candidates[..] {
+            [] => (Certainty::Unknown, None),
+            [one] => (Certainty::Exact, Some(one.clone())),
+            _ => (Certainty::Ambiguous, None),
+        };
+        if self.remarks.contains(&Remark::UnknownOrigin) {
+            self.certainty = self.certainty.min(Certainty::Ambiguous);
+            self.function = None;
+        }
+        self.candidates = candidates;
+    }
+
+    /// The same with names of its own.
+    pub fn into_owned(self) -> Attribution<'static> {
+        Attribution {
+            nearest: self.nearest.map(Nearest::into_owned),
+            function: self.function.map(Function::into_owned),
+            basis: self.basis,
+            certainty: self.certainty,
+            candidates: self
+                .candidates
+                .into_iter()
+                .map(Function::into_owned)
+                .collect(),
+            fixup: self.fixup.map(Fixup::into_owned),
+            remarks: self.remarks.into_iter().map(Remark::into_owned).collect(),
+        }
+    }
+}
+
+impl Nearest<'_> {
+    fn into_owned(self) -> Nearest<'static> {
+        Nearest {
+            name: own(self.name),
+            offset: self.offset,
+            size: self.size,
+            extent: self.extent,
+        }
+    }
+}
+
+impl Function<'_> {
+    /// The same with names of its own.
+    pub fn into_owned(self) -> Function<'static> {
+        Function {
+            name: own(self.name),
+            addr: self.addr,
+            parent: self.parent.map(own),
+        }
+    }
+}
+
+impl Fixup<'_> {
+    fn into_owned(self) -> Fixup<'static> {
+        let resume = |(at, function): (LinkAddr, Option<Name<'_>>)| (at, function.map(own));
+        let origin = |o: Origin<'_>| Origin {
+            function: o.function.into_owned(),
+            offset: o.offset,
+            address: o.address,
+            handler: o.handler,
+            effect: o.effect,
+            evidence: o.evidence,
+        };
+        Fixup {
+            landing: self.landing,
+            resumes: self.resumes.into_iter().map(resume).collect(),
+            origins: self.origins.into_iter().map(origin).collect(),
         }
     }
 }

@@ -4,7 +4,7 @@ use super::Function;
 use crate::base::addr::{Address, LinkAddr};
 use crate::formats::image::names;
 use crate::formats::image::symtab::{Symbol, SymbolId};
-use crate::formats::insn::is_trampoline;
+use crate::formats::insn::stub::is_trampoline;
 use crate::world::image::Image;
 
 /// The last function met; for questions that come in order of address.

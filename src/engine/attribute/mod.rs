@@ -1,77 +1,37 @@
 //! Which function was really running at a PC, and how that is known.
 //!
-//! Pure: a question about one address of one image, with the caller's return PC as a further witness.
+//! Pure: a question about one address of one image. Where it leaves several functions, [`narrow`] asks the next frame
+//! outwards as a further witness.
 
 mod answer;
-mod callsite;
 mod memo;
+mod narrow;
 
 pub use answer::{Attribution, Basis, Certainty, Evidence, Fixup, Function, Nearest, Origin};
 pub use memo::Memo;
+pub use narrow::{narrow, narrow_by_values};
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::addr::{Address, LinkAddr, Pc};
+use crate::engine::remark::{Name, Remark};
 use crate::formats::extable::fixup::Landing;
 use crate::formats::extable::walk::Exit;
 use crate::formats::image::names;
 use crate::formats::image::symtab::{Parent, SymbolId};
-use crate::formats::insn::{self, Flow, is_trampoline};
+use crate::formats::insn::stub::is_trampoline;
+use crate::formats::insn::{self, Flow};
 use crate::world::image::Image;
 
-/// The next frame outwards: where it will go on.
-#[derive(Clone, Copy)]
-pub struct Caller<'k, 'd> {
-    /// The image that holds it.
-    pub image: &'k Image<'d>,
-    /// Its return address, pushed by the call that led to the frame asked about.
-    pub ret: LinkAddr,
-    /// The call before `ret` as memory has it, where memory is at hand: code is patched after it is linked. `None`:
-    /// the image's own code is read.
-    pub called: Option<Called<'k, 'd>>,
-    /// The instructions that the call comes to with the values it passed, where those are known.
-    pub reached: Option<&'k BTreeSet<LinkAddr>>,
-}
-
-impl<'k, 'd> Caller<'k, 'd> {
-    /// A caller of which only the image is known.
-    pub fn new(image: &'k Image<'d>, ret: LinkAddr) -> Self {
-        Caller {
-            image,
-            ret,
-            called: None,
-            reached: None,
-        }
-    }
-}
-
-/// What a call instruction in memory does.
-#[derive(Clone, Copy)]
-pub enum Called<'k, 'd> {
-    /// Calls this place.
-    Place(&'k Image<'d>, LinkAddr),
-    /// Calls a place in no image.
-    Nowhere,
-    /// Calls through a register or memory.
-    Indirect,
-    /// No call ends there.
-    None,
-}
-
-/// Attributes `pc` of `image`. `caller` is the next frame outwards, if its return address was pushed by a call.
-pub fn attribute<'d>(
-    image: &Image<'d>,
-    pc: Pc<LinkAddr>,
-    caller: Option<Caller<'_, 'd>>,
-) -> Attribution<'d> {
-    attribute_next(image, pc, caller, &mut Memo::default())
+/// Attributes `pc` of `image`.
+pub fn attribute<'d>(image: &Image<'d>, pc: Pc<LinkAddr>) -> Attribution<'d> {
+    attribute_next(image, pc, &mut Memo::default())
 }
 
 /// [`attribute`] for one PC after the other: `memo` spares neighbours some questions.
 pub fn attribute_next<'k, 'd>(
     image: &'k Image<'d>,
     pc: Pc<LinkAddr>,
-    caller: Option<Caller<'_, 'd>>,
     memo: &mut Memo<'k, 'd>,
 ) -> Attribution<'d> {
     let at = pc.lookup();
@@ -80,23 +40,24 @@ pub fn attribute_next<'k, 'd>(
         return out;
     };
     out.nearest = around.nearest.as_ref().map(|(_, s)| Nearest {
-        name: s.name,
+        name: s.name.into(),
         offset: pc.raw().0.wrapping_sub(s.addr.0),
         size: s.size,
         extent: s.extent,
     });
     if !image.fixups().blocks_at(at).is_empty() {
-        in_fixup(image, at, around.covering, caller, &mut out);
+        in_fixup(image, at, around.covering, &mut out);
     } else if let Some(function) = &around.plain {
         out.basis = Basis::Symbol;
-        settle(&mut out, vec![function.clone()]);
+        out.settle(vec![function.clone()]);
     } else {
+        let nearest = around.nearest.as_ref().map(|(id, s)| (*id, s.name));
         match around.covering {
-            Some(id) => direct(image, id, around.nearest.as_ref().map(|n| n.0), &mut out),
+            Some(id) => direct(image, id, nearest, &mut out),
             None => uncovered(image, at, &mut out),
         }
     }
-    table_notes(image, pc, &mut out);
+    table_remarks(image, pc, &mut out);
     out
 }
 
@@ -104,34 +65,30 @@ pub fn attribute_next<'k, 'd>(
 fn direct<'d>(
     image: &Image<'d>,
     id: SymbolId,
-    nearest: Option<SymbolId>,
+    nearest: Option<(SymbolId, &'d str)>,
     out: &mut Attribution<'d>,
 ) {
     let symbols = image.symbols();
-    let name = match &out.nearest {
-        Some(n) if is_trampoline(n.name) => {
+    let name = match nearest {
+        Some((nearest, name)) if is_trampoline(name) => {
             out.basis = Basis::Trampoline;
-            return settle(
-                out,
-                nearest.map(|id| function(image, id)).into_iter().collect(),
-            );
+            return out.settle(vec![function(image, nearest)]);
         }
-        Some(n) if nearest == Some(id) => n.name,
+        Some((nearest, name)) if nearest == id => name,
         _ => symbols.name(id),
     };
     if names::cold_base(name).is_some() {
         out.basis = Basis::Cold;
-        settle(out, parents(image, id));
+        out.settle(parents(image, id));
     } else {
         out.basis = Basis::Symbol;
-        settle(out, vec![named(image, id, name)]);
+        out.settle(vec![named(image, id, name)]);
     }
     if symbols.sizes_assumed() {
-        out.notes
-            .push("no symbol sizes: the function is taken to reach to the next symbol".to_owned());
+        out.remarks.push(Remark::SizesAssumed);
     }
     if let Some(base) = names::padded(name) {
-        out.notes.push(format!("in the padding before {base}"));
+        out.remarks.push(Remark::Padding(base.into()));
     }
 }
 
@@ -170,22 +127,10 @@ fn function<'d>(image: &Image<'d>, id: SymbolId) -> Function<'d> {
 /// The function `id`, whose name is `name`.
 fn named<'d>(image: &Image<'d>, id: SymbolId, name: &'d str) -> Function<'d> {
     Function {
-        name: names::padded(name).unwrap_or(name),
+        name: names::padded(name).unwrap_or(name).into(),
         addr: image.symbols().range(id).0,
-        parent: names::clone_base(name),
+        parent: names::clone_base(name).map(Name::from),
     }
-}
-
-/// Fills function, certainty and candidates from what it could be.
-fn settle<'d>(out: &mut Attribution<'d>, mut candidates: Vec<Function<'d>>) {
-    candidates.sort_by_key(|f| f.addr);
-    candidates.dedup();
-    (out.certainty, out.function) = match &candidates[..] {
-        [] => (Certainty::Unknown, None),
-        [one] => (Certainty::Exact, Some(one.clone())),
-        _ => (Certainty::Ambiguous, None),
-    };
-    out.candidates = candidates;
 }
 
 /// Neither a function nor known fixup code.
@@ -204,24 +149,23 @@ fn uncovered<'d>(image: &Image<'d>, at: LinkAddr, out: &mut Attribution<'d>) {
         )
     {
         out.basis = Basis::Trampoline;
-        settle(out, vec![function(image, id)]);
+        out.settle(vec![function(image, id)]);
         return;
     }
     let behind = at
         .since(label.addr)
         .zip(label.size)
         .and_then(|(offset, size)| offset.checked_sub(size));
-    out.notes.push(match behind {
-        Some(bytes) => format!("{} ends {bytes:#x} bytes before", label.name),
-        None => format!(
-            "{} is no function with a size: it need not own what follows",
-            label.name
-        ),
+    out.remarks.push(match behind {
+        Some(bytes) => Remark::PastEnd {
+            symbol: label.name.into(),
+            bytes,
+        },
+        None => Remark::Label(label.name.into()),
     });
     if let Some(owner) = stub_owner(image, at) {
-        out.notes
-            .push("a stub of static_cpu_has(): its branches go back into the function".to_owned());
-        settle(out, vec![owner]);
+        out.remarks.push(Remark::CpuFeatureStub);
+        out.settle(vec![owner]);
     }
 }
 
@@ -252,7 +196,6 @@ fn in_fixup<'d>(
     image: &Image<'d>,
     at: LinkAddr,
     covering: Option<SymbolId>,
-    caller: Option<Caller<'_, 'd>>,
     out: &mut Attribution<'d>,
 ) {
     let (map, entries) = (image.fixups(), image.extable().entries());
@@ -284,11 +227,11 @@ fn in_fixup<'d>(
         .filter(|c| *c > 0)
         .min()
     {
-        let all = roots.roots.iter().all(|r| r.chained > 0);
-        let how = if all { "was" } else { "may have been" };
-        out.notes.push(format!(
-            "reached by a fault inside fixup code: the origin {how} left {depth} fixups before"
-        ));
+        let surely = roots.roots.iter().all(|r| r.chained > 0);
+        out.remarks.push(Remark::Chained {
+            depth: depth as usize,
+            surely,
+        });
     }
     let mut functions: Vec<Function<'d>> = origins.iter().map(|o| o.function.clone()).collect();
     // Code that a function reaches by itself as well is that function's, too.
@@ -296,26 +239,14 @@ fn in_fixup<'d>(
         |id: &SymbolId| image.symbols().sizes_assumed() || reached_from_start(image, *id, at);
     if let Some(id) = covering.filter(itself) {
         functions.extend(parents(image, id));
-        out.notes.push(format!(
-            "{} may run this code itself",
-            image.symbols().name(id)
-        ));
+        let name = image.symbols().name(id);
+        out.remarks.push(Remark::RunsItself(name.into()));
     }
     out.basis = Basis::Fixup;
-    if let Some(caller) = caller {
-        callsite::narrow(image, caller, &mut functions, &mut origins, &mut out.notes);
-    }
-    settle(out, functions);
     if roots.incomplete {
-        out.notes
-            .push("a faulting instruction in code of unknown origin leads here, too".to_owned());
-        out.certainty = if out.candidates.is_empty() {
-            Certainty::Unknown
-        } else {
-            Certainty::Ambiguous
-        };
-        out.function = None;
+        out.remarks.push(Remark::UnknownOrigin);
     }
+    out.settle(functions);
     let blocks = map.blocks_at(at);
     let landing = roots.roots.iter().map(|r| r.landing).min();
     let mut resumes: Vec<_> = blocks
@@ -327,7 +258,7 @@ fn in_fixup<'d>(
                 image
                     .symbols()
                     .function(*a)
-                    .map(|f| image.symbols().name(f)),
+                    .map(|f| image.symbols().name(f).into()),
             )),
             _ => None,
         })
@@ -387,40 +318,39 @@ fn runs_into(image: &Image<'_>, start: LinkAddr, end: LinkAddr, at: LinkAddr) ->
 }
 
 /// What the exception table says of the PC itself.
-fn table_notes(image: &Image<'_>, pc: Pc<LinkAddr>, out: &mut Attribution<'_>) {
+fn table_remarks<'d>(image: &Image<'d>, pc: Pc<LinkAddr>, out: &mut Attribution<'d>) {
     let Pc::Exact(at) = pc else { return };
     let (table, map) = (image.extable(), image.fixups());
-    let place = |a: LinkAddr| match image.symbols().nearest(a) {
-        Some(id) => format!(
-            "{}+{:#x}",
-            image.symbols().name(id),
-            a.0.wrapping_sub(image.symbols().get(id).addr.0)
-        ),
-        None => a.to_string(),
+    let place = |a: LinkAddr| -> Name<'d> {
+        let place = match image.symbols().nearest(a) {
+            Some(id) => format!(
+                "{}+{:#x}",
+                image.symbols().name(id),
+                a.0.wrapping_sub(image.symbols().get(id).addr.0)
+            ),
+            None => a.to_string(),
+        };
+        place.into()
     };
     for e in table.at(at) {
-        let handler = table.handler(image, e).name();
-        out.notes.push(if e.fixup == e.insn {
-            format!("exception-table instruction ({handler}): after a fault it is tried again")
-        } else {
-            format!(
-                "exception-table instruction ({handler}): a fault goes on at {}",
-                place(e.fixup)
-            )
+        let handler = table.handler(image, e).name().into_owned().into();
+        out.remarks.push(match e.fixup == e.insn {
+            true => Remark::Retried { handler },
+            false => Remark::MayFault {
+                handler,
+                to: place(e.fixup),
+            },
         });
     }
     if out.fixup.is_none() {
-        let landed = table
+        let mut landed = table
             .landing_at(at)
             .filter(|(row, _)| map.rows()[*row].landing != Landing::Retry);
-        let from: Vec<String> = landed.map(|(_, e)| place(e.insn)).collect();
-        match &from[..] {
-            [] => {}
-            [one] => out.notes.push(format!("landing for a fault at {one}")),
-            [one, ..] => out.notes.push(format!(
-                "landing for faults at {one} and {} more",
-                from.len() - 1
-            )),
+        if let Some((_, first)) = landed.next() {
+            out.remarks.push(Remark::Landing {
+                from: place(first.insn),
+                more: landed.count(),
+            });
         }
     }
 }

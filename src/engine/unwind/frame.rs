@@ -1,4 +1,4 @@
-//! What a walk gives: frames, how each was found, and why the walk ended.
+//! What a walk gives: where it came by, how each place was found, and why it ended.
 
 use crate::base::addr::{Addr, Pc};
 use crate::base::regs::{Reg, Regs};
@@ -6,9 +6,9 @@ use crate::world::dump::{Stack, StackKind, Tracer};
 use crate::world::kernel::Located;
 use crate::world::memory::Unreadable;
 
-/// One frame of a stack.
+/// A frame as it was walked: which function it was is another question.
 #[derive(Clone, Copy)]
-pub struct Frame<'k, 'd> {
+pub struct Walked<'k, 'd> {
     /// Where it was running.
     pub pc: Pc<Addr>,
     /// The image that holds its code; `None` for code in no image.
@@ -29,6 +29,10 @@ pub struct Frame<'k, 'd> {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[non_exhaustive]
 pub enum Trust {
+    /// Found on the stack: the unwinder did not vouch for it.
+    Scanned,
+    /// In the words of a log, or of whoever asks.
+    Text,
     /// From RBP, on the assumption that it is a frame pointer.
     FramePointer,
     /// From where a tracer keeps the return address that it replaced; or from under a call that went nowhere.
@@ -49,6 +53,8 @@ impl Trust {
     /// Its name in JSON.
     pub fn name(self) -> &'static str {
         match self {
+            Trust::Scanned => "scanned",
+            Trust::Text => "text",
             Trust::FramePointer => "frame-pointer",
             Trust::Recovered => "recovered",
             Trust::Cfi => "cfi",
@@ -122,7 +128,7 @@ impl Notes {
 /// Why a walk ended.
 #[derive(Clone, Copy, PartialEq, Debug)]
 #[non_exhaustive]
-pub enum StopReason {
+pub enum Stop {
     /// A row marks the outermost frame.
     End,
     /// User mode was reached; [`Walk::user_regs`](super::Walk::user_regs) has its registers.
@@ -157,62 +163,81 @@ pub enum StopReason {
     Hijacked(Tracer),
     /// The walk took as many steps as it was allowed.
     Budget,
+    /// In user mode: nothing says how to leave the last frame, whose PC this is.
+    NoUserRule(Addr),
+    /// In user mode: memory was needed that is not there.
+    NoUserMemory {
+        /// Where.
+        at: Addr,
+        /// Why.
+        why: Unreadable,
+    },
+    /// In user mode: the caller would not be further out on the stack.
+    NoProgress,
+    /// A log shows no more.
+    Printed,
 }
 
-impl StopReason {
+impl Stop {
     /// Its name in JSON.
     pub fn name(&self) -> &'static str {
         match self {
-            StopReason::End => "end",
-            StopReason::UserMode => "user-mode",
-            StopReason::NoRegisters => "no-registers",
-            StopReason::NoRule(_) => "no-rule",
-            StopReason::NotText(_) => "not-text",
-            StopReason::UnknownRegister(_) => "unknown-register",
-            StopReason::Unreadable { .. } => "unreadable",
-            StopReason::WrongDirection { .. } => "wrong-direction",
-            StopReason::OffStack(_) => "off-stack",
-            StopReason::Recursion(_) => "stack-recursion",
-            StopReason::Hijacked(_) => "hijacked",
-            StopReason::Budget => "budget",
+            Stop::End => "end",
+            Stop::UserMode => "user-mode",
+            Stop::NoRegisters => "no-registers",
+            Stop::NoRule(_) | Stop::NoUserRule(_) => "no-rule",
+            Stop::NotText(_) => "not-text",
+            Stop::UnknownRegister(_) => "unknown-register",
+            Stop::Unreadable { .. } | Stop::NoUserMemory { .. } => "unreadable",
+            Stop::WrongDirection { .. } => "wrong-direction",
+            Stop::OffStack(_) => "off-stack",
+            Stop::Recursion(_) => "stack-recursion",
+            Stop::Hijacked(_) => "hijacked",
+            Stop::Budget => "budget",
+            Stop::NoProgress => "no-progress",
+            Stop::Printed => "printed",
         }
     }
 
     /// Whether the walk got to the outermost frame.
     pub fn is_good(&self) -> bool {
-        matches!(self, StopReason::End | StopReason::UserMode)
+        matches!(self, Stop::End | Stop::UserMode)
     }
 }
 
-impl std::fmt::Display for StopReason {
+impl std::fmt::Display for Stop {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            StopReason::End => f.write_str("end of stack"),
-            StopReason::UserMode => f.write_str("user mode"),
-            StopReason::NoRegisters => f.write_str("no registers are known"),
-            StopReason::NoRule(pc) => write!(f, "no unwind row for {pc}"),
-            StopReason::NotText(pc) => write!(f, "{pc} is no code"),
-            StopReason::UnknownRegister(reg) => {
+            Stop::End => f.write_str("end of stack"),
+            Stop::UserMode => f.write_str("user mode"),
+            Stop::NoRegisters => f.write_str("no registers are known"),
+            Stop::NoRule(pc) => write!(f, "no unwind row for {pc}"),
+            Stop::NotText(pc) => write!(f, "{pc} is no code"),
+            Stop::UnknownRegister(reg) => {
                 write!(
                     f,
                     "the frame depends on {}, which is not known",
                     reg.name64()
                 )
             }
-            StopReason::Unreadable { at, why } => write!(f, "{at} cannot be read: {why}"),
-            StopReason::WrongDirection { from, to } => {
+            Stop::Unreadable { at, why } => write!(f, "{at} cannot be read: {why}"),
+            Stop::WrongDirection { from, to } => {
                 write!(f, "the stack would go from {from} back to {to}")
             }
-            StopReason::OffStack(at) => write!(f, "{at} is on none of the task's stacks"),
-            StopReason::Recursion(kind) => {
+            Stop::OffStack(at) => write!(f, "{at} is on none of the task's stacks"),
+            Stop::Recursion(kind) => {
                 write!(f, "the {} stack would be entered twice", kind.name())
             }
-            StopReason::Hijacked(by) => write!(
+            Stop::Hijacked(by) => write!(
                 f,
                 "{} keeps the return address, and its notes are not at hand",
                 by.name()
             ),
-            StopReason::Budget => f.write_str("too many frames"),
+            Stop::Budget => f.write_str("too many frames"),
+            Stop::NoUserRule(pc) => write!(f, "nothing says how to leave {pc}"),
+            Stop::NoUserMemory { at, why } => write!(f, "memory at {at}: {why}"),
+            Stop::NoProgress => f.write_str("the caller is not further out on the stack"),
+            Stop::Printed => f.write_str("the log shows no more"),
         }
     }
 }

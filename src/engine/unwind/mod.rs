@@ -21,11 +21,11 @@ mod stacks;
 mod step;
 mod witness;
 
-pub use frame::{Frame, Note, Notes, StopReason, Trust};
+pub use frame::{Note, Notes, Stop, Trust, Walked};
 pub use step::{Failed, Stepped, apply};
 pub use witness::{Cache, Witness};
 
-use crate::base::addr::{Addr, Address, Pc};
+use crate::base::addr::{Addr, Address, Pc, RetAddr};
 use crate::base::regs::{Reg, Regs};
 use crate::formats::insn;
 use crate::formats::rule::{Base, Cfa, Row, Rule, Saved, SavedBp, Shape};
@@ -78,6 +78,11 @@ impl<'k, 'd> Unwinder<'k, 'd> {
         self
     }
 
+    /// The code made at run time that it knows.
+    pub fn code_made(&self) -> &'k [Generated] {
+        self.generated
+    }
+
     /// The kernel.
     pub fn kernel(&self) -> &'k Kernel<'d> {
         self.kernel
@@ -128,7 +133,7 @@ pub struct Walk<'w, 'k, 'd> {
     stack: Option<Stack>,
     taken: usize,
     frames: u32,
-    stop: Option<StopReason>,
+    stop: Option<Stop>,
     user: Option<Regs>,
 }
 
@@ -150,18 +155,18 @@ struct Decided {
 }
 
 impl<'k, 'd> Iterator for Walk<'_, 'k, 'd> {
-    type Item = Frame<'k, 'd>;
+    type Item = Walked<'k, 'd>;
 
-    fn next(&mut self) -> Option<Frame<'k, 'd>> {
+    fn next(&mut self) -> Option<Walked<'k, 'd>> {
         let here = self.next.take()?;
         if here.regs.user_mode() {
             self.user = Some(here.regs);
-            return self.end(StopReason::UserMode);
+            return self.end(Stop::UserMode);
         }
         if self.frames >= self.unwinder.max_frames {
-            return self.end(StopReason::Budget);
+            return self.end(Stop::Budget);
         }
-        let mut frame = Frame {
+        let mut frame = Walked {
             pc: here.pc,
             located: None,
             regs: here.regs,
@@ -171,7 +176,7 @@ impl<'k, 'd> Iterator for Walk<'_, 'k, 'd> {
             notes: here.notes,
         };
         let Some(sp) = here.regs.sp() else {
-            return self.end(StopReason::NoRegisters);
+            return self.end(Stop::NoRegisters);
         };
         match place(&self.context, sp) {
             Place::Unchecked => {}
@@ -181,14 +186,14 @@ impl<'k, 'd> Iterator for Walk<'_, 'k, 'd> {
                 frame.notes.add(Note::GuardPage);
             }
             Place::Off if self.frames == 0 => {}
-            Place::Off => return self.end(StopReason::OffStack(sp)),
+            Place::Off => return self.end(Stop::OffStack(sp)),
         }
         let kind = |s: Option<Stack>| s.map(|s| s.kind);
         if let Some(stack) = frame.stack
             && kind(self.stack) != Some(stack.kind)
         {
             if !self.visited.enter(stack.kind) {
-                return self.end(StopReason::Recursion(stack.kind));
+                return self.end(Stop::Recursion(stack.kind));
             }
             self.stack = Some(stack);
         }
@@ -203,7 +208,7 @@ impl<'k, 'd> Iterator for Walk<'_, 'k, 'd> {
         frame.located = witnesses.located;
         // The code that holds a return PC may end there: its place is then not the lookup address's.
         if let (Some(l), Pc::Return(_)) = (&mut frame.located, here.pc) {
-            l.link = l.link.offset(1);
+            l.link = RetAddr::behind(l.link).0;
         }
         if let Some(index) = witnesses.generated {
             frame.notes.add(Note::Generated { index });
@@ -225,7 +230,7 @@ impl<'k, 'd> Iterator for Walk<'_, 'k, 'd> {
 
 impl<'k, 'd> Walk<'_, 'k, 'd> {
     /// Why the walk ended; `None` as long as it goes on.
-    pub fn stop(&self) -> Option<StopReason> {
+    pub fn stop(&self) -> Option<Stop> {
         self.stop
     }
 
@@ -234,7 +239,7 @@ impl<'k, 'd> Walk<'_, 'k, 'd> {
         self.user.as_ref()
     }
 
-    fn end<T>(&mut self, stop: StopReason) -> Option<T> {
+    fn end<T>(&mut self, stop: Stop) -> Option<T> {
         self.stop = Some(stop);
         None
     }
@@ -245,7 +250,7 @@ impl<'k, 'd> Walk<'_, 'k, 'd> {
         here: &Pending,
         witnesses: &Witnesses<'k, 'd>,
         notes: &mut Notes,
-    ) -> Result<Decided, StopReason> {
+    ) -> Result<Decided, Stop> {
         let apply = |row: Option<Row>| match row {
             Some(Row::Step(rule)) => Some(apply(&rule, &here.regs, self.memory).map(|s| (rule, s))),
             _ => None,
@@ -258,10 +263,10 @@ impl<'k, 'd> Walk<'_, 'k, 'd> {
         if let Some(by) = self.unwinder.trampolines.at(here.pc.raw())
             && here.notes.iter().any(|n| n == Note::Trampoline { by })
         {
-            return Err(StopReason::Hijacked(by));
+            return Err(Stop::Hijacked(by));
         }
         if witnesses.orc == Some(Row::End) {
-            return Err(StopReason::End);
+            return Err(Stop::End);
         }
         if let Some(rule) = witnesses.agreed
             && let Some(Ok((rule, stepped))) = apply(Some(Row::Step(rule)))
@@ -285,9 +290,9 @@ impl<'k, 'd> Walk<'_, 'k, 'd> {
             (Some(Ok(orc)), _) => Ok(one(orc, Trust::Orc)),
             (_, Some(Ok(cfi))) => Ok(one(cfi, Trust::Cfi)),
             (Some(Err(failed)), _) | (None, Some(Err(failed))) => Err(failed.into()),
-            (None, None) if witnesses.cfi == Some(Row::End) => Err(StopReason::End),
+            (None, None) if witnesses.cfi == Some(Row::End) => Err(Stop::End),
             // Undefined means that the code has no frame to speak of; a guess would be no better.
-            (None, None) if witnesses.orc.is_some() => Err(StopReason::NoRule(here.pc.raw())),
+            (None, None) if witnesses.orc.is_some() => Err(Stop::NoRule(here.pc.raw())),
             (None, None) => self.frame_pointer(here, witnesses, notes),
         }
     }
@@ -332,7 +337,7 @@ impl<'k, 'd> Walk<'_, 'k, 'd> {
     }
 
     /// A PC that is no code was called, or jumped to as a function: its return address is on top of the stack.
-    fn bad_call(&self, here: &Pending) -> Result<Decided, StopReason> {
+    fn bad_call(&self, here: &Pending) -> Result<Decided, Stop> {
         let called = Rule {
             cfa: Cfa::Register(Base::Sp, 8),
             bp: SavedBp::Unchanged,
@@ -342,7 +347,7 @@ impl<'k, 'd> Walk<'_, 'k, 'd> {
         };
         let stepped = apply(&called, &here.regs, self.memory)?;
         if !self.follows_call(Addr(stepped.regs.ip)) {
-            return Err(StopReason::NotText(here.pc.raw()));
+            return Err(Stop::NotText(here.pc.raw()));
         }
         Ok(Decided {
             stepped,
@@ -358,7 +363,7 @@ impl<'k, 'd> Walk<'_, 'k, 'd> {
         here: &Pending,
         witnesses: &Witnesses<'k, 'd>,
         notes: &mut Notes,
-    ) -> Result<Decided, StopReason> {
+    ) -> Result<Decided, Stop> {
         let made = witnesses
             .generated
             .and_then(|g| self.unwinder.generated.get(g));
@@ -366,8 +371,8 @@ impl<'k, 'd> Walk<'_, 'k, 'd> {
             notes.add(Note::NoRow);
         }
         let lost = match witnesses.located.is_some() || made.is_some() {
-            true => StopReason::NoRule(here.pc.raw()),
-            false => StopReason::NotText(here.pc.raw()),
+            true => Stop::NoRule(here.pc.raw()),
+            false => Stop::NotText(here.pc.raw()),
         };
         let framed = Rule {
             cfa: Cfa::Register(Base::Bp, 16),
@@ -403,7 +408,7 @@ impl<'k, 'd> Walk<'_, 'k, 'd> {
         if unwinder.trampolines.at(ret).is_some() {
             return true;
         }
-        let last = ret.offset(-1);
+        let last = RetAddr(ret).call();
         let located = unwinder.kernel.locate(last);
         let made = || {
             let mut all = unwinder.generated.iter();
@@ -426,7 +431,7 @@ impl<'k, 'd> Walk<'_, 'k, 'd> {
     }
 
     /// Checks the step that was decided on, and gives back what a tracer took.
-    fn arrive(&mut self, from: Addr, decided: &Decided) -> Result<Pending, StopReason> {
+    fn arrive(&mut self, from: Addr, decided: &Decided) -> Result<Pending, Stop> {
         let mut regs = decided.stepped.regs;
         let mut trust = decided.trust;
         let mut notes = Notes::default();
@@ -435,7 +440,7 @@ impl<'k, 'd> Walk<'_, 'k, 'd> {
             trust = Trust::SavedRegisters;
         }
         if !regs.user_mode() {
-            let to = regs.sp().ok_or(StopReason::NoRegisters)?;
+            let to = regs.sp().ok_or(Stop::NoRegisters)?;
             let same = match (self.stack, place(&self.context, to)) {
                 (_, Place::Unchecked) => {
                     // Saved registers and assembler's stack switches may lead anywhere.
@@ -446,7 +451,7 @@ impl<'k, 'd> Walk<'_, 'k, 'd> {
                 _ => false,
             };
             if same && to <= from {
-                return Err(StopReason::WrongDirection { from, to });
+                return Err(Stop::WrongDirection { from, to });
             }
             let (slot, ret) = (decided.stepped.slot, Addr(regs.ip));
             let (hijacked, taken) = (self.context.hijacked, &mut self.taken);
@@ -476,11 +481,11 @@ impl<'k, 'd> Walk<'_, 'k, 'd> {
     }
 }
 
-impl From<Failed> for StopReason {
+impl From<Failed> for Stop {
     fn from(failed: Failed) -> Self {
         match failed {
-            Failed::Unknown(reg) => StopReason::UnknownRegister(reg),
-            Failed::Unreadable(at, why) => StopReason::Unreadable { at, why },
+            Failed::Unknown(reg) => Stop::UnknownRegister(reg),
+            Failed::Unreadable(at, why) => Stop::Unreadable { at, why },
         }
     }
 }

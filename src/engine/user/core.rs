@@ -6,9 +6,10 @@ use super::memory::CoreMemory;
 use super::notes::{Notes, Signal, Thread};
 use super::objects::{Mapping, Objects, Options, VDSO};
 use super::segments::{self, ET_CORE, PT_NOTE};
-use super::walk::{Stop, UserFrame, Walker};
+use super::walk::{UserFrame, Walker};
 use crate::base::addr::Addr;
 use crate::base::error::{Error, ErrorKind, Finding, Result};
+use crate::engine::unwind::Stop;
 use crate::formats::image::{Storage, note};
 
 /// A process in a core file.

@@ -20,4 +20,4 @@ pub use memory::{Backed, CoreMemory};
 pub use notes::{Signal, Thread};
 pub use objects::{Mapping, Objects, Options, mapped_build_id};
 pub use process::{Process, mappings};
-pub use walk::{BUDGET, Frames, Stop, Trust, UserFrame, Walker};
+pub use walk::{BUDGET, Frames, UserFrame, Walker};

@@ -5,11 +5,8 @@ use std::sync::OnceLock;
 
 use super::rows::Rows;
 use super::segments::{self, ET_CORE, PT_LOAD, PT_NOTE, Segment};
-use super::walk::UserFrame;
 use crate::base::addr::{Addr, Address, LinkAddr, Slide};
 use crate::base::error::{Finding, Place, Result};
-use crate::engine::attribute::{Basis, Certainty, Function, Memo};
-use crate::engine::resolve::{Resolved, resolve_next};
 use crate::formats::image::note::{build_id, hex};
 use crate::formats::image::peek::Peek;
 use crate::formats::image::{ElfImage, Storage};
@@ -244,47 +241,6 @@ impl<'d> Objects<'d> {
             placed: &loaded.placed,
             link,
         })
-    }
-
-    /// Names `frame`: function, and source lines if `lines`.
-    pub fn resolve<'o>(
-        &'o self,
-        frame: &UserFrame,
-        lines: bool,
-        memo: &mut Memo<'o, 'd>,
-    ) -> Resolved<'o, 'd> {
-        let pc = frame.pc;
-        let Some(located) = self.locate(pc.lookup()) else {
-            return Resolved::nowhere(pc.raw());
-        };
-        let slide = located.placed.slide.unwrap_or_default();
-        let link = pc.map(|at| slide.link(at));
-        let located = Located {
-            link: link.raw(),
-            ..located
-        };
-        let mut resolved = resolve_next(located, link, None, lines, memo);
-        let answer = &mut resolved.attribution;
-        if matches!(answer.basis, Basis::Symbol | Basis::Cold) {
-            answer.basis = Basis::User;
-        }
-        if frame.signal {
-            answer.basis = Basis::Trampoline;
-            // glibc's `__restore_rt` is a label.
-            let label = answer.nearest.as_ref().filter(|n| n.offset == 0);
-            if let (None, Some(label)) = (&answer.function, label) {
-                let function = Function {
-                    name: label.name,
-                    addr: link.raw(),
-                    parent: None,
-                };
-                answer.certainty = Certainty::Exact;
-                answer.candidates = vec![function.clone()];
-                answer.function = Some(function);
-                answer.notes.clear();
-            }
-        }
-        resolved
     }
 }
 

@@ -2,9 +2,10 @@
 
 use super::memory::Backed;
 use super::objects::{Mapping, Objects, Options, VDSO};
-use super::walk::{Stop, UserFrame, Walker};
+use super::walk::{UserFrame, Walker};
 use crate::base::addr::Addr;
 use crate::base::regs::Regs;
+use crate::engine::unwind::Stop;
 use crate::formats::image::Storage;
 use crate::world::dump::space::{FileMapping, Space};
 use crate::world::memory::Memory;

@@ -1,9 +1,9 @@
 //! One step outwards: the caller's registers, by a row of call-frame information or from a signal frame.
 
 use super::rows::{Cfa, Failed, REGISTERS, RETURN, Row, Rows, Saved};
-use super::walk::Stop;
 use crate::base::addr::{Addr, Address};
 use crate::base::regs::{Reg, Regs};
+use crate::engine::unwind::Stop;
 use crate::world::memory::Memory;
 
 /// DWARF numbers of RBP and RSP.
@@ -161,8 +161,8 @@ impl Failed {
     /// Why a walk ends at `pc`.
     pub fn stop(self, pc: Addr) -> Stop {
         match self {
-            Failed::Unreadable(at, why) => Stop::Unreadable { at, why },
-            Failed::Unknown => Stop::NoRule { pc },
+            Failed::Unreadable(at, why) => Stop::NoUserMemory { at, why },
+            Failed::Unknown => Stop::NoUserRule(pc),
         }
     }
 }

@@ -3,46 +3,17 @@
 use super::objects::{Loaded, Objects};
 use super::rows::{Context, Failed, RETURN, Row};
 use super::step::{BP, SP, State};
-use crate::base::addr::{Addr, Address, LinkAddr, Pc};
+use crate::base::addr::{Addr, Address, LinkAddr, Pc, RetAddr};
 use crate::base::regs::Regs;
+use crate::engine::unwind::{Stop, Trust};
 use crate::formats::insn::{CallBefore, call_before};
-use crate::world::memory::{Memory, Unreadable};
+use crate::world::memory::Memory;
 
 /// Frames of one walk at most, unless told otherwise.
 pub const BUDGET: usize = 4096;
 
 /// Places whose rules a walker keeps.
 const PLACES: usize = 512;
-
-/// How a frame's PC was obtained.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub enum Trust {
-    /// From the registers that the walk began with.
-    Registers,
-    /// From the registers that the kernel saved for a signal handler.
-    SavedRegisters,
-    /// By call-frame information.
-    Cfi,
-    /// By the word at the stack pointer: the frame before was entered and had done nothing yet, as after a call
-    /// of a wrong address.
-    Call,
-    /// By the frame pointer, where no call-frame information is: it may be wrong.
-    FramePointer,
-}
-
-impl Trust {
-    /// Its name in JSON.
-    pub fn name(self) -> &'static str {
-        match self {
-            Trust::Registers => "registers",
-            Trust::SavedRegisters => "saved-registers",
-            Trust::Cfi => "cfi",
-            Trust::Call => "recovered",
-            Trust::FramePointer => "frame-pointer",
-        }
-    }
-}
 
 /// A frame.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -55,55 +26,6 @@ pub struct UserFrame {
     pub trust: Trust,
     /// Whether it is the trampoline that a signal handler returns to: no code of the program ran here.
     pub signal: bool,
-}
-
-/// Why a walk ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub enum Stop {
-    /// The outermost frame was reached: it is marked as such, or its return address is 0.
-    End,
-    /// Memory was needed that is not there.
-    Unreadable {
-        /// Which.
-        at: Addr,
-        /// Why not.
-        why: Unreadable,
-    },
-    /// Nothing says how to leave the frame at `pc`.
-    NoRule {
-        /// The last frame's.
-        pc: Addr,
-    },
-    /// The caller would not be further out on the stack.
-    NoProgress,
-    /// As many frames as were asked for.
-    Budget,
-}
-
-impl Stop {
-    /// Its name in JSON.
-    pub fn name(self) -> &'static str {
-        match self {
-            Stop::End => "end",
-            Stop::Unreadable { .. } => "unreadable",
-            Stop::NoRule { .. } => "no-rule",
-            Stop::NoProgress => "no-progress",
-            Stop::Budget => "budget",
-        }
-    }
-}
-
-impl std::fmt::Display for Stop {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Stop::End => f.write_str("end of stack"),
-            Stop::Unreadable { at, why } => write!(f, "memory at {at}: {why}"),
-            Stop::NoRule { pc } => write!(f, "nothing says how to leave {pc}"),
-            Stop::NoProgress => f.write_str("the caller is not further out on the stack"),
-            Stop::Budget => f.write_str("too many frames"),
-        }
-    }
 }
 
 /// How to leave a place.
@@ -165,7 +87,7 @@ impl<'w, 'd> Walker<'w, 'd> {
             next,
             last: None,
             left,
-            stop: next.is_none().then_some(Stop::NoRule { pc: Addr(regs.ip) }),
+            stop: next.is_none().then_some(Stop::NoUserRule(Addr(regs.ip))),
         }
     }
 
@@ -223,11 +145,12 @@ impl<'w, 'd> Walker<'w, 'd> {
             return false;
         };
         let image = &l.placed.image;
-        let function = image.symbols().function(l.link.offset(-1));
+        let ret = RetAddr(l.link);
+        let function = image.symbols().function(ret.call());
         match function {
             Some(id) => {
                 let (start, _) = image.symbols().range(id);
-                !matches!(call_before(image, start, l.link), CallBefore::None)
+                !matches!(call_before(image, start, ret), CallBefore::None)
             }
             None => true,
         }
@@ -331,15 +254,15 @@ impl Frames<'_, '_, '_> {
                     }
                     self.state.set(SP, slot.offset(8).0);
                     self.state.set(RETURN, ret);
-                    return Ok((ret, Trust::Call));
+                    return Ok((ret, Trust::Recovered));
                 }
                 Ok(_) => {}
-                Err(why) => unreadable = Some(Stop::Unreadable { at: slot, why }),
+                Err(why) => unreadable = Some(Stop::NoUserMemory { at: slot, why }),
             }
         }
         // The frame pointer says something of code only.
         let code = known || matches!(frame.pc, Pc::Return(_));
-        let no_rule = unreadable.unwrap_or(Stop::NoRule { pc });
+        let no_rule = unreadable.unwrap_or(Stop::NoUserRule(pc));
         let (true, Ok(bp)) = (code, bp) else {
             return Err(no_rule);
         };

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use crate::base::addr::{Address, LinkAddr};
 use crate::formats::image::ElfImage;
 use crate::formats::image::symtab::{Cursor, SymbolId};
+use crate::formats::insn::stub::{Stub, stub};
 use crate::formats::insn::{self, Flow, Insn};
 
 /// Instructions followed from one landing at most; real fixup blocks have under 30.
@@ -156,7 +157,7 @@ fn follow(at: LinkAddr, insn: Insn, pending: &mut Vec<LinkAddr>, exits: &mut BTr
 /// The exit by reaching `at`, which function `owner` covers.
 fn leave(image: &ElfImage<'_>, at: LinkAddr, owner: SymbolId) -> Exit {
     let symbol = image.symbols().get(owner);
-    if insn::is_return_thunk(symbol.name) {
+    if stub(symbol.name) == Some(Stub::Return) {
         Exit::Return
     } else if symbol.addr == at {
         Exit::TailCall(at)

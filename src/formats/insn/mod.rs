@@ -5,24 +5,25 @@ pub mod effect;
 pub mod listing;
 pub mod memory;
 pub mod replay;
+pub mod stub;
 mod text;
 
 use iced_x86::{Code, Decoder, DecoderOptions, FlowControl, Instruction, Mnemonic};
 
-use crate::base::addr::{Address, LinkAddr};
+use crate::base::addr::{Address, LinkAddr, RetAddr};
 use crate::formats::image::ElfImage;
 
-/// Where execution goes after an instruction.
+/// Where execution goes after an instruction. `A` says which addresses these are: link or runtime ones.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Flow {
+pub enum Flow<A = LinkAddr> {
     /// To the next instruction.
     Next,
     /// Jump to a known place.
-    Jump(LinkAddr),
+    Jump(A),
     /// Jump or next.
-    Branch(LinkAddr),
+    Branch(A),
     /// Call of a known place; comes back.
-    Call(LinkAddr),
+    Call(A),
     /// Call through a register or memory; comes back.
     IndirectCall,
     /// Jump through a register or memory.
@@ -35,28 +36,34 @@ pub enum Flow {
 
 /// A decoded instruction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Insn {
+pub struct Insn<A = LinkAddr> {
     /// Its length in bytes, 1-15.
     pub len: u8,
     /// Where execution goes.
-    pub flow: Flow,
+    pub flow: Flow<A>,
 }
 
-/// Decodes the first instruction of `code`, linked at `at`; `None` for bytes that are none.
-pub fn decode(code: &[u8], at: LinkAddr, bits: u32) -> Option<Insn> {
+/// Decodes the first instruction of `code`, which is at `at`; `None` for bytes that are none. `bits`: 32 for code of
+/// i386; all else is of 64 bits.
+pub fn decode<A: Address>(code: &[u8], at: A, bits: u32) -> Option<Insn<A>> {
     let window = &code[..code.len().min(15)];
-    let mut decoder = Decoder::with_ip(bits, window, at.0, DecoderOptions::NONE);
+    let mut decoder = decoder(window, at.number(), bits);
     let mut insn = Instruction::default();
     next(&mut decoder, &mut insn)
 }
 
+fn decoder(code: &[u8], at: u64, bits: u32) -> Decoder<'_> {
+    let bits = if bits == 32 { 32 } else { 64 };
+    Decoder::with_ip(bits, code, at, DecoderOptions::NONE)
+}
+
 /// Decodes what comes next; `None` for bytes that are no instruction.
-fn next(decoder: &mut Decoder<'_>, insn: &mut Instruction) -> Option<Insn> {
+fn next<A: Address>(decoder: &mut Decoder<'_>, insn: &mut Instruction) -> Option<Insn<A>> {
     decoder.decode_out(insn);
     if insn.is_invalid() {
         return None;
     }
-    let target = || LinkAddr(insn.near_branch_target());
+    let target = || A::from_number(insn.near_branch_target());
     let flow = match insn.flow_control() {
         FlowControl::UnconditionalBranch => Flow::Jump(target()),
         FlowControl::ConditionalBranch => Flow::Branch(target()),
@@ -96,24 +103,22 @@ pub fn sweep<'d>(
 ) -> impl Iterator<Item = (LinkAddr, Insn)> + 'd {
     let code = image.code(from);
     let len = end.since(from).unwrap_or(0).min(code.len() as u64) as usize;
-    let code = &code[..len];
-    let mut decoder = Decoder::with_ip(image.bits(), code, from.0, DecoderOptions::NONE);
+    run(&code[..len], from, image.bits())
+}
+
+/// Decodes `code`, which is at `at`, one instruction after the other, as long as the bytes are instructions.
+pub fn run<A: Address>(
+    code: &[u8],
+    at: A,
+    bits: u32,
+) -> impl Iterator<Item = (A, Insn<A>)> + use<'_, A> {
+    let mut decoder = decoder(code, at.number(), bits);
     let mut insn = Instruction::default();
     std::iter::from_fn(move || {
-        let at = LinkAddr(decoder.ip());
+        let at = A::from_number(decoder.ip());
         let more = decoder.can_decode();
         more.then(|| Some((at, next(&mut decoder, &mut insn)?)))?
     })
-}
-
-/// Whether the name is one of the stubs that stand for a RET (arch/x86/lib/retpoline.S, 5.10.130-7.2).
-pub fn is_return_thunk(name: &str) -> bool {
-    name.ends_with("_return_thunk") || name == "zen_untrain_ret"
-}
-
-/// Whether the name is a thunk's of arch/x86/lib/retpoline.S, which are labels without a size.
-pub fn is_trampoline(name: &str) -> bool {
-    (name.starts_with("__x86_indirect_") && name.contains("thunk_")) || is_return_thunk(name)
 }
 
 /// Bytes of the longest form of a near call: `call *disp32(base,index,scale)` with a REX and a segment prefix.
@@ -143,7 +148,7 @@ pub enum CallBefore {
 /// Decodes what was called so that `ret` was pushed. Where alternatives may have rewritten the site, each
 /// variant that has a call ending there counts. `start` is the first byte of the function, which fixes where
 /// instructions begin.
-pub fn call_before(image: &ElfImage<'_>, start: LinkAddr, ret: LinkAddr) -> CallBefore {
+pub fn call_before(image: &ElfImage<'_>, start: LinkAddr, ret: RetAddr<LinkAddr>) -> CallBefore {
     let found = calls_before(image, start, &[ret]).pop();
     found.unwrap_or(CallBefore::None)
 }
@@ -152,18 +157,18 @@ pub fn call_before(image: &ElfImage<'_>, start: LinkAddr, ret: LinkAddr) -> Call
 pub fn calls_before(
     image: &ElfImage<'_>,
     start: LinkAddr,
-    returns: &[LinkAddr],
+    returns: &[RetAddr<LinkAddr>],
 ) -> Vec<CallBefore> {
     // Where the image holds only pieces of a function, decoding begins with the piece.
-    let piece = |ret: &LinkAddr| {
-        let section = image.text_section(ret.offset(-1));
+    let piece = |ret: &RetAddr<LinkAddr>| {
+        let section = image.text_section(ret.call());
         section.and_then(|s| s.addr).map_or(start, |a| start.max(a))
     };
     let mut found = Vec::with_capacity(returns.len());
     for same in returns.chunk_by(|a, b| piece(a) == piece(b)) {
         let Some(last) = same.last() else { continue };
-        let mut flows = sweep(image, piece(last), *last)
-            .map(|(at, i)| (at.offset(i.len.into()), i.flow))
+        let mut flows = sweep(image, piece(last), last.0)
+            .map(|(at, i)| (RetAddr(at.offset(i.len.into())), i.flow))
             .peekable();
         for ret in same {
             while flows.next_if(|(end, _)| end < ret).is_some() {}
@@ -175,7 +180,7 @@ pub fn calls_before(
 }
 
 /// What was called before `ret`, where the file has `written` there and alternatives may have something else.
-fn variants(image: &ElfImage<'_>, ret: LinkAddr, written: Option<Flow>) -> CallBefore {
+fn variants(image: &ElfImage<'_>, ret: RetAddr<LinkAddr>, written: Option<Flow>) -> CallBefore {
     let mut direct = Vec::new();
     let mut indirect = false;
     let mut take = |flow: Flow| match flow {
@@ -184,11 +189,11 @@ fn variants(image: &ElfImage<'_>, ret: LinkAddr, written: Option<Flow>) -> CallB
         _ => {}
     };
     written.into_iter().for_each(&mut take);
-    for alt in image.alternatives().covering(ret.offset(-1)) {
+    for alt in image.alternatives().covering(ret.call()) {
         let end = alt.replacement.offset(alt.replacement_len.into());
         for (at, insn) in sweep(image, alt.replacement, end) {
             let behind = at.since(alt.replacement).unwrap_or(0) + u64::from(insn.len);
-            if alt.site.offset(behind as i64) == ret {
+            if alt.site.offset(behind as i64) == ret.0 {
                 take(insn.flow);
             }
         }

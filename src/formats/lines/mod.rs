@@ -26,11 +26,34 @@ pub struct Inline<'a> {
     /// The function, demangled.
     pub function: Option<Cow<'a, str>>,
     /// The source file: relative to the build directory when below it, else as the debug information has it.
-    pub file: Option<&'a str>,
+    pub file: Option<Cow<'a, str>>,
     /// Line, from 1.
     pub line: Option<u32>,
     /// Column, from 1.
     pub column: Option<u32>,
+}
+
+impl Inline<'_> {
+    /// Leaves out what the first fitting one of `prefixes` says at the beginning of the path; see [`below`].
+    pub fn strip(&mut self, prefixes: &[String]) {
+        if let Some(file) = &mut self.file {
+            *file = match file {
+                Cow::Borrowed(path) => Cow::Borrowed(below(path, prefixes)),
+                Cow::Owned(path) => Cow::Owned(below(path, prefixes).to_owned()),
+            };
+        }
+    }
+
+    /// The same with names of its own.
+    pub fn into_owned(self) -> Inline<'static> {
+        let own = |name: Cow<'_, str>| Cow::Owned(name.into_owned());
+        Inline {
+            function: self.function.map(own),
+            file: self.file.map(own),
+            line: self.line,
+            column: self.column,
+        }
+    }
 }
 
 /// `path` without the first of the directories `prefixes` that it begins with.
@@ -210,7 +233,7 @@ impl<'a> Iterator for Chain<'a> {
         let line = known(self.place.line).filter(|_| file.is_some());
         let inline = Inline {
             function: call.and_then(|c| c.name).map(demangle),
-            file,
+            file: file.map(Cow::Borrowed),
             line,
             column: known(self.place.column).filter(|_| line.is_some()),
         };

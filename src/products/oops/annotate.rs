@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use super::explain::{self, Decoded};
 use super::frame::Vouch;
 use super::report::{LogFrame, Oops};
-use super::tell::{Told, ToldFrame, in_fixup};
+use super::tell::Told;
 use crate::base::demangle::demangle;
-use crate::engine::attribute::Attribution;
+use crate::engine::attribute::{Attribution, Basis};
+use crate::engine::remark::Remark;
+use crate::engine::stack::Frame;
 use crate::formats::insn::listing::Alignment;
 use crate::formats::lines::{Inline, below};
 
@@ -56,21 +58,20 @@ pub type Additions = BTreeMap<u64, Addition>;
 
 /// What there is to add to `oops` beside its frames: why its fault was not fixed up; with `code`, its code decoded.
 pub fn conclusions(oops: &Oops, told: &Told<'_, '_>, code: bool, out: &mut Additions) {
-    let frames = oops.frames.iter().zip(&told.frames);
+    let frames = oops.frames.iter().zip(&told.main.located);
     let rips = frames.filter(|(f, _)| f.vouch == Vouch::Rip);
-    for (number, (frame, told)) in rips.enumerate() {
+    for (number, (frame, located)) in rips.enumerate() {
         let Some(block) = frame.block.and_then(|b| oops.blocks.get(b)) else {
             continue;
         };
         let own = number == 0 && oops.registers().is_some();
-        if own && let Some(why) = explain::not_fixed_up(oops, block, told) {
+        if own && let Some(why) = explain::not_fixed_up(oops, block, *located) {
             let lines = &mut out.entry(frame.line).or_default().lines;
             lines.push(Added::text(format!("note: {why}")));
         }
         if code
             && let Some(line) = block.code_line
-            && let located = told.resolved.as_ref().and_then(|r| r.located)
-            && let Some(decoded) = explain::decoded(oops, frame, block, located)
+            && let Some(decoded) = explain::decoded(oops, frame, block, *located)
         {
             out.entry(line).or_default().lines.extend(listing(&decoded));
         }
@@ -107,10 +108,10 @@ fn listing(decoded: &Decoded) -> Vec<Added> {
 
 /// What there is to add at the frames of `oops`; prefixes in `strip` are left out of source paths.
 pub fn frames(oops: &Oops, told: &Told<'_, '_>, strip: &[String], out: &mut Additions) {
-    let main = oops.frames.iter().zip(&told.frames);
+    let main = oops.frames.iter().zip(&told.main.stack.frames);
     let beside = oops.stacks.iter().zip(&told.stacks);
-    let beside = beside.flat_map(|(s, t)| s.frames.iter().zip(t));
-    let again = oops.again.iter().zip(&told.again);
+    let beside = beside.flat_map(|(s, t)| s.frames.iter().zip(&t.stack.frames));
+    let again = oops.again.iter().zip(&told.again.stack.frames);
     for (frame, told) in main.chain(beside).chain(again) {
         let addition = out.entry(frame.line).or_default();
         let new = one(frame, told, strip);
@@ -121,38 +122,38 @@ pub fn frames(oops: &Oops, told: &Told<'_, '_>, strip: &[String], out: &mut Addi
     }
 }
 
-fn one(frame: &LogFrame, told: &ToldFrame<'_, '_>, strip: &[String]) -> Addition {
+fn one(frame: &LogFrame, told: &Frame<'_>, strip: &[String]) -> Addition {
     let mut added = Addition::default();
-    if let Some(resolved) = &told.resolved {
-        let inlines = &resolved.inlines;
-        let innermost = inlines.first().and_then(|i| spot(i, strip));
-        if in_fixup(told) {
-            added.lines.push(Added {
-                text: explain(&resolved.attribution),
-                place: innermost,
-            });
-        } else {
-            added.place = innermost;
-        }
-        for pair in inlines.windows(2) {
-            let name = |i: &Inline<'_>| i.function.as_deref().unwrap_or("??").to_owned();
-            added.lines.push(Added {
-                text: format!("{} inlined into {}", name(&pair[0]), name(&pair[1])),
-                place: spot(&pair[1], strip),
-            });
-        }
+    let inlines = &told.inlines;
+    let innermost = inlines.first().and_then(|i| spot(i, strip));
+    if told.attribution.basis == Basis::Fixup {
+        added.lines.push(Added {
+            text: explain(&told.attribution),
+            place: innermost,
+        });
+    } else {
+        added.place = innermost;
     }
-    let vouched = frame.vouch != Vouch::Guess || told.confirmed;
-    if vouched {
-        let notes = told.notes.iter().map(|n| Added::text(format!("note: {n}")));
-        added.lines.extend(notes);
+    for pair in inlines.windows(2) {
+        let name = |i: &Inline<'_>| i.function.as_deref().unwrap_or("??").to_owned();
+        added.lines.push(Added {
+            text: format!("{} inlined into {}", name(&pair[0]), name(&pair[1])),
+            place: spot(&pair[1], strip),
+        });
+    }
+    let of_calls = |r: &&Remark<'_>| matches!(r, Remark::Broken { .. } | Remark::Confirmed(_));
+    let confirmed = |r: &Remark<'_>| matches!(r, Remark::Confirmed(_));
+    if frame.vouch != Vouch::Guess || told.remarks.iter().any(confirmed) {
+        let remarks = told.remarks.iter().filter(of_calls);
+        let lines = remarks.map(|r| Added::text(format!("note: {r}")));
+        added.lines.extend(lines);
     }
     added
 }
 
 fn spot(inline: &Inline<'_>, strip: &[String]) -> Option<Spot> {
     Some(Spot {
-        file: below(inline.file?, strip).to_owned(),
+        file: below(inline.file.as_deref()?, strip).to_owned(),
         line: inline.line?,
     })
 }
@@ -185,7 +186,7 @@ fn explain(a: &Attribution<'_>) -> String {
                 .map(|o| format!("+{:#x}", o.offset))
                 .collect();
             places.dedup();
-            let name = demangle(function.name);
+            let name = demangle(&function.name);
             let places = shorten(&places);
             format!("{name} (in the fixup of its instruction at {places}{effect}; by {evidence})")
         }
@@ -194,7 +195,7 @@ fn explain(a: &Attribution<'_>) -> String {
             let names: Vec<String> = a
                 .candidates
                 .iter()
-                .map(|f| demangle(f.name).into_owned())
+                .map(|f| demangle(&f.name).into_owned())
                 .collect();
             let names = names.join(", ");
             format!("one of {names} (in a fixup they share{effect}; by {evidence})")

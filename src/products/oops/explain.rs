@@ -6,7 +6,6 @@ use super::kind::Kind;
 use super::patched::{Compared, compare, kinds};
 use super::registers::{Block, Code};
 use super::report::{LogFrame, Oops};
-use super::tell::ToldFrame;
 use crate::base::addr::{Address, LinkAddr};
 use crate::formats::insn::listing::{Listing, listing};
 use crate::formats::insn::sweep;
@@ -49,13 +48,17 @@ pub fn fault_address(oops: &Oops, block: &Block) -> Option<u64> {
     named.or(block.other("CR2"))
 }
 
-/// What is said of a fault at an instruction of the exception table; `None` where RIP is at no such instruction, or
+/// What is said of a fault at an instruction of the exception table, `located`; `None` where that is no such one, or
 /// nothing faulted.
-pub fn not_fixed_up(oops: &Oops, block: &Block, told: &ToldFrame<'_, '_>) -> Option<String> {
+pub fn not_fixed_up(
+    oops: &Oops,
+    block: &Block,
+    located: Option<Located<'_, '_>>,
+) -> Option<String> {
     let trap = trap(oops);
     let faulted =
         oops.die.is_some() || matches!(oops.kind, Kind::NullDereference | Kind::PageFault);
-    let located = told.resolved.as_ref()?.located?;
+    let located = located?;
     let image = &located.placed.image;
     let table = image.extable();
     let entry = table.at(located.link).first().filter(|_| faulted)?;

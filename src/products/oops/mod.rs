@@ -3,7 +3,6 @@
 pub mod annotate;
 pub mod assemble;
 pub mod decode;
-pub mod edges;
 mod errno;
 pub mod evidence;
 pub mod explain;

@@ -13,7 +13,8 @@ use std::ops::Range;
 use crate::base::addr::{Address, LinkAddr, Slide};
 use crate::formats::image::ElfImage;
 use crate::formats::image::altinstr::Alternative;
-use crate::formats::insn::{self, Flow, is_return_thunk, is_trampoline};
+use crate::formats::insn::stub::{Stub, is_trampoline, stub};
+use crate::formats::insn::{self, Flow};
 use bytes::{all_nops, begins_with_nops, equal_but_for_addresses, rebase};
 
 /// Why bytes that ran differ from those that were linked.
@@ -243,7 +244,7 @@ impl Job<'_, '_> {
             Flow::Call(t) | Flow::Jump(t) | Flow::Branch(t) => self.name(t),
             _ => "",
         };
-        if is_return_thunk(named) {
+        if stub(named) == Some(Stub::Return) {
             if self.fits(site, &[0xc3, 0xcc, 0xcc, 0xcc, 0xcc])
                 || self.fits(site, &[0xc3, 0x90, 0x90, 0x90, 0x90])
             {

@@ -2,7 +2,8 @@
 
 use super::frame::Vouch;
 use super::report::{LogFrame, Oops};
-use super::tell::{Told, ToldFrame};
+use super::tell::Told;
+use crate::engine::stack::Frame;
 
 /// Functions of a signature at most.
 const DEPTH: usize = 3;
@@ -81,8 +82,8 @@ pub fn functions(oops: &Oops, told: &Told<'_, '_>) -> Vec<String> {
         .stacks
         .iter()
         .zip(&told.stacks)
-        .map(|(s, t)| (&s.frames, t));
-    let main = (&oops.frames, &told.frames);
+        .map(|(s, t)| (&s.frames, &t.stack.frames));
+    let main = (&oops.frames, &told.main.stack.frames);
     let stack = match oops.frames.is_empty() {
         true => stacks.into_iter().next().unwrap_or(main),
         false => main,
@@ -112,10 +113,9 @@ pub fn functions(oops: &Oops, told: &Told<'_, '_>) -> Vec<String> {
 }
 
 /// The attributed function, or what the kernel printed.
-fn name(frame: &LogFrame, told: &ToldFrame<'_, '_>) -> Option<String> {
-    let attribution = told.resolved.as_ref().map(|r| &r.attribution);
-    if let Some(function) = attribution.and_then(|a| a.function.as_ref()) {
-        return Some(plain(function.name).to_owned());
+fn name(frame: &LogFrame, told: &Frame<'_>) -> Option<String> {
+    if let Some(function) = &told.attribution.function {
+        return Some(plain(&function.name).to_owned());
     }
     frame.symbol.as_ref().map(|s| plain(&s.name).to_owned())
 }

@@ -2,56 +2,52 @@
 
 use std::collections::BTreeMap;
 
-use super::edges::{Edge, Edges, in_thunk_call};
 use super::frame::Vouch;
 use super::report::{LogFrame, Oops, Symbol};
-use crate::base::addr::{Address, LinkAddr, Pc, Slide};
-use crate::engine::attribute::{Basis, Called, Caller, attribute};
+use crate::base::addr::{Addr, Address, LinkAddr, Pc, RetAddr, Slide};
+use crate::engine::attribute::{Memo, attribute, narrow};
 use crate::engine::query::{self, SymbolQuery};
-use crate::engine::resolve::{Resolved, resolve};
+use crate::engine::reach::{Call, Edge, Reach, call_before, in_patched_call};
+use crate::engine::remark::{Missing, Name, Remark};
+use crate::engine::resolve;
+use crate::engine::stack::{Frame, Mode, Stack};
+use crate::engine::unwind::{Stop, Trust};
 use crate::formats::insn::CallBefore;
+use crate::world::code::CodeSource;
 use crate::world::kernel::{Kernel, Located};
 
 /// A report with what is true of it.
 pub struct Told<'k, 'd> {
     /// For each of [`Oops::frames`].
-    pub frames: Vec<ToldFrame<'k, 'd>>,
-    /// For each frame of each of [`Oops::stacks`].
-    pub stacks: Vec<Vec<ToldFrame<'k, 'd>>>,
+    pub main: ToldStack<'k, 'd>,
+    /// For each of [`Oops::stacks`].
+    pub stacks: Vec<ToldStack<'k, 'd>>,
     /// For each of [`Oops::again`].
-    pub again: Vec<ToldFrame<'k, 'd>>,
+    pub again: ToldStack<'k, 'd>,
 }
 
-/// A frame with what is true of it.
-pub struct ToldFrame<'k, 'd> {
-    /// The function, and source lines; `None` where no image has the place.
-    pub resolved: Option<Resolved<'k, 'd>>,
-    /// What kind of place it is in its image.
-    pub pc: Option<Pc<LinkAddr>>,
-    /// Why there is none.
-    pub missing: Option<Missing>,
-    /// How the call before it leads to the frame inside, for frames that the unwinder vouches for.
-    pub edge: Option<Edge>,
-    /// Of a `?` frame: the call before it names the function of the frame inside.
-    pub confirmed: bool,
-    /// Remarks, in words.
-    pub notes: Vec<String>,
+/// A stack of a report with what is true of it.
+pub struct ToldStack<'k, 'd> {
+    /// Its frames, those marked with `?` among them.
+    pub stack: Stack<'k>,
+    /// Where each is; `None` where no image has the place: a remark says why.
+    pub located: Vec<Option<Located<'k, 'd>>>,
 }
 
-/// Why a frame has no function.
-#[derive(Clone, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub enum Missing {
-    /// No image of the module is at hand.
-    Module(String),
-    /// The image has no symbol of this name.
-    Symbol,
-    /// The image has the symbol, but in another size, in bytes.
-    Size(u64),
-    /// Several functions have this name and this size.
-    Several(usize),
-    /// The log gives a number, and where the kernel was is not known, or nothing was there.
-    Address,
+impl Told<'_, '_> {
+    /// Leaves out what the first fitting one of `prefixes` says at the beginning of source paths.
+    pub fn strip_prefixes(&mut self, prefixes: &[String]) {
+        let stacks = self.stacks.iter_mut().chain([&mut self.main]);
+        let frames = stacks.flat_map(|s| &mut s.stack.frames);
+        frames.for_each(|f| f.strip_prefixes(prefixes));
+    }
+}
+
+impl<'k, 'd> ToldStack<'k, 'd> {
+    /// Its frames, and where they are.
+    pub fn iter(&self) -> impl Iterator<Item = (&Frame<'k>, Option<Located<'k, 'd>>)> {
+        self.stack.frames.iter().zip(self.located.iter().copied())
+    }
 }
 
 /// What to look up.
@@ -70,7 +66,8 @@ pub type Settled = BTreeMap<Vec<LinkAddr>, Option<LinkAddr>>;
 /// Takes what `oops` tells of alternatives: an origin that is known without the caller, in a function that the caller's
 /// call names as one of several, none of which comes to it in another way.
 pub fn settle(oops: &Oops, kernel: &Kernel<'_>, settled: &mut Settled) {
-    let mut edges = Edges::new(kernel);
+    let code = CodeSource::linked(kernel);
+    let mut reach = Reach::default();
     for (at, frame) in oops.frames.iter().enumerate() {
         let Ok(located) = find(frame, kernel, None) else {
             continue;
@@ -82,18 +79,20 @@ pub fn settle(oops: &Oops, kernel: &Kernel<'_>, settled: &mut Settled) {
         {
             continue;
         }
-        let found = attribute(&located.placed.image, Pc::Exact(located.link), None);
+        let found = attribute(&located.placed.image, Pc::Exact(located.link));
         let (Some(function), Some(_)) = (&found.function, &found.fixup) else {
             continue;
         };
-        let Some(targets) = caller_of(&oops.frames, at, kernel).and_then(targets) else {
+        let caller = caller_of(&oops.frames, at, kernel);
+        let Some(targets) = caller.and_then(|c| targets(&call_before(code, c))) else {
             continue;
         };
         let others = targets.iter().filter(|t| **t != function.addr);
+        let own = located.at(function.addr);
         let only = targets.contains(&function.addr)
             && others
                 .into_iter()
-                .all(|t| !edges.jumps_to(located.placed, *t, function.addr));
+                .all(|t| !reach.goes_on(code, located.at(*t), own));
         if only {
             let entry = settled.entry(targets).or_insert(Some(function.addr));
             // Two of them ran: what was thought of the call does not hold.
@@ -102,22 +101,18 @@ pub fn settle(oops: &Oops, kernel: &Kernel<'_>, settled: &mut Settled) {
     }
 }
 
-/// The functions of the vmlinux that alternatives may have put into the call before `caller`, if they are several.
-fn targets(caller: Located<'_, '_>) -> Option<Vec<LinkAddr>> {
-    let image = &caller.placed.image;
-    let start = image.symbols().function(caller.link.offset(-1))?;
-    match image.call_before(image.symbols().range(start).0, caller.link)? {
-        CallBefore::Direct(mut all) if all.len() > 1 => {
-            all.sort_unstable();
-            Some(all)
-        }
-        _ => None,
-    }
+/// The functions that alternatives may have put into a call, if they are several.
+fn targets(call: &Call<'_, '_>) -> Option<Vec<LinkAddr>> {
+    let Call::To(places) = call else { return None };
+    let mut all: Vec<LinkAddr> = places.iter().map(|p| p.link).collect();
+    all.sort_unstable();
+    (all.len() > 1).then_some(all)
 }
 
 /// What is the same for all frames of a report.
 struct Look<'k, 'd, 'o> {
     kernel: &'k Kernel<'d>,
+    code: CodeSource<'k, 'k, 'd>,
     options: Options,
     settled: &'o Settled,
     /// Frames whose PC is exact: a guess at the same place is no return address.
@@ -131,95 +126,113 @@ pub fn tell<'k, 'd>(
     options: Options,
     settled: &Settled,
 ) -> Told<'k, 'd> {
-    let mut edges = Edges::new(kernel);
+    let mut reach = Reach::default();
     let rips = oops.all_frames().filter(|f| f.vouch == Vouch::Rip);
     let look = Look {
         kernel,
+        code: CodeSource::linked(kernel),
         options,
         settled,
         exact: rips.collect(),
     };
-    let mut list = |frames: &[LogFrame]| stack(frames, &look, &mut edges);
+    let mut list = |frames: &[LogFrame]| stack(frames, &look, &mut reach);
     Told {
-        frames: list(&oops.frames),
+        main: list(&oops.frames),
         stacks: oops.stacks.iter().map(|s| list(&s.frames)).collect(),
-        again: again(oops, &look),
+        again: again(oops, &look, &mut reach),
     }
 }
 
 /// Frames that were named before get what was found out then: their callers told it.
-fn again<'k, 'd>(oops: &Oops, look: &Look<'k, 'd, '_>) -> Vec<ToldFrame<'k, 'd>> {
+fn again<'k, 'd>(
+    oops: &Oops,
+    look: &Look<'k, 'd, '_>,
+    reach: &mut Reach<'k, 'd>,
+) -> ToldStack<'k, 'd> {
     let one = |frame: &LogFrame| {
         let first = oops
             .frames
             .iter()
             .position(|f| f.symbol == frame.symbol && f.vouch == Vouch::Rip);
-        let caller = first.and_then(|at| caller_of(&oops.frames, at, look.kernel));
-        told(
-            frame,
-            find(frame, look.kernel, look.options.slide),
-            caller,
-            look,
-        )
+        let caller = || caller_of(&oops.frames, first?, look.kernel);
+        told(frame, caller, look, reach)
     };
-    oops.again.iter().map(one).collect()
+    collect(oops.again.iter().map(one))
+}
+
+fn collect<'k, 'd>(
+    frames: impl Iterator<Item = (Frame<'k>, Option<Located<'k, 'd>>)>,
+) -> ToldStack<'k, 'd> {
+    let (frames, located) = frames.unzip();
+    ToldStack {
+        stack: Stack::new(Mode::Kernel, frames, Stop::Printed),
+        located,
+    }
 }
 
 /// The frames of one stack.
 fn stack<'k, 'd>(
     frames: &[LogFrame],
     look: &Look<'k, 'd, '_>,
-    edges: &mut Edges<'k, 'd>,
-) -> Vec<ToldFrame<'k, 'd>> {
-    let mut all: Vec<ToldFrame<'k, 'd>> = frames
-        .iter()
-        .enumerate()
-        .map(|(at, frame)| {
-            let found = find(frame, look.kernel, look.options.slide);
-            let caller = match &found {
-                Ok(located) if unsure(*located, frame, look) => caller_of(frames, at, look.kernel),
-                _ => None,
-            };
-            told(frame, found, caller, look)
-        })
-        .collect();
-    link(frames, &mut all, edges);
+    reach: &mut Reach<'k, 'd>,
+) -> ToldStack<'k, 'd> {
+    let all = frames.iter().enumerate().map(|(at, frame)| {
+        let caller = || caller_of(frames, at, look.kernel);
+        told(frame, caller, look, reach)
+    });
+    let mut all = collect(all);
+    link(frames, &mut all, look.code, reach);
     all
 }
 
+/// What is true of one frame; its caller is asked for in fixup code only.
 fn told<'k, 'd>(
     frame: &LogFrame,
-    found: Result<Located<'k, 'd>, Missing>,
-    caller: Option<Located<'k, 'd>>,
+    caller: impl FnOnce() -> Option<Located<'k, 'd>>,
     look: &Look<'k, 'd, '_>,
-) -> ToldFrame<'k, 'd> {
-    let caller = caller.map(|c| {
-        let image = &c.placed.image;
-        let settled = targets(c).and_then(|t| *look.settled.get(&t)?);
-        Caller {
-            called: settled.map(|at| Called::Place(image, at)),
-            ..Caller::new(image, c.link)
-        }
-    });
-    let (resolved, pc, missing) = match found {
-        Ok(located) => {
-            let pc = pc(frame, located, &look.exact);
-            (
-                Some(resolve(located, pc, caller, look.options.lines)),
-                Some(pc),
-                None,
-            )
-        }
-        Err(missing) => (None, None, Some(missing)),
+    reach: &mut Reach<'k, 'd>,
+) -> (Frame<'k>, Option<Located<'k, 'd>>) {
+    let trust = match frame.vouch {
+        Vouch::Rip => Trust::Registers,
+        Vouch::Frame => Trust::Text,
+        Vouch::Guess => Trust::Scanned,
     };
-    ToldFrame {
-        resolved,
-        pc,
-        missing,
-        edge: None,
-        confirmed: false,
-        notes: Vec::new(),
+    let stack = frame.stack.clone().map(Name::from);
+    let located = match find(frame, look.kernel, look.options.slide) {
+        Ok(located) => located,
+        Err(missing) => {
+            let pc = frame.address.map(|at| match frame.vouch {
+                Vouch::Frame => Pc::Return(Addr(at)),
+                _ => Pc::Exact(Addr(at)),
+            });
+            let mut found = Frame::nowhere(pc, trust);
+            found.stack = stack;
+            found.remarks.push(Remark::Missing(missing));
+            return (found, None);
+        }
+    };
+    let pc = pc(frame, located, &look.exact);
+    let mut found = resolve::place(located, pc, trust, &mut Memo::default());
+    found.stack = stack;
+    if found.attribution.fixup.is_some()
+        && let Some(ret) = caller()
+    {
+        let mut call = call_before(look.code, ret);
+        if let Some(Some(at)) = targets(&call).and_then(|t| look.settled.get(&t)) {
+            call = Call::To(vec![ret.at(*at)]);
+        }
+        let call = (ret.link, &call);
+        narrow(
+            &mut found.attribution,
+            located.placed,
+            call,
+            (look.code, reach),
+        );
     }
+    if look.options.lines {
+        resolve::read_lines(&located.placed.image, pc, &mut found);
+    }
+    (found, Some(located))
 }
 
 /// The place of `frame` in its image.
@@ -230,9 +243,7 @@ pub fn find<'k, 'd>(
 ) -> Result<Located<'k, 'd>, Missing> {
     let Some(symbol) = &frame.symbol else {
         let vmlinux = kernel.vmlinux().ok_or(Missing::Address)?;
-        let link = slide
-            .zip(frame.address)
-            .map(|(s, at)| s.link(crate::base::addr::Addr(at)));
+        let link = slide.zip(frame.address).map(|(s, at)| s.link(Addr(at)));
         let link = link.filter(|l| vmlinux.image.text_section(*l).is_some());
         return link
             .map(|link| Located {
@@ -294,7 +305,8 @@ pub fn pc(frame: &LogFrame, located: Located<'_, '_>, exact: &[&LogFrame]) -> Pc
 /// Whether a call ends at `located`, as far as its code is at hand.
 fn follows_call(located: Located<'_, '_>) -> bool {
     let image = &located.placed.image;
-    let before = located.link.offset(-1);
+    let ret = RetAddr(located.link);
+    let before = ret.call();
     let start = match image.fixups().blocks_at(before).first() {
         Some(block) => Some(image.fixups().blocks()[*block as usize].landing),
         None => image
@@ -310,16 +322,10 @@ fn follows_call(located: Located<'_, '_>) -> bool {
     let (Some(start), false) = (start, begins == Some(located.link)) else {
         return false;
     };
-    match image.call_before(start, located.link) {
-        Some(CallBefore::None) => in_thunk_call(located, start),
+    match image.call_before(start, ret) {
+        Some(CallBefore::None) => in_patched_call(located, start),
         _ => true,
     }
-}
-
-/// Whether the caller may tell more of the frame than its place does.
-fn unsure(located: Located<'_, '_>, frame: &LogFrame, look: &Look<'_, '_, '_>) -> bool {
-    let at = pc(frame, located, &look.exact).lookup();
-    !located.placed.image.fixups().blocks_at(at).is_empty()
 }
 
 /// The next frame outwards that the unwinder vouches for.
@@ -337,7 +343,12 @@ fn caller_of<'k, 'd>(
 }
 
 /// Fills in which frames can follow each other.
-fn link<'k, 'd>(frames: &[LogFrame], all: &mut [ToldFrame<'k, 'd>], edges: &mut Edges<'k, 'd>) {
+fn link<'k, 'd>(
+    frames: &[LogFrame],
+    all: &mut ToldStack<'k, 'd>,
+    code: CodeSource<'k, 'k, 'd>,
+    reach: &mut Reach<'k, 'd>,
+) {
     let vouched: Vec<usize> = (0..frames.len())
         .filter(|i| frames[*i].vouch != Vouch::Guess)
         .collect();
@@ -348,35 +359,27 @@ fn link<'k, 'd>(frames: &[LogFrame], all: &mut [ToldFrame<'k, 'd>], edges: &mut 
         {
             // The outermost return address may have been pushed by any instruction.
             let outermost = number + 1 == vouched.len();
-            let edge = between(before, *at, all, edges);
+            let edge = between(before, *at, all, code, reach);
             if let Some(edge) = edge.filter(|e| !(outermost && e.is_broken())) {
                 let guesses = before + 1..*at;
-                let (chain, reached) = confirmed(before, guesses, all, edges);
+                let (chain, reached) = confirmed(before, guesses, all, code, reach);
                 let reached = !chain.is_empty()
-                    && between(reached, *at, all, edges).is_some_and(|e| !e.is_broken());
+                    && between(reached, *at, all, code, reach).is_some_and(|e| !e.is_broken());
                 if !edge.confirms() && reached {
                     confirm(&chain, frames, all);
                 }
-                if edge.is_broken() {
-                    let lost = chain
-                        .iter()
-                        .filter(|_| reached)
-                        .map(|i| frames[*i].printed());
-                    let note = broken(
-                        &edge,
-                        frames[before].symbol.as_ref(),
-                        &lost.collect::<Vec<_>>(),
-                    );
-                    all[*at].notes.push(note);
-                }
-                all[*at].edge = Some(edge);
+                let lost = chain.iter().filter(|_| reached).map(|i| &frames[*i]);
+                let remark = broken(&edge, frames[before].symbol.as_ref(), lost);
+                let frame = &mut all.stack.frames[*at];
+                frame.remarks.extend(remark);
+                frame.edge = Some(edge);
             }
         }
     }
     // Where the unwinder gave up, all the rest are guesses.
     let last = vouched.last().copied().filter(|l| l + 1 < frames.len());
     if let Some(last) = last {
-        let (chain, _) = confirmed(last, last + 1..frames.len(), all, edges);
+        let (chain, _) = confirmed(last, last + 1..frames.len(), all, code, reach);
         confirm(&chain, frames, all);
     }
 }
@@ -385,27 +388,30 @@ fn link<'k, 'd>(frames: &[LogFrame], all: &mut [ToldFrame<'k, 'd>], edges: &mut 
 fn between<'k, 'd>(
     inner: usize,
     outer: usize,
-    all: &[ToldFrame<'k, 'd>],
-    edges: &mut Edges<'k, 'd>,
-) -> Option<Edge> {
-    let returns = matches!(all[outer].pc, Some(Pc::Return(_)));
-    let (inner, outside) = (all[inner].resolved.as_ref()?, all[outer].resolved.as_ref()?);
-    let located = outside.located?;
-    let placed = inner.located?.placed;
-    returns.then(|| edges.edge(placed, &inner.attribution, located))
+    all: &ToldStack<'k, 'd>,
+    code: CodeSource<'k, 'k, 'd>,
+    reach: &mut Reach<'k, 'd>,
+) -> Option<Edge<'d>> {
+    let place = all.stack.frames[outer].place.as_ref()?;
+    let (inside, outside) = (all.located[inner]?, all.located[outer]?);
+    let candidates = all.stack.frames[inner].attribution.candidates.iter();
+    let wanted = candidates.map(|f| inside.at(f.addr)).collect();
+    let returns = matches!(place.pc, Pc::Return(_));
+    returns.then(|| reach.between(code, outside, wanted))
 }
 
 /// Of the frames `guesses`, those that make a chain of calls by name to frame `inner`; and its outermost.
 fn confirmed<'k, 'd>(
     inner: usize,
     guesses: std::ops::Range<usize>,
-    all: &[ToldFrame<'k, 'd>],
-    edges: &mut Edges<'k, 'd>,
+    all: &ToldStack<'k, 'd>,
+    code: CodeSource<'k, 'k, 'd>,
+    reach: &mut Reach<'k, 'd>,
 ) -> (Vec<usize>, usize) {
     let mut chain = Vec::new();
     let mut reached = inner;
     for guess in guesses {
-        let edge = between(reached, guess, all, edges);
+        let edge = between(reached, guess, all, code, reach);
         if edge.is_some_and(|e| e.confirms()) {
             chain.push(guess);
             reached = guess;
@@ -414,53 +420,48 @@ fn confirmed<'k, 'd>(
     (chain, reached)
 }
 
-fn confirm(chain: &[usize], frames: &[LogFrame], all: &mut [ToldFrame<'_, '_>]) {
+fn confirm(chain: &[usize], frames: &[LogFrame], all: &mut ToldStack<'_, '_>) {
     for at in chain {
-        if !all[*at].confirmed {
-            all[*at].confirmed = true;
-            let inner = frames[..*at].iter().rev().zip((0..*at).rev());
-            let inner = inner
-                .filter(|(f, i)| f.vouch != Vouch::Guess || chain.contains(i))
-                .map(|(f, _)| f)
-                .next();
-            let name = inner
-                .and_then(|f| f.symbol.as_ref())
-                .map_or("the frame inside", |s| &s.name);
-            all[*at].notes.push(format!(
-                "the call before this address is of {name}: likely a true frame"
-            ));
+        let remarks = &mut all.stack.frames[*at].remarks;
+        if remarks.iter().any(|r| matches!(r, Remark::Confirmed(_))) {
+            continue;
         }
+        let mut inner = frames[..*at].iter().enumerate().rev();
+        let inner = inner
+            .find(|(i, f)| f.vouch != Vouch::Guess || chain.contains(i))
+            .map(|(_, f)| f);
+        remarks.push(Remark::Confirmed(name(
+            inner.and_then(|f| f.symbol.as_ref()),
+        )));
+    }
+}
+
+fn name<'a>(symbol: Option<&Symbol>) -> Name<'a> {
+    match symbol {
+        Some(symbol) => symbol.name.clone().into(),
+        None => "the frame inside".into(),
     }
 }
 
 /// Says why two frames cannot follow each other.
-fn broken(edge: &Edge, inner: Option<&Symbol>, lost: &[String]) -> String {
-    let inner = inner.map_or("the frame inside", |s| &s.name);
-    let what = match edge {
-        Edge::NoCall => format!("no call ends here that could have led to {inner}"),
+fn broken<'k, 'f>(
+    edge: &Edge<'k>,
+    inner: Option<&Symbol>,
+    lost: impl Iterator<Item = &'f LogFrame>,
+) -> Option<Remark<'k>> {
+    let called = match edge {
+        Edge::NoCall => None,
         Edge::Elsewhere {
-            called,
-            missing: true,
+            called, missing, ..
         } => {
-            format!(
-                "the call before this address is of {called}, which calls {inner}: {called} is missing between them"
-            )
+            let unnamed = || "code without a name".into();
+            Some((called.clone().unwrap_or_else(unnamed), *missing))
         }
-        Edge::Elsewhere { called, .. } => {
-            format!(
-                "the call before this address is of {called}, which does not lead to {inner}: frames are missing"
-            )
-        }
-        _ => String::new(),
+        _ => return None,
     };
-    match lost {
-        [] => what,
-        lost => format!("{what}, probably {}", lost.join(", ")),
-    }
-}
-
-/// Whether a frame lies in fixup code.
-pub fn in_fixup(frame: &ToldFrame<'_, '_>) -> bool {
-    let basis = frame.resolved.as_ref().map(|r| r.attribution.basis);
-    basis == Some(Basis::Fixup)
+    Some(Remark::Broken {
+        inner: name(inner),
+        called,
+        lost: lost.map(|f| f.printed().into()).collect(),
+    })
 }

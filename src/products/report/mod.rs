@@ -1,7 +1,6 @@
-//! What is shown: serialisable twins of the results, and their renderings.
+//! What is shown: stacks, frames and reports in the forms that people and programs read.
 
-pub mod frame;
+pub mod folded;
 pub mod human;
-pub mod oops;
-pub mod stack;
-pub mod trace;
+#[cfg(feature = "json")]
+pub mod json;

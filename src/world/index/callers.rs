@@ -8,9 +8,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::select::Selection;
-use crate::base::addr::{Address, LinkAddr};
+use crate::base::addr::{Address, LinkAddr, RetAddr};
 use crate::base::bytes::i32_at;
 use crate::formats::image::symtab::SymbolId;
+use crate::formats::insn::stub::is_trampoline;
 use crate::formats::insn::{self, CallBefore, Flow};
 use crate::world::image::Image;
 
@@ -25,7 +26,7 @@ const GRAIN: u32 = 6;
 #[derive(Default)]
 pub(super) struct Callers {
     /// Sorted by return address.
-    pub calls: Vec<(LinkAddr, CallBefore)>,
+    pub calls: Vec<(RetAddr<LinkAddr>, CallBefore)>,
     /// Owners and functions that come to them by tail calls.
     pub path: BTreeSet<SymbolId>,
 }
@@ -166,7 +167,7 @@ impl Search<'_, '_> {
     fn is_import(&self, target: LinkAddr) -> bool {
         self.tables
             .import(target)
-            .is_some_and(|name| name != "__fentry__" && !insn::is_trampoline(name))
+            .is_some_and(|name| name != "__fentry__" && !is_trampoline(name))
     }
 
     /// Takes the bytes from `start` to `end` off the budget, if it lasts.
@@ -248,27 +249,27 @@ impl Search<'_, '_> {
         path: &BTreeSet<SymbolId>,
         arrows: &[Arrow],
         keep: &Selection,
-    ) -> Vec<(LinkAddr, CallBefore)> {
+    ) -> Vec<(RetAddr<LinkAddr>, CallBefore)> {
         let symbols = self.tables.symbols();
         let wanted = |to: LinkAddr| {
             let reaches = || symbols.function(to).is_some_and(|f| path.contains(&f));
             (self.marks.get(to) && reaches()) || self.is_import(to)
         };
-        let mut returns: BTreeMap<SymbolId, Vec<LinkAddr>> = BTreeMap::new();
-        let mut note = |ret: LinkAddr| {
-            let last = ret.offset(-1);
+        let mut returns: BTreeMap<SymbolId, Vec<RetAddr<LinkAddr>>> = BTreeMap::new();
+        let mut note = |ret: RetAddr<LinkAddr>| {
+            let last = ret.call();
             if let (Some(id), true) = (symbols.function(last), keep.holds(last)) {
                 returns.entry(id).or_default().push(ret);
             }
         };
         let direct = arrows.iter().filter(|(_, to)| wanted(*to));
-        direct.for_each(|(from, _)| note(from.offset(5)));
+        direct.for_each(|(from, _)| note(RetAddr(from.offset(5))));
         for alt in self.tables.alternatives().sites() {
             let end = alt.replacement.offset(alt.replacement_len.into());
             for (at, i) in insn::sweep(self.tables, alt.replacement, end) {
                 if matches!(i.flow, Flow::Call(to) if wanted(to)) {
                     let behind = at.since(alt.replacement).unwrap_or(0) + u64::from(i.len);
-                    note(alt.site.offset(behind as i64));
+                    note(RetAddr(alt.site.offset(behind as i64)));
                 }
             }
         }

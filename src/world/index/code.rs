@@ -8,7 +8,7 @@ use crate::base::addr::{Address, LinkAddr};
 use crate::formats::image::altinstr::Alternative;
 use crate::formats::image::names;
 use crate::formats::image::symtab::{Parent, SymbolId};
-use crate::formats::insn;
+use crate::formats::insn::stub::is_trampoline;
 use crate::world::image::Image;
 
 /// Longest x86 instruction: decoding the last one of a function may look so far behind its end.
@@ -53,7 +53,7 @@ pub(super) fn gather<'d>(tables: &Image<'d>, keep: &Selection) -> Code<'d> {
     }
     for row in &keep.symbols {
         let id = SymbolId::from_row(*row);
-        if insn::is_trampoline(symbols.name(id)) {
+        if is_trampoline(symbols.name(id)) {
             let label = symbols.get(id);
             let end = label
                 .addr

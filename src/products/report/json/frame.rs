@@ -2,45 +2,19 @@
 
 use std::borrow::Cow;
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
+use super::Address;
 use crate::base::addr::LinkAddr;
 use crate::base::demangle::demangle;
-use crate::engine::attribute::{self, Basis, Certainty, Function};
-use crate::engine::resolve::Resolved;
-use crate::formats::lines::{Inline, below};
+use crate::engine::attribute;
+use crate::engine::remark::Name;
+use crate::engine::stack;
+use crate::formats::lines::Inline;
+use crate::products::report::human::named as name;
 
 /// The name of this form.
 pub const SCHEMA: &str = "fixtrace.frame/1";
-
-/// An address, shown as `0x…`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Address(pub u64);
-
-impl Serialize for Address {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut buffer = [0; 18];
-        serializer.serialize_str(self.text(&mut buffer))
-    }
-}
-
-impl Address {
-    /// The address in hexadecimal, written to `buffer`.
-    pub fn text(self, buffer: &mut [u8; 18]) -> &str {
-        let mut left = self.0;
-        let mut at = buffer.len();
-        loop {
-            at -= 1;
-            buffer[at] = b"0123456789abcdef"[(left & 15) as usize];
-            left >>= 4;
-            if left == 0 {
-                break;
-            }
-        }
-        buffer[at - 2..at].copy_from_slice(b"0x");
-        str::from_utf8(&buffer[at - 2..]).unwrap_or_default()
-    }
-}
 
 /// A frame.
 #[derive(Clone, Serialize, Debug)]
@@ -74,7 +48,7 @@ pub struct Frame<'a> {
     /// Inlined calls, innermost first; the last is the physical function.
     pub inlines: Vec<InlineCall<'a>>,
     /// What else was noticed.
-    pub notes: &'a [String],
+    pub notes: Vec<String>,
 }
 
 /// The nearest symbol.
@@ -139,78 +113,45 @@ pub struct InlineCall<'a> {
 }
 
 impl<'a> Frame<'a> {
-    /// For a PC that no image is known for.
-    pub fn nowhere(pc: Option<Address>, trust: &'static str) -> Self {
-        Frame {
-            schema: SCHEMA,
-            query: None,
-            pc,
-            address: None,
-            image: None,
-            symbol: None,
-            function: None,
-            parent: None,
-            basis: Basis::None.name(),
-            certainty: Certainty::Unknown.name(),
-            candidates: Vec::new(),
-            fixup: None,
-            trust,
-            inlines: Vec::new(),
-            notes: &[],
-        }
-    }
-
-    /// The twin of `resolved`, whose PC was obtained as `trust` says.
-    pub fn new(
-        resolved: &'a Resolved<'_, '_>,
-        query: Option<&'a str>,
-        trust: &'static str,
-    ) -> Self {
-        let a = &resolved.attribution;
-        let slide = resolved
-            .located
-            .and_then(|l| l.placed.slide)
-            .unwrap_or_default();
+    /// The twin of `frame`, which was asked for as `query`.
+    pub fn new(frame: &'a stack::Frame<'_>, query: Option<&'a str>) -> Self {
+        let a = &frame.attribution;
+        let place = frame.place.as_ref();
+        let slide = place.and_then(|p| p.slide).unwrap_or_default();
         let shown = |at: LinkAddr| Address(slide.runtime(at).0);
+        let remarks = frame.all_remarks().filter(|r| !r.is_of_log());
         Frame {
             schema: SCHEMA,
             query,
-            pc: resolved.pc.map(|a| Address(a.0)),
-            address: resolved.located.map(|l| Address(l.link.0)),
-            image: resolved.located.map(|l| l.placed.image.name()),
+            pc: frame.pc.map(|pc| Address(pc.raw().0)),
+            address: place.map(|p| Address(p.pc.raw().0)),
+            image: place.map(|p| &*p.image),
             symbol: a.nearest.as_ref().map(|n| Symbol {
-                name: n.name,
+                name: &n.name,
                 offset: n.offset,
                 size: n.size,
             }),
             function: a.function.as_ref().map(name),
-            parent: a.function.as_ref().and_then(|f| f.parent).map(demangle),
+            parent: a
+                .function
+                .as_ref()
+                .and_then(|f| f.parent.as_deref())
+                .map(demangle),
             basis: a.basis.name(),
             certainty: a.certainty.name(),
             candidates: a.candidates.iter().map(name).collect(),
             fixup: a.fixup.as_ref().map(|f| fixup(f, shown)),
-            trust,
-            inlines: resolved.inlines.iter().map(inline).collect(),
-            notes: &a.notes,
+            trust: frame.trust.name(),
+            inlines: frame.inlines.iter().map(inline).collect(),
+            notes: remarks.map(ToString::to_string).collect(),
         }
     }
-
-    /// The same without what `prefixes` say at the beginning of source paths: the first that fits counts.
-    pub fn strip_prefixes(&mut self, prefixes: &[String]) {
-        for file in self.inlines.iter_mut().filter_map(|i| i.file.as_mut()) {
-            *file = below(file, prefixes);
-        }
-    }
-}
-
-fn name<'a>(f: &Function<'a>) -> Cow<'a, str> {
-    demangle(f.name)
 }
 
 fn fixup<'a>(f: &'a attribute::Fixup<'_>, shown: impl Fn(LinkAddr) -> Address) -> Fixup<'a> {
-    let resume = |(at, function): &(LinkAddr, Option<&'a str>)| Resume {
+    let resume = |(at, function): &'a (LinkAddr, Option<Name<'_>>)| Resume {
         address: shown(*at),
-        function: function.map(demangle),
+        function: function.as_deref().map(demangle),
     };
     let origin = |o: &'a attribute::Origin<'_>| Origin {
         function: name(&o.function),
@@ -230,20 +171,8 @@ fn fixup<'a>(f: &'a attribute::Fixup<'_>, shown: impl Fn(LinkAddr) -> Address) -
 fn inline<'a>(i: &'a Inline<'_>) -> InlineCall<'a> {
     InlineCall {
         function: i.function.as_deref(),
-        file: i.file,
+        file: i.file.as_deref(),
         line: i.line,
         column: i.column,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Address;
-
-    #[test]
-    fn addresses_are_shown_in_hexadecimal() {
-        for n in [0, 1, 0x10, 0xffff_ffff_81c0_1d27, u64::MAX] {
-            assert_eq!(Address(n).text(&mut [0; 18]), format!("{n:#x}"));
-        }
     }
 }

@@ -2,17 +2,18 @@
 
 use serde::Serialize;
 
-use super::frame::{Address, Frame};
+use super::Address;
+use super::frame::Frame;
+use super::stack::call;
 use crate::base::addr::Slide;
 use crate::base::regs::Reg;
-use crate::engine::resolve::Resolved;
-use crate::products::oops::edges::Edge;
+use crate::engine::remark::Remark;
 use crate::products::oops::explain::{self, Decoded};
 use crate::products::oops::frame::Vouch;
 use crate::products::oops::registers::{Block, Code};
 use crate::products::oops::report::{LogFrame, Oops};
 use crate::products::oops::signature;
-use crate::products::oops::tell::{Missing, Told, ToldFrame};
+use crate::products::oops::tell::{Told, ToldStack};
 
 /// The name of this form.
 pub const SCHEMA: &str = "fixtrace.oops/1";
@@ -193,17 +194,17 @@ impl<'a> Report<'a> {
         let top = oops
             .frames
             .iter()
-            .zip(&told.frames)
+            .zip(&told.main.located)
             .find(|(f, _)| f.vouch == Vouch::Rip);
         let top = top.filter(|_| block.is_some());
-        let located = top.and_then(|(_, t)| t.resolved.as_ref()?.located);
+        let located = top.and_then(|(_, located)| *located);
         let decoded = match (block, top) {
             (Some(block), Some((frame, _))) => explain::decoded(oops, frame, block, located),
             _ => None,
         };
         let note = block
             .zip(top)
-            .and_then(|(b, (_, t))| explain::not_fixed_up(oops, b, t));
+            .and_then(|(b, _)| explain::not_fixed_up(oops, b, located));
         let died = oops.die.as_ref();
         Report {
             schema: SCHEMA,
@@ -236,7 +237,7 @@ impl<'a> Report<'a> {
             panic: oops.panic.as_deref(),
             registers: block.map(registers),
             code: block.and_then(|b| code(b, decoded.as_ref())),
-            frames: frames(&oops.frames, &told.frames),
+            frames: frames(&oops.frames, &told.main),
             stacks: oops
                 .stacks
                 .iter()
@@ -267,68 +268,36 @@ impl<'a> Report<'a> {
     }
 }
 
-impl Report<'_> {
-    /// The same without what `prefixes` say at the beginning of source paths.
-    pub fn strip_prefixes(&mut self, prefixes: &[String]) {
-        let beside = self.stacks.iter_mut().flat_map(|s| &mut s.frames);
-        for frame in self.frames.iter_mut().chain(beside) {
-            frame.frame.strip_prefixes(prefixes);
-        }
-    }
-}
-
 /// Where the text of module `name` was: of a frame with a symbol and an address.
 fn base_of(name: &str, oops: &Oops, told: &Told<'_, '_>) -> Option<Address> {
-    let mut frames = oops.frames.iter().zip(&told.frames);
-    frames.find_map(|(frame, told)| {
+    let mut frames = oops.frames.iter().zip(&told.main.located);
+    frames.find_map(|(frame, located)| {
         let own = frame.symbol.as_ref()?.module.as_deref() == Some(name);
-        let link = told.resolved.as_ref()?.located?.link;
+        let link = located.as_ref()?.link;
         let base = frame.address?.wrapping_sub(link.0);
         // Modules begin at pages.
         (own && base.is_multiple_of(0x1000)).then_some(Address(base))
     })
 }
 
-fn frames<'a>(frames: &'a [LogFrame], told: &'a [ToldFrame<'_, '_>]) -> Vec<ReportFrame<'a>> {
-    let twin = |(frame, told): (&'a LogFrame, &'a ToldFrame<'_, '_>)| ReportFrame {
-        frame: of(told.resolved.as_ref(), frame),
+fn frames<'a>(frames: &'a [LogFrame], told: &'a ToldStack<'_, '_>) -> Vec<ReportFrame<'a>> {
+    let twin = |(frame, told): (&'a LogFrame, &'a crate::engine::stack::Frame<'_>)| ReportFrame {
+        frame: Frame::new(told, None),
         printed: frame.printed(),
         log_line: frame.line + 1,
         guess: frame.vouch == Vouch::Guess,
         stack: frame.stack.as_deref(),
-        call: told.edge.as_ref().and_then(|e| match e {
-            Edge::Direct => Some("direct"),
-            Edge::Tail => Some("tail"),
-            Edge::Indirect => Some("indirect"),
-            Edge::Unread => None,
-            Edge::NoCall | Edge::Elsewhere { .. } => Some("broken"),
+        call: told.edge.as_ref().and_then(call),
+        confirmed: told
+            .remarks
+            .iter()
+            .any(|r| matches!(r, Remark::Confirmed(_))),
+        missing: told.remarks.iter().find_map(|r| match r {
+            Remark::Missing(why) => Some(why.to_string()),
+            _ => None,
         }),
-        confirmed: told.confirmed,
-        missing: told.missing.as_ref().map(missing),
     };
-    frames.iter().zip(told).map(twin).collect()
-}
-
-fn of<'a>(resolved: Option<&'a Resolved<'_, '_>>, frame: &LogFrame) -> Frame<'a> {
-    let trust = match frame.vouch {
-        Vouch::Rip => "registers",
-        Vouch::Frame => "text",
-        Vouch::Guess => "scanned",
-    };
-    match resolved {
-        Some(resolved) => Frame::new(resolved, None, trust),
-        None => Frame::nowhere(frame.address.map(Address), trust),
-    }
-}
-
-fn missing(missing: &Missing) -> String {
-    match missing {
-        Missing::Module(name) => format!("no image of {name}"),
-        Missing::Symbol => "the image has no such symbol".to_owned(),
-        Missing::Size(size) => format!("the image has the symbol with {size:#x} bytes"),
-        Missing::Several(count) => format!("{count} functions have this name and size"),
-        Missing::Address => "where the kernel was is not known, or nothing was there".to_owned(),
-    }
+    frames.iter().zip(&told.stack.frames).map(twin).collect()
 }
 
 fn registers(block: &Block) -> Registers {

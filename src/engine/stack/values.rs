@@ -5,79 +5,65 @@
 
 use std::collections::BTreeSet;
 
-use super::call::{Call, code, extent};
-use crate::base::addr::{Addr, Address, LinkAddr, Slide};
+use crate::base::addr::{Address, LinkAddr, RetAddr};
 use crate::base::regs::Reg;
 use crate::engine::attribute::Attribution;
-use crate::engine::unwind::Frame;
+use crate::engine::unwind::Walked;
 use crate::formats::image::symtab::SymbolId;
 use crate::formats::insn::replay::{before_call, reachable, writes};
 use crate::formats::rule::PRESERVED;
+use crate::world::code::CodeSource;
 use crate::world::image::Image;
-use crate::world::kernel::Kernel;
-use crate::world::memory::Memory;
+use crate::world::kernel::Located;
 
-/// The instructions that `call`, before the PC of `outer`, can have come to; `None` where that is not known. `inner` is
-/// the frame that it led to, in the fixup code of one of the candidates in `attribution`.
+/// The instructions that a call of `target`, before the PC of `outer`, can have come to; `None` where that is not known.
+/// `inner` is the frame that it led to, in the fixup code of one of the candidates in `attribution`.
 pub(super) fn reached<'k, 'd>(
-    kernel: &'k Kernel<'d>,
-    memory: &dyn Memory,
-    call: &Call<'k, 'd>,
-    (inner, attribution): (&Frame<'k, 'd>, &Attribution<'d>),
-    outer: &Frame<'k, 'd>,
+    code: CodeSource<'_, 'k, 'd>,
+    target: Located<'k, 'd>,
+    (inner, attribution): (&Walked<'k, 'd>, &Attribution<'k>),
+    outer: &Walked<'k, 'd>,
 ) -> Option<BTreeSet<LinkAddr>> {
     let located = inner.located?;
-    let (image, slide) = (&located.placed.image, located.placed.slide?);
     let mut kept = outer.regs;
     for reg in PRESERVED.into_iter().chain([Reg::BP]) {
         if kept.get(reg).is_none()
             && let Some(value) = inner.regs.get(reg)
-            && untouched(kernel, memory, image, slide, attribution, reg)
+            && untouched(code, located, attribution, reg)
         {
             kept.set(reg, value);
         }
     }
-    let ret = outer.pc.raw();
-    let (start, _) = extent(kernel, ret.offset(-1))?;
-    let caller = code(kernel, memory, start, ret)?;
-    let passed = before_call(&caller, LinkAddr(start.0), &kept);
-    let bytes = |at: LinkAddr| window(kernel, memory, Addr(at.0));
-    let reached = reachable(&bytes, LinkAddr(call.target?.0), &passed)?;
-    Some(
-        reached
-            .into_iter()
-            .map(|at| slide.link(Addr(at.0)))
-            .collect(),
-    )
+    let ret = outer.located?;
+    let (start, _) = code.function(ret.at(RetAddr(ret.link).call()))?;
+    let caller = code.code(start, ret.link)?;
+    let passed = before_call(&caller.bytes, start.link, &kept);
+    let bytes = |at: LinkAddr| {
+        let code = code.code(target.at(at), at.offset(15))?;
+        code.bytes.first_chunk().copied()
+    };
+    reachable(&bytes, target.link, &passed)
 }
 
 /// Whether neither the candidates nor the fixup code that leads from them writes `reg`.
-fn untouched(
-    kernel: &Kernel<'_>,
-    memory: &dyn Memory,
-    image: &Image<'_>,
-    slide: Slide,
-    attribution: &Attribution<'_>,
+fn untouched<'k, 'd>(
+    code: CodeSource<'_, 'k, 'd>,
+    located: Located<'k, 'd>,
+    attribution: &Attribution<'k>,
     reg: Reg,
 ) -> bool {
+    let image = &located.placed.image;
     let symbols = image.symbols();
-    let functions = attribution
-        .candidates
-        .iter()
-        .filter_map(|f| symbols.function(f.addr));
-    let functions: BTreeSet<_> = functions.collect();
-    let whole = functions.iter().all(|id| {
-        let (start, end) = symbols.range(*id);
-        let bytes = code(kernel, memory, slide.runtime(start), slide.runtime(end));
-        bytes.is_some_and(|bytes| !writes(&bytes, start, reg))
-    });
-    whole
-        && runs(fixup_code(image, &functions))
-            .iter()
-            .all(|(start, end)| {
-                let bytes = code(kernel, memory, slide.runtime(*start), slide.runtime(*end));
-                bytes.is_some_and(|bytes| !writes(&bytes, *start, reg))
-            })
+    let candidates = attribution.candidates.iter();
+    let functions: BTreeSet<_> = candidates
+        .filter_map(|f| symbols.function(f.addr))
+        .collect();
+    let whole = functions.iter().map(|id| symbols.range(*id));
+    let all = whole.chain(runs(fixup_code(image, &functions)));
+    all.into_iter().all(|(start, end)| {
+        let code = code.code(located.at(start), end);
+        code.is_some_and(|code| !writes(&code.bytes, start, reg))
+    })
 }
 
 /// First byte and end of each run of `pieces`. Alternatives replace several instructions of the image by one: only whole
@@ -120,10 +106,4 @@ fn fixup_code(image: &Image<'_>, functions: &BTreeSet<SymbolId>) -> Vec<(LinkAdd
             all.extend(&map.blocks()[block].code);
         }
     }
-}
-
-/// The bytes at `at`, enough for any instruction.
-fn window(kernel: &Kernel<'_>, memory: &dyn Memory, at: Addr) -> Option<[u8; 15]> {
-    let bytes = code(kernel, memory, at, at.offset(15))?;
-    bytes.first_chunk().copied()
 }

@@ -2,10 +2,12 @@
 
 use std::fmt::Write;
 
-use super::frame::{Address, Frame, Origin, Resume};
-
-/// Names listed before "and N more".
-const LISTED: usize = 8;
+use super::{Style, hex, list, named};
+use crate::base::addr::{LinkAddr, Slide};
+use crate::base::demangle::demangle;
+use crate::engine::attribute::{Basis, Certainty, Origin};
+use crate::engine::remark::Name;
+use crate::engine::stack::Frame;
 
 /// Faulting instructions of one function listed before "and N more".
 const PLACES: usize = 3;
@@ -13,58 +15,37 @@ const PLACES: usize = 3;
 /// As wide as a label.
 const LABEL: &str = "             ";
 
-/// Styles as escape sequences; all empty for plain text.
-#[derive(Clone, Copy, Default)]
-pub struct Style {
-    /// The function.
-    pub function: &'static str,
-    /// A certainty below exact.
-    pub doubt: &'static str,
-    /// Labels.
-    pub label: &'static str,
-    /// Back to normal.
-    pub reset: &'static str,
-}
-
-/// `a, b and 3 more`
-pub fn list<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
-    let more = names.len().saturating_sub(LISTED);
-    let shown: Vec<&str> = names.take(LISTED).collect();
-    if more > 0 {
-        format!("{} and {more} more", shown.join(", "))
-    } else {
-        shown.join(", ")
-    }
-}
-
-/// Adds the frame on a line to `out`, then its evidence, indented.
-pub fn frame(f: &Frame<'_>, style: Style, out: &mut String) {
+/// Adds the frame on a line to `out`, then its evidence, indented. It was asked for as `query`.
+pub fn frame(f: &Frame<'_>, query: Option<&str>, style: Style, out: &mut String) {
+    let a = &f.attribution;
     let mut buffer = [0; 18];
-    let place = match f.pc.or(f.address) {
-        Some(at) => at.text(&mut buffer),
+    let link = f.place.as_ref().map(|p| p.pc.raw().0);
+    let place = match f.pc.map(|pc| pc.raw().0).or(link) {
+        Some(at) => hex(at, &mut buffer),
         None => "?",
     };
-    let exact = f.certainty == "exact";
+    let exact = a.certainty == Certainty::Exact;
     let colour = if exact { style.function } else { style.doubt };
     add(out, &[place, "  ", colour]);
-    match (&f.function, &f.candidates[..]) {
+    let function = a.function.as_ref().map(named);
+    match (&function, &a.candidates[..]) {
         (Some(function), _) => {
             out.push_str(function);
-            if let (Some(s), "symbol" | "trampoline") = (&f.symbol, f.basis)
+            if let (Some(s), Basis::Symbol | Basis::Trampoline) = (&a.nearest, a.basis)
                 && s.name == *function
             {
-                add(out, &["+", Address(s.offset).text(&mut [0; 18])]);
+                add(out, &["+", hex(s.offset, &mut [0; 18])]);
             }
         }
         (None, []) => out.push_str("unknown function"),
-        (None, all) => add(out, &["one of ", &list(all.iter().map(|c| &**c))]),
+        (None, all) => add(out, &["one of ", &list(all.iter().map(named))]),
     }
     out.push_str(style.reset);
-    if let Some(image) = f.image {
-        add(out, &["  [", image, "]"]);
+    if let Some(p) = &f.place {
+        add(out, &["  [", &p.image, "]"]);
     }
-    if (f.basis, exact) != ("symbol", true) {
-        add(out, &["  (", f.basis, ", ", f.certainty, ")"]);
+    if (a.basis, exact) != (Basis::Symbol, true) {
+        add(out, &["  (", a.basis.name(), ", ", a.certainty.name(), ")"]);
     }
     out.push('\n');
     let mut row = |label: &str, parts: &[&str]| {
@@ -73,33 +54,34 @@ pub fn frame(f: &Frame<'_>, style: Style, out: &mut String) {
         add(out, parts);
         out.push('\n');
     };
-    if let Some(query) = f.query.filter(|q| *q != place) {
+    if let Some(query) = query.filter(|q| *q != place) {
         row("asked for", &[query]);
     }
-    if let Some(s) = &f.symbol
-        && (f.basis != "symbol" || f.function.as_deref() != Some(s.name))
+    if let Some(s) = &a.nearest
+        && (a.basis != Basis::Symbol || function.as_deref() != Some(&s.name))
     {
         let size = s.size.map(|n| format!("/{n:#x}")).unwrap_or_default();
         row(
             "others print",
-            &[s.name, "+", Address(s.offset).text(&mut [0; 18]), &size],
+            &[&s.name, "+", hex(s.offset, &mut [0; 18]), &size],
         );
     }
-    if let Some(parent) = &f.parent {
-        row("clone of", &[parent]);
+    if let Some(parent) = a.function.as_ref().and_then(|f| f.parent.as_ref()) {
+        row("clone of", &[&demangle(parent)]);
     }
-    if let Some(fixup) = &f.fixup {
+    if let Some(fixup) = &a.fixup {
+        let slide = f.place.as_ref().and_then(|p| p.slide).unwrap_or_default();
         // One row per function, handler and evidence: a copy loop has dozens of faulting instructions.
         for group in fixup.origins.chunk_by(alike) {
             row("fault at", &[&faults(group)]);
         }
-        let landing = fixup.landing.text(&mut buffer);
-        row("landing", &[landing, ", ", &goes(&fixup.resumes)]);
+        let landing = hex(slide.runtime(fixup.landing).0, &mut buffer);
+        row("landing", &[landing, ", ", &goes(&fixup.resumes, slide)]);
     }
     let mut digits = [0; 10];
     for i in &f.inlines {
-        let function = i.function.unwrap_or("??");
-        match (i.file, i.line) {
+        let function = i.function.as_deref().unwrap_or("??");
+        match (i.file.as_deref(), i.line) {
             (Some(file), Some(line)) => {
                 let line = decimal(line, &mut digits);
                 row("", &[function, " at ", file, ":", line]);
@@ -108,8 +90,8 @@ pub fn frame(f: &Frame<'_>, style: Style, out: &mut String) {
             _ => row("", &[function]),
         }
     }
-    for note in f.notes {
-        row("note", &[note]);
+    for remark in f.all_remarks() {
+        row("note", &[&remark.to_string()]);
     }
 }
 
@@ -132,18 +114,19 @@ fn add(out: &mut String, parts: &[&str]) {
 /// Faulting instructions of one function that are alike.
 fn faults(group: &[Origin<'_>]) -> String {
     let (o, more) = (&group[0], group.len().saturating_sub(PLACES));
-    let mut text = o.function.to_string();
+    let mut text = named(&o.function).into_owned();
     for (i, o) in group.iter().take(PLACES).enumerate() {
         let _ = write!(text, "{}+{:#x}", if i > 0 { ", " } else { "" }, o.offset);
     }
     if more > 0 {
         let _ = write!(text, " and {more} more");
     }
-    add(&mut text, &["  ", o.handler]);
-    if let Some(effect) = o.effect {
+    add(&mut text, &["  ", &o.handler]);
+    if let Some(effect) = &o.effect {
         add(&mut text, &[": ", effect]);
     }
-    add(&mut text, &["  by ", &o.evidence.join(", ")]);
+    let evidence: Vec<&str> = o.evidence.iter().map(|e| e.name()).collect();
+    add(&mut text, &["  by ", &evidence.join(", ")]);
     text
 }
 
@@ -153,13 +136,12 @@ fn alike(a: &Origin<'_>, b: &Origin<'_>) -> bool {
 }
 
 /// Where fixup code leads.
-fn goes(resumes: &[Resume<'_>]) -> String {
-    let resume = |r: &Resume<'_>| {
-        let mut buffer = [0; 18];
-        let address = r.address.text(&mut buffer);
-        match &r.function {
-            Some(function) => format!("{address} in {function}"),
-            None => address.to_owned(),
+fn goes(resumes: &[(LinkAddr, Option<Name<'_>>)], slide: Slide) -> String {
+    let resume = |(at, function): &(LinkAddr, Option<Name<'_>>)| {
+        let address = slide.runtime(*at);
+        match function {
+            Some(function) => format!("{address} in {}", demangle(function)),
+            None => address.to_string(),
         }
     };
     match resumes {

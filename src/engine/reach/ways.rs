@@ -1,0 +1,78 @@
+//! The ways out of a function but for calls and returns.
+
+use crate::base::addr::{Address, LinkAddr};
+use crate::formats::insn::stub::{Stub, stub};
+use crate::formats::insn::{Flow, run, sweep};
+use crate::world::code::CodeSource;
+use crate::world::kernel::Located;
+
+/// See the module text.
+#[derive(Clone, Default)]
+pub(super) struct Ways<'k, 'd> {
+    /// Where it jumps to.
+    pub jumps: Vec<Located<'k, 'd>>,
+    /// Whether it may go anywhere: by a pointer, through what is patched, or because its code cannot be read.
+    pub anywhere: bool,
+}
+
+impl<'k, 'd> Ways<'k, 'd> {
+    /// Those of the function from `start` to `end`.
+    pub(super) fn of(code: CodeSource<'_, 'k, 'd>, start: Located<'k, 'd>, end: LinkAddr) -> Self {
+        let mut ways = Ways::default();
+        let stub_at = |at| code.name(at).and_then(stub);
+        let body = match stub_at(start) {
+            Some(_) => None,
+            None => code.code(start, end),
+        };
+        let Some(body) = body else {
+            ways.anywhere = true;
+            return ways;
+        };
+        let image = &start.placed.image;
+        let mut take = |flow| match flow {
+            Flow::Jump(to) | Flow::Branch(to) if !(start.link..end).contains(&to) => {
+                match code.place(start.placed, to, body.linked) {
+                    // A return under another name.
+                    Some(place) if stub_at(place) == Some(Stub::Return) => {}
+                    Some(place) => ways.jumps.push(place),
+                    None => ways.anywhere = true,
+                }
+            }
+            Flow::IndirectJump => ways.anywhere = true,
+            _ => {}
+        };
+        for (_, insn) in run(&body.bytes, start.link, image.bits()) {
+            take(insn.flow);
+        }
+        if body.linked {
+            // What alternatives may put into it.
+            for alt in image.alternatives().within(start.link, end) {
+                let stop = alt.replacement.offset(alt.replacement_len.into());
+                for (_, insn) in sweep(image, alt.replacement, stop) {
+                    take(insn.flow);
+                }
+            }
+        }
+        ways
+    }
+}
+
+/// Whether the function at `at` calls one of `wanted` by name.
+pub(super) fn calls<'k, 'd>(
+    code: CodeSource<'_, 'k, 'd>,
+    at: Located<'k, 'd>,
+    wanted: &[Located<'k, 'd>],
+) -> bool {
+    let Some((start, end)) = code.function(at) else {
+        return false;
+    };
+    let Some(body) = code.code(start, end) else {
+        return false;
+    };
+    run(&body.bytes, start.link, at.placed.image.bits()).any(|(_, insn)| match insn.flow {
+        Flow::Call(to) => code
+            .place(at.placed, to, body.linked)
+            .is_some_and(|place| wanted.contains(&code.behind_static_call(place))),
+        _ => false,
+    })
+}

@@ -1,0 +1,157 @@
+//! The stack of registers and memory: walked, each frame attributed with the call that led to it as a witness, and named.
+
+use super::values;
+use super::{Edge, Frame, Mode, Remark, Stack, Stop, User};
+use crate::base::addr::Pc;
+use crate::engine::attribute::{Attribution, Memo, narrow, narrow_by_values};
+use crate::engine::reach::{Call, Reach, call_before};
+use crate::engine::resolve;
+use crate::engine::unwind::{self, Note, Unwinder, Walked};
+use crate::world::code::CodeSource;
+use crate::world::dump::{Context, Generated, Start};
+use crate::world::kernel::Located;
+use crate::world::memory::Memory;
+
+/// What was found on earlier stacks of the same kernel in the same memory. Each thread has its own.
+#[derive(Default)]
+pub struct Cache<'k, 'd> {
+    rows: unwind::Cache<'k, 'd>,
+    reach: Reach<'k, 'd>,
+}
+
+/// Walks from `start` and resolves each frame; source lines are read only if `lines`.
+pub fn walked<'k, 'd>(
+    unwinder: &Unwinder<'k, 'd>,
+    start: Start,
+    memory: &dyn Memory,
+    context: Context<'_>,
+    lines: bool,
+    cache: &mut Cache<'k, 'd>,
+) -> Stack<'k> {
+    let mut walk = unwinder.walk(start, memory, context, &mut cache.rows);
+    let found: Vec<Walked<'k, 'd>> = walk.by_ref().collect();
+    let stop = walk.stop().unwrap_or(Stop::Budget);
+    let user = walk.user_regs().copied();
+    let code = CodeSource::in_memory(unwinder.kernel(), memory);
+    let mut memo = Memo::default();
+    let mut stack = Stack::new(Mode::Kernel, Vec::with_capacity(found.len()), stop);
+    stack.user = user.map(|regs| User { regs, stack: None });
+    let calls: Vec<Option<Call<'k, 'd>>> = found.iter().map(|f| call(code, f)).collect();
+    for (i, here) in found.iter().enumerate() {
+        let pc = here
+            .pc
+            .map(|_| here.located.map(|l| l.link).unwrap_or_default());
+        let mut frame = match here.located {
+            Some(located) => resolve::place(located, pc, here.trust, &mut memo),
+            None => Frame::nowhere(Some(here.pc), here.trust),
+        };
+        let outer = found.get(i + 1).zip(calls.get(i + 1));
+        if let (Some(located), Some((outer, Some(call)))) = (here.located, outer)
+            && frame.attribution.fixup.is_some()
+        {
+            let attribution = &mut frame.attribution;
+            testify(
+                code,
+                (here, located),
+                (outer, call),
+                attribution,
+                &mut cache.reach,
+            );
+        }
+        if let Some(located) = here.located.filter(|_| lines) {
+            resolve::read_lines(&located.placed.image, pc, &mut frame);
+        }
+        frame.pc = Some(here.pc);
+        frame.cfa = here.cfa;
+        frame.stack = here.stack.map(|s| s.kind.name().into());
+        let notes = here.notes.iter();
+        frame
+            .remarks
+            .extend(notes.map(|n| remark(n, unwinder.code_made())));
+        let inner = i
+            .checked_sub(1)
+            .and_then(|n| found.get(n))
+            .zip(stack.frames.last());
+        frame.edge = edge(code, calls[i].as_ref(), inner, &mut cache.reach);
+        stack.frames.push(frame);
+    }
+    // The outermost frame was made by hand: its return address may have been pushed by any instruction.
+    if let (Stop::End, Some(last)) = (stop, stack.frames.last_mut())
+        && last.edge.as_ref().is_some_and(Edge::is_broken)
+    {
+        last.edge = Some(Edge::Unread);
+    }
+    for frame in &mut stack.frames {
+        frame.remarks.extend(match &frame.edge {
+            Some(Edge::NoCall) => Some(Remark::NoCall),
+            Some(Edge::Elsewhere { at: Some(at), .. }) => Some(Remark::Elsewhere(*at)),
+            _ => None,
+        });
+    }
+    stack
+}
+
+/// The call before the PC of `frame`, if that is a return address in an image.
+fn call<'k, 'd>(code: CodeSource<'_, 'k, 'd>, frame: &Walked<'k, 'd>) -> Option<Call<'k, 'd>> {
+    match frame.pc {
+        Pc::Return(_) => Some(call_before(code, frame.located?)),
+        Pc::Exact(_) => None,
+    }
+}
+
+/// Asks the next frame outwards which of the owners of fixup code it called.
+fn testify<'k, 'd>(
+    code: CodeSource<'_, 'k, 'd>,
+    (here, located): (&Walked<'k, 'd>, Located<'k, 'd>),
+    (outer, call): (&Walked<'k, 'd>, &Call<'k, 'd>),
+    attribution: &mut Attribution<'k>,
+    reach: &mut Reach<'k, 'd>,
+) {
+    let Some(ret) = outer.located else { return };
+    let decided = narrow(attribution, located.placed, (ret.link, call), (code, reach));
+    // Several origins, and a call that names a function: what it passed may decide.
+    if let (true, Call::To(places)) = (decided && attribution.candidates.len() > 1, call)
+        && let [target] = places[..]
+        && let Some(reached) = values::reached(code, target, (here, attribution), outer)
+    {
+        narrow_by_values(attribution, &reached);
+    }
+}
+
+/// How the call before a frame's PC leads to the frame inside.
+fn edge<'k, 'd>(
+    code: CodeSource<'_, 'k, 'd>,
+    call: Option<&Call<'k, 'd>>,
+    inner: Option<(&Walked<'k, 'd>, &Frame<'k>)>,
+    reach: &mut Reach<'k, 'd>,
+) -> Option<Edge<'k>> {
+    let Some((inner, frame)) = inner else {
+        // Whether there is one at all can be said of the first frame, too.
+        return call.filter(|c| **c == Call::Missing).map(|_| Edge::NoCall);
+    };
+    let call = call?;
+    let Some(located) = inner.located else {
+        // The frame of code that is in no image is anybody's.
+        return Some(match call {
+            Call::Missing => Edge::NoCall,
+            _ => Edge::Indirect,
+        });
+    };
+    let candidates = frame.attribution.candidates.iter();
+    let wanted = candidates.map(|f| located.at(f.addr)).collect();
+    Some(reach.edge(code, call, wanted))
+}
+
+fn remark<'k>(note: Note, generated: &'k [Generated]) -> Remark<'k> {
+    match note {
+        Note::Disagree { used, orc, other } => Remark::TablesDisagree { used, orc, other },
+        Note::BadCall => Remark::BadCall,
+        Note::NoRow => Remark::NoRow,
+        Note::Hijacked { by } => Remark::Hijacked(by),
+        Note::Trampoline { by } => Remark::Trampoline(by),
+        Note::GuardPage => Remark::GuardPage,
+        Note::Generated { index } => {
+            Remark::Generated(generated.get(index).map(|g| g.name.as_str().into()))
+        }
+    }
+}

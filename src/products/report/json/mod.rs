@@ -1,0 +1,23 @@
+//! JSON: serialisable twins of the results. Fields are only ever added; `testdata/schema/` describes them.
+
+pub mod frame;
+pub mod oops;
+pub mod stack;
+
+use serde::{Serialize, Serializer};
+
+/// `value` on one line, without its end. What cannot be put in words is nothing.
+pub fn line(value: &impl Serialize) -> String {
+    // Writing to memory does not fail, and all keys are strings.
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+/// An address, shown as `0x…`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Address(pub u64);
+
+impl Serialize for Address {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(super::human::hex(self.0, &mut [0; 18]))
+    }
+}

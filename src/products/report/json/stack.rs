@@ -1,0 +1,122 @@
+//! A stack as JSON: `fixtrace.trace/1`. Fields are only ever added.
+
+use serde::Serialize;
+
+use super::Address;
+use super::frame::Frame;
+use crate::engine::stack::{self, Edge, incomplete};
+use crate::world::dump::Task;
+
+/// The name of this form.
+pub const SCHEMA: &str = "fixtrace.trace/1";
+
+/// A stack.
+#[derive(Clone, Serialize, Debug)]
+pub struct Stack<'a> {
+    /// [`SCHEMA`]
+    pub schema: &'static str,
+    /// Thread id.
+    pub pid: Option<u32>,
+    /// Process id.
+    pub tgid: Option<u32>,
+    /// The CPU it ran on last.
+    pub cpu: Option<u32>,
+    /// Its name.
+    pub comm: Option<&'a str>,
+    /// Its state, one letter.
+    pub state: Option<char>,
+    /// Whether it was running.
+    pub running: Option<bool>,
+    /// Its `struct task_struct`.
+    pub task: Option<Address>,
+    /// Frames, innermost first.
+    pub frames: Vec<StackFrame<'a>>,
+    /// Why there are no more frames: `end`, `user-mode`, …
+    pub stop: &'static str,
+    /// The same in words.
+    pub stop_detail: String,
+    /// The kernel's verdict on the whole trace; not decided here.
+    pub reliable: Option<bool>,
+    /// Whether the outermost frame was reached, and every frame is attributed exactly.
+    pub complete: bool,
+    /// What keeps it from being complete.
+    pub why: Option<String>,
+}
+
+/// A frame of a stack.
+#[derive(Clone, Serialize, Debug)]
+pub struct StackFrame<'a> {
+    /// What every frame has.
+    #[serde(flatten)]
+    pub frame: Frame<'a>,
+    /// The frame's address.
+    pub cfa: Option<Address>,
+    /// The kind of stack it is on, as the kernel names it.
+    pub stack: Option<&'a str>,
+    /// How the call before its PC leads to the frame before it: `direct`, `tail`, `indirect`, or `broken`.
+    pub call: Option<&'static str>,
+}
+
+/// Whose stack it is.
+#[derive(Clone, Copy, Default)]
+pub struct Owner<'a> {
+    /// A task of a kernel.
+    pub task: Option<&'a Task>,
+    /// A thread of a process: thread id, process id and name.
+    pub thread: Option<(u32, u32, &'a str)>,
+}
+
+impl<'a> Stack<'a> {
+    /// The twin of `stack`, which is `owner`'s.
+    pub fn new(stack: &'a stack::Stack<'_>, owner: Owner<'a>) -> Self {
+        let why = incomplete(stack).map(|gap| gap.to_string());
+        let (task, thread) = (owner.task, owner.thread);
+        Stack {
+            schema: SCHEMA,
+            pid: task.map(|t| t.pid).or(thread.map(|t| t.0)),
+            tgid: task.map(|t| t.tgid).or(thread.map(|t| t.1)),
+            cpu: task.map(|t| t.cpu),
+            comm: owner.comm(),
+            state: task.map(|t| t.state),
+            running: task.map(|t| t.running),
+            task: task.map(|t| Address(t.address.0)),
+            frames: stack.all_frames().map(StackFrame::new).collect(),
+            stop: stack.last_stop().name(),
+            stop_detail: stack.end(),
+            reliable: None,
+            complete: why.is_none(),
+            why,
+        }
+    }
+}
+
+impl<'a> Owner<'a> {
+    /// The name of the task or process.
+    pub fn comm(&self) -> Option<&'a str> {
+        let task = self.task.map(|t| &*t.comm);
+        task.or(self.thread.map(|t| t.2))
+    }
+}
+
+impl<'a> StackFrame<'a> {
+    /// The twin of `frame`.
+    pub fn new(frame: &'a stack::Frame<'_>) -> Self {
+        StackFrame {
+            frame: Frame::new(frame, None),
+            cfa: frame.cfa.map(|a| Address(a.0)),
+            stack: frame.stack.as_deref(),
+            call: frame.edge.as_ref().and_then(call),
+        }
+    }
+}
+
+/// The word for `edge`; `None` where nothing is known of the call.
+pub(super) fn call(edge: &Edge<'_>) -> Option<&'static str> {
+    match edge {
+        Edge::Unread => None,
+        Edge::Direct => Some("direct"),
+        Edge::Tail => Some("tail"),
+        Edge::Indirect => Some("indirect"),
+        Edge::NoCall | Edge::Elsewhere { .. } => Some("broken"),
+    }
+}

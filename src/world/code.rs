@@ -1,0 +1,183 @@
+//! Code, as far as it is known: out of memory where there is some, for the kernel patches its own text; else as it was
+//! linked, out of the file, or out of the excerpts that an index keeps.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+
+use crate::base::addr::{Address, LinkAddr};
+use crate::formats::insn::{self, Flow};
+use crate::world::kernel::{Kernel, Located, Placed};
+use crate::world::memory::Memory;
+
+/// Longer functions exist in name only, bytes.
+const LONGEST: u64 = 1 << 20;
+
+/// Jumps from one static-call trampoline to the next that are followed.
+const MAX_HOPS: usize = 8;
+
+/// Code of some images.
+#[derive(Clone, Copy)]
+pub struct CodeSource<'m, 'k, 'd> {
+    kernel: &'k Kernel<'d>,
+    memory: Option<&'m dyn Memory>,
+    record: Option<&'m Record>,
+}
+
+/// Which code of an image was read, first byte and end: what answers the same questions again.
+pub type Record = RefCell<Vec<(LinkAddr, LinkAddr)>>;
+
+/// A piece of code.
+#[derive(Clone, Debug)]
+pub struct Code<'d> {
+    /// Its bytes.
+    pub bytes: Cow<'d, [u8]>,
+    /// Whether it is as it was linked: alternatives may have changed it since.
+    pub linked: bool,
+}
+
+impl<'m, 'k, 'd> CodeSource<'m, 'k, 'd> {
+    /// Code as it was linked.
+    pub fn linked(kernel: &'k Kernel<'d>) -> Self {
+        CodeSource {
+            kernel,
+            memory: None,
+            record: None,
+        }
+    }
+
+    /// Code as `memory` has it, where it is there.
+    pub fn in_memory(kernel: &'k Kernel<'d>, memory: &'m dyn Memory) -> Self {
+        CodeSource {
+            memory: Some(memory),
+            ..CodeSource::linked(kernel)
+        }
+    }
+
+    /// The same, writing down what is read.
+    pub fn recorded(self, record: &'m Record) -> Self {
+        CodeSource {
+            record: Some(record),
+            ..self
+        }
+    }
+
+    /// Whether there is memory.
+    pub fn is_live(&self) -> bool {
+        self.memory.is_some()
+    }
+
+    /// The images.
+    pub fn kernel(&self) -> &'k Kernel<'d> {
+        self.kernel
+    }
+
+    /// The code from `at` up to `end` of the same image; `None` where not all of it is at hand.
+    pub fn code(&self, at: Located<'k, 'd>, end: LinkAddr) -> Option<Code<'d>> {
+        if let Some(record) = self.record {
+            record.borrow_mut().push((at.link, end));
+        }
+        if let Some(bytes) = self.live(at, end) {
+            return Some(Code {
+                bytes: Cow::Owned(bytes),
+                linked: false,
+            });
+        }
+        let len = usize::try_from(end.since(at.link)?).ok()?;
+        let own = at.placed.image.code(at.link).get(..len)?;
+        Some(Code {
+            bytes: Cow::Borrowed(own),
+            linked: true,
+        })
+    }
+
+    /// `N` bytes from `at` on, as memory has them; `None` without memory there.
+    pub fn live_bytes<const N: usize>(&self, at: Located<'k, 'd>) -> Option<[u8; N]> {
+        let mut bytes = [0; N];
+        let memory = self.memory.filter(|_| !is_gone(at))?;
+        memory
+            .read(at.placed.slide?.runtime(at.link), &mut bytes)
+            .ok()?;
+        Some(bytes)
+    }
+
+    /// The code from `at` up to `end`, as memory has it; `None` without memory of all of it.
+    pub fn live(&self, at: Located<'k, 'd>, end: LinkAddr) -> Option<Vec<u8>> {
+        let memory = self.memory.filter(|_| !is_gone(at))?;
+        let len = end.since(at.link).filter(|len| *len <= LONGEST)?;
+        let mut bytes = vec![0; usize::try_from(len).ok()?];
+        let from = at.placed.slide?.runtime(at.link);
+        memory.read(from, &mut bytes).ok()?;
+        Some(bytes)
+    }
+
+    /// The place that code of `from` means by `target`: its own, or another image's. `linked`: that code is as it was
+    /// linked, and names what it imports. `None` for what is imported and in no image here, and for code in no image.
+    pub fn place(
+        &self,
+        from: &'k Placed<'d>,
+        target: LinkAddr,
+        linked: bool,
+    ) -> Option<Located<'k, 'd>> {
+        let own = Located {
+            placed: from,
+            link: target,
+        };
+        if linked && let Some(name) = from.image.import(target) {
+            return self.named(name);
+        }
+        if from.image.text_section(target).is_some() {
+            return Some(own);
+        }
+        match from.slide {
+            Some(slide) => self.kernel.locate(slide.runtime(target)),
+            None => Some(own).filter(|_| linked),
+        }
+    }
+
+    /// Where the symbol `name` of any image is.
+    fn named(&self, name: &str) -> Option<Located<'k, 'd>> {
+        self.kernel.images().iter().find_map(|placed| {
+            let symbols = placed.image.symbols();
+            let link = symbols.get(symbols.named(name).next()?).addr;
+            Some(Located { placed, link })
+        })
+    }
+
+    /// The function at `at`, its first byte and its end. The padding before a function runs into it.
+    pub fn function(&self, at: Located<'k, 'd>) -> Option<(Located<'k, 'd>, LinkAddr)> {
+        let symbols = at.placed.image.symbols();
+        let inside = symbols.padding_of(at.link).unwrap_or(at.link);
+        let (start, end) = symbols.range(symbols.function(inside)?);
+        Some((at.at(start), end))
+    }
+
+    /// The last symbol not above `at`.
+    pub fn name(&self, at: Located<'k, 'd>) -> Option<&'d str> {
+        let symbols = at.placed.image.symbols();
+        symbols.nearest(at.link).map(|id| symbols.name(id))
+    }
+
+    /// Where a call of `at` goes: a static call that was not patched into its callers goes through a jump, which is
+    /// patched itself.
+    pub fn behind_static_call(&self, mut at: Located<'k, 'd>) -> Located<'k, 'd> {
+        for _ in 0..MAX_HOPS {
+            let jumps = self.name(at).is_some_and(|n| n.starts_with("__SCT__"));
+            let jump = jumps.then(|| self.live_bytes::<5>(at)).flatten();
+            let jump = jump.and_then(|code| insn::decode(&code, at.link, 64));
+            match jump.map(|i| i.flow) {
+                Some(Flow::Jump(to)) => match self.place(at.placed, to, false) {
+                    Some(next) => at = next,
+                    None => break,
+                },
+                _ => break,
+            }
+        }
+        at
+    }
+}
+
+/// Code of initialisation is gone when the kernel runs: its memory holds something else.
+fn is_gone(at: Located<'_, '_>) -> bool {
+    let section = at.placed.image.text_section(at.link);
+    section.is_some_and(|s| s.name.starts_with(".init"))
+}
