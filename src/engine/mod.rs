@@ -5,4 +5,3 @@ pub mod query;
 pub mod resolve;
 pub mod trace;
 pub mod unwind;
-pub mod user;

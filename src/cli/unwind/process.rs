@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use fixtrace::low::engine::attribute::Memo;
-use fixtrace::low::engine::user::{Options, ProcessCore};
+use fixtrace::low::engine::unwind::user::{resolve, walk};
 use fixtrace::low::formats::image::Storage;
 use fixtrace::low::products::report::trace::Stack;
+use fixtrace::low::world::process::{Options, ProcessCore};
 
 use super::show::show;
 use crate::cli::args::Unwind;
@@ -36,12 +37,12 @@ pub(super) fn run<'d>(
     let mut walked = Vec::new();
     let mut memo = Memo::default();
     for thread in core.threads().iter().filter(|t| chosen(t.tid)) {
-        let (frames, stop) = core.walk(thread);
-        let resolve = |frame| {
-            let resolved = core.objects().resolve(&frame, !args.no_lines, &mut memo);
+        let (frames, stop) = walk(core.objects(), core.memory(), &thread.regs);
+        let named = |frame| {
+            let resolved = resolve(core.objects(), &frame, !args.no_lines, &mut memo);
             (frame, resolved)
         };
-        let frames: Vec<_> = frames.into_iter().map(resolve).collect();
+        let frames: Vec<_> = frames.into_iter().map(named).collect();
         walked.push((thread, frames, stop));
     }
     for finding in core.findings() {

@@ -7,11 +7,12 @@ use fixtrace::low::base::error::Finding;
 use fixtrace::low::engine::attribute::Memo;
 use fixtrace::low::engine::resolve::Resolved;
 use fixtrace::low::engine::trace::Trace;
-use fixtrace::low::engine::user::{Options, Process, Stop, UserFrame, mapped_build_id, mappings};
+use fixtrace::low::engine::unwind::user::{Stop, UserFrame, resolve, walk};
 use fixtrace::low::formats::image::Storage;
 use fixtrace::low::world::dump::Task;
 use fixtrace::low::world::dump::space::Spaces;
 use fixtrace::low::world::memory::Paged;
+use fixtrace::low::world::process::{Options, Process, mapped_build_id, mappings};
 
 /// Frames of a user stack, and why there are no more.
 pub(super) type UserStack<'p, 'd> = (Vec<(UserFrame, Resolved<'p, 'd>)>, Stop);
@@ -76,9 +77,9 @@ impl<'a, 'd> Processes<'a, 'd> {
         memo: &mut Memo<'p, 'd>,
     ) -> Option<UserStack<'p, 'd>> {
         let process = self.all.get(*self.by_task.get(&task.address)?)?;
-        let (frames, stop) = process.walk(trace.user.as_ref()?);
-        let resolve = |frame| (frame, process.objects().resolve(&frame, lines, memo));
-        Some((frames.into_iter().map(resolve).collect(), stop))
+        let (frames, stop) = walk(process.objects(), process.memory(), trace.user.as_ref()?);
+        let named = |frame| (frame, resolve(process.objects(), &frame, lines, memo));
+        Some((frames.into_iter().map(named).collect(), stop))
     }
 
     /// What was odd with mapped files, each once.

@@ -9,7 +9,7 @@ use crate::base::addr::Pc;
 use crate::base::regs::Regs;
 use crate::engine::attribute::{Called, Caller, Memo};
 use crate::engine::resolve::{Resolved, resolve_next};
-use crate::engine::unwind::{self, Frame, StopReason, Unwinder};
+use crate::engine::unwind::kernel::{self as unwind, Frame, StopReason, Unwinder};
 use crate::world::dump::{Context, Start};
 use crate::world::memory::Memory;
 use call::{Call, Reached, call_in_memory, link};

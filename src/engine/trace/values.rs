@@ -9,7 +9,7 @@ use super::call::{Call, code, extent};
 use crate::base::addr::{Addr, Address, LinkAddr, Slide};
 use crate::base::regs::Reg;
 use crate::engine::attribute::Attribution;
-use crate::engine::unwind::Frame;
+use crate::engine::unwind::kernel::Frame;
 use crate::formats::image::symtab::SymbolId;
 use crate::formats::insn::replay::{before_call, reachable, writes};
 use crate::formats::rule::PRESERVED;

@@ -6,9 +6,10 @@ use super::frame::{Address, Frame};
 use crate::engine::attribute::Certainty;
 use crate::engine::resolve::Resolved;
 use crate::engine::trace::{Link, Trace, Traced};
-use crate::engine::unwind::Note;
-use crate::engine::user::{ProcessCore, Stop, Thread, UserFrame};
+use crate::engine::unwind::kernel::Note;
+use crate::engine::unwind::user::{Stop, UserFrame};
 use crate::world::dump::{Task, World};
+use crate::world::process::{ProcessCore, Thread};
 
 /// The name of this form.
 pub const SCHEMA: &str = "fixtrace.trace/1";

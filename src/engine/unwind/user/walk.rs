@@ -1,110 +1,19 @@
 //! The frames of a user-space stack, innermost first.
 
-use super::objects::{Loaded, Objects};
-use super::rows::{Context, Failed, RETURN, Row};
+use super::frame::{Stop, Trust, UserFrame};
 use super::step::{BP, SP, State};
 use crate::base::addr::{Addr, Address, LinkAddr, Pc};
 use crate::base::regs::Regs;
 use crate::formats::insn::{CallBefore, call_before};
-use crate::world::memory::{Memory, Unreadable};
+use crate::world::memory::Memory;
+use crate::world::process::rows::{Context, Failed, RETURN, Row};
+use crate::world::process::{Loaded, Objects};
 
 /// Frames of one walk at most, unless told otherwise.
 pub const BUDGET: usize = 4096;
 
 /// Places whose rules a walker keeps.
 const PLACES: usize = 512;
-
-/// How a frame's PC was obtained.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub enum Trust {
-    /// From the registers that the walk began with.
-    Registers,
-    /// From the registers that the kernel saved for a signal handler.
-    SavedRegisters,
-    /// By call-frame information.
-    Cfi,
-    /// By the word at the stack pointer: the frame before was entered and had done nothing yet, as after a call
-    /// of a wrong address.
-    Call,
-    /// By the frame pointer, where no call-frame information is: it may be wrong.
-    FramePointer,
-}
-
-impl Trust {
-    /// Its name in JSON.
-    pub fn name(self) -> &'static str {
-        match self {
-            Trust::Registers => "registers",
-            Trust::SavedRegisters => "saved-registers",
-            Trust::Cfi => "cfi",
-            Trust::Call => "recovered",
-            Trust::FramePointer => "frame-pointer",
-        }
-    }
-}
-
-/// A frame.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct UserFrame {
-    /// Where it was. Exact for the innermost, for a signal trampoline, and for what a signal interrupted.
-    pub pc: Pc<Addr>,
-    /// Its stack pointer.
-    pub sp: Addr,
-    /// How the PC was obtained.
-    pub trust: Trust,
-    /// Whether it is the trampoline that a signal handler returns to: no code of the program ran here.
-    pub signal: bool,
-}
-
-/// Why a walk ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub enum Stop {
-    /// The outermost frame was reached: it is marked as such, or its return address is 0.
-    End,
-    /// Memory was needed that is not there.
-    Unreadable {
-        /// Which.
-        at: Addr,
-        /// Why not.
-        why: Unreadable,
-    },
-    /// Nothing says how to leave the frame at `pc`.
-    NoRule {
-        /// The last frame's.
-        pc: Addr,
-    },
-    /// The caller would not be further out on the stack.
-    NoProgress,
-    /// As many frames as were asked for.
-    Budget,
-}
-
-impl Stop {
-    /// Its name in JSON.
-    pub fn name(self) -> &'static str {
-        match self {
-            Stop::End => "end",
-            Stop::Unreadable { .. } => "unreadable",
-            Stop::NoRule { .. } => "no-rule",
-            Stop::NoProgress => "no-progress",
-            Stop::Budget => "budget",
-        }
-    }
-}
-
-impl std::fmt::Display for Stop {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Stop::End => f.write_str("end of stack"),
-            Stop::Unreadable { at, why } => write!(f, "memory at {at}: {why}"),
-            Stop::NoRule { pc } => write!(f, "nothing says how to leave {pc}"),
-            Stop::NoProgress => f.write_str("the caller is not further out on the stack"),
-            Stop::Budget => f.write_str("too many frames"),
-        }
-    }
-}
 
 /// How to leave a place.
 enum Rule {
@@ -232,6 +141,15 @@ impl<'w, 'd> Walker<'w, 'd> {
             None => true,
         }
     }
+}
+
+/// All frames of the stack that `regs` are of, in a process whose files are `objects` and whose memory is `memory`, and
+/// why there are no more.
+pub fn walk(objects: &Objects<'_>, memory: &dyn Memory, regs: &Regs) -> (Vec<UserFrame>, Stop) {
+    let mut walker = Walker::new(objects, memory);
+    let mut frames = walker.frames(regs);
+    let all = frames.by_ref().collect();
+    (all, frames.stop().unwrap_or(Stop::End))
 }
 
 /// The frames of one stack; see [`Walker::frames`].

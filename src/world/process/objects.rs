@@ -4,18 +4,15 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use super::rows::Rows;
-use super::segments::{self, ET_CORE, PT_LOAD, PT_NOTE, Segment};
-use super::walk::UserFrame;
 use crate::base::addr::{Addr, Address, LinkAddr, Slide};
 use crate::base::error::{Finding, Place, Result};
-use crate::engine::attribute::{Basis, Certainty, Function, Memo};
-use crate::engine::resolve::{Resolved, resolve_next};
 use crate::formats::image::note::{build_id, hex};
 use crate::formats::image::peek::Peek;
 use crate::formats::image::{ElfImage, Storage};
 use crate::world::image::Image;
 use crate::world::kernel::{Located, Placed};
 use crate::world::memory::Memory;
+use crate::world::memory::segments::{self, ET_CORE, PT_LOAD, PT_NOTE, Segment};
 
 const PAGE: u64 = 4096;
 /// The path of the vDSO among [`Mapping`]s, as `/proc/PID/maps` has it: its file is in memory only.
@@ -61,10 +58,12 @@ struct Object<'d> {
     loaded: OnceLock<std::result::Result<Loaded<'d>, String>>,
 }
 
-/// An object's image, and its call-frame information.
-pub(super) struct Loaded<'d> {
+/// A program or library that was parsed.
+pub struct Loaded<'d> {
+    /// Its image, and where it runs.
     pub placed: Placed<'d>,
-    pub rows: Rows<'d>,
+    /// Its call-frame information.
+    pub(crate) rows: Rows<'d>,
 }
 
 /// The programs and libraries of one process. Each is parsed when first a PC lies in it.
@@ -205,7 +204,7 @@ impl<'d> Objects<'d> {
     }
 
     /// The object around `at`, and where in it that is.
-    pub(super) fn loaded(&self, at: Addr) -> Option<(&Loaded<'d>, LinkAddr)> {
+    pub fn loaded(&self, at: Addr) -> Option<(&Loaded<'d>, LinkAddr)> {
         let next = self.objects.partition_point(|o| o.start <= at);
         let object = self.objects.get(next.checked_sub(1)?)?;
         if at >= object.end {
@@ -244,47 +243,6 @@ impl<'d> Objects<'d> {
             placed: &loaded.placed,
             link,
         })
-    }
-
-    /// Names `frame`: function, and source lines if `lines`.
-    pub fn resolve<'o>(
-        &'o self,
-        frame: &UserFrame,
-        lines: bool,
-        memo: &mut Memo<'o, 'd>,
-    ) -> Resolved<'o, 'd> {
-        let pc = frame.pc;
-        let Some(located) = self.locate(pc.lookup()) else {
-            return Resolved::nowhere(pc.raw());
-        };
-        let slide = located.placed.slide.unwrap_or_default();
-        let link = pc.map(|at| slide.link(at));
-        let located = Located {
-            link: link.raw(),
-            ..located
-        };
-        let mut resolved = resolve_next(located, link, None, lines, memo);
-        let answer = &mut resolved.attribution;
-        if matches!(answer.basis, Basis::Symbol | Basis::Cold) {
-            answer.basis = Basis::User;
-        }
-        if frame.signal {
-            answer.basis = Basis::Trampoline;
-            // glibc's `__restore_rt` is a label.
-            let label = answer.nearest.as_ref().filter(|n| n.offset == 0);
-            if let (None, Some(label)) = (&answer.function, label) {
-                let function = Function {
-                    name: label.name,
-                    addr: link.raw(),
-                    parent: None,
-                };
-                answer.certainty = Certainty::Exact;
-                answer.candidates = vec![function.clone()];
-                answer.function = Some(function);
-                answer.notes.clear();
-            }
-        }
-        resolved
     }
 }
 
