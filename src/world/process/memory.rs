@@ -172,6 +172,7 @@ mod tests {
             flags: 4,
             offset,
             addr,
+            physical: 0,
             file_size,
             size,
         }
