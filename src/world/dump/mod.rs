@@ -13,7 +13,7 @@ pub mod space;
 mod tasks;
 
 pub use discover::discover;
-pub use place::Place;
+pub use place::{Place, Proof};
 
 use crate::base::addr::{Addr, Address, Slide};
 use crate::base::error::Finding;
