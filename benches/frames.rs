@@ -14,7 +14,7 @@ use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterio
 use fixtrace::low::engine::unwind::kernel::{Cache, Unwinder};
 use fixtrace::low::engine::unwind::user::{UserFrame, Walker, walk};
 use fixtrace::low::formats::image::Storage;
-use fixtrace::low::world::dump::snapshot;
+use fixtrace::low::products::report::snapshot;
 use fixtrace::low::world::image::Image;
 use fixtrace::low::world::kernel::{Kernel, WithText, slide_of};
 use fixtrace::low::world::process::{Options, ProcessCore, Thread};

@@ -9,9 +9,10 @@ use fixtrace::low::engine::attribute::Memo;
 use fixtrace::low::engine::trace::{Cache, Trace, trace};
 use fixtrace::low::formats::image::Storage;
 use fixtrace::low::products::report::human::list;
+use fixtrace::low::products::report::snapshot;
 use fixtrace::low::products::report::trace::{Stack, annotate};
 use fixtrace::low::world::dump::space::Spaces;
-use fixtrace::low::world::dump::{Loaded, Task, World, snapshot};
+use fixtrace::low::world::dump::{Loaded, Task, World};
 use fixtrace::low::world::kernel::{Kernel, Placed, slide_of};
 use fixtrace::low::world::memory::{Memory, Record};
 

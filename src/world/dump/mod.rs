@@ -1,4 +1,4 @@
-//! What was running: tasks, CPUs and their stacks, as plain data. It is found in a dump, or read from a snapshot.
+//! What was running: tasks, CPUs and their stacks, as plain data. It is found in a dump, or read from a snapshot of one.
 
 mod cpus;
 mod discover;
@@ -7,8 +7,6 @@ mod hijack;
 mod modules;
 pub mod place;
 mod read;
-#[cfg(feature = "json")]
-pub mod snapshot;
 pub mod space;
 mod tasks;
 
