@@ -11,12 +11,13 @@ use std::path::{Path, PathBuf};
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
-use fixtrace::low::engine::unwind::{Cache, Unwinder};
-use fixtrace::low::engine::user::{Options, ProcessCore, UserFrame};
+use fixtrace::low::engine::unwind::kernel::{Cache, Unwinder};
+use fixtrace::low::engine::unwind::user::{UserFrame, Walker, walk};
 use fixtrace::low::formats::image::Storage;
-use fixtrace::low::world::dump::snapshot;
+use fixtrace::low::products::report::snapshot;
 use fixtrace::low::world::image::Image;
 use fixtrace::low::world::kernel::{Kernel, WithText, slide_of};
+use fixtrace::low::world::process::{Options, ProcessCore, Thread};
 use framehop::x86_64::CacheX86_64;
 
 const RELEASE: &str = "6.12.107+deb13-cloud-amd64";
@@ -91,12 +92,12 @@ fn user(group: &mut BenchmarkGroup<'_, WallTime>) {
     let mut cache = CacheX86_64::new();
     let memory = process.memory();
     // The deepest stack of frames that both walk to the end.
-    let frames = |t| process.walk(t).0.len();
+    let frames = |t: &Thread| walk(process.objects(), memory, &t.regs).0.len();
     let Some(thread) = process.threads().iter().max_by_key(|t| frames(t)) else {
         return;
     };
     group.throughput(Throughput::Elements(frames(thread) as u64));
-    let mut walker = process.walker();
+    let mut walker = Walker::new(process.objects(), memory);
     group.bench_function("user, fixtrace", |b| {
         b.iter(|| {
             for frame in walker.frames(&thread.regs) {

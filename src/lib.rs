@@ -69,7 +69,7 @@
 //! # #[cfg(feature = "json")] {
 //! use std::path::Path;
 //! use fixtrace::{image::Storage, kernel::{Kernel, slide_of}, tables::Image};
-//! use fixtrace::{trace::{Cache, trace}, unwind::Unwinder, world::snapshot};
+//! use fixtrace::{trace::{Cache, trace}, unwind::Unwinder, report::snapshot};
 //!
 //! let storage = Storage::new();
 //! let found = snapshot::read(storage.plain(Path::new("testdata/demo.fxs"))?)?;

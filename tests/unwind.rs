@@ -8,8 +8,8 @@ use common::orc::{
 };
 use fixtrace::low::base::addr::{Addr, Pc};
 use fixtrace::low::base::regs::{Reg, Regs};
-use fixtrace::low::engine::unwind::{
-    self, Cache, Frame, Note, StopReason, Trust, Unwinder, Witness, apply,
+use fixtrace::low::engine::unwind::kernel::{
+    self as unwind, Cache, Frame, Note, StopReason, Trust, Unwinder, Witness, apply,
 };
 use fixtrace::low::formats::image::Storage;
 use fixtrace::low::formats::orc::{OrcEntry, OrcVersion, SpIndirect};

@@ -221,7 +221,7 @@ proptest! {
             let at = at.index(bytes.len());
             bytes[at] = value;
         }
-        if let Ok(found) = fixtrace::low::world::dump::snapshot::read(&bytes) {
+        if let Ok(found) = fixtrace::low::products::report::snapshot::read(&bytes) {
             for task in 0..found.world.tasks.len() {
                 let _ = found.world.context(task);
             }

@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 
 use fixtrace::low::engine::attribute::Memo;
 use fixtrace::low::engine::resolve::Resolved;
-use fixtrace::low::engine::user::{Options, ProcessCore, Stop};
+use fixtrace::low::engine::unwind::user::{Stop, resolve, walk};
 use fixtrace::low::formats::image::Storage;
+use fixtrace::low::world::process::{Options, ProcessCore};
 
 /// Where testdata/user-cores.sh puts them.
 fn cores() -> PathBuf {
@@ -120,7 +121,7 @@ fn threads_of_core_files_have_the_frames_that_gdb_finds() {
         let (mut frames, mut names, mut lines) = (0, 0, 0);
         for thread in process.threads() {
             let told = &truth[&thread.tid];
-            let (found, stop) = process.walk(thread);
+            let (found, stop) = walk(process.objects(), process.memory(), &thread.regs);
             // A tail call's frame is not on the stack: gdb infers it.
             let physical: Vec<&Told> = told
                 .frames
@@ -152,7 +153,7 @@ fn threads_of_core_files_have_the_frames_that_gdb_finds() {
             for (frame, told) in found.iter().zip(&physical) {
                 frames += 1;
                 assert_eq!(frame.signal, told.kind == "signal");
-                let resolved = process.objects().resolve(frame, true, &mut memo);
+                let resolved = resolve(process.objects(), frame, true, &mut memo);
                 let attribution = &resolved.attribution;
                 // gdb names the physical function last, after its inlined calls; aliases are one function.
                 let Some(name) = &told.function else {
@@ -211,7 +212,7 @@ fn framehop_finds_the_same_frames_up_to_signals_and_the_dynamic_linker() {
     let mut beyond = BTreeSet::new();
     let mut same = 0;
     for thread in process.threads() {
-        let (ours, _) = process.walk(thread);
+        let (ours, _) = walk(process.objects(), process.memory(), &thread.regs);
         let mut theirs = Vec::new();
         peer::walk(
             &unwinder,
@@ -231,7 +232,7 @@ fn framehop_finds_the_same_frames_up_to_signals_and_the_dynamic_linker() {
         }
         // The first frame that framehop finds its own way out of.
         let last = &ours[agree - 1];
-        let resolved = process.objects().resolve(last, false, &mut memo);
+        let resolved = resolve(process.objects(), last, false, &mut memo);
         beyond.insert(match ours.get(agree) {
             Some(next) if next.signal => "signal".to_owned(),
             _ => resolved

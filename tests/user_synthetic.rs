@@ -8,9 +8,10 @@ use common::{fixture, testdata};
 use fixtrace::low::base::addr::{Addr, Pc};
 use fixtrace::low::base::error::ErrorKind;
 use fixtrace::low::engine::attribute::{Basis, Memo};
-use fixtrace::low::engine::user::{Options, ProcessCore, Stop, Trust, UserFrame};
+use fixtrace::low::engine::unwind::user::{self, BUDGET, Stop, Trust, UserFrame, Walker, resolve};
 use fixtrace::low::formats::image::Storage;
 use fixtrace::low::world::memory::{Memory, Unreadable};
+use fixtrace::low::world::process::{Options, ProcessCore};
 use proptest::prelude::*;
 
 /// Where the library is.
@@ -125,11 +126,16 @@ fn process(at: At, stack: &[u64]) -> Vec<u8> {
 }
 
 /// The first thread's frames and stop reason.
+fn first(process: &ProcessCore<'_>) -> (Vec<UserFrame>, Stop) {
+    let regs = &process.threads()[0].regs;
+    user::walk(process.objects(), process.memory(), regs)
+}
+
 fn walk(core: &[u8]) -> (Vec<UserFrame>, Stop) {
     let storage = Storage::new();
     let process = ProcessCore::parse(storage.own(core.to_vec()), &Options::default(), &storage)
         .unwrap_or_else(|e| panic!("{e}"));
-    process.walk(&process.threads()[0])
+    first(&process)
 }
 
 fn pcs(frames: &[UserFrame]) -> Vec<Pc> {
@@ -166,12 +172,12 @@ fn frames_of_user_space_are_named_with_a_basis_of_their_own() {
     let bytes = plain();
     let storage = Storage::new();
     let process = ProcessCore::parse(&bytes, &Options::default(), &storage).expect("a core");
-    let (frames, _) = process.walk(&process.threads()[0]);
+    let (frames, _) = first(&process);
     let mut memo = Memo::default();
     let names: Vec<_> = frames
         .iter()
         .map(|f| {
-            let a = process.objects().resolve(f, true, &mut memo).attribution;
+            let a = resolve(process.objects(), f, true, &mut memo).attribution;
             (a.function.map(|f| f.name), a.basis)
         })
         .collect();
@@ -322,10 +328,7 @@ fn every_walk_says_why_it_ended() {
         ..stopped(at("restorer"))
     };
     let (frames, stop) = walk(&process(again, &ucontext(again)));
-    assert_eq!(
-        (frames.len(), stop),
-        (fixtrace::low::engine::user::BUDGET, Stop::Budget)
-    );
+    assert_eq!((frames.len(), stop), (BUDGET, Stop::Budget));
 }
 
 #[test]
@@ -355,11 +358,7 @@ fn a_file_with_another_build_id_than_the_mapped_one_is_not_used_unless_forced() 
         };
         let process = ProcessCore::parse(&bytes, &options, &storage).expect("a core");
         let beyond = process.memory().u64(Addr(BASE + 4096 + 64)).is_ok();
-        (
-            process.walk(&process.threads()[0]).0.len(),
-            process.findings().len(),
-            beyond,
-        )
+        (first(&process).0.len(), process.findings().len(), beyond)
     };
     std::fs::write(&path, &file).expect("a file");
     assert_eq!(read(&page, false), (2, 0, true));
@@ -430,13 +429,13 @@ fn exercise(bytes: &[u8]) {
         return;
     };
     for thread in process.threads() {
-        let mut walker = process.walker();
+        let mut walker = Walker::new(process.objects(), process.memory());
         let mut frames = walker.frames(&thread.regs);
         let all: Vec<UserFrame> = frames.by_ref().collect();
         assert!(frames.stop().is_some());
         let mut memo = Memo::default();
         for frame in all.iter().take(20) {
-            let _ = process.objects().resolve(frame, true, &mut memo);
+            let _ = resolve(process.objects(), frame, true, &mut memo);
         }
     }
     let _ = process.findings();

@@ -2,20 +2,21 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Result of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// Why an input could not be used.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Error(Box<Inner>);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Inner {
     kind: ErrorKind,
     place: Place,
     detail: String,
-    source: Option<std::io::Error>,
+    source: Option<Arc<std::io::Error>>,
 }
 
 /// Classes of errors; a caller may branch on them.
@@ -69,7 +70,7 @@ impl Error {
     /// An error of the operating system on `file`.
     pub fn io(file: &Path, source: std::io::Error) -> Self {
         let mut e = Error::new(ErrorKind::Io, source.to_string()).in_file(file);
-        e.0.source = Some(source);
+        e.0.source = Some(Arc::new(source));
         e
     }
 
@@ -130,7 +131,7 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.0.source.as_ref().map(|e| e as _)
+        self.0.source.as_ref().map(|e| &**e as _)
     }
 }
 

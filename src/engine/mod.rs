@@ -7,4 +7,3 @@ pub mod remark;
 pub mod resolve;
 pub mod stack;
 pub mod unwind;
-pub mod user;

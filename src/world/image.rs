@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use crate::base::addr::{LinkAddr, RetAddr};
-use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::error::{Error, Result};
 use crate::formats::callsites::CallSites;
 use crate::formats::cfi::Cfi;
 use crate::formats::extable::{ExTable, fixup::FixupMap};
@@ -57,11 +57,11 @@ impl<'d> Source<'d> for Sections {
 pub struct Image<'d> {
     image: ElfImage<'d>,
     source: Box<dyn Source<'d> + 'd>,
-    orc: OnceLock<std::result::Result<Option<OrcTable<'d>>, String>>,
+    orc: OnceLock<Result<Option<OrcTable<'d>>>>,
     extable: OnceLock<ExTable>,
     fixups: OnceLock<FixupMap>,
-    lines: OnceLock<std::result::Result<Option<Lines<'d>>, String>>,
-    cfi: OnceLock<std::result::Result<Cfi<'d>, String>>,
+    lines: OnceLock<Result<Option<Lines<'d>>>>,
+    cfi: OnceLock<Result<Cfi<'d>>>,
     calls: OnceLock<Option<CallSites<'d>>>,
 }
 
@@ -91,14 +91,15 @@ impl<'d> Image<'d> {
     }
 
     /// The ORC table; `None` when the image has none.
+    ///
+    /// # Errors
+    /// When the table is cut off or contradicts itself, or nothing tells its format.
     pub fn orc(&self) -> Result<Option<&OrcTable<'d>>> {
-        let parsed = self
-            .orc
-            .get_or_init(|| self.source.orc(&self.image).map_err(|e| e.to_string()));
-        match parsed {
-            Ok(table) => Ok(table.as_ref()),
-            Err(e) => Err(Error::new(ErrorKind::Malformed, e.clone()).in_file(self.image.path())),
-        }
+        let read = || {
+            let table = self.source.orc(&self.image);
+            table.map_err(|e| e.in_file(self.image.path()))
+        };
+        kept(self.orc.get_or_init(read)).map(Option::as_ref)
     }
 
     /// The exception table; empty when the image has none.
@@ -114,23 +115,20 @@ impl<'d> Image<'d> {
     }
 
     /// Source lines and inlined calls; `None` when the image has no debug information.
+    ///
+    /// # Errors
+    /// When a section of debug information cannot be read.
     pub fn lines(&self) -> Result<Option<&Lines<'d>>> {
-        let read = self
-            .lines
-            .get_or_init(|| self.source.lines(&self.image).map_err(|e| e.to_string()));
-        match read {
-            Ok(lines) => Ok(lines.as_ref()),
-            Err(e) => Err(Error::new(ErrorKind::Malformed, e.clone())),
-        }
+        let read = || self.source.lines(&self.image);
+        kept(self.lines.get_or_init(read)).map(Option::as_ref)
     }
 
     /// Call-frame information; empty when the image has none.
+    ///
+    /// # Errors
+    /// When its sections cannot be read.
     pub fn cfi(&self) -> Result<&Cfi<'d>> {
-        let read = self
-            .cfi
-            .get_or_init(|| Cfi::of(&self.image).map_err(|e| e.to_string()));
-        read.as_ref()
-            .map_err(|e| Error::new(ErrorKind::Malformed, e.clone()))
+        kept(self.cfi.get_or_init(|| Cfi::of(&self.image)))
     }
 
     /// Decodes what was called so that `ret` was pushed, in the function that begins at `start`. `None` where the
@@ -144,9 +142,14 @@ impl<'d> Image<'d> {
     }
 
     /// Why [`Image::lines`] failed, if it was called and did.
-    pub fn lines_error(&self) -> Option<&str> {
-        self.lines.get()?.as_ref().err().map(String::as_str)
+    pub fn lines_error(&self) -> Option<&Error> {
+        self.lines.get()?.as_ref().err()
     }
+}
+
+/// What was read once, or why not, as often as it is asked.
+fn kept<T>(read: &Result<T>) -> Result<&T> {
+    read.as_ref().map_err(Error::clone)
 }
 
 impl<'d> Deref for Image<'d> {

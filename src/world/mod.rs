@@ -1,4 +1,5 @@
-//! L2, the world: images with their tables, at runtime addresses; memory, and what it tells of CPUs, tasks and modules.
+//! L2, the world: images with their tables, at runtime addresses; memory, and what it tells of CPUs, tasks,
+//! modules and processes.
 
 pub mod code;
 pub mod dump;
@@ -6,3 +7,4 @@ pub mod image;
 pub mod index;
 pub mod kernel;
 pub mod memory;
+pub mod process;

@@ -2,9 +2,9 @@
 
 use fixtrace::low::base::addr::Pc;
 use fixtrace::low::base::regs::{Reg, Regs};
-use fixtrace::low::engine::user::ProcessCore;
 use fixtrace::low::formats::image::{ElfImage, Storage};
 use fixtrace::low::world::memory::Memory;
+use fixtrace::low::world::process::ProcessCore;
 use framehop::x86_64::{CacheX86_64, UnwindRegsX86_64, UnwinderX86_64};
 use framehop::{ExplicitModuleSectionInfo, FrameAddress, Module, Unwinder};
 

@@ -10,8 +10,9 @@ use fixtrace::low::engine::stack::{Cache, Stack, walked};
 use fixtrace::low::formats::image::Storage;
 use fixtrace::low::products::report::human::list;
 use fixtrace::low::products::report::json::stack::Owner;
+use fixtrace::low::products::report::snapshot;
 use fixtrace::low::world::dump::space::Spaces;
-use fixtrace::low::world::dump::{Loaded, Task, World, snapshot};
+use fixtrace::low::world::dump::{Loaded, Task, World};
 use fixtrace::low::world::kernel::{Kernel, Placed, slide_of};
 use fixtrace::low::world::memory::{Memory, Record};
 

@@ -11,14 +11,15 @@ use fixtrace::low::base::addr::Addr;
 use fixtrace::low::base::error::Error;
 use fixtrace::low::base::regs::{Reg, Regs};
 use fixtrace::low::engine::stack::{Cache, walked};
-use fixtrace::low::engine::unwind::{Unwinder, Witness};
-use fixtrace::low::engine::user::ProcessCore;
+use fixtrace::low::engine::unwind::kernel::{Unwinder, Witness};
 use fixtrace::low::formats::image::Storage;
 use fixtrace::low::products::report::json::stack::Owner;
+use fixtrace::low::products::report::snapshot;
 use fixtrace::low::world::dump::space::Spaces;
-use fixtrace::low::world::dump::{Context, Start, World, discover, place, snapshot};
+use fixtrace::low::world::dump::{Context, Start, World, discover, place};
 use fixtrace::low::world::kernel::{Kernel, WithText};
 use fixtrace::low::world::memory::{Dump, Memory, Pieces};
+use fixtrace::low::world::process::ProcessCore;
 
 use super::args::{By, Unwind, parse_hex};
 use super::exit::{Exit, Failure};

@@ -4,9 +4,10 @@ use std::path::Path;
 
 use fixtrace::low::engine::attribute::Memo;
 use fixtrace::low::engine::stack::user_stack;
-use fixtrace::low::engine::user::{Options, ProcessCore};
+use fixtrace::low::engine::unwind::user::walk;
 use fixtrace::low::formats::image::Storage;
 use fixtrace::low::products::report::json::stack::Owner;
+use fixtrace::low::world::process::{Options, ProcessCore};
 
 use super::show::show;
 use crate::cli::args::Unwind;
@@ -37,7 +38,12 @@ pub(super) fn run<'d>(
     let mut memo = Memo::default();
     for thread in core.threads().iter().filter(|t| chosen(t.tid)) {
         let lines = !args.no_lines;
-        let stack = user_stack(core.objects(), core.walk(thread), lines, &mut memo);
+        let stack = user_stack(
+            core.objects(),
+            walk(core.objects(), core.memory(), &thread.regs),
+            lines,
+            &mut memo,
+        );
         let owner = Owner {
             task: None,
             thread: Some((thread.tid, core.pid(), core.comm())),

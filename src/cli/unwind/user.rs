@@ -6,11 +6,12 @@ use fixtrace::low::base::addr::Addr;
 use fixtrace::low::base::error::Finding;
 use fixtrace::low::engine::attribute::Memo;
 use fixtrace::low::engine::stack::{Stack, user_stack};
-use fixtrace::low::engine::user::{Options, Process, mapped_build_id, mappings};
+use fixtrace::low::engine::unwind::user::walk;
 use fixtrace::low::formats::image::Storage;
 use fixtrace::low::world::dump::Task;
 use fixtrace::low::world::dump::space::Spaces;
 use fixtrace::low::world::memory::Paged;
+use fixtrace::low::world::process::{Options, Process, mapped_build_id, mappings};
 
 /// The processes of a dump's tasks.
 pub(super) struct Processes<'a, 'd> {
@@ -74,7 +75,7 @@ impl<'a, 'd> Processes<'a, 'd> {
         let number = self.by_task.get(&task.address);
         let process = number.and_then(|n| self.all.get(*n));
         if let (Some(process), Some(user)) = (process, &mut stack.user) {
-            let walked = process.walk(&user.regs);
+            let walked = walk(process.objects(), process.memory(), &user.regs);
             let mut own = user_stack(process.objects(), walked, lines, memo);
             for frame in &mut own.frames {
                 frame.stack = Some("USER".into());

@@ -4,7 +4,8 @@ use super::{Frame, Mode, Stack};
 use crate::engine::attribute::{Basis, Certainty, Function, Memo};
 use crate::engine::resolve;
 use crate::engine::unwind::Stop;
-use crate::engine::user::{Objects, UserFrame};
+use crate::engine::unwind::user::UserFrame;
+use crate::world::process::Objects;
 
 /// The stack whose frames are `walked`, of a process with the files `objects`; source lines are read only if `lines`.
 pub fn user_stack<'k, 'd>(

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use crate::base::addr::{Address, LinkAddr, RetAddr};
 use crate::base::regs::Reg;
 use crate::engine::attribute::Attribution;
-use crate::engine::unwind::Walked;
+use crate::engine::unwind::kernel::Walked;
 use crate::formats::image::symtab::SymbolId;
 use crate::formats::insn::replay::{before_call, reachable, writes};
 use crate::formats::rule::PRESERVED;

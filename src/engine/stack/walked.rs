@@ -6,7 +6,7 @@ use crate::base::addr::Pc;
 use crate::engine::attribute::{Attribution, Memo, narrow, narrow_by_values};
 use crate::engine::reach::{Call, Reach, call_before};
 use crate::engine::resolve;
-use crate::engine::unwind::{self, Note, Unwinder, Walked};
+use crate::engine::unwind::kernel::{self, Note, Unwinder, Walked};
 use crate::world::code::CodeSource;
 use crate::world::dump::{Context, Generated, Start};
 use crate::world::kernel::Located;
@@ -15,7 +15,7 @@ use crate::world::memory::Memory;
 /// What was found on earlier stacks of the same kernel in the same memory. Each thread has its own.
 #[derive(Default)]
 pub struct Cache<'k, 'd> {
-    rows: unwind::Cache<'k, 'd>,
+    rows: kernel::Cache<'k, 'd>,
     reach: Reach<'k, 'd>,
 }
 

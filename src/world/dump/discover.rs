@@ -24,7 +24,7 @@ pub fn discover(dump: &Dump<'_>, vmlinux: &Image<'_>, place: &Place) -> Result<W
     })?;
     let memory = place.memory(dump);
     let r = Reader::new(vmlinux, &types, &memory, place.slide);
-    let mut findings = Vec::new();
+    let mut findings: Vec<Finding> = place.finding().into_iter().collect();
     let found = cpus::find(&r, &mut findings);
     let layout = tasks::Layout::of(&r)?;
     let table = hijack::table(&r);

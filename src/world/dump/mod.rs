@@ -1,4 +1,4 @@
-//! What was running: tasks, CPUs and their stacks, as plain data. It is found in a dump, or read from a snapshot.
+//! What was running: tasks, CPUs and their stacks, as plain data. It is found in a dump, or read from a snapshot of one.
 
 mod cpus;
 mod discover;
@@ -7,13 +7,11 @@ mod hijack;
 mod modules;
 pub mod place;
 mod read;
-#[cfg(feature = "json")]
-pub mod snapshot;
 pub mod space;
 mod tasks;
 
 pub use discover::discover;
-pub use place::Place;
+pub use place::{Place, Proof};
 
 use crate::base::addr::{Addr, Address, Slide};
 use crate::base::error::Finding;

@@ -3,8 +3,8 @@
 //! Sources: arch/x86/kernel/head_64.S, arch/x86/boot/compressed/kaslr.c, arch/x86/mm/pgtable.c (Linux 5.10-7.2).
 
 use crate::base::addr::{Addr, Address, LinkAddr, Slide};
-use crate::base::error::{Error, ErrorKind, Result};
-use crate::formats::image::note::hex;
+use crate::base::error::{Error, ErrorKind, Finding, Result};
+use crate::formats::image::note::{build_id, hex};
 use crate::world::image::Image;
 use crate::world::memory::{Dump, Memory, Paged, Unreadable};
 
@@ -19,6 +19,7 @@ const USER_TABLE: u64 = 1 << 12;
 
 /// How the kernel was found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum Found {
     /// By VMCOREINFO.
     VmCoreInfo,
@@ -26,6 +27,18 @@ pub enum Found {
     Cr3,
     /// By looking for its banner in all memory.
     Scan,
+}
+
+/// What shows that an image is of the kernel in a dump.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Proof {
+    /// Its banner and its build-id are in memory.
+    BuildId,
+    /// Its banner is in memory; it has no build-id.
+    Banner,
+    /// Its banner is in memory, its build-id cannot be read there: why not, `None` where no build-id is in the notes.
+    Unproved(Option<Unreadable>),
 }
 
 /// Where the kernel is.
@@ -41,12 +54,25 @@ pub struct Place {
     pub encryption: u64,
     /// How this is known.
     pub found: Found,
+    /// What shows that it is this kernel.
+    pub proof: Proof,
 }
 
 impl Place {
     /// The kernel's memory.
     pub fn memory<'a, 'd>(&self, dump: &'a Dump<'d>) -> Paged<'a, 'd> {
         Paged::new(dump, self.root, self.levels, self.encryption)
+    }
+
+    /// What is odd about it: the image was not proved to be the one that ran.
+    pub fn finding(&self) -> Option<Finding> {
+        let Proof::Unproved(why) = self.proof else {
+            return None;
+        };
+        let why = why.map_or("not in its notes", Unreadable::name);
+        let what =
+            format!("by its banner alone is this the kernel that ran: its build-id is {why}");
+        Some(Finding::new("dump", 0, what))
     }
 }
 
@@ -70,7 +96,8 @@ pub fn release(dump: &Dump<'_>) -> Option<String> {
     noted.or_else(own).or_else(banners)
 }
 
-/// Finds `vmlinux` in `dump`. What was found is held against the image: banner and build-id in memory must be its own.
+/// Finds `vmlinux` in `dump`. What was found is held against the image: banner and build-id in memory must be its own;
+/// where the build-id is not there to be read, [`Place::proof`] says so.
 ///
 /// # Errors
 /// `WrongImage` where another kernel is in the dump; it names what differs. `NotFound` where none is.
@@ -85,13 +112,13 @@ pub fn find(dump: &Dump<'_>, vmlinux: &Image<'_>) -> Result<Place> {
             }));
     for place in candidates {
         match own.check(&place.memory(dump), place.slide) {
-            Ok(()) => return Ok(place),
+            Ok(proof) => return Ok(Place { proof, ..place }),
             Err(why) => wrong = wrong.or(why),
         }
     }
     for place in by_scan(dump, &own) {
         match own.check(&place.memory(dump), place.slide) {
-            Ok(()) => return Ok(place),
+            Ok(proof) => return Ok(Place { proof, ..place }),
             Err(why) => wrong = wrong.or(why),
         }
     }
@@ -156,8 +183,12 @@ impl<'d> Own<'d> {
         })
     }
 
-    /// Whether this kernel is in `memory` at `slide`; else what is there, if that can be said.
-    fn check(&self, memory: &dyn Memory, slide: Slide) -> std::result::Result<(), Option<String>> {
+    /// What shows that this kernel is in `memory` at `slide`; else what is there, if that can be said.
+    fn check(
+        &self,
+        memory: &dyn Memory,
+        slide: Slide,
+    ) -> std::result::Result<Proof, Option<String>> {
         let (at, banner) = self.banner;
         if banner.is_empty() {
             return Err(None);
@@ -176,21 +207,20 @@ impl<'d> Own<'d> {
                 .then(|| format!("is {:?}, the dump is of {:?}", shown(banner), shown(&there))));
         }
         let (Some(notes), Some(wanted)) = (self.notes, self.build_id) else {
-            return Ok(());
+            return Ok(Proof::Banner);
         };
         let mut bytes = [0; 512];
-        match memory.read(slide.runtime(notes), &mut bytes) {
-            Ok(()) => match crate::formats::image::note::build_id(&bytes) {
-                Some(found) if found != wanted => Err(Some(format!(
-                    "has build-id {}, the dump is of {}",
-                    hex(wanted),
-                    hex(found)
-                ))),
-                _ => Ok(()),
-            },
-            // A dump without that page proves nothing.
-            Err(Unreadable::Excluded) => Ok(()),
-            Err(_) => Ok(()),
+        if let Err(why) = memory.read(slide.runtime(notes), &mut bytes) {
+            return Ok(Proof::Unproved(Some(why)));
+        }
+        match build_id(&bytes) {
+            Some(found) if found == wanted => Ok(Proof::BuildId),
+            Some(found) => Err(Some(format!(
+                "has build-id {}, the dump is of {}",
+                hex(wanted),
+                hex(found)
+            ))),
+            None => Ok(Proof::Unproved(None)),
         }
     }
 
@@ -203,6 +233,7 @@ impl<'d> Own<'d> {
             levels,
             encryption: 0,
             found,
+            proof: Proof::Unproved(None),
         }
     }
 }
@@ -257,4 +288,65 @@ fn by_scan<'a>(dump: &'a Dump<'_>, own: &'a Own<'_>) -> impl Iterator<Item = Pla
         let slide = Slide(run.wrapping_sub(own.text.0));
         Some(own.place(physical, slide, if five { 5 } else { 4 }, Found::Scan))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::world::memory::Pieces;
+
+    const BANNER: &[u8] = b"Linux version 6.1.0 (someone)";
+    const AT: u64 = 0xffff_ffff_8100_0000;
+
+    /// A note section with a build-id, as long as is read of it.
+    fn notes(build_id: &[u8; 4]) -> Vec<u8> {
+        let mut note: Vec<u8> = [4u32, 4, 3].iter().flat_map(|w| w.to_le_bytes()).collect();
+        note.extend(b"GNU\0");
+        note.extend(build_id);
+        note.resize(512, 0);
+        note
+    }
+
+    /// What shows that the kernel with build-id `1234` is in memory which has its banner and these notes.
+    fn check(notes: Option<&[u8]>) -> std::result::Result<Proof, Option<String>> {
+        let own = Own {
+            text: LinkAddr(AT),
+            top_table: LinkAddr(AT),
+            phys_base: None,
+            l5: None,
+            banner: (LinkAddr(AT), BANNER),
+            notes: Some(LinkAddr(AT + 0x1000)),
+            build_id: Some(b"1234"),
+        };
+        let banner = (Addr(AT), BANNER);
+        let notes = notes.map(|n| (Addr(AT + 0x1000), n));
+        let pieces = [Some(banner), notes].into_iter().flatten().collect();
+        own.check(&Pieces::new(pieces), Slide(0))
+    }
+
+    #[test]
+    fn only_a_build_id_that_was_read_proves_the_image() {
+        assert_eq!(check(Some(&notes(b"1234"))), Ok(Proof::BuildId));
+        let other = check(Some(&notes(b"4321"))).expect_err("another kernel");
+        assert!(other.is_some_and(|why| why.contains("34333231")));
+        let unread = check(None).expect("by its banner");
+        assert_eq!(unread, Proof::Unproved(Some(Unreadable::Absent)));
+        assert_eq!(check(Some(&[0; 512])), Ok(Proof::Unproved(None)));
+    }
+
+    #[test]
+    fn an_image_that_is_not_proved_is_a_finding() {
+        let place = |proof| Place {
+            slide: Slide(0),
+            root: 0,
+            levels: 4,
+            encryption: 0,
+            found: Found::Scan,
+            proof,
+        };
+        assert_eq!(place(Proof::BuildId).finding(), None);
+        let finding = place(Proof::Unproved(Some(Unreadable::Excluded))).finding();
+        let text = finding.expect("a finding").to_string();
+        assert!(text.contains("excluded from the dump"), "{text}");
+    }
 }

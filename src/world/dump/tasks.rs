@@ -10,7 +10,8 @@ use super::{Stack, StackKind, Start, Task};
 use crate::base::addr::{Addr, Address};
 use crate::base::error::{Finding, Result};
 use crate::base::regs::{Reg, Regs};
-use crate::formats::types::Field;
+use crate::formats::types::{Field, Types};
+use crate::world::memory::Memory;
 
 /// Numbers of `task_struct.__state` and `exit_state`, which have not changed since 4.14.
 const INTERRUPTIBLE: u64 = 1;
@@ -122,7 +123,9 @@ pub(super) fn list(
             listed.extend(threads);
         }
     }
-    let hashed = init_pid_ns.map(|ns| by_pid(r, ns)).unwrap_or_default();
+    let table = init_pid_ns.zip(ByPid::of(r.types));
+    let hashed = table.map(|(ns, table)| table.tasks(r.memory, ns));
+    let hashed = hashed.unwrap_or_default();
     if !hashed.is_empty() {
         let missing = hashed.difference(&listed).count();
         let extra = listed.difference(&hashed).count();
@@ -141,57 +144,72 @@ pub(super) fn list(
     listed
 }
 
-/// The tasks that the PID namespace at `ns` has numbers for.
-fn by_pid(r: &Reader<'_, '_>, ns: Addr) -> BTreeSet<Addr> {
-    let t = r.types;
-    let (Some(head), Some(shift), Some(slots), Some(len), Some(tasks), Some(links), Some(level)) = (
-        t.offset("pid_namespace", "idr.idr_rt.xa_head"),
-        t.field("xa_node", "shift"),
-        t.offset("xa_node", "slots"),
-        t.length("xa_node", "slots"),
-        t.offset("pid", "tasks"),
-        t.offset("task_struct", "pid_links"),
-        t.size("hlist_node"),
-    ) else {
-        return BTreeSet::new();
-    };
-    let _ = level;
-    let mut found = BTreeSet::new();
-    let Ok(root) = r.memory.u64(ns.offset(head.cast_signed())) else {
-        return found;
-    };
-    // An entry that ends in binary 10 is a node; other entries are what was stored.
-    let mut pending = vec![(root, 0usize)];
-    let mut seen = BTreeSet::new();
-    while let Some((entry, depth)) = pending.pop() {
-        match entry & 3 {
-            2 if depth < MAX_LEVELS && seen.insert(entry) => {
-                let node = Addr(entry & !3);
-                if r.get(node, shift).is_err() {
-                    continue;
-                }
-                for slot in 0..len.min(64) {
-                    let at = node.offset((slots + slot * 8).cast_signed());
-                    if let Ok(next) = r.memory.u64(at)
-                        && next > 4096
-                    {
-                        pending.push((next, depth + 1));
+/// Where the members are that lead from a PID namespace to its tasks.
+struct ByPid {
+    /// `struct pid_namespace`: the root of the tree of numbers.
+    root: u64,
+    /// `struct xa_node`: a node of it.
+    shift: Field,
+    slots: u64,
+    len: u64,
+    /// `struct pid`: its lists of tasks, the first of those whose thread id it is. A list is a pointer to a
+    /// `struct hlist_node` in the task.
+    tasks: u64,
+    /// `struct task_struct`: the node that such a pointer leads to.
+    links: u64,
+}
+
+impl ByPid {
+    fn of(types: &Types<'_>) -> Option<Self> {
+        Some(ByPid {
+            root: types.offset("pid_namespace", "idr.idr_rt.xa_head")?,
+            shift: types.field("xa_node", "shift")?,
+            slots: types.offset("xa_node", "slots")?,
+            len: types.length("xa_node", "slots")?,
+            tasks: types.offset("pid", "tasks")?,
+            links: types.offset("task_struct", "pid_links")?,
+        })
+    }
+
+    /// The tasks that the PID namespace at `ns` has numbers for.
+    fn tasks(&self, memory: &dyn Memory, ns: Addr) -> BTreeSet<Addr> {
+        let mut found = BTreeSet::new();
+        let Ok(root) = memory.u64(ns.offset(self.root.cast_signed())) else {
+            return found;
+        };
+        // An entry that ends in binary 10 is a node; other entries are what was stored.
+        let mut pending = vec![(root, 0usize)];
+        let mut seen = BTreeSet::new();
+        while let Some((entry, depth)) = pending.pop() {
+            match entry & 3 {
+                2 if depth < MAX_LEVELS && seen.insert(entry) => {
+                    let node = Addr(entry & !3);
+                    let shift = node.offset(self.shift.offset.cast_signed());
+                    if memory.read(shift, &mut [0]).is_err() {
+                        continue;
+                    }
+                    for slot in 0..self.len.min(64) {
+                        let at = node.offset((self.slots + slot * 8).cast_signed());
+                        if let Ok(next) = memory.u64(at)
+                            && next > 4096
+                        {
+                            pending.push((next, depth + 1));
+                        }
                     }
                 }
-            }
-            0 if entry != 0 => {
-                // `struct pid`: its first list is of the task whose thread id it is.
-                let first = r.pointer(Addr(entry).offset(tasks.cast_signed()));
-                if let Ok(link) = first
-                    && link != Addr(0)
-                {
-                    found.insert(link.offset(-links.cast_signed()));
+                0 if entry != 0 => {
+                    let first = memory.u64(Addr(entry).offset(self.tasks.cast_signed()));
+                    if let Ok(link) = first
+                        && link != 0
+                    {
+                        found.insert(Addr(link).offset(-self.links.cast_signed()));
+                    }
                 }
+                _ => {}
             }
-            _ => {}
         }
+        found
     }
-    found
 }
 
 /// Reads the task at `address`; `None` where its first members cannot be read.
@@ -266,7 +284,8 @@ fn letter(state: u64, exit: u64) -> char {
 
 #[cfg(test)]
 mod tests {
-    use super::letter;
+    use super::*;
+    use crate::world::memory::Pieces;
 
     #[test]
     fn states_are_shown_as_ps_does() {
@@ -285,5 +304,35 @@ mod tests {
         ] {
             assert_eq!(letter(state, exit), wanted, "{state:#x} {exit:#x}");
         }
+    }
+
+    #[test]
+    fn the_first_word_of_a_number_s_list_leads_to_its_task() {
+        let table = ByPid {
+            root: 8,
+            shift: Field {
+                offset: 0,
+                size: 1,
+                bits: None,
+            },
+            slots: 16,
+            len: 4,
+            tasks: 0x20,
+            links: 0x100,
+        };
+        let words = |all: &[u64]| all.iter().flat_map(|w| w.to_le_bytes()).collect::<Vec<_>>();
+        let namespace = words(&[0, 0x2002]);
+        // One number is stored, one was given back, and one slot leads to the node itself.
+        let node = words(&[0, 0, 0x3000, 0, 0x4000, 0x2002]);
+        let (used, free) = (words(&[0, 0, 0, 0, 0x5100]), words(&[0; 5]));
+        let pieces = [
+            (0x1000, &namespace),
+            (0x2000, &node),
+            (0x3000, &used),
+            (0x4000, &free),
+        ];
+        let pieces = pieces.map(|(at, bytes)| (Addr(at), &bytes[..])).to_vec();
+        let found = table.tasks(&Pieces::new(pieces), Addr(0x1000));
+        assert_eq!(found, BTreeSet::from([Addr(0x5000)]));
     }
 }

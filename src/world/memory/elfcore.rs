@@ -3,19 +3,11 @@
 use super::Unreadable;
 use super::extents::{Extent, Extents};
 use super::medium::Medium;
-use crate::base::bytes::{u16_at, u32_at, u64_at};
+use super::segments::{self, EM_X86_64, ET_CORE, Header, PHDR_SIZE, PT_LOAD, PT_NOTE, Segment};
 use crate::base::error::{Error, ErrorKind, Finding, Result};
 
-const ET_CORE: u16 = 4;
-const EM_X86_64: u16 = 62;
-const ELFCLASS64: u8 = 2;
-const ELFDATA2LSB: u8 = 1;
-const PT_LOAD: u32 = 1;
-const PT_NOTE: u32 = 4;
-/// `e_phnum`: the number is in `sh_info` of the first section header.
-const PN_XNUM: u16 = 0xffff;
 /// Bytes of a program header.
-const PHDR: u64 = 56;
+const PHDR: u64 = PHDR_SIZE as u64;
 /// One past the highest physical address that x86-64 can have.
 const MAX_PHYSICAL: u64 = 1 << 52;
 /// Most bytes of headers and of notes that are read where the file cannot be mapped.
@@ -49,36 +41,28 @@ pub fn read(medium: &Medium<'_>, findings: &mut Vec<Finding>) -> Result<ElfCore>
     let head = medium
         .bytes(0, 64)
         .map_err(|_| Error::new(ErrorKind::Truncated, "ends within its ELF header"))?;
-    if (head.get(4), head.get(5)) != (Some(&ELFCLASS64), Some(&ELFDATA2LSB)) {
-        return Err(Error::new(
-            ErrorKind::WrongArch,
-            "a core file, but not of 64-bit x86",
-        ));
-    }
-    if u16_at(&head, 16) != Some(ET_CORE) {
+    let header = Header::read(&head).filter(|h| h.wide).ok_or_else(|| {
+        let why = "a core file, but not of 64-bit x86";
+        Error::new(ErrorKind::WrongArch, why)
+    })?;
+    if header.kind != ET_CORE {
         return Err(Error::new(
             ErrorKind::Unsupported,
             "an ELF file, but no core file",
         ));
     }
-    if u16_at(&head, 18) != Some(EM_X86_64) {
+    if header.machine != EM_X86_64 {
         return Err(Error::new(
             ErrorKind::WrongArch,
             "a core file, but not of x86-64",
         ));
     }
-    let at = u64_at(&head, 32).unwrap_or_default();
-    let count = match u16_at(&head, 56) {
-        Some(PN_XNUM) => {
-            let section = u64_at(&head, 40).unwrap_or_default();
-            let section = medium
-                .bytes(section, 64)
-                .map_err(|_| malformed("has no section header with its number of segments"))?;
-            u64::from(u32_at(&section, 44).unwrap_or_default())
-        }
-        count => count.unwrap_or_default().into(),
-    };
-    if u16_at(&head, 54) != Some(PHDR as u16) {
+    let at = header.offset;
+    let sh_info = |section| segments::sh_info(&medium.bytes(section, 64).ok()?);
+    let count = header
+        .count(sh_info)
+        .ok_or_else(|| malformed("has no section header with its number of segments"))?;
+    if !header.known_size() {
         return Err(malformed("its program headers have an unknown size"));
     }
     let mut size = count * PHDR;
@@ -97,10 +81,7 @@ pub fn read(medium: &Medium<'_>, findings: &mut Vec<Finding>) -> Result<ElfCore>
     let table = medium
         .bytes(at, size)
         .map_err(|_| Error::new(ErrorKind::Truncated, "ends within its program headers").at(at))?;
-    let segments: Vec<Segment> = table
-        .chunks_exact(PHDR as usize)
-        .filter_map(Segment::read)
-        .collect();
+    let segments: Vec<Segment> = Segment::all(&table).collect();
     let loads = segments.iter().filter(|s| s.kind == PT_LOAD);
     let end = loads.map(|s| s.offset.saturating_add(s.file_size)).max();
     if end.is_some_and(|end| end > medium.end()) {
@@ -125,36 +106,14 @@ pub fn read(medium: &Medium<'_>, findings: &mut Vec<Finding>) -> Result<ElfCore>
     Ok(core)
 }
 
-struct Segment {
-    kind: u32,
-    offset: u64,
-    vaddr: u64,
-    paddr: u64,
-    file_size: u64,
-    mem_size: u64,
-}
-
-impl Segment {
-    fn read(bytes: &[u8]) -> Option<Self> {
-        Some(Segment {
-            kind: u32_at(bytes, 0)?,
-            offset: u64_at(bytes, 8)?,
-            vaddr: u64_at(bytes, 16)?,
-            paddr: u64_at(bytes, 24)?,
-            file_size: u64_at(bytes, 32)?,
-            mem_size: u64_at(bytes, 40)?,
-        })
-    }
-}
-
 /// Sorts segments by what their addresses say.
 ///
 /// `/proc/kcore` has `p_paddr` -1 where a range is not of RAM, and before Linux 4.13 0 for all (fs/proc/kcore.c).
 /// QEMU has `p_vaddr` 0 for all unless it was asked to walk the page tables.
 fn place(segments: &[Segment]) -> ElfCore {
     let loads = || segments.iter().filter(|s| s.kind == PT_LOAD);
-    let no_physical = loads().count() > 1 && loads().all(|s| s.paddr == 0);
-    let no_virtual = loads().all(|s| s.vaddr == 0);
+    let no_physical = loads().count() > 1 && loads().all(|s| s.physical == 0);
+    let no_virtual = loads().all(|s| s.addr == 0);
     let held = |start: fn(&Segment) -> u64| {
         move |s: &Segment| Extent {
             start: start(s),
@@ -162,17 +121,17 @@ fn place(segments: &[Segment]) -> ElfCore {
             offset: s.offset,
         }
     };
-    let with_physical = || loads().filter(|s| !no_physical && s.paddr < MAX_PHYSICAL);
-    let physical: Vec<Extent> = with_physical().map(held(|s| s.paddr)).collect();
+    let with_physical = || loads().filter(|s| !no_physical && s.physical < MAX_PHYSICAL);
+    let physical: Vec<Extent> = with_physical().map(held(|s| s.physical)).collect();
     let virtual_: Vec<Extent> = loads()
         .filter(|_| !no_virtual)
-        .map(held(|s| s.vaddr))
+        .map(held(|s| s.addr))
         .collect();
     let excluded: Vec<Extent> = with_physical()
-        .filter(|s| s.mem_size > s.file_size)
+        .filter(|s| s.size > s.file_size)
         .map(|s| Extent {
-            start: s.paddr.saturating_add(s.file_size),
-            len: (s.mem_size - s.file_size).min(MAX_PHYSICAL),
+            start: s.physical.saturating_add(s.file_size),
+            len: (s.size - s.file_size).min(MAX_PHYSICAL),
             offset: 0,
         })
         .collect();

@@ -13,6 +13,61 @@ use crate::base::error::{Error, ErrorKind, Finding, Result};
 const PAGE: u64 = 4096;
 /// Bytes of a page descriptor.
 const DESCRIPTOR: u64 = 24;
+
+/// Members of `struct disk_dump_header`: bytes from its beginning.
+mod header {
+    /// `header_version`
+    pub const VERSION: usize = 8;
+    /// `utsname.release`, the third text of [`UTS_LEN`] bytes
+    pub const RELEASE: usize = 12 + 2 * UTS_LEN;
+    /// `__NEW_UTS_LEN + 1`
+    pub const UTS_LEN: usize = 65;
+    /// `status`
+    pub const STATUS: usize = 424;
+    /// `block_size`, bytes
+    pub const BLOCK_SIZE: usize = 428;
+    /// `sub_hdr_size`, blocks
+    pub const SUB_SIZE: usize = 432;
+    /// `bitmap_blocks`, blocks
+    pub const BITMAP_SIZE: usize = 436;
+    /// `max_mapnr`, pages
+    pub const PAGES: usize = 440;
+    /// Bytes of the whole.
+    pub const SIZE: u64 = 464;
+}
+
+/// Members of `struct kdump_sub_header`: bytes from its beginning; where one came later, the first version with it.
+mod sub_header {
+    /// `phys_base`
+    pub const PHYS_BASE: usize = 0;
+    /// `dump_level`, version 1
+    pub const DUMP_LEVEL: usize = 8;
+    /// `split`, version 2
+    pub const SPLIT: usize = 12;
+    /// `start_pfn`, version 2; `end_pfn` is behind it
+    pub const PART: usize = 16;
+    /// `offset_vmcoreinfo`, version 3; its size is behind it
+    pub const VMCOREINFO: usize = 32;
+    /// `offset_note`, version 4; its size is behind it
+    pub const NOTES: usize = 48;
+    /// `start_pfn_64`, version 6; `end_pfn_64` is behind it
+    pub const PART_64: usize = 80;
+    /// `max_mapnr_64`, version 6
+    pub const PAGES_64: usize = 96;
+    /// Bytes of the whole.
+    pub const SIZE: u64 = 104;
+}
+
+/// Members of `struct page_desc`: bytes from its beginning.
+mod descriptor {
+    /// `offset`, bytes in the file
+    pub const OFFSET: usize = 0;
+    /// `size`, bytes
+    pub const SIZE: usize = 8;
+    /// `flags`
+    pub const FLAGS: usize = 12;
+}
+
 /// Descriptors, from the last, that tell whether the file is whole.
 const LAST: u64 = 4096;
 /// `DUMP_DH_COMPRESSED_INCOMPLETE`: the disk was full before all was written.
@@ -56,12 +111,17 @@ pub fn is_kdump(start: &[u8]) -> bool {
 /// Reads the headers and bitmaps of the kdump file in `medium`.
 pub fn read<'d>(medium: &Medium<'d>, findings: &mut Vec<Finding>) -> Result<Kdump<'d>> {
     let truncated = |what: &str| Error::new(ErrorKind::Truncated, format!("ends within {what}"));
-    let head = medium.bytes(0, 464).map_err(|_| truncated("its header"))?;
+    let head = medium
+        .bytes(0, header::SIZE)
+        .map_err(|_| truncated("its header"))?;
     let field = |at: usize| u32_at(&head, at).unwrap_or_default();
-    let (version, status) = (field(8), field(424));
-    if field(428) != PAGE as u32 {
-        let why = format!("its blocks have {} bytes, not {PAGE}", field(428));
-        return Err(Error::new(ErrorKind::Malformed, why).at(428));
+    let (version, status) = (field(header::VERSION), field(header::STATUS));
+    if field(header::BLOCK_SIZE) != PAGE as u32 {
+        let why = format!(
+            "its blocks have {} bytes, not {PAGE}",
+            field(header::BLOCK_SIZE)
+        );
+        return Err(Error::new(ErrorKind::Malformed, why).at(header::BLOCK_SIZE as u64));
     }
     if !pack::supported(status) {
         return Err(Error::new(
@@ -71,25 +131,35 @@ pub fn read<'d>(medium: &Medium<'d>, findings: &mut Vec<Finding>) -> Result<Kdum
     }
     if status & INCOMPLETE != 0 {
         let note = "says that it is incomplete: the disk was full when it was written";
-        findings.push(Finding::new("kdump header", 424, note));
+        findings.push(Finding::new("kdump header", header::STATUS as u64, note));
     }
-    let sub_blocks = u64::from(field(432));
+    let sub_blocks = u64::from(field(header::SUB_SIZE));
     let sub = medium
-        .bytes(PAGE, 104)
+        .bytes(PAGE, sub_header::SIZE)
         .map_err(|_| truncated("its sub header"))?;
     let word = |at: usize, since: u32| u64_at(&sub, at).filter(|_| version >= since);
-    let split = version >= 2 && u32_at(&sub, 12).unwrap_or_default() != 0;
+    let split = version >= 2 && u32_at(&sub, sub_header::SPLIT).unwrap_or_default() != 0;
     let part = match split {
         false => (0, u64::MAX),
-        true if version >= 6 => (word(80, 6).unwrap_or(0), word(88, 6).unwrap_or(u64::MAX)),
-        true => (word(16, 2).unwrap_or(0), word(24, 2).unwrap_or(u64::MAX)),
+        true => {
+            let (at, since) = match version {
+                ..6 => (sub_header::PART, 2),
+                _ => (sub_header::PART_64, 6),
+            };
+            let (start, end) = (word(at, since), word(at + 8, since));
+            (start.unwrap_or(0), end.unwrap_or(u64::MAX))
+        }
     };
     if split {
         let note = format!(
             "is one part of a split dump: page numbers {:#x} to {:#x}",
             part.0, part.1
         );
-        findings.push(Finding::new("kdump sub header", PAGE + 12, note));
+        findings.push(Finding::new(
+            "kdump sub header",
+            PAGE + sub_header::SPLIT as u64,
+            note,
+        ));
     }
     let mut text = |at: usize, since: u32, what: &str| -> Cow<'d, [u8]> {
         let (offset, size) = (word(at, since), word(at + 8, since));
@@ -103,11 +173,11 @@ pub fn read<'d>(medium: &Medium<'d>, findings: &mut Vec<Finding>) -> Result<Kdum
                 Cow::default()
             })
     };
-    let vmcoreinfo = text(32, 3, "VMCOREINFO");
-    let notes = text(48, 4, "notes");
+    let vmcoreinfo = text(sub_header::VMCOREINFO, 3, "VMCOREINFO");
+    let notes = text(sub_header::NOTES, 4, "notes");
     let maps_at = (1 + sub_blocks) * PAGE;
-    let maps_size = u64::from(field(436)) * PAGE;
-    let pages = word(96, 6).unwrap_or(field(440).into());
+    let maps_size = u64::from(field(header::BITMAP_SIZE)) * PAGE;
+    let pages = word(sub_header::PAGES_64, 6).unwrap_or(field(header::PAGES).into());
     let maps = medium
         .bytes(maps_at, maps_size)
         .map_err(|_| truncated("its bitmaps").at(maps_at))?;
@@ -137,21 +207,24 @@ pub fn read<'d>(medium: &Medium<'d>, findings: &mut Vec<Finding>) -> Result<Kdum
         .bytes(descriptors + (rows - seen) * DESCRIPTOR, seen * DESCRIPTOR)
         .is_ok_and(|last| {
             last.chunks_exact(DESCRIPTOR as usize).all(|row| {
-                let size = u32_at(row, 8).unwrap_or_default();
-                u64_at(row, 0).is_some_and(|at| at.saturating_add(size.into()) <= medium.end())
+                let size = u32_at(row, descriptor::SIZE).unwrap_or_default();
+                u64_at(row, descriptor::OFFSET)
+                    .is_some_and(|at| at.saturating_add(size.into()) <= medium.end())
             })
         });
     if !whole {
         let note = "the file ends before its last page";
         findings.push(Finding::new("kdump pages", medium.end(), note));
     }
-    let release = cstr_at(&head, 12 + 2 * 65)
-        .filter(|r| !r.is_empty() && r.len() < 65 && r.iter().all(u8::is_ascii_graphic))
+    let release = cstr_at(&head, header::RELEASE)
+        .filter(|r| {
+            !r.is_empty() && r.len() < header::UTS_LEN && r.iter().all(u8::is_ascii_graphic)
+        })
         .map(|r| String::from_utf8_lossy(r).into_owned());
     Ok(Kdump {
         release,
-        phys_base: u64_at(&sub, 0).unwrap_or_default(),
-        dump_level: u32_at(&sub, 8).filter(|_| version >= 1),
+        phys_base: u64_at(&sub, sub_header::PHYS_BASE).unwrap_or_default(),
+        dump_level: u32_at(&sub, sub_header::DUMP_LEVEL).filter(|_| version >= 1),
         notes,
         vmcoreinfo,
         skipped,
@@ -211,12 +284,12 @@ impl Kdump<'_> {
         if page < self.part.0 || page >= self.part.1 {
             return Err(Unreadable::Absent);
         }
-        let row = self.dumped.rank(page) - self.skipped;
-        let mut descriptor = [0; DESCRIPTOR as usize];
-        medium.read(self.descriptors + row * DESCRIPTOR, &mut descriptor)?;
-        let offset = u64_at(&descriptor, 0).unwrap_or_default();
-        let size = u32_at(&descriptor, 8).unwrap_or_default();
-        let flags = u32_at(&descriptor, 12).unwrap_or_default();
+        let number = self.dumped.rank(page) - self.skipped;
+        let mut row = [0; DESCRIPTOR as usize];
+        medium.read(self.descriptors + number * DESCRIPTOR, &mut row)?;
+        let offset = u64_at(&row, descriptor::OFFSET).unwrap_or_default();
+        let size = u32_at(&row, descriptor::SIZE).unwrap_or_default();
+        let flags = u32_at(&row, descriptor::FLAGS).unwrap_or_default();
         if offset == 0 {
             // Never written: the file is incomplete.
             return Err(Unreadable::Truncated);

@@ -15,6 +15,7 @@ pub mod paging;
 pub mod pieces;
 pub mod record;
 pub mod scan;
+pub mod segments;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]

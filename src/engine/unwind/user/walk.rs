@@ -1,32 +1,20 @@
 //! The frames of a user-space stack, innermost first.
 
-use super::objects::{Loaded, Objects};
-use super::rows::{Context, Failed, RETURN, Row};
+use super::frame::UserFrame;
 use super::step::{BP, SP, State};
 use crate::base::addr::{Addr, Address, LinkAddr, Pc, RetAddr};
 use crate::base::regs::Regs;
 use crate::engine::unwind::{Stop, Trust};
 use crate::formats::insn::{CallBefore, call_before};
 use crate::world::memory::Memory;
+use crate::world::process::rows::{Context, Failed, RETURN, Row};
+use crate::world::process::{Loaded, Objects};
 
 /// Frames of one walk at most, unless told otherwise.
 pub const BUDGET: usize = 4096;
 
 /// Places whose rules a walker keeps.
 const PLACES: usize = 512;
-
-/// A frame.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct UserFrame {
-    /// Where it was. Exact for the innermost, for a signal trampoline, and for what a signal interrupted.
-    pub pc: Pc<Addr>,
-    /// Its stack pointer.
-    pub sp: Addr,
-    /// How the PC was obtained.
-    pub trust: Trust,
-    /// Whether it is the trampoline that a signal handler returns to: no code of the program ran here.
-    pub signal: bool,
-}
 
 /// How to leave a place.
 enum Rule {
@@ -155,6 +143,15 @@ impl<'w, 'd> Walker<'w, 'd> {
             None => true,
         }
     }
+}
+
+/// All frames of the stack that `regs` are of, in a process whose files are `objects` and whose memory is `memory`, and
+/// why there are no more.
+pub fn walk(objects: &Objects<'_>, memory: &dyn Memory, regs: &Regs) -> (Vec<UserFrame>, Stop) {
+    let mut walker = Walker::new(objects, memory);
+    let mut frames = walker.frames(regs);
+    let all = frames.by_ref().collect();
+    (all, frames.stop().unwrap_or(Stop::End))
 }
 
 /// The frames of one stack; see [`Walker::frames`].

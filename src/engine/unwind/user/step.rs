@@ -1,10 +1,10 @@
 //! One step outwards: the caller's registers, by a row of call-frame information or from a signal frame.
 
-use super::rows::{Cfa, Failed, REGISTERS, RETURN, Row, Rows, Saved};
 use crate::base::addr::{Addr, Address};
 use crate::base::regs::{Reg, Regs};
 use crate::engine::unwind::Stop;
 use crate::world::memory::Memory;
+use crate::world::process::rows::{Cfa, Failed, REGISTERS, RETURN, Row, Rows, Saved};
 
 /// DWARF numbers of RBP and RSP.
 pub const BP: u8 = 6;

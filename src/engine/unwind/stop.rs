@@ -1,129 +1,9 @@
-//! What a walk gives: where it came by, how each place was found, and why it ended.
+//! Why a walk ended.
 
-use crate::base::addr::{Addr, Pc};
-use crate::base::regs::{Reg, Regs};
-use crate::world::dump::{Stack, StackKind, Tracer};
-use crate::world::kernel::Located;
+use crate::base::addr::Addr;
+use crate::base::regs::Reg;
+use crate::world::dump::{StackKind, Tracer};
 use crate::world::memory::Unreadable;
-
-/// A frame as it was walked: which function it was is another question.
-#[derive(Clone, Copy)]
-pub struct Walked<'k, 'd> {
-    /// Where it was running.
-    pub pc: Pc<Addr>,
-    /// The image that holds its code; `None` for code in no image.
-    pub located: Option<Located<'k, 'd>>,
-    /// The registers that are known at `pc`.
-    pub regs: Regs,
-    /// The frame's address; `None` when no rule gave one.
-    pub cfa: Option<Addr>,
-    /// The stack that its stack pointer lies on, where stacks are known.
-    pub stack: Option<Stack>,
-    /// How `pc` was obtained.
-    pub trust: Trust,
-    /// What was noticed.
-    pub notes: Notes,
-}
-
-/// How a PC was obtained, from the least to the most trusted.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-#[non_exhaustive]
-pub enum Trust {
-    /// Found on the stack: the unwinder did not vouch for it.
-    Scanned,
-    /// In the words of a log, or of whoever asks.
-    Text,
-    /// From RBP, on the assumption that it is a frame pointer.
-    FramePointer,
-    /// From where a tracer keeps the return address that it replaced; or from under a call that went nowhere.
-    Recovered,
-    /// By a row of DWARF call-frame information.
-    Cfi,
-    /// By an ORC row.
-    Orc,
-    /// By an ORC row and a CFI row that agree.
-    OrcCfi,
-    /// Saved by an exception.
-    SavedRegisters,
-    /// Given at the start.
-    Registers,
-}
-
-impl Trust {
-    /// Its name in JSON.
-    pub fn name(self) -> &'static str {
-        match self {
-            Trust::Scanned => "scanned",
-            Trust::Text => "text",
-            Trust::FramePointer => "frame-pointer",
-            Trust::Recovered => "recovered",
-            Trust::Cfi => "cfi",
-            Trust::Orc => "orc",
-            Trust::OrcCfi => "orc+cfi",
-            Trust::SavedRegisters => "saved-registers",
-            Trust::Registers => "registers",
-        }
-    }
-}
-
-/// What was noticed at a frame.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub enum Note {
-    /// ORC and CFI give different frame addresses; the first was followed.
-    Disagree {
-        /// The frame address by the row that was followed.
-        used: Addr,
-        /// Whether that was ORC's.
-        orc: bool,
-        /// The other's.
-        other: Addr,
-    },
-    /// The PC is no code: a call through a bad pointer led here.
-    BadCall,
-    /// No table has a row: RBP was taken for a frame pointer.
-    NoRow,
-    /// A tracer had replaced this frame's PC on the stack.
-    Hijacked {
-        /// Who.
-        by: Tracer,
-    },
-    /// The PC is where a tracer makes functions return to; where they would have returned is not known.
-    Trampoline {
-        /// Whose.
-        by: Tracer,
-    },
-    /// The stack pointer was in the guard page below its stack.
-    GuardPage,
-    /// The code was made at run time: number `index` of [`crate::world::dump::World::generated`].
-    Generated {
-        /// Its number.
-        index: usize,
-    },
-}
-
-/// The notes of one frame, few and without allocation.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Notes([Option<Note>; 4]);
-
-impl Notes {
-    /// Adds a note; a fifth is dropped.
-    pub fn add(&mut self, note: Note) {
-        if let Some(free) = self.0.iter_mut().find(|n| n.is_none()) {
-            *free = Some(note);
-        }
-    }
-
-    /// Adds all of `notes`.
-    pub fn extend(&mut self, notes: impl IntoIterator<Item = Note>) {
-        notes.into_iter().for_each(|n| self.add(n));
-    }
-
-    /// All notes, in the order added.
-    pub fn iter(&self) -> impl Iterator<Item = Note> + '_ {
-        self.0.iter().flatten().copied()
-    }
-}
 
 /// Why a walk ended.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -131,7 +11,7 @@ impl Notes {
 pub enum Stop {
     /// A row marks the outermost frame.
     End,
-    /// User mode was reached; [`Walk::user_regs`](super::Walk::user_regs) has its registers.
+    /// User mode was reached; [`Walk::user_regs`](super::kernel::Walk::user_regs) has its registers.
     UserMode,
     /// There was nothing to begin with.
     NoRegisters,

@@ -1,8 +1,8 @@
 //! Memory of a process as its core file has it, and as the files that were mapped have it.
 
-use super::segments::{PF_X, PT_LOAD, Segment};
 use crate::base::addr::{Addr, Address};
 use crate::base::bytes::u64_at;
+use crate::world::memory::segments::{PF_X, PT_LOAD, Segment};
 use crate::world::memory::{Memory, Pieces, Unreadable};
 
 /// Memory in a core file.
@@ -172,6 +172,7 @@ mod tests {
             flags: 4,
             offset,
             addr,
+            physical: 0,
             file_size,
             size,
         }

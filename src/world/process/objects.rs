@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use super::rows::Rows;
-use super::segments::{self, ET_CORE, PT_LOAD, PT_NOTE, Segment};
 use crate::base::addr::{Addr, Address, LinkAddr, Slide};
 use crate::base::error::{Finding, Place, Result};
 use crate::formats::image::note::{build_id, hex};
@@ -13,6 +12,7 @@ use crate::formats::image::{ElfImage, Storage};
 use crate::world::image::Image;
 use crate::world::kernel::{Located, Placed};
 use crate::world::memory::Memory;
+use crate::world::memory::segments::{self, ET_CORE, PT_LOAD, PT_NOTE, Segment};
 
 const PAGE: u64 = 4096;
 /// The path of the vDSO among [`Mapping`]s, as `/proc/PID/maps` has it: its file is in memory only.
@@ -58,10 +58,12 @@ struct Object<'d> {
     loaded: OnceLock<std::result::Result<Loaded<'d>, String>>,
 }
 
-/// An object's image, and its call-frame information.
-pub(super) struct Loaded<'d> {
+/// A program or library that was parsed.
+pub struct Loaded<'d> {
+    /// Its image, and where it runs.
     pub placed: Placed<'d>,
-    pub rows: Rows<'d>,
+    /// Its call-frame information.
+    pub(crate) rows: Rows<'d>,
 }
 
 /// The programs and libraries of one process. Each is parsed when first a PC lies in it.
@@ -202,7 +204,7 @@ impl<'d> Objects<'d> {
     }
 
     /// The object around `at`, and where in it that is.
-    pub(super) fn loaded(&self, at: Addr) -> Option<(&Loaded<'d>, LinkAddr)> {
+    pub fn loaded(&self, at: Addr) -> Option<(&Loaded<'d>, LinkAddr)> {
         let next = self.objects.partition_point(|o| o.start <= at);
         let object = self.objects.get(next.checked_sub(1)?)?;
         if at >= object.end {

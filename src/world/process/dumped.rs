@@ -2,10 +2,7 @@
 
 use super::memory::Backed;
 use super::objects::{Mapping, Objects, Options, VDSO};
-use super::walk::{UserFrame, Walker};
 use crate::base::addr::Addr;
-use crate::base::regs::Regs;
-use crate::engine::unwind::Stop;
 use crate::formats::image::Storage;
 use crate::world::dump::space::{FileMapping, Space};
 use crate::world::memory::Memory;
@@ -30,12 +27,9 @@ impl<'d, M: Memory> Process<'d, M> {
         &self.objects
     }
 
-    /// All frames of the stack that `regs` are of, and why there are no more.
-    pub fn walk(&self, regs: &Regs) -> (Vec<UserFrame>, Stop) {
-        let mut walker = Walker::new(&self.objects, &self.memory);
-        let mut frames = walker.frames(regs);
-        let all = frames.by_ref().collect();
-        (all, frames.stop().unwrap_or(Stop::End))
+    /// Its memory.
+    pub fn memory(&self) -> &Backed<'d, M> {
+        &self.memory
     }
 }
 

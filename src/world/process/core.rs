@@ -5,12 +5,10 @@ use std::path::{Path, PathBuf};
 use super::memory::CoreMemory;
 use super::notes::{Notes, Signal, Thread};
 use super::objects::{Mapping, Objects, Options, VDSO};
-use super::segments::{self, ET_CORE, PT_NOTE};
-use super::walk::{UserFrame, Walker};
 use crate::base::addr::Addr;
 use crate::base::error::{Error, ErrorKind, Finding, Result};
-use crate::engine::unwind::Stop;
 use crate::formats::image::{Storage, note};
+use crate::world::memory::segments::{self, ET_CORE, PT_NOTE};
 
 /// A process in a core file.
 pub struct ProcessCore<'d> {
@@ -135,22 +133,9 @@ impl<'d> ProcessCore<'d> {
         &self.memory
     }
 
-    /// The programs and libraries found, by which frames are named ([`Objects::resolve`]).
+    /// The programs and libraries found, by which frames are named.
     pub fn objects(&self) -> &Objects<'d> {
         &self.objects
-    }
-
-    /// A walker for its stacks.
-    pub fn walker(&self) -> Walker<'_, 'd> {
-        Walker::new(&self.objects, &self.memory)
-    }
-
-    /// All frames of `thread`, and why there are no more.
-    pub fn walk(&self, thread: &Thread) -> (Vec<UserFrame>, Stop) {
-        let mut walker = self.walker();
-        let mut frames = walker.frames(&thread.regs);
-        let all = frames.by_ref().collect();
-        (all, frames.stop().unwrap_or(Stop::End))
     }
 
     /// What was odd: in the file, and with the files that were mapped (those looked into so far included).

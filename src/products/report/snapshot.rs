@@ -7,12 +7,13 @@ use std::io::Write;
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Cpu, Generated, Generator, Hijacked, Loaded, Stack, StackKind, Start, Task, Tracer, World,
-};
 use crate::base::addr::{Addr, Slide};
 use crate::base::error::{Error, ErrorKind, Finding, Result};
 use crate::base::regs::{Reg, Regs};
+use crate::formats::image::note::hex;
+use crate::world::dump::{
+    Cpu, Generated, Generator, Hijacked, Loaded, Stack, StackKind, Start, Task, Tracer, World,
+};
 use crate::world::memory::Pieces;
 
 /// How a snapshot begins.
@@ -37,6 +38,9 @@ pub struct Snapshot<'d> {
 }
 
 /// Writes `world` and `memory` to `out`; `without_text` says whether text that the images have, too, was left out.
+///
+/// # Errors
+/// `Io` where `out` does not take it.
 pub fn write(
     world: &World,
     memory: &[(Addr, Vec<u8>)],
@@ -47,7 +51,7 @@ pub fn write(
         schema: SCHEMA.to_owned(),
         without_text,
         release: world.release.clone(),
-        images: world.images.iter().map(ElfImage::of).collect(),
+        images: world.images.iter().map(Image::of).collect(),
         cpus: world.cpus.iter().map(Processor::of).collect(),
         tasks: world.tasks.iter().map(Thread::of).collect(),
         generated: world.generated.iter().map(Made::of).collect(),
@@ -67,6 +71,9 @@ pub fn write(
 }
 
 /// Reads what [`write()`] wrote. Memory behind the end of a file that was cut is missing, and a finding says so.
+///
+/// # Errors
+/// When the header is cut short, broken, or of another form.
 pub fn read(bytes: &[u8]) -> Result<Snapshot<'_>> {
     let broken = |at: usize, what: &str| Error::new(ErrorKind::Malformed, what).at(at as u64);
     let rest = bytes
@@ -93,7 +100,7 @@ pub fn read(bytes: &[u8]) -> Result<Snapshot<'_>> {
     }
     let mut world = World {
         release: header.release,
-        images: header.images.into_iter().map(ElfImage::into).collect(),
+        images: header.images.into_iter().map(Image::into).collect(),
         cpus: header.cpus.into_iter().map(Processor::into).collect(),
         tasks: header.tasks.into_iter().map(Thread::into).collect(),
         generated: header
@@ -160,7 +167,7 @@ struct Header {
     #[serde(default)]
     without_text: bool,
     release: Option<String>,
-    images: Vec<ElfImage>,
+    images: Vec<Image>,
     cpus: Vec<Processor>,
     tasks: Vec<Thread>,
     generated: Vec<Made>,
@@ -169,7 +176,7 @@ struct Header {
 }
 
 #[derive(Serialize, Deserialize)]
-struct ElfImage {
+struct Image {
     name: String,
     build_id: Option<String>,
     slide: Hex,
@@ -177,11 +184,11 @@ struct ElfImage {
     text: (Hex, Hex),
 }
 
-impl ElfImage {
+impl Image {
     fn of(l: &Loaded) -> Self {
-        ElfImage {
+        Image {
             name: l.name.clone(),
-            build_id: l.build_id.as_deref().map(crate::formats::image::note::hex),
+            build_id: l.build_id.as_deref().map(hex),
             slide: Hex(l.slide.0),
             sections: l
                 .sections

@@ -1,0 +1,17 @@
+//! A process in user mode: the files mapped into it over its memory, from its core file or from a dumped task's pages.
+//!
+//! [`ProcessCore`] is the process that a core file holds, [`Process`] that of a dumped task; [`Objects`] are the files
+//! of either.
+
+mod core;
+mod dumped;
+mod memory;
+mod notes;
+mod objects;
+pub(crate) mod rows;
+
+pub use self::core::ProcessCore;
+pub use dumped::{Process, mappings};
+pub use memory::{Backed, CoreMemory};
+pub use notes::{Signal, Thread};
+pub use objects::{Loaded, Mapping, Objects, Options, mapped_build_id};
