@@ -60,7 +60,7 @@ fn land(
         });
         let mut seen = 0;
         for (e, _) in found {
-            let a = attribute(image, Pc::Exact(e.fixup), None);
+            let a = attribute(image, Pc::Exact(e.fixup));
             assert_eq!(
                 a.certainty,
                 Certainty::Exact,
@@ -120,7 +120,7 @@ fn construct_05_futex_operations_give_efault() {
             .collect();
         assert!(anonymous.windows(2).any(|w| w[0] == w[1]), "{anonymous:?}");
         for fixup in anonymous {
-            let a = attribute(image, Pc::Exact(fixup), None);
+            let a = attribute(image, Pc::Exact(fixup));
             assert_eq!(a.function.expect("function").name, "do_futex");
         }
     });
@@ -258,7 +258,7 @@ fn construct_10_zeropad_names_d_lookup() {
             for (start, len) in &image.fixups().blocks()[row.block.expect("walked") as usize].code {
                 for byte in 0..*len {
                     let pc = fixtrace::low::base::addr::LinkAddr(start.0 + u64::from(byte));
-                    let a = attribute(image, Pc::Exact(pc), None);
+                    let a = attribute(image, Pc::Exact(pc));
                     assert_eq!(a.function.expect("function").name, name, "{}", entry.insn);
                 }
             }
@@ -303,7 +303,7 @@ fn construct_12_fpu_state_is_restored_at_an_alternative() {
         );
         let in_fixup = own.iter().filter(|(_, r)| r.landing == Anonymous);
         for (e, _) in in_fixup {
-            let a = attribute(image, Pc::Exact(e.fixup), None);
+            let a = attribute(image, Pc::Exact(e.fixup));
             assert_eq!(a.function.expect("function").name, "__fpu__restore_sig");
         }
     });
@@ -351,7 +351,7 @@ fn construct_13_ftrace_needs_no_row_any_more() {
 #[ignore = "needs the real kernels"]
 fn construct_14_fastops_share_kvm_fastop_exception() {
     rows("5.10", Some("kvm"), "div_cl", |image, own| {
-        let a = attribute(image, Pc::Exact(own[0].0.fixup), None);
+        let a = attribute(image, Pc::Exact(own[0].0.fixup));
         assert_eq!(
             (a.basis, a.certainty, a.candidates.len()),
             (Basis::Fixup, Certainty::Ambiguous, 8)
@@ -415,7 +415,7 @@ fn construct_16_vmx_fault_label_in_cold_text() {
                 .iter()
                 .find(|(_, r)| r.landing == Cold)
                 .expect("a cold landing");
-            let a = attribute(image, Pc::Exact(e.fixup), None);
+            let a = attribute(image, Pc::Exact(e.fixup));
             assert_eq!((a.basis, a.certainty), (Basis::Cold, Certainty::Exact));
             assert_eq!(
                 a.function.expect("function").name,
@@ -459,7 +459,6 @@ fn construct_18_copy_mc_labels_own_nothing_behind_them() {
         let a = attribute(
             &image,
             Pc::Exact(fixtrace::low::base::addr::LinkAddr(start.0 + offset)),
-            None,
         );
         owners.insert(a.function.expect("function").name);
     }

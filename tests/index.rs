@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use common::index::{Random, same_answer, same_symbols, same_tables, same_with_caller, text};
 use common::{fixtrace, fixture, stderr, stdout, testdata};
-use fixtrace::low::base::addr::{Address, LinkAddr, Pc};
+use fixtrace::low::base::addr::{Address, LinkAddr, Pc, RetAddr};
 use fixtrace::low::formats::image::Storage;
 use fixtrace::low::world::image::Image;
 use fixtrace::low::world::index::{self, Options, file, verify};
@@ -136,7 +136,7 @@ fn some_functions_alone_keep_what_their_answers_need() {
         let id = image.symbols().named(function).next().expect("symbol");
         let rows = image.fixups().rows().iter().zip(image.extable().entries());
         for (row, entry) in rows.filter(|(r, _)| r.owner == Some(id)) {
-            let (a, b) = common::index::both(&image, &part, Pc::Exact(entry.fixup), None);
+            let (a, b) = common::index::both(&image, &part, Pc::Exact(entry.fixup));
             assert_eq!(a, b);
             for block in row
                 .block
@@ -144,7 +144,7 @@ fn some_functions_alone_keep_what_their_answers_need() {
                 .map(|b| &image.fixups().blocks()[*b as usize])
             {
                 for (at, _) in &block.code {
-                    let (a, b) = common::index::both(&image, &part, Pc::Exact(*at), None);
+                    let (a, b) = common::index::both(&image, &part, Pc::Exact(*at));
                     assert_eq!(a, b);
                 }
             }
@@ -367,10 +367,10 @@ fn an_index_of_a_real_kernel_knows_the_calls_that_tell_owners_apart() {
             let at = places[random.below(places.len() as u64) as usize];
             let start = image
                 .symbols()
-                .function(ret.offset(-1))
+                .function(RetAddr(*ret).call())
                 .map(|id| image.symbols().range(id).0);
             // Most calls are not in the index, and decoding every function for each would take hours.
-            let held = start.is_some_and(|s| index.call_before(s, *ret).is_some());
+            let held = start.is_some_and(|s| index.call_before(s, RetAddr(*ret)).is_some());
             if held || random.below(50) == 0 {
                 known += usize::from(same_with_caller(&image, &index, Pc::Exact(at), *ret));
             }
@@ -391,15 +391,19 @@ fn an_index_of_a_real_kernel_knows_the_calls_that_tell_owners_apart() {
                     (start..end).contains(&ret.offset(rel.into()))
                 };
                 for ret in calls.iter().filter(direct).take(20) {
-                    let from = image.symbols().function(ret.offset(-1));
+                    let from = image.symbols().function(RetAddr(*ret).call());
                     let from = from.map(|id| image.symbols().range(id).0);
                     let Some(from) = from else { continue };
-                    let found = image.call_before(from, *ret);
+                    let found = image.call_before(from, RetAddr(*ret));
                     if matches!(
                         found,
                         Some(fixtrace::low::formats::insn::CallBefore::Direct(_))
                     ) {
-                        assert_eq!(found, index.call_before(from, *ret), "{version}: {ret}");
+                        assert_eq!(
+                            found,
+                            index.call_before(from, RetAddr(*ret)),
+                            "{version}: {ret}"
+                        );
                     }
                 }
             }
@@ -463,12 +467,12 @@ fn indexes_of_modules_say_the_same_and_know_what_they_call_in_the_kernel() {
                 .iter()
                 .filter(|at| image.code(at.offset(-5)).first() == Some(&0xe8))
             {
-                let Some(owner) = image.symbols().function(ret.offset(-1)) else {
+                let Some(owner) = image.symbols().function(RetAddr(*ret).call()) else {
                     continue;
                 };
                 let start = image.symbols().range(owner).0;
                 let Some(fixtrace::low::formats::insn::CallBefore::Direct(targets)) =
-                    index.call_before(start, *ret)
+                    index.call_before(start, RetAddr(*ret))
                 else {
                     continue;
                 };

@@ -6,8 +6,9 @@ mod common;
 
 use common::{fixture, place, testdata};
 use fixtrace::low::base::addr::Pc;
-use fixtrace::low::engine::attribute::{Caller, attribute};
+use fixtrace::low::engine::attribute::{attribute, attribute_called};
 use fixtrace::low::formats::image::Storage;
+use fixtrace::low::world::kernel::Located;
 
 /// Checks every row of `expected.tsv` whose file name begins with one of `prefixes`.
 fn holds(prefixes: &[&str]) {
@@ -32,16 +33,22 @@ fn holds(prefixes: &[&str]) {
             open = Some((file.to_owned(), fixture(file, &storage)));
         }
         let image = &open.as_ref().expect("opened").1;
-        let caller = (caller != "-").then(|| Caller::new(image, place(image, caller)));
-        let a = attribute(image, Pc::Exact(place(image, pc)), caller);
-        let mut names: Vec<&str> = a.candidates.iter().map(|f| f.name).collect();
+        let pc_there = Pc::Exact(place(image, pc));
+        let a = match caller {
+            "-" => attribute(image, pc_there),
+            ret => {
+                let ret = Located::linked(image, place(image, ret));
+                attribute_called(image, pc_there, ret, &[image]).into_owned()
+            }
+        };
+        let mut names: Vec<&str> = a.candidates.iter().map(|f| &*f.name).collect();
         names.sort_unstable();
         let found = (a.certainty.name(), names.join(","));
         let wanted = (certainty, functions.trim_matches('-').to_owned());
         if found != wanted {
             wrong.push(format!(
                 "{file} {pc} ({reason}): wanted {wanted:?}, found {found:?} {:?}",
-                a.notes
+                a.remarks
             ));
         }
         checked += 1;

@@ -12,7 +12,7 @@ use fixtrace::low::products::oops::frame::Vouch;
 use fixtrace::low::products::oops::kind::Kind;
 use fixtrace::low::products::oops::reports::parse;
 use fixtrace::low::products::oops::tell::{Options, tell};
-use fixtrace::low::products::report::oops::Report;
+use fixtrace::low::products::report::json::oops::Report;
 use fixtrace::low::world::image::Image;
 use fixtrace::low::world::kernel::Kernel;
 use proptest::prelude::*;

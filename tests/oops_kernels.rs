@@ -5,9 +5,9 @@ mod common;
 use common::kernels::{VERSIONS, vmlinux, vmlinux_path};
 use common::oops::annotated;
 use common::{fixtrace, stderr, testdata};
+use fixtrace::low::engine::reach::Edge;
 use fixtrace::low::formats::image::Storage;
 use fixtrace::low::products::oops::annotate::MARK;
-use fixtrace::low::products::oops::edges::Edge;
 use fixtrace::low::products::oops::frame::Vouch;
 use fixtrace::low::products::oops::report::Oops;
 use fixtrace::low::products::oops::reports::parse;
@@ -78,8 +78,8 @@ fn frames_that_were_lost_are_missed_and_true_traces_are_not_doubted() {
             for oops in parse(&log).0 {
                 let broken = |oops: &Oops| {
                     let told = tell(oops, &kernel, options, &Settled::default());
-                    let edges: Vec<Edge> =
-                        told.frames.iter().filter_map(|f| f.edge.clone()).collect();
+                    let frames = told.main.stack.frames.iter();
+                    let edges: Vec<Edge<'_>> = frames.filter_map(|f| f.edge.clone()).collect();
                     let broken = edges.iter().filter(|e| e.is_broken()).count();
                     let missing = edges
                         .iter()

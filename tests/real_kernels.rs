@@ -9,7 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use common::kernels::{VERSIONS, file, find_module, release, vmlinux};
 use common::testdata;
 use fixtrace::low::base::addr::{Address, LinkAddr, Pc, Slide};
-use fixtrace::low::engine::attribute::{Attribution, Basis, Caller, Certainty, attribute};
+use fixtrace::low::engine::attribute::{
+    Attribution, Basis, Certainty, attribute, attribute_called,
+};
 use fixtrace::low::engine::query::{Query, resolve};
 use fixtrace::low::formats::cfi::{Cfi, Scratch};
 use fixtrace::low::formats::extable::fixup::Landing;
@@ -21,6 +23,7 @@ use fixtrace::low::formats::orc::{Hints, OrcEntry, OrcTable, OrcVersion, Rung};
 use fixtrace::low::formats::rule::{Base, Cfa, Row, Shape};
 use fixtrace::low::world::image::Image;
 use fixtrace::low::world::kernel::Kernel;
+use fixtrace::low::world::kernel::Located;
 
 fn truth(name: &str) -> String {
     std::fs::read_to_string(testdata("truth").join(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
@@ -44,11 +47,11 @@ fn hex(text: &str) -> LinkAddr {
 }
 
 fn at(image: &Image<'_>, addr: u64) -> Vec<String> {
-    names(&attribute(image, Pc::Exact(LinkAddr(addr)), None))
+    names(&attribute(image, Pc::Exact(LinkAddr(addr))))
 }
 
 fn names(a: &Attribution<'_>) -> Vec<String> {
-    let mut names: Vec<String> = a.candidates.iter().map(|f| f.name.to_owned()).collect();
+    let mut names: Vec<String> = a.candidates.iter().map(|f| f.name.to_string()).collect();
     names.sort_unstable();
     names
 }
@@ -335,7 +338,7 @@ fn every_byte_of_fixup_text_in_5_10_has_exactly_one_origin() {
             );
             walked.insert(start);
             for byte in 0..len.parse().unwrap() {
-                let a = attribute(&image, Pc::Exact(start.offset(byte)), None);
+                let a = attribute(&image, Pc::Exact(start.offset(byte)));
                 assert_eq!(
                     (a.basis, a.certainty),
                     (Basis::Fixup, Certainty::Exact),
@@ -399,7 +402,7 @@ fn shared_tails_of_5_10_list_all_their_origins() {
         for insn in row[4].split(',') {
             let (start, len) = insn.split_once(':').expect("address:length");
             for byte in 0..len.parse().unwrap() {
-                let a = attribute(&image, Pc::Exact(hex(start).offset(byte)), None);
+                let a = attribute(&image, Pc::Exact(hex(start).offset(byte)));
                 assert_eq!(
                     (a.certainty, a.function.is_none()),
                     (Certainty::Ambiguous, true)
@@ -448,7 +451,7 @@ fn handle_exception_of_6_12_and_7_2_has_eight_origins() {
         };
         let (start, end) = symbol("__get_user_handle_exception");
         for byte in 0..end.since(start).unwrap() {
-            let a = attribute(&image, Pc::Exact(start.offset(byte as i64)), None);
+            let a = attribute(&image, Pc::Exact(start.offset(byte as i64)));
             assert_eq!(
                 (a.basis, a.certainty),
                 (Basis::Fixup, Certainty::Ambiguous),
@@ -503,11 +506,9 @@ fn a_caller_makes_every_shared_tail_exact() {
             else {
                 continue;
             };
-            let a = attribute(
-                &image,
-                Pc::Exact(LinkAddr(tail)),
-                Some(Caller::new(&image, ret)),
-            );
+            let pc = Pc::Exact(LinkAddr(tail));
+            let images = [&image];
+            let a = attribute_called(&image, pc, Located::linked(&image, ret), &images);
             // In 5.10 and 6.1 __put_user_nocheck_N is a label inside __put_user_N.
             let label =
                 callee.starts_with("__put_user_nocheck") && matches!(version, "5.10" | "6.1");
@@ -520,7 +521,7 @@ fn a_caller_makes_every_shared_tail_exact() {
                 (a.certainty, names(&a)),
                 (Certainty::Exact, vec![wanted]),
                 "{version} {ret}: {:?}",
-                a.notes
+                a.remarks
             );
             let evidence = &a.fixup.expect("fixup").origins[0].evidence;
             assert!(evidence.contains(&fixtrace::low::engine::attribute::Evidence::CallSite));
@@ -538,8 +539,9 @@ fn call_sites_narrow_the_copy_user_tail() {
     let tail = Pc::Exact(LinkAddr(0xffff_ffff_8153_8e19));
     let (mut nocache, mut alternative) = (0, 0);
     for row in table("5.10.callsites.tsv") {
-        let caller = Caller::new(&image, hex(&row[0]));
-        let a = attribute(&image, tail, Some(caller));
+        let images = [&image];
+        let ret = Located::linked(&image, hex(&row[0]));
+        let a = attribute_called(&image, tail, ret, &images);
         match row[1].as_str() {
             "__copy_user_nocache" => {
                 assert_eq!(
@@ -550,7 +552,7 @@ fn call_sites_narrow_the_copy_user_tail() {
             }
             // ALTERNATIVE_2 among the other three (arch/x86/include/asm/uaccess_64.h, 5.10).
             "copy_user_generic_unrolled" => {
-                assert_eq!(names(&a), COPY_USER[1..], "{}: {:?}", row[0], a.notes);
+                assert_eq!(names(&a), COPY_USER[1..], "{}: {:?}", row[0], a.remarks);
                 alternative += 1;
             }
             _ => {}
@@ -578,7 +580,7 @@ fn nothing_else_in_the_text_jumps_into_fixup_code() {
                     continue;
                 }
                 edges += 1;
-                let origins = names(&attribute(&image, Pc::Exact(t), None));
+                let origins = names(&attribute(&image, Pc::Exact(t)));
                 assert!(
                     origins.iter().any(|o| o == parent(symbol.name)),
                     "{version}: {}+{:#x} goes to {t}, of {origins:?}",
@@ -665,7 +667,7 @@ fn kvm_fixups_of_5_10_are_all_attributed() {
             if row.landing != Landing::Anonymous {
                 continue;
             }
-            let a = attribute(&image, Pc::Exact(e.fixup), None);
+            let a = attribute(&image, Pc::Exact(e.fixup));
             let owner = image.symbols().name(row.owner.expect("owned"));
             assert_eq!(a.basis, Basis::Fixup, "{name} {}", e.fixup);
             assert!(
@@ -711,7 +713,7 @@ fn cold_landings_of_kvm_intel_6_1_belong_to_their_parents() {
     assert_eq!(image.fixups().counts(image.extable().entries()).cold, 23);
     for (e, row) in image.extable().entries().iter().zip(image.fixups().rows()) {
         if row.landing == Landing::Cold {
-            let a = attribute(&image, Pc::Exact(e.fixup), None);
+            let a = attribute(&image, Pc::Exact(e.fixup));
             assert_eq!((a.basis, a.certainty), (Basis::Cold, Certainty::Exact));
             assert_eq!(
                 names(&a),
@@ -777,7 +779,7 @@ fn retries_and_transfers_keep_their_function() {
     assert_eq!((counts.retry, counts.transfer), (61, 1));
     for (e, row) in image.extable().entries().iter().zip(image.fixups().rows()) {
         if matches!(row.landing, Landing::Retry | Landing::Transfer) {
-            let a = attribute(&image, Pc::Exact(e.fixup), None);
+            let a = attribute(&image, Pc::Exact(e.fixup));
             assert_eq!(
                 (a.basis, a.certainty),
                 (Basis::Symbol, Certainty::Exact),
@@ -1026,14 +1028,14 @@ fn cpu_feature_stubs_belong_to_the_function_that_jumps_to_them() {
                 {
                     continue;
                 }
-                let a = attribute(&image, Pc::Exact(t), None);
+                let a = attribute(&image, Pc::Exact(t));
                 assert_eq!(a.basis, Basis::Anonymous, "{version} {t}");
                 // A hot and a cold part of one function count as one.
                 assert_eq!(
                     names(&a),
                     [parent(symbol.name)],
                     "{version} {t}: {:?}",
-                    a.notes
+                    a.remarks
                 );
                 stubs += 1;
             }

@@ -7,13 +7,14 @@ use common::elf::{Section, loaded, symtab, write};
 use common::testdata;
 use fixtrace::low::base::addr::{LinkAddr, Pc};
 use fixtrace::low::base::error::{ErrorKind, Result};
-use fixtrace::low::engine::attribute::{Basis, Caller, Certainty, attribute};
+use fixtrace::low::engine::attribute::{Basis, Certainty, attribute, attribute_called};
 use fixtrace::low::engine::query::Query;
 use fixtrace::low::formats::cfi::{Cfi, Scratch};
 use fixtrace::low::formats::image::{ElfImage, Packing, Storage};
 use fixtrace::low::formats::lines::Lines;
 use fixtrace::low::products::oops::annotate::MARK;
 use fixtrace::low::world::image::Image;
+use fixtrace::low::world::kernel::Located;
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
 
@@ -41,14 +42,16 @@ fn exercise(bytes: &[u8], path: &Path) -> Result<()> {
         let handler = image.extable().handler(&image, e);
         let _ = (handler.name(), handler.effect(image.bits()));
         for place in [e.insn, e.fixup, LinkAddr(e.fixup.0.wrapping_add(1))] {
-            attribute(&image, Pc::Exact(place), None);
-            attribute(&image, Pc::Return(place), Some(Caller::new(&image, e.insn)));
+            attribute(&image, Pc::Exact(place));
+            let images = [&image];
+            let ret = Located::linked(&image, e.insn);
+            attribute_called(&image, Pc::Return(place), ret, &images);
         }
     }
     for section in image.text_sections() {
         for step in 0..16 {
             let at = LinkAddr(section.addr.expect("text").0.wrapping_add(step * 5));
-            attribute(&image, Pc::Exact(at), None);
+            attribute(&image, Pc::Exact(at));
         }
     }
     for (id, symbol) in image.symbols().iter().take(1000) {
@@ -185,7 +188,7 @@ fn the_sound_kernel_is_sound() {
             "{:?}",
             image.extable().findings()
         );
-        let a = attribute(image, Pc::Exact(LinkAddr(TEXT + 6)), None);
+        let a = attribute(image, Pc::Exact(LinkAddr(TEXT + 6)));
         assert_eq!((a.basis, a.certainty), (Basis::Fixup, Certainty::Exact));
         assert_eq!(a.function.expect("function").name, "f");
     });
@@ -216,7 +219,7 @@ fn rows_outside_text_are_findings_and_the_others_still_work() {
             found.iter().all(|f| f.starts_with("__ex_table+0x")),
             "{found:?}"
         );
-        let a = attribute(image, Pc::Exact(LinkAddr(TEXT + 4)), None);
+        let a = attribute(image, Pc::Exact(LinkAddr(TEXT + 4)));
         assert_eq!(a.function.expect("function").name, "f");
     });
 }
@@ -231,7 +234,7 @@ fn unknown_types_are_kept_and_reported() {
             found.len() == 1 && found[0].to_string().contains("unknown type 77"),
             "{found:?}"
         );
-        let a = attribute(image, Pc::Exact(LinkAddr(TEXT + 4)), None);
+        let a = attribute(image, Pc::Exact(LinkAddr(TEXT + 4)));
         assert_eq!(a.function.expect("function").name, "f");
     });
 }
@@ -471,7 +474,7 @@ proptest! {
             if image.use_symbol_text(storage.own(file.clone())).is_ok() {
                 let image = Image::new(image);
                 for at in 0..12 {
-                    attribute(&image, Pc::Exact(LinkAddr(TEXT + at)), None);
+                    attribute(&image, Pc::Exact(LinkAddr(TEXT + at)));
                 }
             }
         }
@@ -574,7 +577,7 @@ fn a_vmlinux_with_mutated_tables_is_still_read() {
             let image = Image::new(image);
             let _ = image.orc();
             for e in image.extable().entries() {
-                attribute(&image, Pc::Exact(e.fixup), None);
+                attribute(&image, Pc::Exact(e.fixup));
             }
         }
         for (at, byte) in undo.into_iter().rev() {

@@ -9,8 +9,9 @@ use common::orc::{
 use fixtrace::low::base::addr::{Addr, Pc};
 use fixtrace::low::base::regs::{Reg, Regs};
 use fixtrace::low::engine::unwind::kernel::{
-    self as unwind, Cache, Frame, Note, StopReason, Trust, Unwinder, Witness, apply,
+    self as unwind, Cache, Note, Unwinder, Walked, Witness, apply,
 };
+use fixtrace::low::engine::unwind::{Stop, Trust};
 use fixtrace::low::formats::image::Storage;
 use fixtrace::low::formats::orc::{OrcEntry, OrcVersion, SpIndirect};
 use fixtrace::low::world::dump::{
@@ -60,7 +61,7 @@ fn walk<'k, 'd>(
     start: Start,
     memory: &Pieces<'_>,
     context: Context<'_>,
-) -> (Vec<Frame<'k, 'd>>, StopReason) {
+) -> (Vec<Walked<'k, 'd>>, Stop) {
     let mut cache = Cache::default();
     let mut walk = unwinder.walk(start, memory, context, &mut cache);
     let frames = walk.by_ref().collect();
@@ -72,7 +73,7 @@ fn simple(
     from: Start,
     memory: &[(u64, Vec<u8>)],
     context: Context<'_>,
-) -> (Vec<(Pc, Trust)>, StopReason) {
+) -> (Vec<(Pc, Trust)>, Stop) {
     let pieces = Pieces::new(memory.iter().map(|(a, b)| (Addr(*a), &b[..])).collect());
     let unwinder = Unwinder::new(kernel);
     let (frames, stop) = walk(&unwinder, from, &pieces, context);
@@ -249,7 +250,7 @@ fn a_stack_walks_through_an_exception_to_its_end_in_every_version() {
             ],
             "{version:?}"
         );
-        assert_eq!(stop, StopReason::End, "{version:?}");
+        assert_eq!(stop, Stop::End, "{version:?}");
     }
 }
 
@@ -281,7 +282,7 @@ fn user_mode_ends_a_stack_and_gives_its_registers() {
     let mut cache = Cache::default();
     let mut walk = unwinder.walk(start(at(0, 3), sp), &memory, on_task(), &mut cache);
     assert_eq!(walk.by_ref().count(), 1);
-    assert_eq!(walk.stop(), Some(StopReason::UserMode));
+    assert_eq!(walk.stop(), Some(Stop::UserMode));
     let regs = walk.user_regs().expect("user mode has registers");
     assert_eq!((regs.ip, regs.get(Reg::SP)), (0x40_1000, Some(0x7ffe_0000)));
 }
@@ -323,28 +324,22 @@ fn every_other_reason_to_stop() {
         )
         .1
     };
-    assert_eq!(
-        run(at(2, 1), &[], on_task()),
-        StopReason::NoRule(Addr(at(2, 1)))
-    );
-    assert_eq!(
-        run(0x1234, &[0x99], on_task()),
-        StopReason::NotText(Addr(0x1234))
-    );
+    assert_eq!(run(at(2, 1), &[], on_task()), Stop::NoRule(Addr(at(2, 1))));
+    assert_eq!(run(0x1234, &[0x99], on_task()), Stop::NotText(Addr(0x1234)));
     assert_eq!(
         run(at(1, 1), &[], on_task()),
-        StopReason::UnknownRegister(Reg::R10)
+        Stop::UnknownRegister(Reg::R10)
     );
     assert_eq!(
         run(at(3, 1), &[], on_task()),
-        StopReason::WrongDirection {
+        Stop::WrongDirection {
             from: Addr(sp),
             to: Addr(sp - 64)
         }
     );
     assert!(matches!(
         run(at(0, 1), &[], on_task()),
-        StopReason::Unreadable { at, .. } if at == Addr(sp)
+        Stop::Unreadable { at, .. } if at == Addr(sp)
     ));
     // To a place that is no stack.
     let away = [sp + 0x20, 0, 0, at(0, 1)];
@@ -354,7 +349,7 @@ fn every_other_reason_to_stop() {
     );
     let elsewhere = [(sp, bytes(&[0x5000])), (0x4ff8, bytes(&[at(0, 1), 0]))];
     let (_, stop) = simple(&kernel, start(at(4, 1), sp), &elsewhere, on_task());
-    assert_eq!(stop, StopReason::OffStack(Addr(0x5000)));
+    assert_eq!(stop, Stop::OffStack(Addr(0x5000)));
     // From the NMI stack to the task's and back.
     let nmi = [stack(StackKind::Nmi, 0x5000, 0x6000)];
     let context = Context {
@@ -367,19 +362,19 @@ fn every_other_reason_to_stop() {
         (sp + 0x38, bytes(&[at(0, 1)])),
     ];
     let (_, stop) = simple(&kernel, start(at(4, 1), sp), &ring, context);
-    assert_eq!(stop, StopReason::Recursion(StackKind::Task));
+    assert_eq!(stop, Stop::Recursion(StackKind::Task));
     let _ = away;
     let unwinder = Unwinder::new(&kernel).max_frames(10);
     let long = bytes(&[at(5, 1); 0x20]);
     let pieces = Pieces::new(vec![(Addr(sp), &long)]);
     let (frames, stop) = walk(&unwinder, start(at(5, 1), sp), &pieces, on_task());
-    assert_eq!((frames.len(), stop), (10, StopReason::Budget));
+    assert_eq!((frames.len(), stop), (10, Stop::Budget));
     let nothing = Start {
         regs: Regs::default(),
         exact: true,
     };
     let (frames, stop) = walk(&unwinder, nothing, &pieces, on_task());
-    assert_eq!((frames.len(), stop), (0, StopReason::NoRegisters));
+    assert_eq!((frames.len(), stop), (0, Stop::NoRegisters));
 }
 
 #[test]
@@ -395,7 +390,7 @@ fn a_call_of_nothing_is_left_by_its_return_address() {
         let pieces = Pieces::new(memory.iter().map(|(a, b)| (Addr(*a), &b[..])).collect());
         let unwinder = Unwinder::new(&kernel);
         let (frames, stop) = walk(&unwinder, start(bad, sp), &pieces, on_task());
-        assert_eq!(stop, StopReason::End);
+        assert_eq!(stop, Stop::End);
         assert_eq!(frames[0].notes.iter().next(), Some(Note::BadCall));
         assert_eq!(
             (frames[1].pc, frames[1].trust),
@@ -409,7 +404,7 @@ fn a_call_of_nothing_is_left_by_its_return_address() {
         &[(sp, bytes(&[at(1, 9)]))],
         on_task(),
     );
-    assert_eq!((frames.len(), stop), (1, StopReason::NotText(Addr(0))));
+    assert_eq!((frames.len(), stop), (1, Stop::NotText(Addr(0))));
 }
 
 #[test]
@@ -434,7 +429,7 @@ fn bpf_code_has_a_frame_pointer_and_other_unknown_code_may_have() {
     for (known, note) in [(&generated[..], false), (&[], true)] {
         let unwinder = Unwinder::new(&kernel).generated(known);
         let (frames, stop) = walk(&unwinder, begin, &pieces, on_task());
-        assert_eq!(stop, StopReason::End);
+        assert_eq!(stop, Stop::End);
         assert_eq!(
             (frames[1].pc, frames[1].trust),
             (Pc::Return(Addr(at(1, 5))), Trust::FramePointer)
@@ -474,14 +469,14 @@ fn a_tracers_return_address_is_given_back_or_the_frame_is_marked() {
         ..on_task()
     };
     let (frames, stop) = walk(&unwinder, start(at(0, 1), sp), &pieces, with);
-    assert_eq!(stop, StopReason::End);
+    assert_eq!(stop, Stop::End);
     assert_eq!(
         (frames[1].pc, frames[1].trust),
         (Pc::Return(Addr(at(1, 5))), Trust::Recovered)
     );
     assert_eq!(frames.len(), 3);
     let (frames, stop) = walk(&unwinder, start(at(0, 1), sp), &pieces, on_task());
-    assert_eq!(stop, StopReason::Hijacked(Tracer::FunctionGraph));
+    assert_eq!(stop, Stop::Hijacked(Tracer::FunctionGraph));
     assert_eq!(frames[1].pc, Pc::Exact(Addr(at(3, 0))));
     assert_eq!(
         frames[1].notes.iter().next(),
@@ -514,7 +509,7 @@ fn ftrace_trampolines_have_the_rows_of_what_they_are_copies_of() {
     let (frames, stop) = walk(&unwinder, start(at(0, 1), sp), &pieces, on_task());
     let pcs: Vec<u64> = frames.iter().map(|f| f.pc.raw().0).collect();
     assert_eq!(pcs, [at(0, 1), copy + 0x31, at(2, 9)]);
-    assert_eq!((frames[2].trust, stop), (Trust::Orc, StopReason::End));
+    assert_eq!((frames[2].trust, stop), (Trust::Orc, Stop::End));
 }
 
 #[test]
@@ -527,7 +522,7 @@ fn an_overflowed_stack_is_walked_from_its_guard_page() {
     let pieces = Pieces::new(vec![(Addr(sp + 0x100), &memory)]);
     let unwinder = Unwinder::new(&kernel);
     let (frames, stop) = walk(&unwinder, start(at(0, 1), sp), &pieces, on_task());
-    assert_eq!(stop, StopReason::End);
+    assert_eq!(stop, Stop::End);
     assert_eq!(frames[0].notes.iter().next(), Some(Note::GuardPage));
     assert_eq!(frames[1].stack, Some(task_stack()));
 }
@@ -621,7 +616,7 @@ fn two_tables_agree_or_the_call_before_the_return_address_decides() {
         (frames[1].pc.raw(), frames[1].trust),
         (Addr(at(1, 5)), Trust::Cfi)
     );
-    assert_eq!(stop, StopReason::NoRule(Addr(at(1, 5))));
+    assert_eq!(stop, Stop::NoRule(Addr(at(1, 5))));
 }
 
 #[test]
@@ -636,14 +631,14 @@ fn cfi_takes_over_where_objtool_left_a_gap() {
     let memory = bytes(&[0, at(1, 5), at(2, 1)]);
     let (frames, stop) = simple(&kernel, start(at(0, 1), sp), &[(sp, memory)], on_task());
     assert_eq!(frames[1], (Pc::Return(Addr(at(1, 5))), Trust::Cfi));
-    assert_eq!(stop, StopReason::End);
+    assert_eq!(stop, Stop::End);
 }
 
 #[test]
 fn the_engine_can_be_shared_between_threads() {
     fn shared<T: Send + Sync>() {}
     shared::<Unwinder<'_, '_>>();
-    shared::<StopReason>();
+    shared::<Stop>();
 }
 
 fn words() -> impl Strategy<Value = Vec<u64>> {
@@ -685,7 +680,7 @@ proptest! {
         let (frames, stop) = walk(&unwinder, begin, &memory, context);
         prop_assert!(frames.len() <= 500);
         // Known stacks leave no way in a circle: the budget is for unknown ones.
-        prop_assert!(!known || stop != StopReason::Budget);
+        prop_assert!(!known || stop != Stop::Budget);
         let _ = unwind::MAX_FRAMES;
     }
 }

@@ -7,10 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use fixtrace::low::engine::attribute::Memo;
-use fixtrace::low::engine::resolve::Resolved;
-use fixtrace::low::engine::unwind::user::{Stop, resolve, walk};
+use fixtrace::low::engine::stack::{Frame, user_frame};
+use fixtrace::low::engine::unwind::Stop;
+use fixtrace::low::engine::unwind::user::walk;
 use fixtrace::low::formats::image::Storage;
-use fixtrace::low::world::process::{Options, ProcessCore};
+use fixtrace::low::world::process::{Objects, Options, ProcessCore};
 
 /// Where testdata/user-cores.sh puts them.
 fn cores() -> PathBuf {
@@ -75,8 +76,9 @@ fn truth(core: &Path) -> BTreeMap<u32, Truth> {
 
 /// Whether gdb may call what was found `name`. Of several names for a function it takes one at random; it leaves out
 /// what LLVM appends to the name of a function that it made visible, and the number of a part.
-fn is_named(resolved: &Resolved<'_, '_>, name: &str) -> bool {
-    let Some((l, function)) = resolved.located.zip(resolved.attribution.function.as_ref()) else {
+fn is_named(objects: &Objects<'_>, frame: &Frame<'_>, name: &str) -> bool {
+    let located = frame.pc.and_then(|pc| objects.locate(pc.lookup()));
+    let Some((l, function)) = located.zip(frame.attribution.function.as_ref()) else {
         return false;
     };
     let same = |found: &str| {
@@ -85,9 +87,9 @@ fn is_named(resolved: &Resolved<'_, '_>, name: &str) -> bool {
             .and_then(|rest| rest.strip_prefix('.'));
         found == name || rest.is_some_and(|r| r.starts_with("llvm.") || r.parse::<u32>().is_ok())
     };
-    let mut symbols = l.placed.image.symbols().iter();
-    same(function.name)
-        || function.parent == Some(name)
+    let mut symbols = l.image.symbols().iter();
+    same(&function.name)
+        || function.parent.as_deref() == Some(name)
         || symbols.any(|(_, s)| s.addr == function.addr && same(s.name))
 }
 
@@ -153,7 +155,7 @@ fn threads_of_core_files_have_the_frames_that_gdb_finds() {
             for (frame, told) in found.iter().zip(&physical) {
                 frames += 1;
                 assert_eq!(frame.signal, told.kind == "signal");
-                let resolved = resolve(process.objects(), frame, true, &mut memo);
+                let resolved = user_frame(process.objects(), frame, true, &mut memo);
                 let attribution = &resolved.attribution;
                 // gdb names the physical function last, after its inlined calls; aliases are one function.
                 let Some(name) = &told.function else {
@@ -166,7 +168,7 @@ fn threads_of_core_files_have_the_frames_that_gdb_finds() {
                     continue;
                 };
                 names += 1;
-                if !is_named(&resolved, name) {
+                if !is_named(process.objects(), &resolved, name) {
                     wrong.push(format!(
                         "{:#x}: {:?}, gdb {name}",
                         told.pc, attribution.function
@@ -232,13 +234,13 @@ fn framehop_finds_the_same_frames_up_to_signals_and_the_dynamic_linker() {
         }
         // The first frame that framehop finds its own way out of.
         let last = &ours[agree - 1];
-        let resolved = resolve(process.objects(), last, false, &mut memo);
+        let resolved = user_frame(process.objects(), last, false, &mut memo);
         beyond.insert(match ours.get(agree) {
             Some(next) if next.signal => "signal".to_owned(),
             _ => resolved
                 .attribution
                 .function
-                .map_or("?".to_owned(), |f| f.name.to_owned()),
+                .map_or("?".to_owned(), |f| f.name.into_owned()),
         });
     }
     let known = |at: &String| at == "signal" || at.starts_with("_dl_runtime_resolve");

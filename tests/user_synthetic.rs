@@ -8,7 +8,9 @@ use common::{fixture, testdata};
 use fixtrace::low::base::addr::{Addr, Pc};
 use fixtrace::low::base::error::ErrorKind;
 use fixtrace::low::engine::attribute::{Basis, Memo};
-use fixtrace::low::engine::unwind::user::{self, BUDGET, Stop, Trust, UserFrame, Walker, resolve};
+use fixtrace::low::engine::stack::user_frame;
+use fixtrace::low::engine::unwind::user::{self, BUDGET, UserFrame, Walker};
+use fixtrace::low::engine::unwind::{Stop, Trust};
 use fixtrace::low::formats::image::Storage;
 use fixtrace::low::world::memory::{Memory, Unreadable};
 use fixtrace::low::world::process::{Options, ProcessCore};
@@ -177,11 +179,11 @@ fn frames_of_user_space_are_named_with_a_basis_of_their_own() {
     let names: Vec<_> = frames
         .iter()
         .map(|f| {
-            let a = resolve(process.objects(), f, true, &mut memo).attribution;
+            let a = user_frame(process.objects(), f, true, &mut memo).attribution;
             (a.function.map(|f| f.name), a.basis)
         })
         .collect();
-    let user = |name| (Some(name), Basis::User);
+    let user = |name: &'static str| (Some(name.into()), Basis::User);
     assert_eq!(names, [user("inner"), user("outer"), user("first")]);
 }
 
@@ -270,11 +272,11 @@ fn a_call_of_a_wrong_address_is_left_by_what_the_call_pushed() {
         let stack = [at("in_outer"), 0, 0, 0, 0, 0xb, at("in_first")];
         let (frames, stop) = walk(&process(stopped(wrong), &stack));
         assert_eq!(frames.len(), 3, "{wrong:#x} {stop}");
-        assert_eq!((frames[1].trust, stop), (Trust::Call, Stop::End));
+        assert_eq!((frames[1].trust, stop), (Trust::Recovered, Stop::End));
     }
     // What is on top of the stack is no return address.
     let (frames, stop) = walk(&process(stopped(0), &[0x1234, 0]));
-    assert_eq!((frames.len(), stop), (1, Stop::NoRule { pc: Addr(0) }));
+    assert_eq!((frames.len(), stop), (1, Stop::NoUserRule(Addr(0))));
 }
 
 #[test]
@@ -291,16 +293,14 @@ fn code_without_call_frame_information_is_left_by_the_frame_pointer_and_says_so(
         let (frames, stop) = walk(&process(stopped(at("kept") + offset), stack));
         assert_eq!(
             (frames.len(), frames[1].trust, stop),
-            (2, Trust::Call, Stop::End)
+            (2, Trust::Recovered, Stop::End)
         );
     }
     // A frame pointer that is none.
     let wild = At { bp: 3, ..start };
     assert_eq!(
         walk(&process(wild, &stack)).1,
-        Stop::NoRule {
-            pc: Addr(at("in_kept"))
-        }
+        Stop::NoUserRule(Addr(at("in_kept")))
     );
 }
 
@@ -309,7 +309,7 @@ fn every_walk_says_why_it_ended() {
     let inner = stopped(at("in_inner"));
     let ends = |stack: &[u64]| walk(&process(inner, stack)).1;
     assert_eq!(ends(&[0, 0]), Stop::End);
-    let beyond = Stop::Unreadable {
+    let beyond = Stop::NoUserMemory {
         at: Addr(STACK + 8),
         why: Unreadable::NotMapped,
     };
@@ -317,11 +317,9 @@ fn every_walk_says_why_it_ended() {
     assert_eq!(ends(&[0, at("in_loops"), at("in_loops")]), Stop::NoProgress);
     assert_eq!(
         ends(&[0, at("in_endless"), 0]),
-        Stop::NoRule {
-            pc: Addr(at("in_endless"))
-        }
+        Stop::NoUserRule(Addr(at("in_endless")))
     );
-    assert_eq!(ends(&[0, 0x1234, 0]), Stop::NoRule { pc: Addr(0x1234) });
+    assert_eq!(ends(&[0, 0x1234, 0]), Stop::NoUserRule(Addr(0x1234)));
     // A signal frame whose interrupted code is the trampoline, on the same stack again.
     let again = At {
         sp: STACK,
@@ -435,7 +433,7 @@ fn exercise(bytes: &[u8]) {
         assert!(frames.stop().is_some());
         let mut memo = Memo::default();
         for frame in all.iter().take(20) {
-            let _ = resolve(process.objects(), frame, true, &mut memo);
+            let _ = user_frame(process.objects(), frame, true, &mut memo);
         }
     }
     let _ = process.findings();

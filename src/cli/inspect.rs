@@ -158,7 +158,7 @@ fn point<'k, 'd>(
                 Some((image, LinkAddr(addr.0)))
             };
             let (image, at) = located
-                .map(|l| (&l.placed.image, l.link))
+                .map(|l| (l.image, l.link))
                 .or_else(unplaced)
                 .ok_or_else(nothing)?;
             Ok((image, at..at.offset(1)))
@@ -169,7 +169,7 @@ fn point<'k, 'd>(
                 let what = format!("{text}: {} symbols of that name", matches.len());
                 return Err(Failure::new(what, "give an address, or SYMBOL+OFF/SIZE"));
             };
-            let (image, at) = (&one.located.placed.image, one.located.link);
+            let (image, at) = (&one.located.image, one.located.link);
             let whole = image
                 .symbols()
                 .nearest(at)

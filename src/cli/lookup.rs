@@ -193,7 +193,7 @@ impl<'k, 'd> Asked<'_, 'k, 'd> {
     fn read_ahead(&self, tasks: &[Task<'k, 'd, '_>]) {
         for placed in self.kernel.images() {
             let mine = tasks.iter().filter_map(|task| match task {
-                Task::Located { located, .. } if std::ptr::eq(located.placed, placed) => {
+                Task::Located { located, .. } if std::ptr::eq(located.image, &placed.image) => {
                     Some(self.pc(located.link).lookup())
                 }
                 _ => None,
@@ -223,7 +223,7 @@ impl<'k, 'd> Asked<'_, 'k, 'd> {
                     Some(located) => Task::Located {
                         text: Some(text).filter(|t| *t != hex(at.0, &mut [0; 18])),
                         located: Located {
-                            link: located.placed.slide.unwrap_or_default().link(at),
+                            link: located.slide.unwrap_or_default().link(at),
                             ..located
                         },
                         remarks: Vec::new(),
@@ -310,15 +310,10 @@ impl<'k, 'd> Asked<'_, 'k, 'd> {
             let call = call_before(code, ret);
             let mut reach = Reach::default();
             let attribution = &mut frame.attribution;
-            narrow(
-                attribution,
-                located.placed,
-                (ret.link, &call),
-                (code, &mut reach),
-            );
+            narrow(attribution, located, (ret.link, &call), (code, &mut reach));
         }
         if !self.args.no_lines {
-            resolve::read_lines(&located.placed.image, pc, &mut frame);
+            resolve::read_lines(located.image, pc, &mut frame);
         }
         let mut frame: Frame<'f> = frame;
         frame.remarks.extend_from_slice(remarks);

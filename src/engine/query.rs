@@ -123,7 +123,7 @@ pub fn resolve<'k, 'd>(kernel: &'k Kernel<'d>, query: &SymbolQuery<'_>) -> Vec<M
                 .map(|size| size == s.extent || Some(size) == s.size);
             let link = LinkAddr(s.addr.0).offset(query.offset.cast_signed());
             found.push(Match {
-                located: Located { placed, link },
+                located: placed.at(link),
                 size_fits,
             });
         }

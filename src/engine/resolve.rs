@@ -25,10 +25,10 @@ pub fn place<'k, 'd: 'k>(
     trust: Trust,
     memo: &mut Memo<'k, 'd>,
 ) -> Frame<'k> {
-    let slide = located.placed.slide;
+    let slide = located.slide;
     Frame {
         place: Some(Place::of(located, pc)),
-        attribution: attribute_next(&located.placed.image, pc, memo),
+        attribution: attribute_next(located.image, pc, memo),
         ..Frame::nowhere(slide.map(|s| pc.map(|at| s.runtime(at))), trust)
     }
 }

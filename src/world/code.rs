@@ -6,7 +6,8 @@ use std::cell::RefCell;
 
 use crate::base::addr::{Address, LinkAddr};
 use crate::formats::insn::{self, Flow};
-use crate::world::kernel::{Kernel, Located, Placed};
+use crate::world::image::Image;
+use crate::world::kernel::{Kernel, Located};
 use crate::world::memory::Memory;
 
 /// Longer functions exist in name only, bytes.
@@ -18,9 +19,18 @@ const MAX_HOPS: usize = 8;
 /// Code of some images.
 #[derive(Clone, Copy)]
 pub struct CodeSource<'m, 'k, 'd> {
-    kernel: &'k Kernel<'d>,
+    images: Images<'k, 'd>,
     memory: Option<&'m dyn Memory>,
     record: Option<&'m Record>,
+}
+
+/// The images that code may lead to.
+#[derive(Clone, Copy)]
+enum Images<'k, 'd> {
+    /// Placed in one address space.
+    Placed(&'k Kernel<'d>),
+    /// As they are.
+    Linked(&'k [&'k Image<'d>]),
 }
 
 /// Which code of an image was read, first byte and end: what answers the same questions again.
@@ -39,7 +49,16 @@ impl<'m, 'k, 'd> CodeSource<'m, 'k, 'd> {
     /// Code as it was linked.
     pub fn linked(kernel: &'k Kernel<'d>) -> Self {
         CodeSource {
-            kernel,
+            images: Images::Placed(kernel),
+            memory: None,
+            record: None,
+        }
+    }
+
+    /// Code of `images`, wherever they run, as it was linked.
+    pub fn of(images: &'k [&'k Image<'d>]) -> Self {
+        CodeSource {
+            images: Images::Linked(images),
             memory: None,
             record: None,
         }
@@ -66,11 +85,6 @@ impl<'m, 'k, 'd> CodeSource<'m, 'k, 'd> {
         self.memory.is_some()
     }
 
-    /// The images.
-    pub fn kernel(&self) -> &'k Kernel<'d> {
-        self.kernel
-    }
-
     /// The code from `at` up to `end` of the same image; `None` where not all of it is at hand.
     pub fn code(&self, at: Located<'k, 'd>, end: LinkAddr) -> Option<Code<'d>> {
         if let Some(record) = self.record {
@@ -83,7 +97,7 @@ impl<'m, 'k, 'd> CodeSource<'m, 'k, 'd> {
             });
         }
         let len = usize::try_from(end.since(at.link)?).ok()?;
-        let own = at.placed.image.code(at.link).get(..len)?;
+        let own = at.image.code(at.link).get(..len)?;
         Some(Code {
             bytes: Cow::Borrowed(own),
             linked: true,
@@ -94,9 +108,7 @@ impl<'m, 'k, 'd> CodeSource<'m, 'k, 'd> {
     pub fn live_bytes<const N: usize>(&self, at: Located<'k, 'd>) -> Option<[u8; N]> {
         let mut bytes = [0; N];
         let memory = self.memory.filter(|_| !is_gone(at))?;
-        memory
-            .read(at.placed.slide?.runtime(at.link), &mut bytes)
-            .ok()?;
+        memory.read(at.slide?.runtime(at.link), &mut bytes).ok()?;
         Some(bytes)
     }
 
@@ -105,23 +117,21 @@ impl<'m, 'k, 'd> CodeSource<'m, 'k, 'd> {
         let memory = self.memory.filter(|_| !is_gone(at))?;
         let len = end.since(at.link).filter(|len| *len <= LONGEST)?;
         let mut bytes = vec![0; usize::try_from(len).ok()?];
-        let from = at.placed.slide?.runtime(at.link);
+        let from = at.slide?.runtime(at.link);
         memory.read(from, &mut bytes).ok()?;
         Some(bytes)
     }
 
-    /// The place that code of `from` means by `target`: its own, or another image's. `linked`: that code is as it was
-    /// linked, and names what it imports. `None` for what is imported and in no image here, and for code in no image.
+    /// The place that code of the image at `from` means by `target`: its own, or another image's. `linked`: that code is
+    /// as it was linked, and names what it imports. `None` for what is imported and in no image here, and for code in no
+    /// image.
     pub fn place(
         &self,
-        from: &'k Placed<'d>,
+        from: Located<'k, 'd>,
         target: LinkAddr,
         linked: bool,
     ) -> Option<Located<'k, 'd>> {
-        let own = Located {
-            placed: from,
-            link: target,
-        };
+        let own = from.at(target);
         if linked && let Some(name) = from.image.import(target) {
             return self.named(name);
         }
@@ -129,23 +139,36 @@ impl<'m, 'k, 'd> CodeSource<'m, 'k, 'd> {
             return Some(own);
         }
         match from.slide {
-            Some(slide) => self.kernel.locate(slide.runtime(target)),
+            Some(slide) => match self.images {
+                Images::Placed(kernel) => kernel.locate(slide.runtime(target)),
+                Images::Linked(_) => None,
+            },
             None => Some(own).filter(|_| linked),
         }
     }
 
     /// Where the symbol `name` of any image is.
     fn named(&self, name: &str) -> Option<Located<'k, 'd>> {
-        self.kernel.images().iter().find_map(|placed| {
-            let symbols = placed.image.symbols();
-            let link = symbols.get(symbols.named(name).next()?).addr;
-            Some(Located { placed, link })
-        })
+        let address = |image: &Image<'d>| {
+            let symbols = image.symbols();
+            let id = symbols.named(name).next()?;
+            Some(symbols.get(id).addr)
+        };
+        match self.images {
+            Images::Placed(kernel) => {
+                let mut all = kernel.images().iter();
+                all.find_map(|p| Some(p.at(address(&p.image)?)))
+            }
+            Images::Linked(images) => {
+                let mut all = images.iter();
+                all.find_map(|i| Some(Located::linked(i, address(i)?)))
+            }
+        }
     }
 
     /// The function at `at`, its first byte and its end. The padding before a function runs into it.
     pub fn function(&self, at: Located<'k, 'd>) -> Option<(Located<'k, 'd>, LinkAddr)> {
-        let symbols = at.placed.image.symbols();
+        let symbols = at.image.symbols();
         let inside = symbols.padding_of(at.link).unwrap_or(at.link);
         let (start, end) = symbols.range(symbols.function(inside)?);
         Some((at.at(start), end))
@@ -153,7 +176,7 @@ impl<'m, 'k, 'd> CodeSource<'m, 'k, 'd> {
 
     /// The last symbol not above `at`.
     pub fn name(&self, at: Located<'k, 'd>) -> Option<&'d str> {
-        let symbols = at.placed.image.symbols();
+        let symbols = at.image.symbols();
         symbols.nearest(at.link).map(|id| symbols.name(id))
     }
 
@@ -165,7 +188,7 @@ impl<'m, 'k, 'd> CodeSource<'m, 'k, 'd> {
             let jump = jumps.then(|| self.live_bytes::<5>(at)).flatten();
             let jump = jump.and_then(|code| insn::decode(&code, at.link, 64));
             match jump.map(|i| i.flow) {
-                Some(Flow::Jump(to)) => match self.place(at.placed, to, false) {
+                Some(Flow::Jump(to)) => match self.place(at, to, false) {
                     Some(next) => at = next,
                     None => break,
                 },
@@ -178,6 +201,6 @@ impl<'m, 'k, 'd> CodeSource<'m, 'k, 'd> {
 
 /// Code of initialisation is gone when the kernel runs: its memory holds something else.
 fn is_gone(at: Located<'_, '_>) -> bool {
-    let section = at.placed.image.text_section(at.link);
+    let section = at.image.text_section(at.link);
     section.is_some_and(|s| s.name.starts_with(".init"))
 }

@@ -27,24 +27,40 @@ pub struct Kernel<'d> {
 /// A place in one image.
 #[derive(Clone, Copy)]
 pub struct Located<'k, 'd> {
-    /// The image and its slide.
-    pub placed: &'k Placed<'d>,
+    /// The image.
+    pub image: &'k Image<'d>,
+    /// Where the image runs; `None` for a module whose address is not known.
+    pub slide: Option<Slide>,
     /// Where in it.
     pub link: LinkAddr,
 }
 
-impl Located<'_, '_> {
+impl<'k, 'd> Located<'k, 'd> {
+    /// A place in an image that runs nowhere in particular.
+    pub fn linked(image: &'k Image<'d>, link: LinkAddr) -> Self {
+        Located {
+            image,
+            slide: None,
+            link,
+        }
+    }
+
+    /// Whether both are in the same image.
+    pub fn beside(&self, other: &Self) -> bool {
+        std::ptr::eq(self.image, other.image)
+    }
+
     /// Another place in the same image.
     pub fn at(self, link: LinkAddr) -> Self {
         Located { link, ..self }
     }
 
     fn key(&self) -> (*const (), LinkAddr) {
-        (std::ptr::from_ref(self.placed).cast(), self.link)
+        (std::ptr::from_ref(self.image).cast(), self.link)
     }
 }
 
-/// Two are the same where they are the same byte of the same image at the same place.
+/// Two are the same where they are the same byte of the same image.
 impl PartialEq for Located<'_, '_> {
     fn eq(&self, other: &Self) -> bool {
         self.key() == other.key()
@@ -85,6 +101,17 @@ pub fn slide_of(image: &Image<'_>, loaded: &Loaded) -> Result<Slide, String> {
         }
     }
     Ok(loaded.slide)
+}
+
+impl<'d> Placed<'d> {
+    /// The place at `link` in it.
+    pub fn at(&self, link: LinkAddr) -> Located<'_, 'd> {
+        Located {
+            image: &self.image,
+            slide: self.slide,
+            link,
+        }
+    }
 }
 
 impl<'d> Kernel<'d> {
@@ -141,7 +168,7 @@ impl<'d> Kernel<'d> {
         self.images.iter().find_map(|placed| {
             let link = placed.slide?.link(at);
             placed.image.text_section(link)?;
-            Some(Located { placed, link })
+            Some(placed.at(link))
         })
     }
 
@@ -149,11 +176,11 @@ impl<'d> Kernel<'d> {
     /// excerpts only, and for code of initialisation, which is gone when the kernel runs.
     pub fn text(&self, at: Addr) -> &'d [u8] {
         let found = self.locate(at).filter(|l| {
-            let image = &l.placed.image;
+            let image = l.image;
             let section = image.text_section(l.link);
             !image.is_excerpt() && section.is_some_and(|s| !s.name.starts_with(".init"))
         });
-        found.map_or(&[], |l| l.placed.image.code(l.link))
+        found.map_or(&[], |l| l.image.code(l.link))
     }
 }
 

@@ -2,9 +2,11 @@
 #![allow(dead_code)]
 
 use fixtrace::low::base::addr::{Address, LinkAddr, Pc};
-use fixtrace::low::engine::attribute::{Attribution, Caller, attribute};
+use fixtrace::low::engine::attribute::{Attribution, attribute, attribute_called};
+use fixtrace::low::engine::remark::{Remark, Undecided};
 use fixtrace::low::formats::image::symtab::SymbolId;
 use fixtrace::low::world::image::Image;
+use fixtrace::low::world::kernel::Located;
 
 /// Numbers that look random and are the same every time.
 pub struct Random(pub u64);
@@ -63,38 +65,47 @@ pub fn text(image: &Image<'_>) -> Vec<LinkAddr> {
         .collect()
 }
 
-/// What both say of `pc` with this caller.
+/// What both say of `pc`.
 pub fn both<'d>(
     image: &Image<'d>,
     index: &Image<'d>,
     pc: Pc<LinkAddr>,
-    ret: Option<LinkAddr>,
 ) -> (Attribution<'d>, Attribution<'d>) {
-    let caller = |image| ret.map(|ret| Caller::new(image, ret));
-    (
-        attribute(image, pc, caller(image)),
-        attribute(index, pc, caller(index)),
-    )
+    (attribute(image, pc), attribute(index, pc))
+}
+
+/// What `image` says of `pc`, called from before `ret`.
+pub fn called<'d>(image: &Image<'d>, pc: Pc<LinkAddr>, ret: LinkAddr) -> Attribution<'static> {
+    across(image, pc, image, ret)
 }
 
 /// The same, called from another image.
+pub fn across<'d>(
+    image: &Image<'d>,
+    pc: Pc<LinkAddr>,
+    caller: &Image<'d>,
+    ret: LinkAddr,
+) -> Attribution<'static> {
+    attribute_called(image, pc, Located::linked(caller, ret), &[image]).into_owned()
+}
+
+/// What both say of `pc`, called from before `ret` of another image.
 pub fn both_across<'d>(
     (image, index): (&Image<'d>, &Image<'d>),
     pc: Pc<LinkAddr>,
     (caller, caller_index): (&Image<'d>, &Image<'d>),
     ret: LinkAddr,
-) -> (Attribution<'d>, Attribution<'d>) {
-    let from = |image| Some(Caller::new(image, ret));
+) -> (Attribution<'static>, Attribution<'static>) {
     (
-        attribute(image, pc, from(caller)),
-        attribute(index, pc, from(caller_index)),
+        across(image, pc, caller, ret),
+        across(index, pc, caller_index, ret),
     )
 }
 
 /// Asserts that both say the same of `at`, as an exact and as a return PC.
 pub fn same_answer<'d>(image: &Image<'d>, index: &Image<'d>, at: LinkAddr) {
     for pc in [Pc::Exact(at), Pc::Return(at)] {
-        let (a, b) = both(image, index, pc, None);
+        let (a, b) = both(image, index, pc);
         assert_eq!(a, b, "{}: {pc:?}", image.path().display());
     }
 }
@@ -107,16 +118,14 @@ pub fn same_with_caller<'d>(
     pc: Pc<LinkAddr>,
     ret: LinkAddr,
 ) -> bool {
-    let (a, mut b) = both(image, index, pc, Some(ret));
-    let missing = b
-        .notes
-        .iter()
-        .position(|n| n.starts_with("the index does not hold"));
+    let (a, mut b) = (called(image, pc, ret), called(index, pc, ret));
+    let not_held = |r: &Remark<'_>| matches!(r, Remark::CallUndecided(Undecided::NotHeld(_)));
+    let missing = b.remarks.iter().position(not_held);
     match missing {
         None => assert_eq!(a, b, "{pc:?} from {ret}"),
-        Some(note) => {
-            b.notes.remove(note);
-            assert_eq!(attribute(index, pc, None), b, "{pc:?} from {ret}");
+        Some(remark) => {
+            b.remarks.remove(remark);
+            assert_eq!(attribute(index, pc), b, "{pc:?} from {ret}");
             // Nothing is lost but the witness that would have said nothing or that the two disagree.
             assert_eq!(a.candidates, b.candidates, "{pc:?} from {ret}");
         }
@@ -207,9 +216,8 @@ pub fn exercise(index: &Image<'_>, random: &mut Random) {
     for (i, at) in places.iter().enumerate() {
         index.code(*at);
         index.bytes(*at);
-        let caller = Caller::new(index, places[(i * 7 + 3) % places.len()]);
-        attribute(index, Pc::Exact(*at), None);
-        attribute(index, Pc::Return(*at), Some(caller));
+        attribute(index, Pc::Exact(*at));
+        called(index, Pc::Return(*at), places[(i * 7 + 3) % places.len()]);
     }
     index.release();
     index.build_id();

@@ -9,7 +9,7 @@ mod narrow;
 
 pub use answer::{Attribution, Basis, Certainty, Evidence, Fixup, Function, Nearest, Origin};
 pub use memo::Memo;
-pub use narrow::{narrow, narrow_by_values};
+pub use narrow::{attribute_called, narrow, narrow_by_values};
 
 use std::collections::{BTreeMap, BTreeSet};
 

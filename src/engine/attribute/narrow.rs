@@ -3,22 +3,45 @@
 use std::collections::BTreeSet;
 
 use super::answer::{Attribution, Evidence, Origin};
-use crate::base::addr::LinkAddr;
-use crate::engine::reach::{Call, Edge, Reach, Unread};
+use super::attribute;
+use crate::base::addr::{LinkAddr, Pc};
+use crate::engine::reach::{Call, Edge, Reach, Unread, call_before};
 use crate::engine::remark::{Remark, Undecided};
 use crate::formats::insn::stub::is_trampoline;
 use crate::world::code::CodeSource;
-use crate::world::kernel::{Located, Placed};
+use crate::world::image::Image;
+use crate::world::kernel::Located;
 
-/// Keeps of the functions in `attribution`, which is of fixup code in `placed`, those that `call` can lead to; it ends
+/// Attributes `pc` of `image`, called from before `ret`, a return address in its image. Code is read as it was linked;
+/// what one image imports is looked for in `images`.
+pub fn attribute_called<'k, 'd>(
+    image: &'k Image<'d>,
+    pc: Pc<LinkAddr>,
+    ret: Located<'k, 'd>,
+    images: &'k [&'k Image<'d>],
+) -> Attribution<'k> {
+    let code = CodeSource::of(images);
+    let mut found: Attribution<'k> = attribute(image, pc);
+    let of = Located::linked(image, pc.raw());
+    let call = call_before(code, ret);
+    narrow(
+        &mut found,
+        of,
+        (ret.link, &call),
+        (code, &mut Reach::default()),
+    );
+    found
+}
+
+/// Keeps of the functions in `attribution`, which is of fixup code at `of`, those that `call` can lead to; it ends
 /// at `ret`. Says whether the call told them apart.
 pub fn narrow<'k, 'd>(
     attribution: &mut Attribution<'k>,
-    placed: &'k Placed<'d>,
+    of: Located<'k, 'd>,
     call: (LinkAddr, &Call<'k, 'd>),
     code: (CodeSource<'_, 'k, 'd>, &mut Reach<'k, 'd>),
 ) -> bool {
-    let decided = decide(attribution, placed, call, code);
+    let decided = decide(attribution, of, call, code);
     let Some(fixup) = &mut attribution.fixup else {
         return false;
     };
@@ -70,7 +93,7 @@ pub fn narrow_by_values(attribution: &mut Attribution<'_>, reached: &BTreeSet<Li
 /// Which of the candidates the call can lead to; or why it does not tell.
 fn decide<'k, 'd>(
     attribution: &Attribution<'k>,
-    placed: &'k Placed<'d>,
+    of: Located<'k, 'd>,
     (ret, call): (LinkAddr, &Call<'k, 'd>),
     (code, reach): (CodeSource<'_, 'k, 'd>, &mut Reach<'k, 'd>),
 ) -> Result<Vec<LinkAddr>, Remark<'k>> {
@@ -88,10 +111,10 @@ fn decide<'k, 'd>(
             }));
         }
     };
-    let symbols = placed.image.symbols();
+    let symbols = of.image.symbols();
     let mut called = Vec::new();
     for place in places {
-        if !std::ptr::eq(placed, place.placed) {
+        if !of.beside(place) {
             return Err(undecided(Undecided::OtherImage));
         }
         let function = code.function(*place).map(|(start, _)| start.link);
@@ -106,11 +129,7 @@ fn decide<'k, 'd>(
     let mut anywhere = false;
     let mut fits = Vec::new();
     for f in &attribution.candidates {
-        let wanted = vec![Located {
-            placed,
-            link: f.addr,
-        }];
-        match reach.edge(code, call, wanted) {
+        match reach.edge(code, call, vec![of.at(f.addr)]) {
             Edge::Direct | Edge::Tail => fits.push(f.addr),
             Edge::Indirect => anywhere = true,
             _ => {}

@@ -107,17 +107,17 @@ pub enum Unread {
 /// Reads the call that ends at `ret`, a return address in its image.
 pub fn call_before<'k, 'd>(code: CodeSource<'_, 'k, 'd>, ret: Located<'k, 'd>) -> Call<'k, 'd> {
     let place = |target, linked| {
-        let place = code.place(ret.placed, target, linked)?;
+        let place = code.place(ret, target, linked)?;
         Some(code.behind_static_call(place))
     };
     // The usual form, recognised by where it leads: the beginning of a function.
     if let Some(target) = near_call(code.live_bytes(before(ret)), ret)
-        && let Some(target) = code.place(ret.placed, target, false)
+        && let Some(target) = code.place(ret, target, false)
         && begins(target)
     {
         return Call::To(vec![code.behind_static_call(target)]);
     }
-    let image = &ret.placed.image;
+    let image = ret.image;
     let Some(id) = image.symbols().function(RetAddr(ret.link).call()) else {
         return Call::Unread(Unread::NoFunction);
     };
@@ -163,7 +163,7 @@ fn near_call(bytes: Option<[u8; 5]>, ret: Located<'_, '_>) -> Option<LinkAddr> {
 
 /// Whether a function begins at `at`.
 fn begins(at: Located<'_, '_>) -> bool {
-    let symbols = at.placed.image.symbols();
+    let symbols = at.image.symbols();
     let nearest = symbols.nearest(at.link);
     nearest.is_some_and(|id| symbols.get(id).addr == at.link)
 }
@@ -171,7 +171,7 @@ fn begins(at: Located<'_, '_>) -> bool {
 /// Whether `ret` lies inside of a call that is patched: of a thunk, which becomes a call through the register, or
 /// through a table. Both are shorter, and what they push is in the middle of the call that was linked.
 pub(crate) fn in_patched_call(ret: Located<'_, '_>, start: LinkAddr) -> bool {
-    let image = &ret.placed.image;
+    let image = ret.image;
     if image.is_excerpt() {
         return false;
     }
@@ -213,12 +213,12 @@ impl<'k, 'd> Reach<'k, 'd> {
         ret: Located<'k, 'd>,
         wanted: Vec<Located<'k, 'd>>,
     ) -> Edge<'d> {
-        let stands_in = |l: &Located<'_, '_>| l.placed.image.stands_in();
+        let stands_in = |l: &Located<'_, '_>| l.image.stands_in();
         if stands_in(&ret) || wanted.first().is_some_and(stands_in) {
             return Edge::Unread;
         }
         // No other way to read five bytes would lead just to the first byte of the function.
-        let own = ret.placed.image.code(before(ret).link).first_chunk();
+        let own = ret.image.code(before(ret).link).first_chunk();
         if !code.is_live()
             && let Some(target) = near_call(own.copied(), ret)
             && wanted.contains(&ret.at(target))
@@ -309,7 +309,7 @@ impl<'k, 'd> Reach<'k, 'd> {
         }
         match places.first() {
             Some(first) if !anywhere => Edge::Elsewhere {
-                at: first.placed.slide.map(|s| s.runtime(first.link)),
+                at: first.slide.map(|s| s.runtime(first.link)),
                 called: code.name(*first).map(Name::from),
                 missing: ways::calls(code, *first, wanted),
             },

@@ -28,10 +28,10 @@ impl<'k, 'd> Ways<'k, 'd> {
             ways.anywhere = true;
             return ways;
         };
-        let image = &start.placed.image;
+        let image = start.image;
         let mut take = |flow| match flow {
             Flow::Jump(to) | Flow::Branch(to) if !(start.link..end).contains(&to) => {
-                match code.place(start.placed, to, body.linked) {
+                match code.place(start, to, body.linked) {
                     // A return under another name.
                     Some(place) if stub_at(place) == Some(Stub::Return) => {}
                     Some(place) => ways.jumps.push(place),
@@ -69,9 +69,9 @@ pub(super) fn calls<'k, 'd>(
     let Some(body) = code.code(start, end) else {
         return false;
     };
-    run(&body.bytes, start.link, at.placed.image.bits()).any(|(_, insn)| match insn.flow {
+    run(&body.bytes, start.link, at.image.bits()).any(|(_, insn)| match insn.flow {
         Flow::Call(to) => code
-            .place(at.placed, to, body.linked)
+            .place(at, to, body.linked)
             .is_some_and(|place| wanted.contains(&code.behind_static_call(place))),
         _ => false,
     })

@@ -90,9 +90,9 @@ impl<'k> Place<'k> {
     /// `pc` of the image that `located` is in.
     pub fn of(located: Located<'k, '_>, pc: Pc<LinkAddr>) -> Self {
         Place {
-            image: located.placed.image.name().into(),
+            image: located.image.name().into(),
             pc,
-            slide: located.placed.slide,
+            slide: located.slide,
         }
     }
 }

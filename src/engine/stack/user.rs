@@ -28,12 +28,12 @@ pub fn user_frame<'k, 'd>(
     let Some(located) = objects.locate(walked.pc.lookup()) else {
         return Frame::nowhere(Some(walked.pc), walked.trust);
     };
-    let slide = located.placed.slide.unwrap_or_default();
+    let slide = located.slide.unwrap_or_default();
     let pc = walked.pc.map(|at| slide.link(at));
     let located = located.at(pc.raw());
     let mut frame = resolve::place(located, pc, walked.trust, memo);
     if lines {
-        resolve::read_lines(&located.placed.image, pc, &mut frame);
+        resolve::read_lines(located.image, pc, &mut frame);
     }
     let answer = &mut frame.attribution;
     if matches!(answer.basis, Basis::Symbol | Basis::Cold) {

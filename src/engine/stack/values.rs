@@ -52,7 +52,7 @@ fn untouched<'k, 'd>(
     attribution: &Attribution<'k>,
     reg: Reg,
 ) -> bool {
-    let image = &located.placed.image;
+    let image = located.image;
     let symbols = image.symbols();
     let candidates = attribution.candidates.iter();
     let functions: BTreeSet<_> = candidates

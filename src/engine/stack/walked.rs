@@ -59,7 +59,7 @@ pub fn walked<'k, 'd>(
             );
         }
         if let Some(located) = here.located.filter(|_| lines) {
-            resolve::read_lines(&located.placed.image, pc, &mut frame);
+            resolve::read_lines(located.image, pc, &mut frame);
         }
         frame.pc = Some(here.pc);
         frame.cfa = here.cfa;
@@ -108,7 +108,7 @@ fn testify<'k, 'd>(
     reach: &mut Reach<'k, 'd>,
 ) {
     let Some(ret) = outer.located else { return };
-    let decided = narrow(attribution, located.placed, (ret.link, call), (code, reach));
+    let decided = narrow(attribution, located, (ret.link, call), (code, reach));
     // Several origins, and a call that names a function: what it passed may decide.
     if let (true, Call::To(places)) = (decided && attribution.candidates.len() > 1, call)
         && let [target] = places[..]

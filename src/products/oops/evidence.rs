@@ -130,7 +130,7 @@ impl Evidence {
             return;
         };
         let at = located.link.offset(-(mark as i64));
-        let image = &located.placed.image;
+        let image = located.image;
         let vmlinux = image.kind() == ImageKind::Vmlinux;
         let slide = facts.offset.map(Slide).filter(|_| vmlinux).or(self.slide);
         let Some(found) = compare(image, at, code, slide.filter(|_| vmlinux)) else {

@@ -59,7 +59,7 @@ pub fn not_fixed_up(
     let faulted =
         oops.die.is_some() || matches!(oops.kind, Kind::NullDereference | Kind::PageFault);
     let located = located?;
-    let image = &located.placed.image;
+    let image = located.image;
     let table = image.extable();
     let entry = table.at(located.link).first().filter(|_| faulted)?;
     let handler = table.handler(image, entry);
@@ -159,7 +159,7 @@ pub fn decoded(
     let Some(Code::Bytes(bytes, Some(mark))) = &block.code else {
         return None;
     };
-    let slide = located.and_then(|l| l.placed.slide).map_or(0, |s| s.0);
+    let slide = located.and_then(|l| l.slide).map_or(0, |s| s.0);
     let rip = match located {
         Some(l) => l.link.0.wrapping_add(slide),
         // Without an image addresses count from the symbol.
@@ -173,9 +173,9 @@ pub fn decoded(
     let start = located.and_then(|l| known_start(l, *mark));
     let linked = |at: u64| {
         let located = located?;
-        let symbols = located.placed.image.symbols();
+        let symbols = located.image.symbols();
         let link = LinkAddr(at.wrapping_sub(slide));
-        located.placed.image.text_section(link)?;
+        located.image.text_section(link)?;
         let id = symbols.nearest(link)?;
         let offset = link.since(symbols.get(id).addr)?;
         Some(format!("{}+{offset:#x}", symbols.name(id)))
@@ -205,7 +205,7 @@ pub fn decoded(
     Some(Decoded {
         compared: located.and_then(|l| {
             let at = l.link.offset(-(*mark as i64));
-            compare(&l.placed.image, at, bytes, None)
+            compare(l.image, at, bytes, None)
         }),
         labels: rows.rows.iter().map(|r| label(r.at)).collect(),
         listing: rows,
@@ -238,7 +238,7 @@ pub fn patches(compared: Option<&Compared>) -> Option<String> {
 
 /// Offset in the code of the first byte at which the image has an instruction begin.
 fn known_start(located: Located<'_, '_>, mark: usize) -> Option<usize> {
-    let image = &located.placed.image;
+    let image = located.image;
     if image.is_excerpt() {
         return None;
     }

@@ -75,11 +75,11 @@ pub fn settle(oops: &Oops, kernel: &Kernel<'_>, settled: &mut Settled) {
         if frame.vouch != Vouch::Rip
             || kernel
                 .vmlinux()
-                .is_none_or(|v| !std::ptr::eq(v, located.placed))
+                .is_none_or(|v| !std::ptr::eq(&v.image, located.image))
         {
             continue;
         }
-        let found = attribute(&located.placed.image, Pc::Exact(located.link));
+        let found = attribute(located.image, Pc::Exact(located.link));
         let (Some(function), Some(_)) = (&found.function, &found.fixup) else {
             continue;
         };
@@ -222,15 +222,10 @@ fn told<'k, 'd>(
             call = Call::To(vec![ret.at(*at)]);
         }
         let call = (ret.link, &call);
-        narrow(
-            &mut found.attribution,
-            located.placed,
-            call,
-            (look.code, reach),
-        );
+        narrow(&mut found.attribution, located, call, (look.code, reach));
     }
     if look.options.lines {
-        resolve::read_lines(&located.placed.image, pc, &mut found);
+        resolve::read_lines(located.image, pc, &mut found);
     }
     (found, Some(located))
 }
@@ -245,12 +240,7 @@ pub fn find<'k, 'd>(
         let vmlinux = kernel.vmlinux().ok_or(Missing::Address)?;
         let link = slide.zip(frame.address).map(|(s, at)| s.link(Addr(at)));
         let link = link.filter(|l| vmlinux.image.text_section(*l).is_some());
-        return link
-            .map(|link| Located {
-                placed: vmlinux,
-                link,
-            })
-            .ok_or(Missing::Address);
+        return link.map(|link| vmlinux.at(link)).ok_or(Missing::Address);
     };
     let module = symbol.module.as_deref();
     if let Some(name) = module
@@ -278,7 +268,7 @@ pub fn find<'k, 'd>(
 
 /// The size that the image has for the symbol `located` was found by.
 fn size_of(located: Located<'_, '_>, symbol: &Symbol) -> u64 {
-    let symbols = located.placed.image.symbols();
+    let symbols = located.image.symbols();
     let start = located.link.offset(-symbol.offset.cast_signed());
     let nearest = symbols.nearest(start).map(|id| symbols.get(id));
     nearest.map_or(0, |s| s.size.unwrap_or(s.extent))
@@ -304,7 +294,7 @@ pub fn pc(frame: &LogFrame, located: Located<'_, '_>, exact: &[&LogFrame]) -> Pc
 
 /// Whether a call ends at `located`, as far as its code is at hand.
 fn follows_call(located: Located<'_, '_>) -> bool {
-    let image = &located.placed.image;
+    let image = located.image;
     let ret = RetAddr(located.link);
     let before = ret.call();
     let start = match image.fixups().blocks_at(before).first() {

@@ -239,10 +239,7 @@ impl<'d> Objects<'d> {
     pub fn locate(&self, at: Addr) -> Option<Located<'_, 'd>> {
         let (loaded, link) = self.loaded(at)?;
         loaded.placed.image.text_section(link)?;
-        Some(Located {
-            placed: &loaded.placed,
-            link,
-        })
+        Some(loaded.placed.at(link))
     }
 }
 

@@ -425,7 +425,7 @@ impl<'k, 'd> Walk<'_, 'k, 'd> {
             // Snapshots hold no text: the image's own has to do.
             Err(_) => located.is_none_or(|l| {
                 let start = l.link.offset(1 - before.len() as i64);
-                let code = l.placed.image.code(start);
+                let code = l.image.code(start);
                 code.get(..before.len()).is_none_or(insn::may_end_in_call)
             }),
         }

@@ -105,7 +105,7 @@ fn ask<'k, 'd>(
         let offset = at.since(made.start).filter(|o| *o > 0)?;
         Some((image, start.offset(offset.cast_signed())))
     });
-    let place = located.map(|l| (&l.placed.image, l.link)).or(original);
+    let place = located.map(|l| (l.image, l.link)).or(original);
     let mut found = Witnesses {
         located,
         generated: made,

@@ -118,7 +118,7 @@ impl<'w, 'd> Walker<'w, 'd> {
         const SHORT: [u8; 7] = [0xb8, 0x0f, 0, 0, 0, 0x0f, 0x05];
         let is = |code: &[u8]| code.starts_with(&LONG) || code.starts_with(&SHORT);
         let image = self.objects.locate(at);
-        let code = image.map_or(&[][..], |l| l.placed.image.code(l.link));
+        let code = image.map_or(&[][..], |l| l.image.code(l.link));
         if !code.is_empty() {
             return is(code);
         }
@@ -132,7 +132,7 @@ impl<'w, 'd> Walker<'w, 'd> {
         let Some(l) = self.objects.locate(Addr(ret)) else {
             return false;
         };
-        let image = &l.placed.image;
+        let image = l.image;
         let ret = RetAddr(l.link);
         let function = image.symbols().function(ret.call());
         match function {
@@ -329,7 +329,7 @@ impl Walker<'_, '_> {
         let Some(l) = self.objects.locate(at) else {
             return Prologue::Unknown;
         };
-        let image = &l.placed.image;
+        let image = l.image;
         let Some(id) = image.symbols().function(l.link) else {
             return Prologue::Unknown;
         };
