@@ -3,12 +3,12 @@
 use std::io;
 
 use fixtrace::low::base::addr::Slide;
-use fixtrace::low::products::oops::annotate::{self, Additions, MARK};
-use fixtrace::low::products::oops::evidence::Evidence;
-use fixtrace::low::products::oops::filter::{Filter, Sink, Teller};
-use fixtrace::low::products::oops::report::Oops;
-use fixtrace::low::products::oops::reports::{Facts, parse};
-use fixtrace::low::products::oops::tell::{Options, tell};
+use fixtrace::low::products::oops::read::report::Oops;
+use fixtrace::low::products::oops::read::reports::{Facts, parse};
+use fixtrace::low::products::oops::truth::annotate::{self, Additions, MARK};
+use fixtrace::low::products::oops::truth::evidence::Evidence;
+use fixtrace::low::products::oops::truth::filter::{Filter, Sink, Teller};
+use fixtrace::low::products::oops::truth::tell::{Options, tell};
 use fixtrace::low::world::image::Image;
 use fixtrace::low::world::kernel::Kernel;
 

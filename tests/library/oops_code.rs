@@ -6,11 +6,11 @@ use crate::common::kernels::{VERSIONS, vmlinux};
 use crate::common::testdata;
 use fixtrace::low::base::addr::{Address, LinkAddr, Slide};
 use fixtrace::low::formats::image::Storage;
-use fixtrace::low::products::oops::patched::{Patch, compare};
-use fixtrace::low::products::oops::registers::Code;
-use fixtrace::low::products::oops::report::LogFrame;
-use fixtrace::low::products::oops::reports::parse;
-use fixtrace::low::products::oops::tell::find;
+use fixtrace::low::products::oops::code::patched::{Patch, compare};
+use fixtrace::low::products::oops::read::registers::Code;
+use fixtrace::low::products::oops::read::report::LogFrame;
+use fixtrace::low::products::oops::read::reports::parse;
+use fixtrace::low::products::oops::truth::tell::find;
 use fixtrace::low::world::kernel::Kernel;
 
 /// Code of the kernel proper: the frame, the bytes, which of them is at RIP, and where the kernel was.

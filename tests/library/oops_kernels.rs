@@ -3,12 +3,12 @@
 use crate::common::kernels::{VERSIONS, vmlinux};
 use crate::common::oops::{annotated, logs};
 use fixtrace::low::formats::image::Storage;
-use fixtrace::low::products::oops::annotate::MARK;
 use fixtrace::low::products::oops::edges::Edge;
-use fixtrace::low::products::oops::frame::Vouch;
-use fixtrace::low::products::oops::report::Oops;
-use fixtrace::low::products::oops::reports::parse;
-use fixtrace::low::products::oops::tell::{Options, Settled, tell};
+use fixtrace::low::products::oops::read::frame::Vouch;
+use fixtrace::low::products::oops::read::report::Oops;
+use fixtrace::low::products::oops::read::reports::parse;
+use fixtrace::low::products::oops::truth::annotate::MARK;
+use fixtrace::low::products::oops::truth::tell::{Options, Settled, tell};
 use fixtrace::low::world::kernel::Kernel;
 
 #[test]

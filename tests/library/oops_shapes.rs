@@ -3,9 +3,9 @@
 
 use crate::common::testdata;
 use fixtrace::low::base::regs::Reg;
-use fixtrace::low::products::oops::frame::Vouch;
-use fixtrace::low::products::oops::report::{LogFrame, Oops};
-use fixtrace::low::products::oops::reports::parse;
+use fixtrace::low::products::oops::read::frame::Vouch;
+use fixtrace::low::products::oops::read::report::{LogFrame, Oops};
+use fixtrace::low::products::oops::read::reports::parse;
 use serde_json::Value;
 
 fn symbol(frame: &LogFrame) -> String {

@@ -12,7 +12,7 @@ use fixtrace::low::engine::query::Query;
 use fixtrace::low::formats::cfi::{Cfi, Scratch};
 use fixtrace::low::formats::image::{ElfImage, Packing, Storage};
 use fixtrace::low::formats::lines::Lines;
-use fixtrace::low::products::oops::annotate::MARK;
+use fixtrace::low::products::oops::truth::annotate::MARK;
 use fixtrace::low::world::image::Image;
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};

@@ -6,7 +6,7 @@ use crate::common::oops::{annotated, stripped};
 use crate::common::testdata;
 use crate::run::{demo, fixtrace, stderr, stdout};
 use fixtrace::low::formats::image::Storage;
-use fixtrace::low::products::oops::annotate::MARK;
+use fixtrace::low::products::oops::truth::annotate::MARK;
 use fixtrace::low::world::image::Image;
 
 /// Checks the origins that `name` gets with `vmlinux` against what the debugger saw; gives how many were exact

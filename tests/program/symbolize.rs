@@ -8,7 +8,7 @@ use crate::common::kernels::{VERSIONS, release, vmlinux_path};
 use crate::common::oops::logs;
 use crate::common::testdata;
 use crate::run::{demo, fixtrace, json, stderr, stdout};
-use fixtrace::low::products::oops::reports::parse;
+use fixtrace::low::products::oops::read::reports::parse;
 use serde_json::Value;
 
 const BANNER: &str = "Linux version 5.10.0-32-cloud-amd64 (a@b) (gcc) #1 SMP\n";

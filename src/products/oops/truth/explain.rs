@@ -1,14 +1,14 @@
 //! What a report shows beyond its stack: why a fault at an instruction of the exception table was not fixed up, and what
 //! the code at RIP did.
 
-use super::decode::{self, Context, Fault, Trap};
-use super::kind::Kind;
-use super::patched::{Compared, compare, kinds};
-use super::registers::{Block, Code};
-use super::report::{LogFrame, Oops};
 use crate::base::addr::{Address, LinkAddr};
 use crate::formats::insn::listing::{Listing, listing};
 use crate::formats::insn::sweep;
+use crate::products::oops::code::decode::{self, Context, Fault, Trap};
+use crate::products::oops::code::patched::{Compared, compare, kinds};
+use crate::products::oops::read::kind::Kind;
+use crate::products::oops::read::registers::{Block, Code};
+use crate::products::oops::read::report::{LogFrame, Oops};
 use crate::world::kernel::Located;
 
 /// EFLAGS.AC, with which the kernel opens user memory to itself under SMAP.
@@ -44,7 +44,9 @@ pub fn trap(oops: &Oops) -> Trap {
 pub fn fault_address(oops: &Oops, block: &Block) -> Option<u64> {
     let title = oops.title.rsplit(' ').next().unwrap_or_default();
     let named = oops.title.contains(" address: ") || oops.title.contains(" at ");
-    let named = named.then(|| super::frame::hex(title)).flatten();
+    let named = named
+        .then(|| crate::products::oops::read::frame::hex(title))
+        .flatten();
     named.or(block.other("CR2"))
 }
 

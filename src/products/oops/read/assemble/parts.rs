@@ -1,8 +1,8 @@
 //! What single lines add to a report.
 
-use crate::products::oops::kind::{Die, Kind};
-use crate::products::oops::report::{Died, LogFrame, Module, Oops};
-use crate::products::oops::said::{CpuLine, TaskLine};
+use crate::products::oops::read::kind::{Die, Kind};
+use crate::products::oops::read::report::{Died, LogFrame, Module, Oops};
+use crate::products::oops::read::said::{CpuLine, TaskLine};
 
 /// No report of a kernel has more of each.
 const MAX_FRAMES: usize = 4096;
@@ -10,7 +10,7 @@ const MAX_MODULES: usize = 4096;
 const MAX_TITLE: usize = 1000;
 
 /// A line of `=` around a report.
-pub(in crate::products::oops) fn is_rule(text: &str) -> bool {
+pub(in crate::products::oops::read) fn is_rule(text: &str) -> bool {
     text.len() >= 20 && text.bytes().all(|b| b == b'=')
 }
 

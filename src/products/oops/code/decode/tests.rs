@@ -376,7 +376,7 @@ fn what_stands_before_rip() {
 /// Every fault of the real logs: the operand that is computed is where CR2 says, or the stack had no room.
 #[test]
 fn operands_of_real_faults_are_where_cr2_says() {
-    let table = include_str!("../../../../testdata/oops/operands.tsv");
+    let table = include_str!("../../../../../testdata/oops/operands.tsv");
     let hex = |s: &str| u64::from_str_radix(s, 16).expect("hex");
     let (mut page_faults, mut double_faults) = (0, 0);
     for row in table.lines() {

@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 
 use super::explain::{self, Decoded};
-use super::frame::Vouch;
-use super::report::{LogFrame, Oops};
 use super::tell::Told;
 use crate::base::demangle::demangle;
 use crate::engine::attribute::{Attribution, Basis};
@@ -12,6 +10,8 @@ use crate::engine::remark::Remark;
 use crate::engine::stack::Frame;
 use crate::formats::insn::listing::Alignment;
 use crate::formats::lines::{Inline, below};
+use crate::products::oops::read::frame::Vouch;
+use crate::products::oops::read::report::{LogFrame, Oops};
 
 /// Begins the text of every added line.
 pub const MARK: &str = "  => ";

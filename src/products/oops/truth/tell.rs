@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use super::frame::Vouch;
-use super::report::{LogFrame, Oops, Symbol};
 use crate::base::addr::{Addr, Address, LinkAddr, Pc, RetAddr, Slide};
 use crate::engine::attribute::{Memo, attribute, narrow};
 use crate::engine::query::{self, SymbolQuery};
@@ -13,6 +11,8 @@ use crate::engine::resolve;
 use crate::engine::stack::{Frame, Mode, Stack};
 use crate::engine::unwind::{Stop, Trust};
 use crate::formats::insn::CallBefore;
+use crate::products::oops::read::frame::Vouch;
+use crate::products::oops::read::report::{LogFrame, Oops, Symbol};
 use crate::world::code::CodeSource;
 use crate::world::kernel::{Kernel, Located};
 

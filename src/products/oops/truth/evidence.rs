@@ -2,15 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::patched::compare;
-use super::registers::Code;
-use super::report::{LogFrame, Oops};
-use super::reports::Facts;
 use super::tell::{Settled, find, settle};
 use crate::base::addr::{Address, Slide};
 use crate::engine::remark::Missing;
 use crate::formats::image::ImageKind;
 use crate::formats::image::note::hex;
+use crate::products::oops::code::patched::compare;
+use crate::products::oops::read::registers::Code;
+use crate::products::oops::read::report::{LogFrame, Oops};
+use crate::products::oops::read::reports::Facts;
 use crate::world::image::Image;
 use crate::world::kernel::{Kernel, Located};
 

@@ -1,9 +1,9 @@
 //! What tells reports apart: their kind, and the first functions that are not those that report.
 
-use super::frame::Vouch;
-use super::report::{LogFrame, Oops};
 use super::tell::Told;
 use crate::engine::stack::Frame;
+use crate::products::oops::read::frame::Vouch;
+use crate::products::oops::read::report::{LogFrame, Oops};
 
 /// Functions of a signature at most.
 const DEPTH: usize = 3;

@@ -8,9 +8,9 @@ use std::collections::VecDeque;
 use std::io;
 
 use super::annotate::{Added, Addition, Additions, MARK, Spot};
-use super::line::Line;
-use super::report::Oops;
-use super::reports::{Facts, Reports};
+use crate::products::oops::read::line::Line;
+use crate::products::oops::read::report::Oops;
+use crate::products::oops::read::reports::{Facts, Reports};
 
 /// Lines held back at most, and their bytes.
 const MAX_HELD: usize = 10_000;
