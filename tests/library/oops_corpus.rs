@@ -161,6 +161,9 @@ fn reports_as_json_conform_to_their_schema() {
         .expect("kinds")
         .len();
     assert_eq!(listed, Kind::ALL.len());
+    let readme = std::fs::read_to_string(testdata("../README.md")).expect("the README");
+    let counted = format!("Reports of {listed} kinds are known");
+    assert!(readme.contains(&counted), "{counted}");
 }
 
 /// What may happen to a log on its way.

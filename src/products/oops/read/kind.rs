@@ -175,7 +175,6 @@ fn inner(mut text: &str) -> &str {
 
 fn opens(text: &str) -> Option<Kind> {
     let text = inner(text);
-    let starts = |list: &[&str]| list.iter().any(|s| text.starts_with(s));
     match text.as_bytes().first()? {
         b'B' => bug(text),
         b'U' if text.starts_with("UBSAN: ") => Some(Kind::Ubsan),
@@ -184,13 +183,10 @@ fn opens(text: &str) -> Option<Kind> {
         b'k' | b'K' if text[1..].starts_with("ernel BUG at ") => Some(Kind::KernelBug),
         b'W' => warning(text),
         b'I' => info(text.strip_prefix("INFO: ")?),
-        b'[' => match text.strip_prefix("[ ")?.strip_suffix(" ]") {
-            Some(rest) => bracketed(rest),
-            None => None,
-        },
+        b'[' => bracketed(text.strip_prefix("[ ")?.strip_suffix(" ]")?),
         b'N' if text.starts_with("NMI backtrace for cpu ") => Some(Kind::NmiBacktrace),
         b'P' if text.starts_with("PANIC: double fault") => Some(Kind::DoubleFault),
-        b'P' if starts(&["PANIC: early exception", "PANIC: "]) => Some(Kind::Trap),
+        b'P' if text.starts_with("PANIC: ") => Some(Kind::Trap),
         b'C' if text.starts_with("CPU") && text.contains("detected hard LOCKUP") => {
             Some(Kind::HardLockup)
         }
@@ -233,7 +229,7 @@ fn bug(text: &str) -> Option<Kind> {
     let known = KINDS.iter().find(|(begin, _)| rest.starts_with(begin));
     let guard = rest.contains("stack guard page was hit");
     // An accompanying line of lockdep's, without a stack.
-    let limit = rest.starts_with("MAX_") || rest.ends_with(" too low!");
+    let limit = rest.starts_with("MAX_");
     match known {
         Some((_, kind)) => Some(*kind),
         None if guard => Some(Kind::StackOverflow),
@@ -286,7 +282,7 @@ fn info(rest: &str) -> Option<Kind> {
     if rest.starts_with("task ") && rest.contains(" blocked ") && !rest.contains(" is blocked ") {
         return Some(Kind::HungTask);
     }
-    if rest.contains("stall") && (rest.contains("detected") || rest.contains("self-detected")) {
+    if rest.contains("stall") && rest.contains("detected") {
         return Some(Kind::RcuStall);
     }
     let key = rest.starts_with("trying to register non-static key");
@@ -304,7 +300,7 @@ fn die(text: &str) -> Option<Die<'_>> {
     let at = memchr::memmem::find(text.as_bytes(), b" [#")?;
     let (before, behind) = (text.get(..at)?, text.get(at + 3..)?);
     let number = behind.split_once(']')?.0.parse().ok()?;
-    let (what, code) = before.rsplit_once(": ").or(before.split_once(": "))?;
+    let (what, code) = before.rsplit_once(": ")?;
     let code = u16::from_str_radix(code, 16)
         .ok()
         .filter(|_| code.len() == 4)?;
