@@ -102,7 +102,8 @@ fn frames_that_were_lost_are_missed_and_true_traces_are_not_doubted() {
     }
     println!("{traces} traces, {true_edges} true edges, {doubted} doubted");
     println!("{removed} frames removed, {noticed} noticed, the missing one named in {named}");
-    assert_eq!(doubted, 0);
-    // Most calls go through pointers: of system calls, files, timers, threads.
-    assert!(noticed * 4 > removed, "{noticed} of {removed}");
+    // Measured, as the README has them: a change is to be seen, better or worse. Most calls go through pointers, of
+    // system calls, files, timers, threads.
+    assert_eq!((true_edges, doubted), (1616, 0));
+    assert_eq!((removed, noticed, named), (1307, 455, 297));
 }
