@@ -11,7 +11,7 @@
 #   PEERS='blazesym addr2line-rs' benches/compare.sh plain      only these beside fixtrace
 #
 # Index files are made below FILES and used again, if it is given. PEER is built by
-# `cargo build --release --manifest-path benches/peers/Cargo.toml`; see there what it stands for.
+# `cargo build --release --manifest-path benches/Cargo.toml`; see there what it stands for.
 # Needs python3. Uses eu-addr2line, addr2line, llvm-symbolizer, llvm-gsymutil, blazecli and valgrind where they
 # are installed; benches/measure.py says how it measures.
 set -euo pipefail
@@ -22,7 +22,7 @@ vmlinux=${VMLINUX:-$kernels/6.12/debug/boot/vmlinux-6.12.107+deb13-cloud-amd64}
 # Fixup code of __get_user_*(), and vfs_read().
 addresses=${ADDRESSES:-0xffffffff81c5f015 0xffffffff81430990}
 counts=${COUNTS:-1 30 10000 1000000}
-peer=${PEER:-benches/peers/target/release/peer}
+peer=${PEER:-benches/target/release/peer}
 
 if [ ! -e "$vmlinux" ]; then
   echo "$vmlinux is missing: run testdata/fetch-kernels.sh" >&2

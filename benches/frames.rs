@@ -3,11 +3,14 @@
 //! Needs testdata/fetch-kernels.sh and the core files of testdata/user-cores.sh. All have their rules cached, as when
 //! stacks are sampled. The kernel's frames are those of every task in a snapshot of testdata/, by both tables.
 
+#[expect(dead_code, reason = "tests ask for more")]
+#[path = "../tests/common/kernels.rs"]
+mod kernels;
 #[path = "../tests/common/framehop.rs"]
 mod peer;
 
 use std::hint::black_box;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
@@ -20,14 +23,6 @@ use fixtrace::low::world::kernel::{Kernel, WithText, slide_of};
 use fixtrace::low::world::process::{Options, ProcessCore, Thread};
 use framehop::x86_64::CacheX86_64;
 
-const RELEASE: &str = "6.12.107+deb13-cloud-amd64";
-
-fn cached(variable: &str, below: &str) -> PathBuf {
-    let home = PathBuf::from(std::env::var_os("HOME").unwrap_or_default());
-    let cache = home.join(".cache/fixtrace-test").join(below);
-    std::env::var_os(variable).map_or(cache, PathBuf::from)
-}
-
 fn frames(c: &mut Criterion) {
     let mut group = c.benchmark_group("frames");
     kernel(&mut group);
@@ -36,18 +31,11 @@ fn frames(c: &mut Criterion) {
 }
 
 fn kernel(group: &mut BenchmarkGroup<'_, WallTime>) {
-    let vmlinux = cached("FIXTRACE_KERNELS", "kernels").join("6.12/debug/boot/vmlinux-");
-    let vmlinux = PathBuf::from(format!("{}{RELEASE}", vmlinux.display()));
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/snapshots");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/snapshots");
     let storage = Storage::new();
-    let open = |path: &Path| Image::open(path, &storage);
-    let (Ok(vmlinux), Ok(lab)) = (
-        open(&vmlinux),
-        open(&folder.join("modules/lab-6.12-2.ko.xz")),
-    ) else {
-        eprintln!("no {}: run testdata/fetch-kernels.sh", vmlinux.display());
-        return;
-    };
+    let vmlinux = kernels::vmlinux("6.12", &storage);
+    let lab = folder.join("modules/lab-6.12-2.ko.xz");
+    let lab = Image::open(&lab, &storage).expect("in the tree");
     let bytes = storage
         .plain(&folder.join("6.12-misc.fxs.xz"))
         .expect("in the tree");
@@ -83,7 +71,7 @@ fn kernel(group: &mut BenchmarkGroup<'_, WallTime>) {
 
 fn user(group: &mut BenchmarkGroup<'_, WallTime>) {
     let storage = Storage::new();
-    let core = cached("FIXTRACE_USER_CORES", "user-cores").join("threads.kernel");
+    let core = kernels::cores().join("threads.kernel");
     let Ok(process) = ProcessCore::open(&core, &Options::default(), &storage) else {
         eprintln!("no {}: run testdata/user-cores.sh", core.display());
         return;

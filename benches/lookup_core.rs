@@ -6,6 +6,7 @@
 //!
 //! Needs the kernels of `testdata/fetch-kernels.sh`; without them it ends in an error.
 
+#[expect(dead_code, reason = "tests ask for more")]
 #[path = "../tests/common/kernels.rs"]
 mod kernels;
 

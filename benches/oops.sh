@@ -20,7 +20,7 @@
 #   dpkg-deb --fsys-tarfile linux-source-6.12_*.deb | tar -xO ./usr/src/linux-source-6.12.tar.xz |
 #     tar -xJ linux-source-6.12/scripts
 #
-# ripgrep is built by `cargo install ripgrep`, PEER by `cargo build --release --manifest-path benches/peers/Cargo.toml`.
+# ripgrep is built by `cargo install ripgrep`, PEER by `cargo build --release --manifest-path benches/Cargo.toml`.
 # Uses eu-addr2line and llvm-symbolizer where they are installed.
 set -euo pipefail
 
@@ -47,7 +47,7 @@ for m; do
   options+=(--module "$(realpath "$m")")
 done
 cd "$(dirname "$0")/.."
-peer=${PEER:-benches/peers/target/release/peer}
+peer=${PEER:-benches/target/release/peer}
 
 if [ -z "${FIXTRACE:-}" ]; then
   cargo build --quiet --release

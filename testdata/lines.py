@@ -4,8 +4,8 @@
 usage: testdata/lines.py [-f] [VERSION...]
 
 Reads the kernels that testdata/fetch-kernels.sh unpacked (environment: FIXTRACE_KERNELS) and writes
-truth-lines/VERSION.tsv beside them, for 11,000 addresses of vmlinux and 500 of modules each; tests/real_lines.rs
-holds fixtrace to them. A table made by this very script with the same peers is kept (-f makes it anew). Needs
+truth-lines/VERSION.tsv beside them, for 11,000 addresses of vmlinux and 500 of modules each; the
+tests hold fixtrace to them. A table made by this very script with the same peers is kept (-f makes it anew). Needs
 llvm-symbolizer (package llvm), addr2line (binutils) and eu-addr2line (elfutils). Nothing here is shared with the
 Rust code.
 

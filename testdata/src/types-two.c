@@ -1,6 +1,6 @@
 /* The types of types.c in two units. Of the first, -DONE, `struct late` is only declared; types that both define are
  * put into a unit of their own by dwz, which the others refer to. The compiler vouches for the numbers that
- * tests/types.rs expects.
+ * tests/library/types.rs expects.
  */
 #ifdef ONE
 #include "types.c"

@@ -1,5 +1,5 @@
 /* Types of every shape that layouts are read of, under names that fixtrace asks for. The compiler vouches for the numbers
- * that tests/types.rs expects.
+ * that tests/library/types.rs expects.
  */
 #include <stddef.h>
 

@@ -1,5 +1,4 @@
 //! Comparing an image with its index.
-#![allow(dead_code)]
 
 use fixtrace::low::base::addr::{Address, LinkAddr, Pc};
 use fixtrace::low::engine::attribute::{Attribution, attribute, attribute_called};

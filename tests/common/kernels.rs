@@ -1,5 +1,4 @@
-//! Where the real kernels are.
-#![allow(dead_code)]
+//! Where the real kernels and the core files of processes are.
 
 use std::path::{Path, PathBuf};
 
@@ -16,13 +15,24 @@ pub const VERSIONS: [(&str, &str); 4] = [
 
 /// The directory that `testdata/fetch-kernels.sh` fills.
 pub fn kernels() -> PathBuf {
+    cached("FIXTRACE_KERNELS", "kernels")
+}
+
+/// The directory that `testdata/user-cores.sh` fills.
+pub fn cores() -> PathBuf {
+    cached("FIXTRACE_USER_CORES", "user-cores")
+}
+
+/// What `variable` names; else a directory in the cache of whoever runs the tests.
+fn cached(variable: &str, below: &str) -> PathBuf {
     let cache = || {
         let home = || PathBuf::from(std::env::var_os("HOME").expect("HOME")).join(".cache");
         std::env::var_os("XDG_CACHE_HOME")
             .map_or_else(home, PathBuf::from)
-            .join("fixtrace-test/kernels")
+            .join("fixtrace-test")
+            .join(below)
     };
-    std::env::var_os("FIXTRACE_KERNELS").map_or_else(cache, PathBuf::from)
+    std::env::var_os(variable).map_or_else(cache, PathBuf::from)
 }
 
 /// A file of one kernel; a missing one fails the test.

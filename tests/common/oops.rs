@@ -1,17 +1,30 @@
 //! Logs through the filter.
-#![allow(dead_code)]
 
 use std::io;
 
 use fixtrace::low::base::addr::Slide;
-use fixtrace::low::products::oops::annotate::{self, Additions, MARK};
-use fixtrace::low::products::oops::evidence::Evidence;
-use fixtrace::low::products::oops::filter::{Filter, Sink, Teller};
-use fixtrace::low::products::oops::report::Oops;
-use fixtrace::low::products::oops::reports::{Facts, parse};
-use fixtrace::low::products::oops::tell::{Options, tell};
+use fixtrace::low::products::oops::read::report::Oops;
+use fixtrace::low::products::oops::read::reports::{Facts, parse};
+use fixtrace::low::products::oops::truth::annotate::{self, Additions, MARK};
+use fixtrace::low::products::oops::truth::evidence::Evidence;
+use fixtrace::low::products::oops::truth::filter::{Filter, Sink, Teller};
+use fixtrace::low::products::oops::truth::tell::{Options, tell};
 use fixtrace::low::world::image::Image;
 use fixtrace::low::world::kernel::Kernel;
+
+/// The logs of `version`, by name.
+pub fn logs(version: &str) -> Vec<(String, Vec<u8>)> {
+    let entries = std::fs::read_dir(super::testdata("oops"))
+        .expect("logs")
+        .flatten();
+    let mut found: Vec<_> = entries
+        .map(|e| (e.file_name().to_string_lossy().into_owned(), e.path()))
+        .filter(|(n, _)| n.starts_with(&format!("{version}-")) && n.ends_with(".txt"))
+        .map(|(n, p)| (n, std::fs::read(p).expect("log")))
+        .collect();
+    found.sort();
+    found
+}
 
 /// What is kept of a log, and all that is written.
 #[derive(Default)]

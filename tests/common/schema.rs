@@ -1,5 +1,4 @@
 //! Holding JSON to its schema.
-#![allow(dead_code)]
 
 use serde_json::Value;
 

@@ -4,11 +4,11 @@
 use std::io;
 
 use fixtrace::low::world::kernel::Kernel;
-use fixtrace::low::products::oops::annotate::{self, Additions};
-use fixtrace::low::products::oops::filter::{Filter, Sink, Teller};
-use fixtrace::low::products::oops::report::Oops;
-use fixtrace::low::products::oops::reports::Facts;
-use fixtrace::low::products::oops::tell::{Options, Settled, tell};
+use fixtrace::low::products::oops::truth::annotate::{self, Additions};
+use fixtrace::low::products::oops::truth::filter::{Filter, Sink, Teller};
+use fixtrace::low::products::oops::read::report::Oops;
+use fixtrace::low::products::oops::read::reports::Facts;
+use fixtrace::low::products::oops::truth::tell::{Options, Settled, tell};
 use libfuzzer_sys::fuzz_target;
 
 struct Kept(Vec<u8>);

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use fixtrace::low::base::parallel;
 use fixtrace::low::formats::image::Storage;
-use fixtrace::low::products::oops::report::Oops;
-use fixtrace::low::products::oops::reports::{self, Facts};
-use fixtrace::low::products::oops::signature;
-use fixtrace::low::products::oops::tell::{Options, Settled, tell};
+use fixtrace::low::products::oops::read::report::Oops;
+use fixtrace::low::products::oops::read::reports::{self, Facts};
+use fixtrace::low::products::oops::truth::signature;
+use fixtrace::low::products::oops::truth::tell::{Options, Settled, tell};
 use fixtrace::low::products::report::json::{self, oops::Report};
 use fixtrace::low::world::kernel::Kernel;
 

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fixtrace::low::base::addr::Slide;
 use fixtrace::low::formats::image::Storage;
-use fixtrace::low::products::oops::evidence::{Evidence, Verdict};
-use fixtrace::low::products::oops::report::Oops;
-use fixtrace::low::products::oops::reports::Facts;
-use fixtrace::low::products::oops::tell::{Options, Settled};
+use fixtrace::low::products::oops::read::report::Oops;
+use fixtrace::low::products::oops::read::reports::Facts;
+use fixtrace::low::products::oops::truth::evidence::{Evidence, Verdict};
+use fixtrace::low::products::oops::truth::tell::{Options, Settled};
 use fixtrace::low::world::kernel::{Kernel, Placed};
 
 use crate::cli::args::Symbolize;

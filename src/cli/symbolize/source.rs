@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
-use fixtrace::low::products::oops::annotate::{Added, Additions, Spot};
+use fixtrace::low::products::oops::truth::annotate::{Added, Additions, Spot};
 
 use crate::cli::args::Symbolize;
 

@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use fixtrace::low::engine::remark::{Missing, Remark};
 use fixtrace::low::formats::image::Storage;
-use fixtrace::low::products::oops::annotate::{self, Addition, Additions, Spot};
-use fixtrace::low::products::oops::filter::{Filter, Sink, Teller};
-use fixtrace::low::products::oops::kind::Kind;
-use fixtrace::low::products::oops::report::Oops;
-use fixtrace::low::products::oops::reports::{self, Facts};
-use fixtrace::low::products::oops::tell::tell;
+use fixtrace::low::products::oops::read::kind::Kind;
+use fixtrace::low::products::oops::read::report::Oops;
+use fixtrace::low::products::oops::read::reports::{self, Facts};
+use fixtrace::low::products::oops::truth::annotate::{self, Addition, Additions, Spot};
+use fixtrace::low::products::oops::truth::filter::{Filter, Sink, Teller};
+use fixtrace::low::products::oops::truth::tell::tell;
 
 use super::desk::Desk;
 use super::source::{Links, Sources};

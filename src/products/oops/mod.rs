@@ -1,22 +1,7 @@
 //! Kernel log text: finding the reports in it, and telling the truth about them without losing a byte.
+//!
+//! `read` knows neither of the others, `code` not `truth`.
 
-pub mod annotate;
-pub mod assemble;
-pub mod decode;
-mod errno;
-pub mod evidence;
-pub mod explain;
-pub mod filter;
-pub mod frame;
-pub mod kind;
-pub mod line;
-pub mod msr;
-pub mod patched;
-pub mod pointer;
-pub mod prefix;
-pub mod registers;
-pub mod report;
-pub mod reports;
-pub mod said;
-pub mod signature;
-pub mod tell;
+pub mod code;
+pub mod read;
+pub mod truth;

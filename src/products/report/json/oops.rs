@@ -8,12 +8,12 @@ use super::stack::call;
 use crate::base::addr::Slide;
 use crate::base::regs::Reg;
 use crate::engine::remark::Remark;
-use crate::products::oops::explain::{self, Decoded};
-use crate::products::oops::frame::Vouch;
-use crate::products::oops::registers::{Block, Code};
-use crate::products::oops::report::{LogFrame, Oops};
-use crate::products::oops::signature;
-use crate::products::oops::tell::{Told, ToldStack};
+use crate::products::oops::read::frame::Vouch;
+use crate::products::oops::read::registers::{Block, Code};
+use crate::products::oops::read::report::{LogFrame, Oops};
+use crate::products::oops::truth::explain::{self, Decoded};
+use crate::products::oops::truth::signature;
+use crate::products::oops::truth::tell::{Told, ToldStack};
 
 /// The name of this form.
 pub const SCHEMA: &str = "fixtrace.oops/1";
@@ -218,7 +218,7 @@ impl<'a> Report<'a> {
             exception: died.map(|d| &*d.what),
             error_code: died.map(|d| Address(d.code.into())),
             fault_address: match explain::trap(oops) {
-                crate::products::oops::decode::Trap::PageFault => block
+                crate::products::oops::code::decode::Trap::PageFault => block
                     .and_then(|b| explain::fault_address(oops, b))
                     .map(Address),
                 _ => None,
@@ -350,7 +350,7 @@ fn code(block: &Block, decoded: Option<&Decoded>) -> Option<CodeText> {
             size: operand.size,
             cr2: f
                 .cr2
-                .map(|c| c != crate::products::oops::decode::Agreement::Different),
+                .map(|c| c != crate::products::oops::code::decode::Agreement::Different),
         })
     });
     if let Some(compared) = &decoded.compared {

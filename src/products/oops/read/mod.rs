@@ -1,0 +1,11 @@
+//! From text to reports: prefixes, lines, frames, registers, and which of them belong together. No image, no code.
+
+pub mod assemble;
+pub mod frame;
+pub mod kind;
+pub mod line;
+pub mod prefix;
+pub mod registers;
+pub mod report;
+pub mod reports;
+pub mod said;

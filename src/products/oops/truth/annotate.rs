@@ -1,0 +1,211 @@
+//! What is added to a log: a place at the end of a frame's line, and lines behind it.
+
+use std::collections::BTreeMap;
+
+use super::explain::{self, Decoded};
+use super::tell::Told;
+use crate::base::demangle::demangle;
+use crate::engine::attribute::{Attribution, Basis};
+use crate::engine::remark::Remark;
+use crate::engine::stack::Frame;
+use crate::formats::insn::listing::Alignment;
+use crate::formats::lines::{Inline, below};
+use crate::products::oops::read::frame::Vouch;
+use crate::products::oops::read::report::{LogFrame, Oops};
+
+/// Begins the text of every added line.
+pub const MARK: &str = "  => ";
+
+/// A source line.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Spot {
+    /// The file, as it is shown.
+    pub file: String,
+    /// The line.
+    pub line: u32,
+}
+
+/// What is added at one line of a log.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Addition {
+    /// At the end of the line, in parentheses.
+    pub place: Option<Spot>,
+    /// Lines behind it.
+    pub lines: Vec<Added>,
+}
+
+/// An added line.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Added {
+    /// What it says.
+    pub text: String,
+    /// Follows in parentheses.
+    pub place: Option<Spot>,
+}
+
+impl Added {
+    /// A line without a place.
+    pub fn text(text: impl Into<String>) -> Self {
+        Added {
+            text: text.into(),
+            place: None,
+        }
+    }
+}
+
+/// Additions by the number of their line.
+pub type Additions = BTreeMap<u64, Addition>;
+
+/// What there is to add to `oops` beside its frames: why its fault was not fixed up; with `code`, its code decoded.
+pub fn conclusions(oops: &Oops, told: &Told<'_, '_>, code: bool, out: &mut Additions) {
+    let frames = oops.frames.iter().zip(&told.main.located);
+    let rips = frames.filter(|(f, _)| f.vouch == Vouch::Rip);
+    for (number, (frame, located)) in rips.enumerate() {
+        let Some(block) = frame.block.and_then(|b| oops.blocks.get(b)) else {
+            continue;
+        };
+        let own = number == 0 && oops.registers().is_some();
+        if own && let Some(why) = explain::not_fixed_up(oops, block, *located) {
+            let lines = &mut out.entry(frame.line).or_default().lines;
+            lines.push(Added::text(format!("note: {why}")));
+        }
+        if code
+            && let Some(line) = block.code_line
+            && let Some(decoded) = explain::decoded(oops, frame, block, *located)
+        {
+            out.entry(line).or_default().lines.extend(listing(&decoded));
+        }
+    }
+}
+
+/// The code of a report as lines: instructions, the one at RIP marked, and what it did.
+fn listing(decoded: &Decoded) -> Vec<Added> {
+    let at_rip = decoded.listing.fault;
+    let rows = decoded.listing.rows.iter().zip(&decoded.labels).enumerate();
+    let rows = rows.map(|(number, (row, label))| {
+        let mark = if Some(number) == at_rip { '>' } else { ' ' };
+        Added::text(format!("code: {mark} {label}: {}", row.text))
+    });
+    let aligned = match decoded.listing.alignment {
+        Alignment::Known => None,
+        Alignment::Resynchronised => {
+            Some("where instructions begin before RIP is inferred from the bytes")
+        }
+        Alignment::FromMark => Some("where instructions begin before RIP is not known"),
+    };
+    let fault = decoded.fault.iter().flat_map(|f| &f.words);
+    let patches = explain::patches(decoded.compared.as_ref());
+    let words = fault
+        .map(String::as_str)
+        .chain(decoded.before.as_deref())
+        .chain(patches.as_deref());
+    let notes = aligned
+        .into_iter()
+        .chain(words)
+        .map(|w| Added::text(format!("note: {w}")));
+    rows.chain(notes).collect()
+}
+
+/// What there is to add at the frames of `oops`; prefixes in `strip` are left out of source paths.
+pub fn frames(oops: &Oops, told: &Told<'_, '_>, strip: &[String], out: &mut Additions) {
+    let main = oops.frames.iter().zip(&told.main.stack.frames);
+    let beside = oops.stacks.iter().zip(&told.stacks);
+    let beside = beside.flat_map(|(s, t)| s.frames.iter().zip(&t.stack.frames));
+    let again = oops.again.iter().zip(&told.again.stack.frames);
+    for (frame, told) in main.chain(beside).chain(again) {
+        let addition = out.entry(frame.line).or_default();
+        let new = one(frame, told, strip);
+        // One line may name a place twice.
+        if addition.place.is_none() && addition.lines.is_empty() {
+            *addition = new;
+        }
+    }
+}
+
+fn one(frame: &LogFrame, told: &Frame<'_>, strip: &[String]) -> Addition {
+    let mut added = Addition::default();
+    let inlines = &told.inlines;
+    let innermost = inlines.first().and_then(|i| spot(i, strip));
+    if told.attribution.basis == Basis::Fixup {
+        added.lines.push(Added {
+            text: explain(&told.attribution),
+            place: innermost,
+        });
+    } else {
+        added.place = innermost;
+    }
+    for pair in inlines.windows(2) {
+        let name = |i: &Inline<'_>| i.function.as_deref().unwrap_or("??").to_owned();
+        added.lines.push(Added {
+            text: format!("{} inlined into {}", name(&pair[0]), name(&pair[1])),
+            place: spot(&pair[1], strip),
+        });
+    }
+    let of_calls = |r: &&Remark<'_>| matches!(r, Remark::Broken { .. } | Remark::Confirmed(_));
+    let confirmed = |r: &Remark<'_>| matches!(r, Remark::Confirmed(_));
+    if frame.vouch != Vouch::Guess || told.remarks.iter().any(confirmed) {
+        let remarks = told.remarks.iter().filter(of_calls);
+        let lines = remarks.map(|r| Added::text(format!("note: {r}")));
+        added.lines.extend(lines);
+    }
+    added
+}
+
+fn spot(inline: &Inline<'_>, strip: &[String]) -> Option<Spot> {
+    Some(Spot {
+        file: below(inline.file.as_deref()?, strip).to_owned(),
+        line: inline.line?,
+    })
+}
+
+/// `copy_user_enhanced_fast_string (in the fixup of its instruction at +0x12; by extable, control-flow)`
+fn explain(a: &Attribution<'_>) -> String {
+    let Some(fixup) = &a.fixup else {
+        return "fixup code".to_owned();
+    };
+    let mut evidence: Vec<_> = fixup
+        .origins
+        .iter()
+        .flat_map(|o| &o.evidence)
+        .map(|e| e.name())
+        .collect();
+    evidence.sort_unstable();
+    evidence.dedup();
+    let evidence = evidence.join(", ");
+    let mut effects: Vec<_> = fixup.origins.iter().map(|o| o.effect.as_deref()).collect();
+    effects.dedup();
+    let effect = match effects[..] {
+        [Some(effect)] => format!("; {effect}"),
+        _ => String::new(),
+    };
+    match &a.function {
+        Some(function) => {
+            let mut places: Vec<String> = fixup
+                .origins
+                .iter()
+                .map(|o| format!("+{:#x}", o.offset))
+                .collect();
+            places.dedup();
+            let name = demangle(&function.name);
+            let places = shorten(&places);
+            format!("{name} (in the fixup of its instruction at {places}{effect}; by {evidence})")
+        }
+        None if a.candidates.is_empty() => "fixup code of unknown origin".to_owned(),
+        None => {
+            let names: Vec<String> = a
+                .candidates
+                .iter()
+                .map(|f| demangle(&f.name).into_owned())
+                .collect();
+            let names = names.join(", ");
+            format!("one of {names} (in a fixup they share{effect}; by {evidence})")
+        }
+    }
+}
+
+fn shorten(places: &[String]) -> String {
+    match places {
+        [first, _, _, _, ..] => format!("{first} or {} others", places.len() - 1),
+        _ => places.join(" or "),
+    }
+}

@@ -1,0 +1,8 @@
+//! What images say of a report: its frames, whether the image is the one that ran; and how that is added to the log.
+
+pub mod annotate;
+pub mod evidence;
+pub mod explain;
+pub mod filter;
+pub mod signature;
+pub mod tell;

@@ -1,0 +1,457 @@
+//! What is true of the frames of a report: which functions they are, with the calls between them as witnesses.
+
+use std::collections::BTreeMap;
+
+use crate::base::addr::{Addr, Address, LinkAddr, Pc, RetAddr, Slide};
+use crate::engine::attribute::{Memo, attribute, narrow};
+use crate::engine::query::{self, SymbolQuery};
+use crate::engine::reach::{Call, Edge, Reach, call_before, in_patched_call};
+use crate::engine::remark::{Missing, Name, Remark};
+use crate::engine::resolve;
+use crate::engine::stack::{Frame, Mode, Stack};
+use crate::engine::unwind::{Stop, Trust};
+use crate::formats::insn::CallBefore;
+use crate::products::oops::read::frame::Vouch;
+use crate::products::oops::read::report::{LogFrame, Oops, Symbol};
+use crate::world::code::CodeSource;
+use crate::world::kernel::{Kernel, Located};
+
+/// A report with what is true of it.
+pub struct Told<'k, 'd> {
+    /// For each of [`Oops::frames`].
+    pub main: ToldStack<'k, 'd>,
+    /// For each of [`Oops::stacks`].
+    pub stacks: Vec<ToldStack<'k, 'd>>,
+    /// For each of [`Oops::again`].
+    pub again: ToldStack<'k, 'd>,
+}
+
+/// A stack of a report with what is true of it.
+pub struct ToldStack<'k, 'd> {
+    /// Its frames, those marked with `?` among them.
+    pub stack: Stack<'k>,
+    /// Where each is; `None` where no image has the place: a remark says why.
+    pub located: Vec<Option<Located<'k, 'd>>>,
+}
+
+impl Told<'_, '_> {
+    /// Leaves out what the first fitting one of `prefixes` says at the beginning of source paths.
+    pub fn strip_prefixes(&mut self, prefixes: &[String]) {
+        let stacks = self.stacks.iter_mut().chain([&mut self.main]);
+        let frames = stacks.flat_map(|s| &mut s.stack.frames);
+        frames.for_each(|f| f.strip_prefixes(prefixes));
+    }
+}
+
+impl<'k, 'd> ToldStack<'k, 'd> {
+    /// Its frames, and where they are.
+    pub fn iter(&self) -> impl Iterator<Item = (&Frame<'k>, Option<Located<'k, 'd>>)> {
+        self.stack.frames.iter().zip(self.located.iter().copied())
+    }
+}
+
+/// What to look up.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Whether to read source lines.
+    pub lines: bool,
+    /// Where the kernel ran, if the log says so: numbers can be looked up then.
+    pub slide: Option<Slide>,
+}
+
+/// Which of several functions the alternatives of a call were settled to when the kernel booted, as other reports of
+/// the same boot tell.
+pub type Settled = BTreeMap<Vec<LinkAddr>, Option<LinkAddr>>;
+
+/// Takes what `oops` tells of alternatives: an origin that is known without the caller, in a function that the caller's
+/// call names as one of several, none of which comes to it in another way.
+pub fn settle(oops: &Oops, kernel: &Kernel<'_>, settled: &mut Settled) {
+    let code = CodeSource::linked(kernel);
+    let mut reach = Reach::default();
+    for (at, frame) in oops.frames.iter().enumerate() {
+        let Ok(located) = find(frame, kernel, None) else {
+            continue;
+        };
+        if frame.vouch != Vouch::Rip
+            || kernel
+                .vmlinux()
+                .is_none_or(|v| !std::ptr::eq(&v.image, located.image))
+        {
+            continue;
+        }
+        let found = attribute(located.image, Pc::Exact(located.link));
+        let (Some(function), Some(_)) = (&found.function, &found.fixup) else {
+            continue;
+        };
+        let caller = caller_of(&oops.frames, at, kernel);
+        let Some(targets) = caller.and_then(|c| targets(&call_before(code, c))) else {
+            continue;
+        };
+        let others = targets.iter().filter(|t| **t != function.addr);
+        let own = located.at(function.addr);
+        let only = targets.contains(&function.addr)
+            && others
+                .into_iter()
+                .all(|t| !reach.goes_on(code, located.at(*t), own));
+        if only {
+            let entry = settled.entry(targets).or_insert(Some(function.addr));
+            // Two of them ran: what was thought of the call does not hold.
+            *entry = entry.filter(|known| *known == function.addr);
+        }
+    }
+}
+
+/// The functions that alternatives may have put into a call, if they are several.
+fn targets(call: &Call<'_, '_>) -> Option<Vec<LinkAddr>> {
+    let Call::To(places) = call else { return None };
+    let mut all: Vec<LinkAddr> = places.iter().map(|p| p.link).collect();
+    all.sort_unstable();
+    (all.len() > 1).then_some(all)
+}
+
+/// What is the same for all frames of a report.
+struct Look<'k, 'd, 'o> {
+    kernel: &'k Kernel<'d>,
+    code: CodeSource<'k, 'k, 'd>,
+    options: Options,
+    settled: &'o Settled,
+    /// Frames whose PC is exact: a guess at the same place is no return address.
+    exact: Vec<&'o LogFrame>,
+}
+
+/// Looks up all frames of `oops` in `kernel`, which has the modules they are in.
+pub fn tell<'k, 'd>(
+    oops: &Oops,
+    kernel: &'k Kernel<'d>,
+    options: Options,
+    settled: &Settled,
+) -> Told<'k, 'd> {
+    let mut reach = Reach::default();
+    let rips = oops.all_frames().filter(|f| f.vouch == Vouch::Rip);
+    let look = Look {
+        kernel,
+        code: CodeSource::linked(kernel),
+        options,
+        settled,
+        exact: rips.collect(),
+    };
+    let mut list = |frames: &[LogFrame]| stack(frames, &look, &mut reach);
+    Told {
+        main: list(&oops.frames),
+        stacks: oops.stacks.iter().map(|s| list(&s.frames)).collect(),
+        again: again(oops, &look, &mut reach),
+    }
+}
+
+/// Frames that were named before get what was found out then: their callers told it.
+fn again<'k, 'd>(
+    oops: &Oops,
+    look: &Look<'k, 'd, '_>,
+    reach: &mut Reach<'k, 'd>,
+) -> ToldStack<'k, 'd> {
+    let one = |frame: &LogFrame| {
+        let first = oops
+            .frames
+            .iter()
+            .position(|f| f.symbol == frame.symbol && f.vouch == Vouch::Rip);
+        let caller = || caller_of(&oops.frames, first?, look.kernel);
+        told(frame, caller, look, reach)
+    };
+    collect(oops.again.iter().map(one))
+}
+
+fn collect<'k, 'd>(
+    frames: impl Iterator<Item = (Frame<'k>, Option<Located<'k, 'd>>)>,
+) -> ToldStack<'k, 'd> {
+    let (frames, located) = frames.unzip();
+    ToldStack {
+        stack: Stack::new(Mode::Kernel, frames, Stop::Printed),
+        located,
+    }
+}
+
+/// The frames of one stack.
+fn stack<'k, 'd>(
+    frames: &[LogFrame],
+    look: &Look<'k, 'd, '_>,
+    reach: &mut Reach<'k, 'd>,
+) -> ToldStack<'k, 'd> {
+    let all = frames.iter().enumerate().map(|(at, frame)| {
+        let caller = || caller_of(frames, at, look.kernel);
+        told(frame, caller, look, reach)
+    });
+    let mut all = collect(all);
+    link(frames, &mut all, look.code, reach);
+    all
+}
+
+/// What is true of one frame; its caller is asked for in fixup code only.
+fn told<'k, 'd>(
+    frame: &LogFrame,
+    caller: impl FnOnce() -> Option<Located<'k, 'd>>,
+    look: &Look<'k, 'd, '_>,
+    reach: &mut Reach<'k, 'd>,
+) -> (Frame<'k>, Option<Located<'k, 'd>>) {
+    let trust = match frame.vouch {
+        Vouch::Rip => Trust::Registers,
+        Vouch::Frame => Trust::Text,
+        Vouch::Guess => Trust::Scanned,
+    };
+    let stack = frame.stack.clone().map(Name::from);
+    let located = match find(frame, look.kernel, look.options.slide) {
+        Ok(located) => located,
+        Err(missing) => {
+            let pc = frame.address.map(|at| match frame.vouch {
+                Vouch::Frame => Pc::Return(Addr(at)),
+                _ => Pc::Exact(Addr(at)),
+            });
+            let mut found = Frame::nowhere(pc, trust);
+            found.stack = stack;
+            found.remarks.push(Remark::Missing(missing));
+            return (found, None);
+        }
+    };
+    let pc = pc(frame, located, &look.exact);
+    let mut found = resolve::place(located, pc, trust, &mut Memo::default());
+    found.stack = stack;
+    if found.attribution.fixup.is_some()
+        && let Some(ret) = caller()
+    {
+        let mut call = call_before(look.code, ret);
+        if let Some(Some(at)) = targets(&call).and_then(|t| look.settled.get(&t)) {
+            call = Call::To(vec![ret.at(*at)]);
+        }
+        let call = (ret.link, &call);
+        narrow(&mut found.attribution, located, call, (look.code, reach));
+    }
+    if look.options.lines {
+        resolve::read_lines(located.image, pc, &mut found);
+    }
+    (found, Some(located))
+}
+
+/// The place of `frame` in its image.
+pub fn find<'k, 'd>(
+    frame: &LogFrame,
+    kernel: &'k Kernel<'d>,
+    slide: Option<Slide>,
+) -> Result<Located<'k, 'd>, Missing> {
+    let Some(symbol) = &frame.symbol else {
+        let vmlinux = kernel.vmlinux().ok_or(Missing::Address)?;
+        let link = slide.zip(frame.address).map(|(s, at)| s.link(Addr(at)));
+        let link = link.filter(|l| vmlinux.image.text_section(*l).is_some());
+        return link.map(|link| vmlinux.at(link)).ok_or(Missing::Address);
+    };
+    let module = symbol.module.as_deref();
+    if let Some(name) = module
+        && kernel.image(name).is_none()
+    {
+        return Err(Missing::Module(name.to_owned()));
+    }
+    let found = query::resolve(
+        kernel,
+        &SymbolQuery {
+            module: Some(module.unwrap_or("vmlinux")),
+            name: &symbol.name,
+            offset: symbol.offset,
+            size: Some(symbol.size),
+        },
+    );
+    let fits: Vec<_> = found.iter().filter(|m| m.size_fits == Some(true)).collect();
+    match (&fits[..], &found[..]) {
+        ([one], _) => Ok(one.located),
+        ([], []) => Err(Missing::Symbol),
+        ([], [other, ..]) => Err(Missing::Size(size_of(other.located, symbol))),
+        (several, _) => Err(Missing::Several(several.len())),
+    }
+}
+
+/// The size that the image has for the symbol `located` was found by.
+fn size_of(located: Located<'_, '_>, symbol: &Symbol) -> u64 {
+    let symbols = located.image.symbols();
+    let start = located.link.offset(-symbol.offset.cast_signed());
+    let nearest = symbols.nearest(start).map(|id| symbols.get(id));
+    nearest.map_or(0, |s| s.size.unwrap_or(s.extent))
+}
+
+/// The PC that a frame of a log stands for.
+///
+/// Lines that the unwinder vouches for are return addresses: `show_trace_log_lvl()` leaves out where an exception
+/// came from, which has a line of its own. What it finds on the stack may be either.
+pub fn pc(frame: &LogFrame, located: Located<'_, '_>, exact: &[&LogFrame]) -> Pc<LinkAddr> {
+    let again = || {
+        exact
+            .iter()
+            .any(|e| e.symbol.is_some() && e.symbol == frame.symbol)
+    };
+    match frame.vouch {
+        Vouch::Rip => Pc::Exact(located.link),
+        Vouch::Frame => Pc::Return(located.link),
+        Vouch::Guess if again() || !follows_call(located) => Pc::Exact(located.link),
+        Vouch::Guess => Pc::Return(located.link),
+    }
+}
+
+/// Whether a call ends at `located`, as far as its code is at hand.
+fn follows_call(located: Located<'_, '_>) -> bool {
+    let image = located.image;
+    let ret = RetAddr(located.link);
+    let before = ret.call();
+    let start = match image.fixups().blocks_at(before).first() {
+        Some(block) => Some(image.fixups().blocks()[*block as usize].landing),
+        None => image
+            .symbols()
+            .function(before)
+            .map(|id| image.symbols().range(id).0),
+    };
+    // A pointer to a function is not behind anything of it.
+    let begins = image
+        .symbols()
+        .nearest(located.link)
+        .map(|id| image.symbols().get(id).addr);
+    let (Some(start), false) = (start, begins == Some(located.link)) else {
+        return false;
+    };
+    match image.call_before(start, ret) {
+        Some(CallBefore::None) => in_patched_call(located, start),
+        _ => true,
+    }
+}
+
+/// The next frame outwards that the unwinder vouches for.
+fn caller_of<'k, 'd>(
+    frames: &[LogFrame],
+    at: usize,
+    kernel: &'k Kernel<'d>,
+) -> Option<Located<'k, 'd>> {
+    let caller = frames[at + 1..].iter().find(|f| f.vouch != Vouch::Guess)?;
+    match caller.vouch {
+        Vouch::Frame => find(caller, kernel, None).ok(),
+        // An exception came between.
+        _ => None,
+    }
+}
+
+/// Fills in which frames can follow each other.
+fn link<'k, 'd>(
+    frames: &[LogFrame],
+    all: &mut ToldStack<'k, 'd>,
+    code: CodeSource<'k, 'k, 'd>,
+    reach: &mut Reach<'k, 'd>,
+) {
+    let vouched: Vec<usize> = (0..frames.len())
+        .filter(|i| frames[*i].vouch != Vouch::Guess)
+        .collect();
+    for (number, at) in vouched.iter().enumerate() {
+        let before = number.checked_sub(1).map(|n| vouched[n]);
+        if frames[*at].vouch == Vouch::Frame
+            && let Some(before) = before
+        {
+            // The outermost return address may have been pushed by any instruction.
+            let outermost = number + 1 == vouched.len();
+            let edge = between(before, *at, all, code, reach);
+            if let Some(edge) = edge.filter(|e| !(outermost && e.is_broken())) {
+                let guesses = before + 1..*at;
+                let (chain, reached) = confirmed(before, guesses, all, code, reach);
+                let reached = !chain.is_empty()
+                    && between(reached, *at, all, code, reach).is_some_and(|e| !e.is_broken());
+                if !edge.confirms() && reached {
+                    confirm(&chain, frames, all);
+                }
+                let lost = chain.iter().filter(|_| reached).map(|i| &frames[*i]);
+                let remark = broken(&edge, frames[before].symbol.as_ref(), lost);
+                let frame = &mut all.stack.frames[*at];
+                frame.remarks.extend(remark);
+                frame.edge = Some(edge);
+            }
+        }
+    }
+    // Where the unwinder gave up, all the rest are guesses.
+    let last = vouched.last().copied().filter(|l| l + 1 < frames.len());
+    if let Some(last) = last {
+        let (chain, _) = confirmed(last, last + 1..frames.len(), all, code, reach);
+        confirm(&chain, frames, all);
+    }
+}
+
+/// How frame `outer` leads to frame `inner`; `None` where nothing can be said.
+fn between<'k, 'd>(
+    inner: usize,
+    outer: usize,
+    all: &ToldStack<'k, 'd>,
+    code: CodeSource<'k, 'k, 'd>,
+    reach: &mut Reach<'k, 'd>,
+) -> Option<Edge<'d>> {
+    let place = all.stack.frames[outer].place.as_ref()?;
+    let (inside, outside) = (all.located[inner]?, all.located[outer]?);
+    let candidates = all.stack.frames[inner].attribution.candidates.iter();
+    let wanted = candidates.map(|f| inside.at(f.addr)).collect();
+    let returns = matches!(place.pc, Pc::Return(_));
+    returns.then(|| reach.between(code, outside, wanted))
+}
+
+/// Of the frames `guesses`, those that make a chain of calls by name to frame `inner`; and its outermost.
+fn confirmed<'k, 'd>(
+    inner: usize,
+    guesses: std::ops::Range<usize>,
+    all: &ToldStack<'k, 'd>,
+    code: CodeSource<'k, 'k, 'd>,
+    reach: &mut Reach<'k, 'd>,
+) -> (Vec<usize>, usize) {
+    let mut chain = Vec::new();
+    let mut reached = inner;
+    for guess in guesses {
+        let edge = between(reached, guess, all, code, reach);
+        if edge.is_some_and(|e| e.confirms()) {
+            chain.push(guess);
+            reached = guess;
+        }
+    }
+    (chain, reached)
+}
+
+fn confirm(chain: &[usize], frames: &[LogFrame], all: &mut ToldStack<'_, '_>) {
+    for at in chain {
+        let remarks = &mut all.stack.frames[*at].remarks;
+        if remarks.iter().any(|r| matches!(r, Remark::Confirmed(_))) {
+            continue;
+        }
+        let mut inner = frames[..*at].iter().enumerate().rev();
+        let inner = inner
+            .find(|(i, f)| f.vouch != Vouch::Guess || chain.contains(i))
+            .map(|(_, f)| f);
+        remarks.push(Remark::Confirmed(name(
+            inner.and_then(|f| f.symbol.as_ref()),
+        )));
+    }
+}
+
+fn name<'a>(symbol: Option<&Symbol>) -> Name<'a> {
+    match symbol {
+        Some(symbol) => symbol.name.clone().into(),
+        None => "the frame inside".into(),
+    }
+}
+
+/// Says why two frames cannot follow each other.
+fn broken<'k, 'f>(
+    edge: &Edge<'k>,
+    inner: Option<&Symbol>,
+    lost: impl Iterator<Item = &'f LogFrame>,
+) -> Option<Remark<'k>> {
+    let called = match edge {
+        Edge::NoCall => None,
+        Edge::Elsewhere {
+            called, missing, ..
+        } => {
+            let unnamed = || "code without a name".into();
+            Some((called.clone().unwrap_or_else(unnamed), *missing))
+        }
+        _ => return None,
+    };
+    Some(Remark::Broken {
+        inner: name(inner),
+        called,
+        lost: lost.map(|f| f.printed().into()).collect(),
+    })
+}

@@ -1,0 +1,20 @@
+//! What a user of the library meets. One program, since each links the whole crate.
+
+#[expect(dead_code, reason = "the other test program uses the rest")]
+#[path = "../common/mod.rs"]
+mod common;
+mod constructs;
+mod dwarf_hostile;
+mod index_hostile;
+mod lookup;
+mod oops_code;
+#[cfg(feature = "json")]
+mod oops_corpus;
+mod oops_kernels;
+mod oops_shapes;
+mod real_kernels;
+mod robustness;
+mod types;
+mod unwind;
+mod user_core;
+mod user_synthetic;

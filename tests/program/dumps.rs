@@ -1,0 +1,135 @@
+//! Dumps of real guests, cut down to the pages that are read: tasks, CPUs, modules and stacks held to what drgn says of
+//! the whole dumps.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::common::{kernels, testdata};
+use crate::run::{fixtrace, json, stderr};
+
+/// All dumps, and how many tasks the kernel had.
+const DUMPS: [(&str, usize); 6] = [
+    ("5.10-misc.elf.xz", 62),
+    ("5.10-without-vmcoreinfo.elf.xz", 53),
+    ("6.1-misc.elf.xz", 70),
+    ("6.12-misc.elf.xz", 79),
+    ("7.2-la57.elf.xz", 78),
+    ("7.2-misc.elf.xz", 78),
+];
+
+fn unwind(dump: &Path, version: &str) -> std::process::Output {
+    let root = kernels::kernels().join(version);
+    let module = testdata(&format!("snapshots/modules/lab-{version}-2.ko.xz"));
+    let text = |p: &Path| p.display().to_string();
+    let (dump, debug, root, module) = (
+        text(dump),
+        text(&root.join("debug")),
+        text(&root),
+        text(&module),
+    );
+    let args = [
+        "unwind",
+        &dump,
+        "--json",
+        "--no-lines",
+        "--module",
+        &module,
+        "--debug-dir",
+        &debug,
+        "--debug-dir",
+        &root,
+    ];
+    fixtrace(&args, b"")
+}
+
+/// What drgn found, by task: its number, CPU, whether it ran, name, addresses of its stack.
+fn by_drgn(dump: &str) -> BTreeMap<String, [String; 5]> {
+    let text = std::fs::read_to_string(testdata("dumps/tasks.tsv")).expect("a table");
+    let rows = text
+        .lines()
+        .skip(1)
+        .map(|l| l.split('\t').map(str::to_owned));
+    rows.filter_map(|mut row| {
+        (row.next()? == dump).then_some(())?;
+        let task = row.next()?;
+        let rest: Vec<String> = row.collect();
+        Some((task, rest.try_into().expect("seven columns")))
+    })
+    .collect()
+}
+
+#[test]
+#[ignore = "needs kernels: testdata/fetch-kernels.sh"]
+fn tasks_and_stacks_are_those_that_drgn_finds() {
+    for (dump, count) in DUMPS {
+        let version = dump.split('-').next().expect("a version");
+        let out = unwind(&testdata("dumps").join(dump), version);
+        assert_eq!(out.status.code(), Some(0), "{dump}: {}", stderr(&out));
+        let stacks = json(&out);
+        assert_eq!(stacks.len(), count, "{dump}");
+        let mut theirs = by_drgn(dump);
+        // drgn does not open a dump without VMCOREINFO.
+        let known = !theirs.is_empty();
+        for stack in &stacks {
+            let frames = stack["frames"].as_array().expect("frames");
+            let broken = frames.iter().any(|f| f["call"] == "broken");
+            assert!(
+                stack["complete"] == true && !broken,
+                "{dump}: {}",
+                stack["pid"]
+            );
+            let task = stack["task"].as_str().expect("an address");
+            let Some(row) = theirs.remove(task) else {
+                assert!(!known, "{dump}: drgn has no task {task}");
+                continue;
+            };
+            let pcs: Vec<&str> = frames
+                .iter()
+                .filter_map(|f| f["pc"].as_str()?.strip_prefix("0x"))
+                .collect();
+            let state = match stack["running"] == true {
+                true => "running",
+                false => "sleeps",
+            };
+            let own = [
+                stack["pid"].to_string(),
+                stack["cpu"].to_string(),
+                state.to_owned(),
+                stack["comm"].as_str().expect("a name").to_owned(),
+                pcs.join(" "),
+            ];
+            assert_eq!(own, row, "{dump}: {task}");
+        }
+        assert!(theirs.is_empty(), "{dump}: missing {theirs:?}");
+    }
+}
+
+#[test]
+#[ignore = "needs kernels: testdata/fetch-kernels.sh"]
+fn dumps_without_some_pages_give_the_rest() {
+    let storage = fixtrace::low::formats::image::Storage::new();
+    let whole = storage
+        .plain(&testdata("dumps/6.1-misc.elf.xz"))
+        .expect("in the tree");
+    let count = usize::from(u16::from_le_bytes([whole[56], whole[57]]));
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("holes.elf");
+    let mut given = 0;
+    for round in 0..24usize {
+        let mut bytes = whole.to_vec();
+        // Every so-and-so-many-th run of pages becomes one of no type: as if it had been left out.
+        for segment in (1..count).filter(|s| s % 29 == round) {
+            bytes[64 + segment * 56] = 0;
+        }
+        std::fs::write(&path, &bytes).expect("written");
+        let out = unwind(&path, "6.1");
+        let text = stderr(&out);
+        assert!(out.status.code().is_some_and(|c| c <= 3), "{round}: {text}");
+        assert!(!text.contains("panicked"), "{round}: {text}");
+        // Where the kernel itself is still found, tasks are, and what is wrong with each is said.
+        for stack in json(&out) {
+            assert!(stack["complete"] == true || stack["why"].is_string());
+            given += 1;
+        }
+    }
+    assert!(given > 300, "{given} stacks in all");
+}

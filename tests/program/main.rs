@@ -1,0 +1,16 @@
+//! What a user of the program meets, and what both its answers and the library are needed for.
+
+mod cli;
+#[expect(dead_code, reason = "the other test program uses the rest")]
+#[path = "../common/mod.rs"]
+mod common;
+mod dumps;
+mod dwarf_shapes;
+mod index;
+mod index_cache;
+mod oops;
+mod real_lines;
+mod run;
+mod snapshots;
+mod symbolize;
+mod unwind;
