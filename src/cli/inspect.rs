@@ -33,7 +33,7 @@ pub fn run(args: &Inspect) -> Result<Exit, Failure> {
     let mut any = false;
     for placed in kernel.images() {
         let wanted = match &place {
-            Some((image, range)) if std::ptr::eq(*image, &placed.image) => range.clone(),
+            Some((image, range)) if std::ptr::eq(*image, &*placed.image) => range.clone(),
             Some(_) => continue,
             None => LinkAddr(0)..LinkAddr(u64::MAX),
         };

@@ -336,9 +336,9 @@ impl Answer {
 
 fn find_caller<'k, 'd>(kernel: &'k Kernel<'d>, text: &str) -> Result<Caller<'k, 'd>, Failure> {
     let found: Option<(&'k Image<'d>, LinkAddr)> = match Query::parse(text) {
-        Some(Query::Address(Addr(addr))) => {
-            kernel.locate(Addr(addr)).map(|l| (&l.placed.image, l.link))
-        }
+        Some(Query::Address(Addr(addr))) => kernel
+            .locate(Addr(addr))
+            .map(|l| (&*l.placed.image, l.link)),
         Some(Query::Symbol(q)) => match query::resolve(kernel, &q)[..] {
             [one] => Some((&one.located.placed.image, one.located.link)),
             _ => None,
