@@ -8,6 +8,7 @@ use crate::world::memory::Unreadable;
 
 /// One frame of a stack.
 #[derive(Clone, Copy)]
+#[non_exhaustive]
 pub struct Frame<'k, 'd> {
     /// Where it was running.
     pub pc: Pc<Addr>,

@@ -35,6 +35,7 @@ impl Trust {
 
 /// A frame.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct UserFrame {
     /// Where it was. Exact for the innermost, for a signal trampoline, and for what a signal interrupted.
     pub pc: Pc<Addr>,
