@@ -33,7 +33,7 @@ pub fn run(args: &Inspect) -> Result<Exit, Failure> {
     let mut any = false;
     for placed in kernel.images() {
         let wanted = match &place {
-            Some((image, range)) if std::ptr::eq(*image, &placed.image) => range.clone(),
+            Some((image, range)) if std::ptr::eq(*image, &*placed.image) => range.clone(),
             Some(_) => continue,
             None => LinkAddr(0)..LinkAddr(u64::MAX),
         };
@@ -155,7 +155,7 @@ fn point<'k, 'd>(
             let located = kernel.locate(addr);
             let unplaced = || {
                 let image = &kernel.images().first()?.image;
-                Some((image, LinkAddr(addr.0)))
+                Some((&**image, LinkAddr(addr.0)))
             };
             let (image, at) = located
                 .map(|l| (l.image, l.link))

@@ -193,7 +193,7 @@ impl<'k, 'd> Asked<'_, 'k, 'd> {
     fn read_ahead(&self, tasks: &[Task<'k, 'd, '_>]) {
         for placed in self.kernel.images() {
             let mine = tasks.iter().filter_map(|task| match task {
-                Task::Located { located, .. } if std::ptr::eq(located.image, &placed.image) => {
+                Task::Located { located, .. } if std::ptr::eq(located.image, &*placed.image) => {
                     Some(self.pc(located.link).lookup())
                 }
                 _ => None,

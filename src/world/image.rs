@@ -86,6 +86,9 @@ impl<'d> Image<'d> {
     }
 
     /// Opens `path` as [`ElfImage::open`] does.
+    ///
+    /// # Errors
+    /// As [`ElfImage::open`].
     pub fn open(path: &Path, storage: &'d Storage) -> Result<Self> {
         ElfImage::open(path, storage).map(Image::new)
     }

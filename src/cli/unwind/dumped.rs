@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
+use std::sync::Arc;
 
 use fixtrace::low::base::parallel;
 use fixtrace::low::engine::attribute::Memo;
@@ -166,7 +167,7 @@ pub(super) fn placed<'d>(
         let image = match found.or_else(|| given.iter().position(|p| named(&p))) {
             Some(found) => Some(given.swap_remove(found).image),
             None => world.release.as_deref().and_then(|release| {
-                open::find_module(&args.images, &loaded.name, release, storage)
+                open::find_module(&args.images, &loaded.name, release, storage).map(Arc::new)
             }),
         };
         let Some(image) = image else {

@@ -19,6 +19,7 @@ use crate::base::regs::Regs;
 
 /// A kernel at one moment.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct World {
     /// Kernel release, `uname -r`.
     pub release: Option<String>,
@@ -36,6 +37,7 @@ pub struct World {
 
 /// An image that was loaded.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct Loaded {
     /// `vmlinux`, or the module's name.
     pub name: String,
@@ -51,6 +53,7 @@ pub struct Loaded {
 
 /// A CPU.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Cpu {
     /// Its number.
     pub number: u32,
@@ -152,6 +155,7 @@ impl StackKind {
 
 /// A task.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Task {
     /// Its `struct task_struct`.
     pub address: Addr,

@@ -43,6 +43,7 @@ pub enum Proof {
 
 /// Where the kernel is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct Place {
     /// KASLR offset.
     pub slide: Slide,

@@ -21,6 +21,7 @@ const MAX_NAMES: usize = 256;
 const VM_WRITE: u64 = 2;
 
 /// The user half of a task's address space.
+#[non_exhaustive]
 pub struct Space<'a, 'd> {
     /// Its `struct mm_struct`: threads of a process share it.
     pub mm: Addr,
@@ -34,6 +35,7 @@ pub struct Space<'a, 'd> {
 
 /// A piece of a file that is mapped.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct FileMapping {
     /// First address.
     pub start: Addr,

@@ -12,6 +12,9 @@ pub const UNFINISHED: &str = "tmp";
 
 /// Writes `bytes` to a temporary file beside `path`, then gives it that name. Of several writers the last one
 /// wins; readers keep what they have mapped.
+///
+/// # Errors
+/// `Io` where the system refuses; the old file is then as it was.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);

@@ -123,6 +123,9 @@ pub fn is_index(bytes: &[u8]) -> bool {
 
 impl Header {
     /// Reads and checks header and section table of the index `bytes`; nothing behind them is touched.
+    ///
+    /// # Errors
+    /// When the header is cut short, of another version, or damaged.
     pub fn parse(bytes: &[u8]) -> Result<Self> {
         let malformed = |at: usize, what: &str| {
             Error::new(ErrorKind::Malformed, format!("index: {what}")).at(at as u64)

@@ -26,11 +26,17 @@ pub struct Origin<'d> {
 }
 
 /// Opens the index `path`, without the file it was made from.
+///
+/// # Errors
+/// When the file cannot be read, or as [`open_bytes`].
 pub fn open<'d>(path: &Path, storage: &'d Storage) -> Result<Image<'d>> {
     open_bytes(storage.map(path)?, path, storage)
 }
 
 /// Opens the index `bytes`; `path` serves only for messages.
+///
+/// # Errors
+/// When the bytes are no index, of another version, cut short or damaged.
 pub fn open_bytes<'d>(bytes: &'d [u8], path: &Path, storage: &'d Storage) -> Result<Image<'d>> {
     Header::parse(bytes)
         .and_then(|header| tables(bytes, header, path, None, storage))
@@ -38,6 +44,9 @@ pub fn open_bytes<'d>(bytes: &'d [u8], path: &Path, storage: &'d Storage) -> Res
 }
 
 /// The image of the index `bytes`, whose header is `header`; what it does not hold is read from `origin`.
+///
+/// # Errors
+/// When the index is cut short or damaged, or the file's headers cannot be read.
 pub fn open_beside<'d>(
     bytes: &'d [u8],
     header: Header,

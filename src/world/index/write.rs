@@ -22,6 +22,10 @@ pub struct Options {
 }
 
 /// The index of `tables`.
+///
+/// # Errors
+/// When the image is out of an index itself, has no function that is named in `options`, has source lines that cannot
+/// be read, or a table of 4 GiB.
 pub fn write(tables: &Image<'_>, options: &Options) -> Result<Vec<u8>> {
     let refuse = |what: String| Error::new(ErrorKind::Unsupported, what).in_file(tables.path());
     if tables.is_excerpt() {

@@ -11,6 +11,7 @@ const PR_REG: usize = 112;
 
 /// Registers that a note has of a CPU, or of a thread.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct Prstatus {
     /// `pr_pid`: of the task that ran there; QEMU writes the CPU's number plus 1.
     pub pid: u32,
@@ -33,6 +34,7 @@ impl Prstatus {
 
 /// The state of a virtual CPU, which QEMU adds to a dump.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct CpuState {
     /// General registers, RIP and CS.
     pub regs: Regs,

@@ -36,6 +36,9 @@ pub fn is_elf(start: &[u8]) -> bool {
 /// A segment's `p_filesz` may be less than its `p_memsz`: makedumpfile `-E` leaves out the end of a segment that its
 /// filter took away (`write_elf_pages_cyclic()`, elf writer of 1.5-1.7), and QEMU what it could not place. Neither
 /// means zeroes, as it would in a program; but pages of zeroes may be among them.
+///
+/// # Errors
+/// When it is no core file of x86-64, or its headers are cut short or say what cannot be.
 pub fn read(medium: &Medium<'_>, findings: &mut Vec<Finding>) -> Result<ElfCore> {
     let malformed = |why: &str| Error::new(ErrorKind::Malformed, why);
     let head = medium
@@ -145,6 +148,9 @@ fn place(segments: &[Segment]) -> ElfCore {
 
 impl ElfCore {
     /// Fills `buf` from physical address `at` on.
+    ///
+    /// # Errors
+    /// Why the first byte that cannot be read cannot.
     pub fn read_physical(
         &self,
         medium: &Medium<'_>,
@@ -158,6 +164,9 @@ impl ElfCore {
     }
 
     /// Fills `buf` from virtual address `at` on, by the headers alone.
+    ///
+    /// # Errors
+    /// As [`ElfCore::read_physical`].
     pub fn read_virtual(
         &self,
         medium: &Medium<'_>,

@@ -109,6 +109,9 @@ pub fn is_kdump(start: &[u8]) -> bool {
 }
 
 /// Reads the headers and bitmaps of the kdump file in `medium`.
+///
+/// # Errors
+/// When the headers or bitmaps are cut short, or say what cannot be.
 pub fn read<'d>(medium: &Medium<'d>, findings: &mut Vec<Finding>) -> Result<Kdump<'d>> {
     let truncated = |what: &str| Error::new(ErrorKind::Truncated, format!("ends within {what}"));
     let head = medium
@@ -247,6 +250,9 @@ impl Kdump<'_> {
     }
 
     /// Fills `buf` from physical address `at` on.
+    ///
+    /// # Errors
+    /// Why the first page that cannot be read cannot.
     pub fn read_physical(
         &self,
         medium: &Medium<'_>,

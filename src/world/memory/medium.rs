@@ -34,6 +34,9 @@ impl<'d> Medium<'d> {
     }
 
     /// Maps `path`, or opens it for reading if it is of `/proc`.
+    ///
+    /// # Errors
+    /// When the file cannot be opened or mapped.
     pub fn open(path: &Path, storage: &'d Storage, findings: &mut Vec<Finding>) -> Result<Self> {
         if Self::is_live(path) {
             let file = File::open(path).map_err(|e| Error::io(path, e))?;
@@ -93,6 +96,9 @@ impl<'d> Medium<'d> {
     }
 
     /// Fills `buf` from `at` on.
+    ///
+    /// # Errors
+    /// `Truncated` where the file ends before, or a stream does not hold it.
     pub fn read(&self, mut at: u64, mut buf: &mut [u8]) -> std::result::Result<(), Unreadable> {
         if let Some(bytes) = self.slice(at, buf.len() as u64) {
             buf.copy_from_slice(bytes);
@@ -128,6 +134,9 @@ impl<'d> Medium<'d> {
     }
 
     /// `len` bytes from `at` on, borrowed where possible.
+    ///
+    /// # Errors
+    /// As [`Medium::read`].
     pub fn bytes(&self, at: u64, len: u64) -> std::result::Result<Cow<'d, [u8]>, Unreadable> {
         if let Some(bytes) = self.slice(at, len) {
             return Ok(Cow::Borrowed(bytes));

@@ -37,9 +37,15 @@ use crate::base::addr::Addr;
 /// Memory that can be read by runtime (virtual) address.
 pub trait Memory {
     /// Fills `buf` with the bytes from `at` on: all of it, or nothing is promised of its content.
+    ///
+    /// # Errors
+    /// Why not all of it can be read.
     fn read(&self, at: Addr, buf: &mut [u8]) -> Result<(), Unreadable>;
 
     /// The little-endian word at `at`.
+    ///
+    /// # Errors
+    /// As [`Memory::read`].
     fn u64(&self, at: Addr) -> Result<u64, Unreadable> {
         let mut bytes = [0; 8];
         self.read(at, &mut bytes)?;
@@ -47,6 +53,9 @@ pub trait Memory {
     }
 
     /// The little-endian half word at `at`.
+    ///
+    /// # Errors
+    /// As [`Memory::read`].
     fn u32(&self, at: Addr) -> Result<u32, Unreadable> {
         let mut bytes = [0; 4];
         self.read(at, &mut bytes)?;

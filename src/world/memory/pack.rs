@@ -24,6 +24,9 @@ pub fn supported(flags: u32) -> bool {
 }
 
 /// Unpacks a page, which must fill `page` to its end.
+///
+/// # Errors
+/// `Corrupt` where the bytes do not unpack to a page.
 pub fn unpack(flags: u32, bytes: &[u8], page: &mut [u8]) -> Result<(), Unreadable> {
     let written = match flags & (ZLIB | LZO | SNAPPY | ZSTD) {
         ZLIB => Packing::Zlib.decompress_into(bytes, page),

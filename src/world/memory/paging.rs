@@ -36,6 +36,7 @@ pub struct Paged<'a, 'd> {
 
 /// A page that is mapped.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct Mapped {
     /// Its first address.
     pub at: Addr,
@@ -81,6 +82,9 @@ impl<'a, 'd> Paged<'a, 'd> {
     }
 
     /// The physical address of the byte at `at`.
+    ///
+    /// # Errors
+    /// Why there is no page, or why a page table cannot be read.
     pub fn translate(&self, at: Addr) -> Result<u64, Unreadable> {
         let page = at.0 / PAGE;
         let slot = &self.tlb[page as usize % TLB];

@@ -19,6 +19,7 @@ const CHUNK: u64 = 1 << 20;
 
 /// What a kernel says of itself when it boots: its `linux_banner`, or a copy of it in the log or in a buffer.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct Banner {
     /// Physical address.
     pub at: u64,

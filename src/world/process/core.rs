@@ -51,6 +51,9 @@ impl<'d> ProcessCore<'d> {
     }
 
     /// [`ProcessCore::open`] for a file whose `bytes` are at hand.
+    ///
+    /// # Errors
+    /// As [`ProcessCore::open`], but for reading.
     pub fn parse(bytes: &'d [u8], options: &Options, storage: &'d Storage) -> Result<Self> {
         let (kind, segments) = segments::read(bytes).ok_or_else(|| {
             Error::new(ErrorKind::NotAnElf, "not an x86-64 ELF file of 64 bits").at(0)

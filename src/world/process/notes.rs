@@ -18,6 +18,7 @@ const AT_SYSINFO_EHDR: u64 = 33;
 
 /// A thread.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct Thread {
     /// Thread id.
     pub tid: u32,
@@ -29,6 +30,7 @@ pub struct Thread {
 
 /// The signal that ended the process.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct Signal {
     /// `si_signo`
     pub number: u32,

@@ -59,6 +59,7 @@ struct Object<'d> {
 }
 
 /// A program or library that was parsed.
+#[non_exhaustive]
 pub struct Loaded<'d> {
     /// Its image, and where it runs.
     pub placed: Placed<'d>,
@@ -229,7 +230,7 @@ impl<'d> Objects<'d> {
         let _ = debug.map(|debug| image.use_debug_file(debug));
         let rows = Rows::of(&image);
         let placed = Placed {
-            image: Image::new(image),
+            image: Image::new(image).into(),
             slide: Some(object.slide),
         };
         Ok(Loaded { placed, rows })

@@ -190,6 +190,9 @@ impl<'d> Rows<'d> {
     }
 
     /// The value of `expression` of `row`, with `initial` on its stack.
+    ///
+    /// # Errors
+    /// When the expression is broken, or needs what is not known or cannot be read.
     pub fn evaluate(
         &self,
         row: &Row,

@@ -8,6 +8,7 @@ use crate::world::kernel::Located;
 
 /// A frame as it was walked: which function it was is another question.
 #[derive(Clone, Copy)]
+#[non_exhaustive]
 pub struct Walked<'k, 'd> {
     /// Where it was running.
     pub pc: Pc<Addr>,

@@ -12,6 +12,7 @@ const FRAME_SIZE: usize = 40;
 
 /// Where a step led.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct Stepped {
     /// Address of the frame that was left.
     pub cfa: Addr,
@@ -23,6 +24,7 @@ pub struct Stepped {
 
 /// Why a step failed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum Failed {
     /// The rule starts from a register whose value is not known.
     Unknown(Reg),
@@ -34,6 +36,9 @@ pub enum Failed {
 ///
 /// A call preserves RBX, RBP and R12-R15 as far as the rule says where they are; all other registers are unknown
 /// after it. Saved registers are all known; a bare exception frame leaves the others as they are.
+///
+/// # Errors
+/// When a register that the rule begins with is not known, or memory cannot be read.
 pub fn apply(rule: &Rule, regs: &Regs, memory: &dyn Memory) -> Result<Stepped, Failed> {
     let value = |reg| regs.get(reg).ok_or(Failed::Unknown(reg));
     let read = |at: u64| {

@@ -103,7 +103,7 @@ fn ask<'k, 'd>(
         let symbols = image.symbols();
         let start = symbols.get(symbols.named(name).next()?).addr;
         let offset = at.since(made.start).filter(|o| *o > 0)?;
-        Some((image, start.offset(offset.cast_signed())))
+        Some((&**image, start.offset(offset.cast_signed())))
     });
     let place = located.map(|l| (l.image, l.link)).or(original);
     let mut found = Witnesses {

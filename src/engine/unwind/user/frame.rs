@@ -5,6 +5,7 @@ use crate::engine::unwind::Trust;
 
 /// A frame.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct UserFrame {
     /// Where it was. Exact for the innermost, for a signal trampoline, and for what a signal interrupted.
     pub pc: Pc<Addr>,

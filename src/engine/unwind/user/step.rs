@@ -71,6 +71,9 @@ impl State {
     }
 
     /// The value of a register.
+    ///
+    /// # Errors
+    /// When it is not known, or its slot cannot be read.
     pub fn get(&self, number: u8, memory: &dyn Memory) -> Result<u64, Failed> {
         match self.known(number) {
             Known::Nothing => Err(Failed::Unknown),
@@ -80,6 +83,9 @@ impl State {
     }
 
     /// Goes to the caller by `row` and gives its PC, 0 at the end of the stack.
+    ///
+    /// # Errors
+    /// When a register that is needed is not known, or memory cannot be read.
     pub fn step(&mut self, rows: &Rows<'_>, row: &Row, memory: &dyn Memory) -> Result<u64, Failed> {
         if row.plain {
             return self.step_plain(row, memory);
@@ -140,6 +146,9 @@ impl State {
     /// Goes from a signal trampoline to what was interrupted: the registers in the `struct ucontext` at the stack
     /// pointer. Source: arch/x86/include/asm/sigframe.h `struct rt_sigframe`,
     /// arch/x86/include/uapi/asm/sigcontext.h (Linux 2.6.24-7.2).
+    ///
+    /// # Errors
+    /// When the signal frame cannot be read.
     pub fn leave_signal(&mut self, memory: &dyn Memory) -> Result<u64, Failed> {
         /// Bytes of `uc_flags`, `uc_link` and `uc_stack`.
         const SIGCONTEXT: i64 = 40;

@@ -75,7 +75,7 @@ pub fn settle(oops: &Oops, kernel: &Kernel<'_>, settled: &mut Settled) {
         if frame.vouch != Vouch::Rip
             || kernel
                 .vmlinux()
-                .is_none_or(|v| !std::ptr::eq(&v.image, located.image))
+                .is_none_or(|v| !std::ptr::eq(&*v.image, located.image))
         {
             continue;
         }
