@@ -10,7 +10,6 @@ mod memory;
 mod notes;
 mod objects;
 mod process;
-mod rows;
 mod segments;
 mod step;
 mod walk;

@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use super::rows::Rows;
 use super::segments::{self, ET_CORE, PT_LOAD, PT_NOTE, Segment};
 use super::walk::UserFrame;
 use crate::base::addr::{Addr, Address, LinkAddr, Slide};
 use crate::base::error::{Finding, Place, Result};
 use crate::engine::attribute::{Basis, Certainty, Function, Memo};
 use crate::engine::resolve::{Resolved, resolve_next};
+use crate::formats::cfi::user::Rows;
 use crate::formats::image::note::{build_id, hex};
 use crate::formats::image::peek::Peek;
 use crate::formats::image::{ElfImage, Storage};

@@ -5,7 +5,9 @@
 //! done when the first address is in no range listed.
 
 mod entry;
+pub mod expression;
 mod find;
+pub mod frames;
 mod layout;
 mod rows;
 mod split;
