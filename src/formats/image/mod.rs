@@ -27,7 +27,7 @@ pub use storage::{Packing, Storage};
 use symtab::{SymTab, SymbolSource};
 
 use crate::base::addr::{Address, LinkAddr};
-use crate::base::bytes::cstr_at;
+use crate::base::bytes::{Finder, cstr_at, u32_at};
 use crate::base::error::{Error, ErrorKind, Finding, Result};
 use altinstr::Alternatives;
 use elf::Elf;
@@ -343,7 +343,7 @@ impl<'d> ElfImage<'d> {
         let rodata = self.section(".rodata")?.data;
         let begin = b"Linux version ";
         // The format string of the same shape ("Linux version %s") stands in .rodata too.
-        memchr::memmem::find_iter(rodata, begin).find_map(|at| {
+        Finder::new(begin).each(rodata).find_map(|at| {
             let rest = &rodata[at..];
             let first = rest.get(begin.len()).filter(|b| b.is_ascii_digit());
             let end = rest
@@ -504,7 +504,7 @@ impl<'d> ElfImage<'d> {
         let strings = elf.strings();
         // Nearly all symbols are dismissed by how their names begin.
         let slot = |beginning: u32| (beginning.wrapping_mul(0x9e37_79b9) >> 22) as usize;
-        let beginning = |name: &[u8]| crate::base::bytes::u32_at(name, 0).unwrap_or_default();
+        let beginning = |name: &[u8]| u32_at(name, 0).unwrap_or_default();
         let mut likely = [false; 1024];
         for name in names {
             let mut first = [0; 4];
@@ -585,6 +585,6 @@ impl<'d> ElfImage<'d> {
 /// File name and CRC in a `.gnu_debuglink`.
 fn debuglink(data: &[u8]) -> Option<(&str, u32)> {
     let name = cstr_at(data, 0)?;
-    let crc = crate::base::bytes::u32_at(data, (name.len() + 1).next_multiple_of(4))?;
+    let crc = u32_at(data, (name.len() + 1).next_multiple_of(4))?;
     Some((str::from_utf8(name).ok()?, crc))
 }

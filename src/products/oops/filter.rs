@@ -11,6 +11,7 @@ use super::annotate::{Added, Addition, Additions, MARK, Spot};
 use super::line::Line;
 use super::report::Oops;
 use super::reports::{Facts, Reports};
+use crate::base::bytes::find_byte;
 
 /// Lines held back at most, and their bytes.
 const MAX_HELD: usize = 10_000;
@@ -79,7 +80,7 @@ impl Filter {
         let (mut from, mut at) = (0, 0);
         while at < text.len() {
             let rest = &text[at..];
-            let len = memchr::memchr(b'\n', rest).map_or(rest.len(), |end| end + 1);
+            let len = find_byte(rest, b'\n').map_or(rest.len(), |end| end + 1);
             if self.take(&rest[..len]) {
                 sink.kept(&text[from..at])?;
                 self.settle(teller, sink)?;
