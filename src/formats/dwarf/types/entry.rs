@@ -7,7 +7,7 @@ use crate::formats::dwarf::Slice;
 
 /// What an entry is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(in crate::formats) enum Tag {
+pub enum Tag {
     Structure,
     Union,
     /// One more name for a type, or a qualifier of it.
@@ -52,7 +52,7 @@ impl Tag {
 
 /// A name, where it stands.
 #[derive(Clone, Copy)]
-pub(in crate::formats) struct Name<'d>(pub(super) AttributeValue<Slice<'d>>);
+pub struct Name<'d>(pub(super) AttributeValue<Slice<'d>>);
 
 impl Name<'_> {
     /// Whether the entry itself holds it.
@@ -62,7 +62,7 @@ impl Name<'_> {
 }
 
 /// What an entry says of a type. Offsets are those of `.debug_info`.
-pub(in crate::formats) struct Entry<'d> {
+pub struct Entry<'d> {
     pub at: usize,
     pub tag: Tag,
     pub name: Option<Name<'d>>,

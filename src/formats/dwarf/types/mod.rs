@@ -5,6 +5,6 @@ mod sections;
 mod unit;
 mod units;
 
-pub(in crate::formats) use entry::{Entry, Tag};
-pub(in crate::formats) use unit::Unit;
-pub(in crate::formats) use units::Units;
+pub use entry::{Entry, Tag};
+pub use unit::Unit;
+pub use units::Units;

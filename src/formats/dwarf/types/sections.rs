@@ -11,7 +11,7 @@ use crate::formats::dwarf::Slice;
 use crate::formats::image::ElfImage;
 
 /// The sections that entries are read from.
-pub(in crate::formats) struct Sections<'d> {
+pub struct Sections<'d> {
     pub(super) info: DebugInfo<Slice<'d>>,
     pub(super) abbrev: DebugAbbrev<Slice<'d>>,
     pub(super) str: DebugStr<Slice<'d>>,

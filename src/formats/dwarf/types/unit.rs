@@ -13,7 +13,7 @@ use crate::formats::dwarf::layout::{Entries, Head, Shape};
 use crate::formats::dwarf::{Slice, attributes};
 
 /// A unit whose entries can be read.
-pub(in crate::formats) struct Unit<'d> {
+pub struct Unit<'d> {
     /// Offset of its header in `.debug_info`.
     start: usize,
     /// From its header on.

@@ -21,7 +21,7 @@ struct Listed<'d> {
 }
 
 /// The units of an image, listed as far as they were asked for.
-pub(in crate::formats) struct Units<'d> {
+pub struct Units<'d> {
     pub sections: Sections<'d>,
     /// Not listed yet.
     headers: Option<DebugInfoUnitHeadersIter<Slice<'d>>>,

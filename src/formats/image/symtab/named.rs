@@ -2,7 +2,8 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::{INVALID, Raw, STB_LOCAL, SymTab, SymbolId, is_function, name_at};
+use super::packed::{STB_LOCAL, is_function, name_at};
+use super::{INVALID, Raw, SymTab, SymbolId};
 use crate::base::bytes::Finder;
 use crate::formats::image::elf::SymbolList;
 use crate::formats::image::names::cold_base;
