@@ -27,6 +27,12 @@ pub enum ErrorKind {
     Io,
     /// No file was found in any of the places looked at.
     NotFound,
+    /// Neither an image was named nor anything that one could be found by.
+    NoImage,
+    /// A text that names no kernel release.
+    NoRelease,
+    /// Things were asked for that exclude each other.
+    Contradiction,
     /// Not an ELF file (nor a compressed one, nor a bzImage).
     NotAnElf,
     /// An ELF file for another machine than x86.

@@ -4,13 +4,15 @@ use std::io::Write;
 use std::path::Path;
 
 use fixtrace::low::formats::image::{ImageKind, Storage, note};
+use fixtrace::low::world::image::Image;
 use fixtrace::low::world::index::format::Entry;
 use fixtrace::low::world::index::{self, Header, Options, file, verify};
+use fixtrace::low::world::session::{self, Session, View};
 use serde_json::{Value, json};
 
 use super::args::{Images, Index};
 use super::exit::{Exit, Failure};
-use super::{cache, open, out};
+use super::{open, out};
 
 /// Runs the verb.
 pub fn run(args: &Index) -> Result<Exit, Failure> {
@@ -67,22 +69,39 @@ pub fn run(args: &Index) -> Result<Exit, Failure> {
 
 /// Writes the index of the image at `path`.
 fn one(args: &Index, images: &Images, options: &Options, path: &Path) -> Result<(), Failure> {
-    let storage = Storage::new();
-    let tables = open::tables(images, path, args.symbols.as_deref(), &storage)?;
-    let bytes = index::write(&tables, options)?;
+    let session = Session::new(open::options(images));
+    session::with(&session, |view| {
+        let tables = view.open(path, args.symbols.as_deref());
+        open::say(images, view.noticed());
+        write(args, options, &tables.map_err(|e| open::failure(&e))?, view)
+    })
+}
+
+/// Writes the index of `tables` to where it belongs.
+fn write(
+    args: &Index,
+    options: &Options,
+    tables: &Image<'_>,
+    view: View<'_, '_>,
+) -> Result<(), Failure> {
+    let bytes = index::write(tables, options)?;
     let into = match (&args.output, tables.build_id()) {
         (Some(path), _) => {
             file::replace(path, &bytes)?;
             path.clone()
         }
         (None, Some(id)) => {
-            let path = cache::path(id).ok_or_else(no_cache)?;
-            cache::store(&path, &bytes)?;
+            let cache = view.options().cache.as_ref().ok_or_else(no_cache)?;
+            let path = cache.path(id).ok_or_else(no_cache)?;
+            cache.store(&path, &bytes)?;
             path
         }
         (None, None) => {
             return Err(Failure::new(
-                format!("{}: has no build-id to be found by", path.display()),
+                format!(
+                    "{}: has no build-id to be found by",
+                    tables.path().display()
+                ),
                 "name a file with -o",
             ));
         }

@@ -6,9 +6,9 @@ use std::ops::Range;
 use fixtrace::low::base::addr::{Address, LinkAddr};
 use fixtrace::low::engine::query::{self, Query};
 use fixtrace::low::formats::extable::walk::Exit as WayOut;
-use fixtrace::low::formats::image::Storage;
 use fixtrace::low::world::image::Image;
 use fixtrace::low::world::kernel::{Kernel, Placed};
+use fixtrace::low::world::session::{self, Wanted};
 use serde_json::{Value, json};
 use tabled::builder::Builder;
 use tabled::settings::Style;
@@ -22,12 +22,15 @@ type Rows = Vec<Vec<(&'static str, Value)>>;
 
 /// Runs the verb.
 pub fn run(args: &Inspect) -> Result<Exit, Failure> {
-    let storage = Storage::new();
-    let kernel = open::kernel(&args.images, None, &storage)?;
+    let session = open::session(&args.images, Wanted::default())?;
+    session::with(&session, |view| show(args, &view.kernel()))
+}
+
+fn show(args: &Inspect, kernel: &Kernel<'_>) -> Result<Exit, Failure> {
     let place = args
         .place
         .as_deref()
-        .map(|p| range(&kernel, p, args.table))
+        .map(|p| range(kernel, p, args.table))
         .transpose()?;
     let mut out = out::writer(&args.out)?;
     let mut any = false;

@@ -10,11 +10,11 @@ use fixtrace::low::engine::query::{self, Query};
 use fixtrace::low::engine::reach::{Reach, call_before};
 use fixtrace::low::engine::resolve::{self, may_know};
 use fixtrace::low::engine::stack::{Frame, Remark, Trust};
-use fixtrace::low::formats::image::Storage;
 use fixtrace::low::products::report::human::{self, Style, hex};
 use fixtrace::low::products::report::json;
 use fixtrace::low::world::code::CodeSource;
 use fixtrace::low::world::kernel::{Kernel, Located};
+use fixtrace::low::world::session::{self, Wanted};
 
 use super::args::Lookup;
 use super::exit::{Exit, Failure};
@@ -34,15 +34,22 @@ const MANY: usize = 1 << 14;
 
 /// Runs the verb.
 pub fn run(args: &Lookup) -> Result<Exit, Failure> {
-    let storage = Storage::new();
-    let kernel = open::kernel(&args.images, None, &storage)?;
+    let session = open::session(&args.images, Wanted::default())?;
+    let exit = session::with(&session, |view| ask(args, &view.kernel()))?;
+    if !args.no_lines {
+        open::say(&args.images, session.without_lines());
+    }
+    Ok(exit)
+}
+
+fn ask(args: &Lookup, kernel: &Kernel<'_>) -> Result<Exit, Failure> {
     let caller = match &args.caller {
-        Some(text) => Some(find_caller(&kernel, text)?),
+        Some(text) => Some(find_caller(kernel, text)?),
         None => None,
     };
     let mut asked = Asked {
         args,
-        kernel: &kernel,
+        kernel,
         caller,
         style: out::style(&args.out),
         places: 0,
@@ -65,9 +72,6 @@ pub fn run(args: &Lookup) -> Result<Exit, Failure> {
     asked.places(args.places.iter().map(String::as_str), &mut *out)?;
     let (found, missed) = (asked.found, asked.missed);
     out.flush()?;
-    if !args.no_lines {
-        open::warn_of_lines(&args.images, &kernel);
-    }
     Ok(match (found, missed) {
         (_, 0) => Exit::Done,
         (0, _) => Exit::Negative,

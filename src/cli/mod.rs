@@ -1,7 +1,6 @@
 //! The program: arguments, terminal, environment, exit codes. Everything else is in the library.
 
 mod args;
-mod cache;
 mod exit;
 mod index;
 mod inspect;

@@ -8,3 +8,4 @@ pub mod index;
 pub mod kernel;
 pub mod memory;
 pub mod process;
+pub mod session;

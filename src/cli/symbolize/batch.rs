@@ -5,15 +5,15 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use fixtrace::low::base::parallel;
-use fixtrace::low::formats::image::Storage;
 use fixtrace::low::products::oops::read::report::Oops;
 use fixtrace::low::products::oops::read::reports::{self, Facts};
+use fixtrace::low::products::oops::truth::desk::Desk;
 use fixtrace::low::products::oops::truth::signature;
 use fixtrace::low::products::oops::truth::tell::{Options, Settled, tell};
 use fixtrace::low::products::report::json::{self, oops::Report};
 use fixtrace::low::world::kernel::Kernel;
 
-use super::desk::Desk;
+use super::outcome::Outcome;
 use crate::cli::args::Symbolize;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::progress::Progress;
@@ -42,14 +42,14 @@ struct Group {
 
 /// Reads all logs that `args` name, or standard input.
 pub fn run(args: &Symbolize) -> Result<Exit, Failure> {
-    let storage = Storage::new();
-    let mut desk = Desk::new(args, &storage);
+    let mut desk = Desk::new(super::options(args));
+    let mut outcome = Outcome::new(&args.images);
     let mut out = out::writer(&args.out)?;
     let mut groups = BTreeMap::new();
     let (files, unread) = files(&args.logs)?;
     for why in &unread {
         open::warn(&args.images, why);
-        desk.exit = desk.exit.max_of(Exit::Partial);
+        outcome.exit = outcome.exit.max_of(Exit::Partial);
     }
     let progress = Progress::new("logs", files.len(), args.images.quiet);
     for some in files.chunks(AT_ONCE) {
@@ -67,11 +67,11 @@ pub fn run(args: &Symbolize) -> Result<Exit, Failure> {
                         &args.images,
                         &format!("{}: {}", path.display(), why.message),
                     );
-                    desk.exit = desk.exit.max_of(Exit::Partial);
+                    outcome.exit = outcome.exit.max_of(Exit::Partial);
                 }
             }
         }
-        answer(args, &mut desk, &logs, &mut groups, &mut *out)?;
+        answer(args, &mut desk, &mut outcome, &logs, &mut groups, &mut *out)?;
     }
     drop(progress);
     if args.logs.is_empty() {
@@ -81,7 +81,7 @@ pub fn run(args: &Symbolize) -> Result<Exit, Failure> {
             .take(MAX_LOG)
             .read_to_end(&mut text)?;
         let logs = [parsed(None, &text)];
-        answer(args, &mut desk, &logs, &mut groups, &mut *out)?;
+        answer(args, &mut desk, &mut outcome, &logs, &mut groups, &mut *out)?;
     } else if files.is_empty() {
         return Err(Failure::new(
             "no log in what was named",
@@ -92,10 +92,10 @@ pub fn run(args: &Symbolize) -> Result<Exit, Failure> {
         show(groups, &mut *out)?;
     }
     out.flush()?;
-    desk.close();
-    match desk.failure {
+    outcome.take(desk.without_lines());
+    match outcome.failure {
         Some(failure) => Err(failure),
-        None => Ok(desk.exit),
+        None => Ok(outcome.exit),
     }
 }
 
@@ -163,51 +163,51 @@ fn parsed(name: Option<String>, text: &[u8]) -> Log {
 /// Looks up the reports of `logs` and shows or groups them. Each log is held against the images by itself.
 fn answer(
     args: &Symbolize,
-    desk: &mut Desk<'_, '_>,
+    desk: &mut Desk,
+    outcome: &mut Outcome<'_>,
     logs: &[Log],
     groups: &mut BTreeMap<(String, Vec<String>), Group>,
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
-    let mut answers: Vec<Vec<Answer>> = Vec::new();
-    let mut later = Vec::new();
-    for (number, log) in logs.iter().enumerate() {
+    let mut judged = Vec::new();
+    for log in logs {
         desk.begin();
         let reports = log.reports.iter().map(|o| (o, &log.facts));
-        desk.prepare_all(&reports.collect::<Vec<_>>());
+        desk.prepare(&reports.collect::<Vec<_>>());
         desk.judge();
         desk.doubt();
-        answers.push(Vec::new());
-        match desk.judged() {
-            Some(judged) => later.push((number, log, judged)),
-            // Modules are out of the way for this one only.
-            None => {
-                let desk = &*desk;
-                answers[number] = parallel::map(&log.reports, |oops| {
-                    one(args, log, oops, desk.of(oops, &log.facts))
-                });
-            }
-        }
+        outcome.take(desk.noticed());
+        judged.push(desk.judged());
     }
-    desk.begin();
     let desk = &*desk;
-    let all: Vec<_> = later
+    let all: Vec<_> = logs
         .iter()
-        .flat_map(|(number, log, judged)| {
-            log.reports.iter().map(move |o| (*number, *log, judged, o))
-        })
+        .zip(&judged)
+        .flat_map(|(log, judged)| log.reports.iter().map(move |oops| (log, judged, oops)))
         .collect();
-    let found = parallel::map(&all, |(_, log, judged, oops)| {
-        one(args, log, oops, desk.of_judged(judged, oops, &log.facts))
+    let answers = parallel::map(&all, |(log, judged, oops)| {
+        let asked = desk.ask_judged(judged, oops, &log.facts, |kernel, options, settled| {
+            one(args, log, oops, kernel, options, settled)
+        });
+        asked.unwrap_or_else(|| {
+            let unknown = Options {
+                lines: false,
+                slide: None,
+            };
+            one(
+                args,
+                log,
+                oops,
+                &Kernel::new(),
+                unknown,
+                &Settled::default(),
+            )
+        })
     });
-    for ((number, ..), answer) in all.iter().zip(found) {
-        answers[*number].push(answer);
-    }
-    for (log, answers) in logs.iter().zip(answers) {
-        for (oops, answer) in log.reports.iter().zip(answers) {
-            match answer {
-                Answer::Line(line) => writeln!(out, "{line}")?,
-                Answer::Functions(functions) => group(log, oops, functions, groups),
-            }
+    for ((log, _, oops), answer) in all.iter().zip(answers) {
+        match answer {
+            Answer::Line(line) => writeln!(out, "{line}")?,
+            Answer::Functions(functions) => group(log, oops, functions, groups),
         }
     }
     Ok(())
@@ -221,19 +221,15 @@ enum Answer {
     Functions(Vec<String>),
 }
 
-/// Looks up one report with what `desk` gave for it.
+/// Looks up one report.
 fn one(
     args: &Symbolize,
     log: &Log,
     oops: &Oops,
-    desk: Option<(&Kernel<'_>, Options, &Settled)>,
+    kernel: &Kernel<'_>,
+    options: Options,
+    settled: &Settled,
 ) -> Answer {
-    let (nothing, unsettled) = (Kernel::new(), Settled::default());
-    let unknown = Options {
-        lines: false,
-        slide: None,
-    };
-    let (kernel, options, settled) = desk.unwrap_or((&nothing, unknown, &unsettled));
     if args.summary {
         let options = Options {
             lines: false,

@@ -1,7 +1,7 @@
 //! `fixtrace symbolize`
 
 mod batch;
-mod desk;
+mod outcome;
 mod source;
 mod text;
 
@@ -9,9 +9,11 @@ use std::io::Read;
 use std::path::Path;
 
 use fixtrace::low::formats::image::Packing;
+use fixtrace::low::world::session;
 
 use super::args::Symbolize;
 use super::exit::{Exit, Failure};
+use super::open;
 
 /// Bytes of a log when it is unpacked, at most.
 const MAX_UNPACKED: u64 = 4 << 30;
@@ -22,6 +24,13 @@ pub fn run(args: &Symbolize) -> Result<Exit, Failure> {
         true => batch::run(args),
         false => text::run(args),
     }
+}
+
+/// What `args` ask for.
+fn options(args: &Symbolize) -> session::Options {
+    let mut options = open::options(&args.images);
+    options.lines = !args.no_lines;
+    options
 }
 
 /// Opens a log for reading.

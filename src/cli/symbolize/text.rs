@@ -10,15 +10,15 @@ use std::time::Duration;
 
 use fixtrace::low::base::bytes::rfind_byte;
 use fixtrace::low::engine::remark::{Missing, Remark};
-use fixtrace::low::formats::image::Storage;
 use fixtrace::low::products::oops::read::kind::Kind;
 use fixtrace::low::products::oops::read::report::Oops;
 use fixtrace::low::products::oops::read::reports::{self, Facts};
 use fixtrace::low::products::oops::truth::annotate::{self, Addition, Additions, Spot};
+use fixtrace::low::products::oops::truth::desk::Desk;
 use fixtrace::low::products::oops::truth::filter::{Filter, Sink, Teller};
 use fixtrace::low::products::oops::truth::tell::tell;
 
-use super::desk::Desk;
+use super::outcome::Outcome;
 use super::source::{Links, Sources};
 use crate::cli::args::Symbolize;
 use crate::cli::exit::{Exit, Failure};
@@ -42,10 +42,10 @@ const IDLE: Duration = Duration::from_millis(40);
 
 /// Annotates all logs that `args` name, or standard input.
 pub fn run(args: &Symbolize) -> Result<Exit, Failure> {
-    let storage = Storage::new();
     let mut clerk = Clerk {
         args,
-        desk: Desk::new(args, &storage),
+        desk: Desk::new(super::options(args)),
+        outcome: Outcome::new(&args.images),
         unresolved: 0,
         first_unresolved: None,
         sources: Sources::new(args),
@@ -58,7 +58,7 @@ pub fn run(args: &Symbolize) -> Result<Exit, Failure> {
     };
     if args.logs.is_empty() {
         live(io::stdin(), &mut clerk, &mut paper)?;
-        clerk.desk.doubt();
+        clerk.doubt();
     }
     for path in &args.logs {
         // What a pipe or a terminal has comes when it comes.
@@ -66,14 +66,14 @@ pub fn run(args: &Symbolize) -> Result<Exit, Failure> {
             true => live(open_file(path)?, &mut clerk, &mut paper)?,
             false => file(path, &mut clerk, &mut paper)?,
         }
-        clerk.desk.doubt();
+        clerk.doubt();
     }
     paper.out.flush()?;
     clerk.close()
 }
 
 /// A file, all of which is there.
-fn file(path: &Path, clerk: &mut Clerk<'_, '_>, paper: &mut Paper) -> Result<(), Failure> {
+fn file(path: &Path, clerk: &mut Clerk<'_>, paper: &mut Paper) -> Result<(), Failure> {
     let mut input = super::open_log(path)?;
     let mut text = Vec::new();
     (&mut input).take(AHEAD as u64).read_to_end(&mut text)?;
@@ -86,8 +86,7 @@ fn file(path: &Path, clerk: &mut Clerk<'_, '_>, paper: &mut Paper) -> Result<(),
     clerk.desk.begin();
     clerk.known.clear();
     let all: Vec<_> = found.iter().map(|oops| (oops, &facts)).collect();
-    clerk.desk.prepare_all(&all);
-    clerk.desk.judge();
+    clerk.judge(&all);
     let mut filter = Filter::default();
     loop {
         let whole = rfind_byte(&text, b'\n').map_or(0, |at| at + 1);
@@ -109,7 +108,7 @@ fn file(path: &Path, clerk: &mut Clerk<'_, '_>, paper: &mut Paper) -> Result<(),
 /// A log as it comes.
 fn live(
     mut input: impl Read + Send + 'static,
-    clerk: &mut Clerk<'_, '_>,
+    clerk: &mut Clerk<'_>,
     paper: &mut Paper,
 ) -> Result<(), Failure> {
     let (send, chunks) = sync_channel(8);
@@ -156,7 +155,7 @@ fn live(
 fn next(
     chunks: &Receiver<io::Result<Vec<u8>>>,
     filter: &mut Filter,
-    clerk: &mut Clerk<'_, '_>,
+    clerk: &mut Clerk<'_>,
     paper: &mut Paper,
 ) -> Result<Option<Vec<u8>>, Failure> {
     let mut chunk = match chunks.try_recv() {
@@ -189,9 +188,10 @@ fn next(
 }
 
 /// Knows the truth of reports.
-struct Clerk<'a, 'd> {
+struct Clerk<'a> {
     args: &'a Symbolize,
-    desk: Desk<'a, 'd>,
+    desk: Desk,
+    outcome: Outcome<'a>,
     /// Frames whose symbol or size no image has.
     unresolved: usize,
     first_unresolved: Option<String>,
@@ -200,9 +200,22 @@ struct Clerk<'a, 'd> {
     known: HashMap<String, (Vec<(u64, Addition)>, usize)>,
 }
 
-impl Clerk<'_, '_> {
+impl Clerk<'_> {
+    /// Holds the images against what `reports` say of them.
+    fn judge(&mut self, reports: &[(&Oops, &Facts)]) {
+        self.desk.prepare(reports);
+        self.desk.judge();
+        self.outcome.take(self.desk.noticed());
+    }
+
+    /// Says which images the log does not confirm.
+    fn doubt(&mut self) {
+        self.desk.doubt();
+        self.outcome.take(self.desk.noticed());
+    }
+
     fn close(mut self) -> Result<Exit, Failure> {
-        self.desk.close();
+        self.outcome.take(self.desk.without_lines());
         if let [first, rest @ ..] = &self.sources.missing[..] {
             let more = match rest.len() {
                 0 => String::new(),
@@ -213,23 +226,23 @@ impl Clerk<'_, '_> {
                 &format!("no source text of {first}{more} (--source-dir DIR)"),
             );
         }
-        if self.unresolved > 0 && self.desk.failure.is_none() {
+        if self.unresolved > 0 && self.outcome.failure.is_none() {
             let first = self.first_unresolved.unwrap_or_default();
             let what = format!(
                 "{} frames are of symbols that no image given has (first: {first})",
                 self.unresolved
             );
             open::warn(&self.args.images, &what);
-            self.desk.exit = self.desk.exit.max_of(Exit::Partial);
+            self.outcome.exit = self.outcome.exit.max_of(Exit::Partial);
         }
-        match self.desk.failure {
+        match self.outcome.failure {
             Some(failure) => Err(failure),
-            None => Ok(self.desk.exit),
+            None => Ok(self.outcome.exit),
         }
     }
 }
 
-impl Teller for Clerk<'_, '_> {
+impl Teller for Clerk<'_> {
     fn tell(&mut self, oops: &Oops, facts: &Facts) -> Additions {
         let key = repeatable(oops, self.args.code);
         let first = oops.lines.start;
@@ -238,18 +251,11 @@ impl Teller for Clerk<'_, '_> {
             let moved = known.iter().map(|(line, a)| (line + first, a.clone()));
             return moved.collect();
         }
-        let (before, mut additions) = (self.unresolved, Additions::new());
-        self.desk.prepare_all(&[(oops, facts)]);
-        self.desk.judge();
-        let Some((kernel, options, settled)) = self.desk.of(oops, facts) else {
-            return additions;
-        };
-        let told = tell(oops, kernel, options, settled);
-        let missing = oops
-            .frames
-            .iter()
-            .zip(told.main.iter())
-            .filter(|(_, (t, _))| {
+        self.judge(&[(oops, facts)]);
+        let asked = self.desk.ask(oops, facts, |kernel, options, settled| {
+            let told = tell(oops, kernel, options, settled);
+            let frames = oops.frames.iter().zip(told.main.iter());
+            let lost = frames.filter(|(_, (t, _))| {
                 t.remarks.iter().any(|r| {
                     let Remark::Missing(why) = r else {
                         return false;
@@ -257,19 +263,26 @@ impl Teller for Clerk<'_, '_> {
                     matches!(why, Missing::Module(_) | Missing::Symbol | Missing::Size(_))
                 })
             });
-        for (frame, _) in missing {
-            self.unresolved += 1;
-            self.first_unresolved.get_or_insert_with(|| frame.printed());
+            let lost: Vec<String> = lost.map(|(frame, _)| frame.printed()).collect();
+            let mut additions = Additions::new();
+            annotate::frames(oops, &told, &self.args.out.strip_prefix, &mut additions);
+            annotate::conclusions(oops, &told, self.args.code, &mut additions);
+            (additions, lost)
+        });
+        let Some((mut additions, lost)) = asked else {
+            return Additions::new();
+        };
+        let unresolved = lost.len();
+        self.unresolved += unresolved;
+        if self.first_unresolved.is_none() {
+            self.first_unresolved = lost.into_iter().next();
         }
-        annotate::frames(oops, &told, &self.args.out.strip_prefix, &mut additions);
-        annotate::conclusions(oops, &told, self.args.code, &mut additions);
         self.sources.add(&mut additions);
         if let Some(key) = key {
             if self.known.len() >= MAX_KNOWN {
                 self.known.clear();
             }
             let moved = additions.iter().map(|(line, a)| (line - first, a.clone()));
-            let unresolved = self.unresolved - before;
             self.known.insert(key, (moved.collect(), unresolved));
         }
         additions

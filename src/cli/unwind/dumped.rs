@@ -3,23 +3,22 @@
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
-use std::sync::Arc;
 
 use fixtrace::low::base::parallel;
 use fixtrace::low::engine::attribute::Memo;
 use fixtrace::low::engine::stack::{Cache, Stack, walked};
-use fixtrace::low::formats::image::Storage;
 use fixtrace::low::products::report::human::list;
 use fixtrace::low::products::report::json::stack::Owner;
 use fixtrace::low::products::report::snapshot;
 use fixtrace::low::world::dump::space::Spaces;
-use fixtrace::low::world::dump::{Loaded, Task, World};
-use fixtrace::low::world::kernel::{Kernel, Placed, slide_of};
+use fixtrace::low::world::dump::{Task, World};
+use fixtrace::low::world::kernel::Kernel;
 use fixtrace::low::world::memory::{Memory, Record};
+use fixtrace::low::world::session::{Placement, View};
 
 use super::show::show;
+use super::unwinder;
 use super::user::Processes;
-use super::{process, unwinder};
 use crate::cli::args::Unwind;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::open;
@@ -29,15 +28,17 @@ use crate::cli::progress::Progress;
 pub(super) fn dumped<'m, 'd>(
     args: &Unwind,
     world: &World,
-    (kernel, missing): (&Kernel<'_>, &[String]),
+    placed: &Placement<'d>,
     memory: &(dyn Fn() -> Box<dyn Memory + 'm> + Sync),
-    spaces: Option<(&Spaces<'_, 'd>, &'d Storage)>,
+    spaces: Option<&Spaces<'_, 'd>>,
+    view: View<'_, 'd>,
 ) -> Result<Exit, Failure> {
     world
         .findings
         .iter()
         .for_each(|f| open::warn(&args.images, &f.to_string()));
     let mut exit = Exit::Done;
+    let kernel = &placed.kernel;
     let unwinder = unwinder(args, kernel, world);
     let chosen: Vec<usize> = (0..world.tasks.len())
         .filter(|i| wanted(args, world, *i))
@@ -76,15 +77,15 @@ pub(super) fn dumped<'m, 'd>(
         open::warn(&args.images, &what);
         exit = exit.max(Exit::Partial);
     }
-    exit = exit.max(say_missing(args, world, missing, &shown));
+    exit = exit.max(say_missing(args, world, placed, &shown));
     if args.user && (spaces.is_none() || args.snapshot.is_some()) {
         open::warn(&args.images, "a snapshot holds no memory of user mode");
         exit = exit.max(Exit::Partial);
     }
-    let processes = spaces.map(|(spaces, storage)| {
+    let processes = spaces.map(|spaces| {
         let all = shown.iter();
         let tasks = all.filter_map(|(task, found)| Some(((*task)?, found.user.is_some())));
-        Processes::of(spaces, tasks, &process::options(args), storage)
+        Processes::of(spaces, tasks, &view.options().into(), view.storage())
     });
     let mut memo = Memo::default();
     if let Some(processes) = &processes {
@@ -101,7 +102,7 @@ pub(super) fn dumped<'m, 'd>(
     let owner = |task| Owner { task, thread: None };
     let shown = shown.into_iter().map(|(task, found)| (found, owner(task)));
     show(args, shown.collect())?;
-    open::warn_of_lines(&args.images, kernel);
+    open::say(&args.images, view.without_lines());
     Ok(exit)
 }
 
@@ -148,75 +149,22 @@ fn wanted(args: &Unwind, world: &World, task: usize) -> bool {
         || (args.running && t.running)
 }
 
-/// The images of `world`, opened and placed where they were. Those that are not found, or are others, are left out.
-pub(super) fn placed<'d>(
-    args: &Unwind,
-    world: &World,
-    given: Kernel<'d>,
-    storage: &'d Storage,
-) -> Result<(Kernel<'d>, Vec<String>), Failure> {
-    let mut given = given.into_images();
-    let mut kernel = Kernel::new();
-    let mut missing = Vec::new();
-    for loaded in &world.images {
-        let same = |name: &str| name.replace('-', "_") == loaded.name.replace('-', "_");
-        let named = |p: &&Placed<'_>| same(p.image.name());
-        // Of several with one name, the one that ran.
-        let ran = |p: &Placed<'_>| named(&p) && p.image.build_id() == loaded.build_id.as_deref();
-        let found = given.iter().position(ran);
-        let image = match found.or_else(|| given.iter().position(|p| named(&p))) {
-            Some(found) => Some(given.swap_remove(found).image),
-            None => world.release.as_deref().and_then(|release| {
-                open::find_module(&args.images, &loaded.name, release, storage).map(Arc::new)
-            }),
-        };
-        let Some(image) = image else {
-            missing.push(loaded.name.clone());
-            continue;
-        };
-        match slide_of(&image, loaded) {
-            Ok(slide) => kernel.add(image, Some(slide)),
-            Err(why) if args.images.force => {
-                let path = image.path().display();
-                open::warn(&args.images, &format!("{path}: {why}; used all the same"));
-                kernel.add(image, Some(loaded.slide));
-            }
-            Err(why) if loaded.name == "vmlinux" => {
-                let path = image.path().display();
-                return Err(Failure::new(
-                    format!("{path}: {why}"),
-                    "pass the vmlinux that ran, or --force",
-                ));
-            }
-            Err(why) => {
-                let path = image.path().display();
-                open::warn(&args.images, &format!("{path}: {why}; not used"));
-                missing.push(loaded.name.clone());
-            }
-        }
-    }
-    Ok((kernel, missing))
-}
-
 /// A stack and whose it is.
 type Shown<'w, 'k> = (Option<&'w Task>, Stack<'k>);
 
 /// Says which images were missed: code of theirs is on a stack. Others do not matter.
-fn say_missing(args: &Unwind, world: &World, missing: &[String], traces: &[Shown<'_, '_>]) -> Exit {
+fn say_missing(
+    args: &Unwind,
+    world: &World,
+    placed: &Placement<'_>,
+    traces: &[Shown<'_, '_>],
+) -> Exit {
     let pcs = traces.iter().flat_map(|(_, t)| &t.frames);
     let lost: Vec<_> = pcs
         .filter(|f| f.place.is_none())
         .filter_map(|f| Some(f.pc?.raw()))
         .collect();
-    let needed = |l: &&Loaded| {
-        missing.contains(&l.name) && lost.iter().any(|pc| *pc >= l.text.0 && *pc < l.text.1)
-    };
-    let names: Vec<&str> = world
-        .images
-        .iter()
-        .filter(needed)
-        .map(|l| &*l.name)
-        .collect();
+    let names = placed.missed(world, &lost);
     if names.is_empty() {
         return Exit::Done;
     }

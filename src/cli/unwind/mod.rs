@@ -20,44 +20,60 @@ use fixtrace::low::world::dump::{Context, Start, World, discover, place};
 use fixtrace::low::world::kernel::{Kernel, WithText};
 use fixtrace::low::world::memory::{Dump, Memory, Pieces};
 use fixtrace::low::world::process::ProcessCore;
+use fixtrace::low::world::session::{self, Placement, Session, View, Wanted};
 
 use super::args::{By, Unwind, parse_hex};
 use super::exit::{Exit, Failure};
 use super::open;
-use dumped::{dumped, placed};
+use dumped::dumped;
 use show::show;
 
 /// Runs the verb.
 pub fn run(args: &Unwind) -> Result<Exit, Failure> {
-    let storage = Storage::new();
-    let pieces = pieces(args, &storage)?;
+    let mut options = open::options(&args.images);
+    options.sysroot.clone_from(&args.sysroot);
+    session::with(&Session::new(options), |view| unwind(args, view))
+}
+
+fn unwind(args: &Unwind, view: View<'_, '_>) -> Result<Exit, Failure> {
+    let storage = view.storage();
+    let pieces = pieces(args, storage)?;
     match &args.dump {
-        None => by_hand(args, &pieces, &storage),
-        Some(path) if Dump::is_live(path) => dump(args, path, Dump::open(path, &storage), &storage),
+        None => by_hand(args, &pieces, view),
+        Some(path) if Dump::is_live(path) => dump(args, path, Dump::open(path, storage), view),
         Some(path) => {
             let bytes = storage.plain(path)?;
             if snapshot::is_snapshot(bytes) {
                 let found = snapshot::read(bytes).map_err(|e| e.in_file(path))?;
                 let world = &found.world;
-                let given = open::kernel(&args.images, world.release.as_deref(), &storage)?;
-                let (kernel, missing) = placed(args, world, given, &storage)?;
+                open::images(&args.images, view, wanted(world))?;
+                let placed = placed(args, world, view)?;
                 let memory = || -> Box<dyn Memory + '_> {
                     let memory = found.memory.clone();
                     match found.without_text {
                         true => Box::new(WithText {
                             memory,
-                            kernel: &kernel,
+                            kernel: &placed.kernel,
                         }),
                         false => Box::new(memory),
                     }
                 };
-                return dumped(args, world, (&kernel, &missing), &memory, None);
+                return dumped(args, world, &placed, &memory, None, view);
             }
             if ProcessCore::recognises(bytes) {
-                return process::run(args, path, bytes, &storage);
+                return process::run(args, path, bytes, view);
             }
-            dump(args, path, Dump::parse(bytes), &storage)
+            dump(args, path, Dump::parse(bytes), view)
         }
+    }
+}
+
+/// What a snapshot's world says of its kernel.
+fn wanted(world: &World) -> Wanted<'_> {
+    let vmlinux = world.images.iter().find(|l| l.name == "vmlinux");
+    Wanted {
+        release: world.release.as_deref(),
+        build_id: vmlinux.and_then(|v| v.build_id.as_deref()),
     }
 }
 
@@ -66,7 +82,7 @@ fn dump<'d>(
     args: &Unwind,
     path: &Path,
     dump: Result<Dump<'d>, Error>,
-    storage: &'d Storage,
+    view: View<'_, 'd>,
 ) -> Result<Exit, Failure> {
     let dump = dump.map_err(|e| e.in_file(path))?;
     for finding in dump.findings() {
@@ -77,20 +93,32 @@ fn dump<'d>(
         Some(_) => None,
         None => place::release(&dump),
     };
-    let given = open::kernel(&args.images, release.as_deref(), storage)?;
+    let wanted = Wanted {
+        release: release.as_deref(),
+        build_id: None,
+    };
+    open::images(&args.images, view, wanted)?;
+    let given = view.kernel();
     let vmlinux = given
         .vmlinux()
         .ok_or_else(|| Failure::new("no kernel image", "pass --vmlinux FILE or --release REL"))?;
     let place = place::find(&dump, &vmlinux.image)?;
     let world = discover(&dump, &vmlinux.image, &place)?;
-    let (kernel, missing) = placed(args, &world, given, storage)?;
+    let placed = placed(args, &world, view)?;
     let memory = || -> Box<dyn Memory + '_> { Box::new(place.memory(&dump)) };
-    let spaces = kernel
+    let spaces = placed
+        .kernel
         .vmlinux()
         .filter(|_| args.user)
         .and_then(|v| Spaces::new(&dump, &v.image, &place));
-    let spaces = spaces.as_ref().map(|spaces| (spaces, storage));
-    dumped(args, &world, (&kernel, &missing), &memory, spaces)
+    dumped(args, &world, &placed, &memory, spaces.as_ref(), view)
+}
+
+/// The images of `world`, placed where they were.
+fn placed<'d>(args: &Unwind, world: &World, view: View<'_, 'd>) -> Result<Placement<'d>, Failure> {
+    let placed = view.place(world);
+    open::say(&args.images, view.noticed());
+    placed.map_err(|e| open::refused(&e))
 }
 
 /// The pieces of memory named on the command line.
@@ -136,9 +164,10 @@ fn registers(text: &str) -> Result<Regs, Failure> {
 }
 
 /// Unwinds from registers and pieces of memory alone.
-fn by_hand(args: &Unwind, memory: &Pieces<'_>, storage: &Storage) -> Result<Exit, Failure> {
+fn by_hand(args: &Unwind, memory: &Pieces<'_>, view: View<'_, '_>) -> Result<Exit, Failure> {
     let regs = registers(args.regs.as_deref().unwrap_or_default())?;
-    let kernel = open::kernel(&args.images, None, storage)?;
+    open::images(&args.images, view, Wanted::default())?;
+    let kernel = view.kernel();
     let start = Start {
         regs,
         exact: !args.is_return,
@@ -150,7 +179,7 @@ fn by_hand(args: &Unwind, memory: &Pieces<'_>, storage: &Storage) -> Result<Exit
     let context = Context::default();
     let found = walked(&unwinder, start, memory, context, lines, &mut cache);
     show(args, vec![(found, Owner::default())])?;
-    open::warn_of_lines(&args.images, &kernel);
+    open::say(&args.images, view.without_lines());
     Ok(Exit::Done)
 }
 

@@ -5,34 +5,24 @@ use std::path::Path;
 use fixtrace::low::engine::attribute::Memo;
 use fixtrace::low::engine::stack::user_stack;
 use fixtrace::low::engine::unwind::user::walk;
-use fixtrace::low::formats::image::Storage;
 use fixtrace::low::products::report::json::stack::Owner;
-use fixtrace::low::world::process::{Options, ProcessCore};
+use fixtrace::low::world::process::ProcessCore;
+use fixtrace::low::world::session::View;
 
 use super::show::show;
 use crate::cli::args::Unwind;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::open;
 
-/// Where files of processes are looked for.
-pub(super) fn options(args: &Unwind) -> Options {
-    Options {
-        debug_dirs: open::debug_dirs(&args.images),
-        debuginfod_cache: open::debuginfod_cache(),
-        sysroot: args.sysroot.clone(),
-        force: args.images.force,
-    }
-}
-
 /// Unwinds the threads of a process.
 pub(super) fn run<'d>(
     args: &Unwind,
     path: &Path,
     bytes: &'d [u8],
-    storage: &'d Storage,
+    view: View<'_, 'd>,
 ) -> Result<Exit, Failure> {
-    let options = options(args);
-    let core = ProcessCore::parse(bytes, &options, storage).map_err(|e| e.in_file(path))?;
+    let options = view.options().into();
+    let core = ProcessCore::parse(bytes, &options, view.storage()).map_err(|e| e.in_file(path))?;
     let chosen = |tid: u32| args.pids.is_empty() || args.pids.contains(&tid);
     let mut walked = Vec::new();
     let mut memo = Memo::default();

@@ -29,8 +29,24 @@ pub fn vmlinux(release: &str, debug_dirs: &[PathBuf]) -> Vec<PathBuf> {
     all
 }
 
-/// Where the separate debug file of an image may be: by build-id in each directory and in the debuginfod
-/// cache, then by `.gnu_debuglink` beside the image, in `.debug/` there, and below each directory.
+/// Where the debug file of the image with `build_id` may be: in each directory and in the debuginfod cache.
+pub fn by_build_id(
+    build_id: &[u8],
+    debug_dirs: &[PathBuf],
+    debuginfod_cache: Option<&Path>,
+) -> Vec<PathBuf> {
+    let id = hex(build_id);
+    if id.len() <= 2 {
+        return Vec::new();
+    }
+    let (first, rest) = id.split_at(2);
+    let named = |d: &PathBuf| d.join(format!(".build-id/{first}/{rest}.debug"));
+    let fetched = debuginfod_cache.map(|d| d.join(&id).join("debuginfo"));
+    debug_dirs.iter().map(named).chain(fetched).collect()
+}
+
+/// Where the separate debug file of an image may be: by build-id ([`by_build_id`]), then by `.gnu_debuglink` beside
+/// the image, in `.debug/` there, and below each directory.
 pub fn debug_files(
     build_id: Option<&[u8]>,
     debuglink: Option<&str>,
@@ -38,16 +54,8 @@ pub fn debug_files(
     debug_dirs: &[PathBuf],
     debuginfod_cache: Option<&Path>,
 ) -> Vec<PathBuf> {
-    let mut all = Vec::new();
-    if let Some(id) = build_id.map(hex).filter(|id| id.len() > 2) {
-        let (first, rest) = id.split_at(2);
-        all.extend(
-            debug_dirs
-                .iter()
-                .map(|d| d.join(format!(".build-id/{first}/{rest}.debug"))),
-        );
-        all.extend(debuginfod_cache.map(|d| d.join(&id).join("debuginfo")));
-    }
+    let mut all =
+        build_id.map_or_else(Vec::new, |id| by_build_id(id, debug_dirs, debuginfod_cache));
     // A link with a slash in it would lead elsewhere than beside the image.
     if let Some(link) = debuglink.filter(|l| !l.is_empty() && !l.contains('/')) {
         let dir = image.parent().unwrap_or(Path::new(""));
@@ -61,14 +69,14 @@ pub fn debug_files(
     all
 }
 
-/// The file of module `name` below `DIR/lib/modules/RELEASE`, searched in `dirs` in order.
-/// Dashes and underscores are the same. At most `MAX_ENTRIES` directory entries are looked at.
-pub fn module(name: &str, release: &str, dirs: &[PathBuf]) -> Option<PathBuf> {
+/// The file of module `name` anywhere below `dirs`, searched in order. Dashes and underscores are the same. At most
+/// `MAX_ENTRIES` directory entries are looked at.
+pub fn module(name: &str, dirs: impl IntoIterator<Item = PathBuf>) -> Option<PathBuf> {
     const MAX_ENTRIES: usize = 100_000;
     let wanted = name.replace('-', "_");
     let mut left = MAX_ENTRIES;
     for dir in dirs {
-        let mut pending = vec![dir.join("lib/modules").join(release)];
+        let mut pending = vec![dir];
         while let Some(dir) = pending.pop() {
             let Ok(entries) = std::fs::read_dir(dir) else {
                 continue;

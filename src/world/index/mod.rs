@@ -4,6 +4,7 @@
 //! comes to it. An index answers without its image, and the same: it holds the pieces of code that attribution
 //! reads. [`mod@format`] describes the file.
 
+pub mod cache;
 mod callers;
 mod checksum;
 mod code;
@@ -19,6 +20,7 @@ mod symbols;
 pub mod verify;
 mod write;
 
+pub use cache::Cache;
 pub use format::{Header, VERSION, is_index};
 pub use open::{Origin, open, open_beside, open_bytes};
 pub use write::{Options, write};

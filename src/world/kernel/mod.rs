@@ -123,15 +123,6 @@ impl<'d> Kernel<'d> {
         self.places.take();
     }
 
-    /// Takes the image called `name` out.
-    pub fn remove(&mut self, name: &str) -> Option<Placed<'d>> {
-        let number = self.number(name)?;
-        let mut images = std::mem::take(&mut self.images);
-        let removed = images.remove(number);
-        *self = Kernel::of(images);
-        Some(removed)
-    }
-
     /// The same without the images called as one of `names`.
     pub fn without(&self, names: &[&str]) -> Self {
         let out = |p: &&Placed<'_>| names.iter().any(|n| same(n).eq(same(p.image.name())));
@@ -141,11 +132,6 @@ impl<'d> Kernel<'d> {
     /// All images.
     pub fn images(&self) -> &[Placed<'d>] {
         &self.images
-    }
-
-    /// All images, taken out.
-    pub fn into_images(self) -> Vec<Placed<'d>> {
-        self.images
     }
 
     /// The image called `name` (`vmlinux` or a module's name; `-` and `_` are the same).

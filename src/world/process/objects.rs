@@ -13,6 +13,7 @@ use crate::world::image::Image;
 use crate::world::kernel::{Located, Placed};
 use crate::world::memory::Memory;
 use crate::world::memory::segments::{self, ET_CORE, PT_LOAD, PT_NOTE, Segment};
+use crate::world::session;
 
 const PAGE: u64 = 4096;
 /// The path of the vDSO among [`Mapping`]s, as `/proc/PID/maps` has it: its file is in memory only.
@@ -241,6 +242,17 @@ impl<'d> Objects<'d> {
         let (loaded, link) = self.loaded(at)?;
         loaded.placed.image.text_section(link)?;
         Some(loaded.placed.at(link))
+    }
+}
+
+impl From<&session::Options> for Options {
+    fn from(options: &session::Options) -> Self {
+        Options {
+            debug_dirs: options.debug_dirs.clone(),
+            debuginfod_cache: options.debuginfod_cache.clone(),
+            sysroot: options.sysroot.clone(),
+            force: options.force,
+        }
     }
 }
 

@@ -4,31 +4,44 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use fixtrace::low::base::error::{Error, Result};
-use fixtrace::low::formats::image::note;
-use fixtrace::low::world::index::file;
+use super::file;
+use crate::base::error::{Error, Result};
+use crate::formats::image::note;
 
 /// Ending of an index.
 pub const ENDING: &str = "fxi";
-/// Bytes that all indexes may take unless `FIXTRACE_CACHE_MAX` says otherwise.
-const MAX: u64 = 2 << 30;
 /// An unfinished file of this age belongs to a writer that died.
 const DEAD: Duration = Duration::from_secs(3600);
 /// Use is noted this often; noting it every time would write to the disk for every question.
 const NOTED: Duration = Duration::from_secs(600);
 
-/// `$XDG_CACHE_HOME/fixtrace`, or `~/.cache/fixtrace`; relative paths there count as none.
-fn dir() -> Option<PathBuf> {
-    let absolute = |name| Some(PathBuf::from(std::env::var_os(name)?)).filter(|p| p.is_absolute());
-    let base = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")));
-    Some(base?.join("fixtrace"))
+/// A directory of indexes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Cache {
+    /// Where they are.
+    pub dir: PathBuf,
+    /// Bytes that all of them may take.
+    pub max: u64,
 }
 
-/// Where the index of the image with `build_id` is or would be.
-pub fn path(build_id: &[u8]) -> Option<PathBuf> {
-    // The name must be no other image's; nothing shorter is in use.
-    (build_id.len() >= 4).then_some(())?;
-    Some(dir()?.join(format!("{}.{ENDING}", note::hex(build_id))))
+impl Cache {
+    /// Where the index of the image with `build_id` is or would be.
+    pub fn path(&self, build_id: &[u8]) -> Option<PathBuf> {
+        // The name must be no other image's; nothing shorter is in use.
+        (build_id.len() >= 4).then_some(())?;
+        Some(self.dir.join(format!("{}.{ENDING}", note::hex(build_id))))
+    }
+
+    /// Writes the index `bytes` to `path`, and throws out others for it, the one least recently used first.
+    ///
+    /// # Errors
+    ///
+    /// When the directory or the file cannot be written.
+    pub fn store(&self, path: &Path, bytes: &[u8]) -> Result<()> {
+        create(&self.dir).map_err(|e| Error::io(&self.dir, e))?;
+        evict(&self.dir, path, self.max.saturating_sub(bytes.len() as u64));
+        file::replace(path, bytes)
+    }
 }
 
 /// Notes that the index `path` was used.
@@ -40,16 +53,6 @@ pub fn touch(path: &Path) {
         let file = File::options().append(true).open(path);
         let _ = file.and_then(|f| f.set_modified(SystemTime::now()));
     }
-}
-
-/// Writes the index `bytes` to `path`, and throws out others for it, the one least recently used first.
-pub fn store(path: &Path, bytes: &[u8]) -> Result<()> {
-    let dir = path.parent().unwrap_or(Path::new("."));
-    create(dir).map_err(|e| Error::io(dir, e))?;
-    let max = std::env::var("FIXTRACE_CACHE_MAX").ok();
-    let max = max.and_then(|m| m.parse().ok()).unwrap_or(MAX);
-    evict(dir, path, max.saturating_sub(bytes.len() as u64));
-    file::replace(path, bytes)
 }
 
 #[cfg(unix)]

@@ -1,0 +1,109 @@
+//! Finding images by what an input says: release, build-id, names of modules.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::{Noticed, View, Wanted, locked};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::formats::image::locate;
+use crate::world::image::Image;
+
+impl<'d> View<'_, 'd> {
+    /// The kernel's image, named or looked for; `None` where modules alone are named.
+    pub(super) fn vmlinux(&self, wanted: Wanted<'_>) -> Result<Option<PathBuf>> {
+        let options = self.options();
+        match (&options.vmlinux, wanted) {
+            (Some(path), _) => Ok(Some(path.clone())),
+            (
+                None,
+                Wanted {
+                    release: None,
+                    build_id: None,
+                },
+            ) => match options.modules.is_empty() {
+                true => Err(Error::new(ErrorKind::NoImage, "no kernel image")),
+                false => Ok(None),
+            },
+            (None, wanted) => self.find_vmlinux(wanted).map(Some),
+        }
+    }
+
+    fn find_vmlinux(&self, wanted: Wanted<'_>) -> Result<PathBuf> {
+        let options = self.options();
+        let mut tried = Vec::new();
+        if let Some(release) = wanted.release {
+            // A release goes into paths.
+            if release.contains('/') || release.contains("..") {
+                let what = format!("{release:?} is no kernel release");
+                return Err(Error::new(ErrorKind::NoRelease, what));
+            }
+            tried.extend(locate::vmlinux(release, &options.debug_dirs));
+        }
+        if let Some(id) = wanted.build_id {
+            let dirs = &options.debug_dirs;
+            tried.extend(locate::by_build_id(id, dirs, options.debuginfod()));
+        }
+        for path in &tried {
+            for packed in locate::PACKED {
+                let candidate = PathBuf::from(format!("{}{packed}", path.display()));
+                if candidate.is_file() {
+                    return Ok(candidate);
+                }
+            }
+        }
+        let list: Vec<String> = tried
+            .iter()
+            .map(|p| format!("\n  {}", p.display()))
+            .collect();
+        let what = wanted.release.unwrap_or("that build-id");
+        Err(Error::new(
+            ErrorKind::NotFound,
+            format!("no vmlinux of {what}; tried{}", list.concat()),
+        ))
+    }
+
+    /// The module called `name`: one that is open, or is found now in the directories for modules or of `release`
+    /// below `/` and the directories of debug files. It is looked for once.
+    pub fn module(&self, name: &str, release: Option<&str>) -> Option<Arc<Image<'d>>> {
+        if let Some(placed) = self.kernel().image(name) {
+            return Some(Arc::clone(&placed.image));
+        }
+        let key = (name.replace('-', "_"), release.map(str::to_owned));
+        if locked(&self.inner.absent).contains(&key) {
+            return None;
+        }
+        match self.find_module(name, release) {
+            Some(image) => {
+                self.add(Arc::clone(&image), None);
+                Some(image)
+            }
+            None => {
+                locked(&self.inner.absent).insert(key);
+                None
+            }
+        }
+    }
+
+    fn find_module(&self, name: &str, release: Option<&str>) -> Option<Arc<Image<'d>>> {
+        let options = self.options();
+        let system = [PathBuf::from("/")];
+        let roots = system.iter().chain(&options.debug_dirs);
+        let installed =
+            |release| roots.map(move |dir: &PathBuf| dir.join("lib/modules").join(release));
+        let named = options.modules_dirs.iter().cloned();
+        let installed = release.map(installed).into_iter().flatten();
+        let path = locate::module(name, named.chain(installed))?;
+        match self.open(&path, None) {
+            Ok(image) => {
+                if options.details {
+                    self.describe(&image);
+                }
+                Some(Arc::new(image))
+            }
+            Err(e) => {
+                self.notice(Noticed::ModuleUnusable(e));
+                None
+            }
+        }
+    }
+}
