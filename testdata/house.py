@@ -5,7 +5,8 @@ usage: testdata/house.py [-v] [SRC]
 
 SRC is `src` unless told. Every path in a file, in `use` and elsewhere, is followed to the file that defines what it
 names, through `pub use`; that is an import of that file. `mod x;` and `pub use x::Y;` alone are none. Tests are left out.
-Ends with 1 when files import each other in a circle, which are listed, or when a lower floor imports a higher one.
+Ends with 1 when files import each other in a circle that is not KNOWN, when a KNOWN one is gone, or when a lower floor
+imports a higher one.
 -v prints every import between files of different folders.
 
 Public items are lines that begin with `pub` and then fn, struct, enum, union, trait, const, static or type, without the
@@ -17,6 +18,18 @@ import re
 import sys
 
 FLOORS = ["base", "formats", "world", "engine", "products"]
+# A file of each circle that still is there; the list is to become shorter.
+KNOWN = [
+    "formats/image/symtab.rs",
+    "formats/image/mod.rs",
+    "formats/types/mod.rs",
+    "formats/orc/entry.rs",
+    "formats/dwarf/mod.rs",
+    "formats/lines/mod.rs",
+    "world/dump/mod.rs",
+    "engine/attribute/mod.rs",
+    "engine/stack/mod.rs",
+]
 ITEM = r"(?:async |const |unsafe |extern \"C\" )*(?:fn|struct|enum|union|trait|const|static|type|mod)"
 PUBLIC = re.compile(r"^\s*pub (?:const |unsafe )*(?:fn|struct|enum|union|trait|const|static|type)\b", re.M)
 
@@ -206,21 +219,29 @@ def main():
                 lines += text.count("\n")
                 if os.path.relpath(folder, top).split(os.sep)[0] != "cli":
                     public += len(PUBLIC.findall(text))
-    found = circles(edges)
+    found = [list(map(name, circle)) for circle in circles(edges)]
     print("%d files of the library, %d imports between them, %d circles" % (len(files), sum(map(len, edges.values())), len(found)))
     print("%d public items, %d lines in all" % (public, lines))
+    by_name = {name(module): module for module in files}
+    bad = False
     for circle in found:
-        print("circle: " + " ".join(map(name, circle)))
-        for module in circle:
-            for other in sorted(edges[module] & set(circle)):
-                print("  %s -> %s" % (name(module), name(other)))
+        known = any(file in KNOWN for file in circle)
+        bad |= not known
+        print("%scircle: %s" % ("known " if known else "", " ".join(circle)))
+        for file in circle if not known or "-v" in sys.argv else []:
+            for other in sorted(set(map(name, edges[by_name[file]])) & set(circle)):
+                print("  %s -> %s" % (file, other))
+    for file in KNOWN:
+        if not any(file in circle for circle in found):
+            bad = True
+            print("no circle goes through %s any more: take it from the list" % file)
     upwards = []
     if "world" in files[()].children and "engine" in files[()].children:
         floor = lambda module: FLOORS.index(module[0])
         upwards = [(m, o) for m in sorted(edges) if m for o in sorted(edges[m]) if floor(m) < floor(o)]
     for module, other in upwards:
         print("a lower floor imports a higher one: %s -> %s" % (name(module), name(other)))
-    sys.exit(1 if found or upwards else 0)
+    sys.exit(1 if bad or upwards else 0)
 
 
 if __name__ == "__main__":
