@@ -22,7 +22,7 @@ impl Index {
         let addresses: Vec<LinkAddr> = addresses.iter().copied().map(LinkAddr).collect();
         lines.each(&addresses, |_, chain| {
             for call in chain {
-                sink.frame(call.function.as_deref(), None, call.file, call.line);
+                sink.frame(call.function.as_deref(), None, call.file.as_deref(), call.line);
             }
             sink.end();
         });

@@ -5,6 +5,7 @@
 mod common;
 mod constructs;
 mod dwarf_hostile;
+mod house;
 mod index_hostile;
 mod lookup;
 mod oops_code;

@@ -3,7 +3,7 @@
 use crate::base::regs::{Reg, Regs};
 use crate::formats::insn::effect::{Access, Effect, Kind, Memory, Part};
 
-use super::{Agreement, Context, Operand, Trap};
+use super::fault::{Agreement, Context, Operand, Trap};
 use crate::products::oops::code::{msr, pointer};
 
 /// Sentences about the operand at which the fault is looked for.
