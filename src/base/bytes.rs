@@ -1,6 +1,9 @@
-//! Bounds-checked little-endian reading; the only place of the crate that assembles integers from bytes.
+//! Bounds-checked little-endian reading, and searching; the only place of the crate that assembles integers from
+//! bytes.
 
 use std::ffi::CStr;
+
+use memchr::memmem;
 
 macro_rules! read {
     ($($(#[$doc:meta])* $name:ident: $ty:ty;)*) => {$(
@@ -54,6 +57,68 @@ pub fn put(data: &mut [u8], at: usize, value: u64, len: usize) -> Option<()> {
     data.get_mut(at..end)?
         .copy_from_slice(value.to_le_bytes().get(..len)?);
     Some(())
+}
+
+/// Where `byte` is first in `data`.
+#[inline]
+pub fn find_byte(data: &[u8], byte: u8) -> Option<usize> {
+    memchr::memchr(byte, data)
+}
+
+/// Where `byte` is last in `data`.
+#[inline]
+pub fn rfind_byte(data: &[u8], byte: u8) -> Option<usize> {
+    memchr::memrchr(byte, data)
+}
+
+/// Where one of two bytes is first in `data`.
+#[inline]
+pub fn find_either(data: &[u8], [a, b]: [u8; 2]) -> Option<usize> {
+    memchr::memchr2(a, b, data)
+}
+
+/// Everywhere that `byte` is in `data`.
+#[inline]
+pub fn each_byte(data: &[u8], byte: u8) -> impl Iterator<Item = usize> {
+    memchr::memchr_iter(byte, data)
+}
+
+/// Everywhere that one of two bytes is in `data`.
+#[inline]
+pub fn each_of_two(data: &[u8], [a, b]: [u8; 2]) -> impl Iterator<Item = usize> {
+    memchr::memchr2_iter(a, b, data)
+}
+
+/// Everywhere that one of three bytes is in `data`.
+#[inline]
+pub fn each_of_three(data: &[u8], [a, b, c]: [u8; 3]) -> impl Iterator<Item = usize> {
+    memchr::memchr3_iter(a, b, c, data)
+}
+
+/// Where `text` is first in `data`.
+#[inline]
+pub fn find(data: &[u8], text: &[u8]) -> Option<usize> {
+    memmem::find(data, text)
+}
+
+/// Looks for one text in many places.
+pub struct Finder<'t>(memmem::Finder<'t>);
+
+impl<'t> Finder<'t> {
+    /// Prepares for looking for `text`.
+    pub fn new(text: &'t [u8]) -> Self {
+        Finder(memmem::Finder::new(text))
+    }
+
+    /// Where it is first in `data`.
+    pub fn find(&self, data: &[u8]) -> Option<usize> {
+        self.0.find(data)
+    }
+
+    /// Everywhere that it is in `data`; no two of these places overlap.
+    pub fn each<'f>(&'f self, data: &'f [u8]) -> impl Iterator<Item = usize> + 'f {
+        self.0.find_iter(data)
+    }
 }
 
 #[cfg(test)]

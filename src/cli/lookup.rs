@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 
 use fixtrace::low::base::addr::{Addr, LinkAddr, Pc};
+use fixtrace::low::base::bytes::rfind_byte;
 use fixtrace::low::base::parallel;
 use fixtrace::low::engine::attribute::{Memo, narrow};
 use fixtrace::low::engine::query::{self, Query};
@@ -82,7 +83,7 @@ fn next_chunk(input: &mut impl BufRead, chunk: &mut Vec<u8>) -> std::io::Result<
         if ready.is_empty() {
             return Ok(!chunk.is_empty());
         }
-        let whole = memchr::memrchr(b'\n', ready).map(|at| at + 1);
+        let whole = rfind_byte(ready, b'\n').map(|at| at + 1);
         let take = whole.unwrap_or(ready.len());
         chunk.extend_from_slice(&ready[..take]);
         input.consume(take);

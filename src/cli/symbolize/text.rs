@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, sync_channel};
 use std::time::Duration;
 
+use fixtrace::low::base::bytes::rfind_byte;
 use fixtrace::low::engine::remark::{Missing, Remark};
 use fixtrace::low::formats::image::Storage;
 use fixtrace::low::products::oops::read::kind::Kind;
@@ -89,7 +90,7 @@ fn file(path: &Path, clerk: &mut Clerk<'_, '_>, paper: &mut Paper) -> Result<(),
     clerk.desk.judge();
     let mut filter = Filter::default();
     loop {
-        let whole = memchr::memrchr(b'\n', &text).map_or(0, |at| at + 1);
+        let whole = rfind_byte(&text, b'\n').map_or(0, |at| at + 1);
         let end = match whole {
             0 if text.len() >= MAX_LINE => text.len(),
             whole => whole,
@@ -139,7 +140,7 @@ fn live(
                 std::mem::take(&mut rest)
             }
         };
-        let whole = memchr::memrchr(b'\n', &chunk).map_or(0, |at| at + 1);
+        let whole = rfind_byte(&chunk, b'\n').map_or(0, |at| at + 1);
         let end = match whole {
             0 if chunk.len() >= MAX_LINE => chunk.len(),
             whole => whole,

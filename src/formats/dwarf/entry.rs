@@ -5,7 +5,7 @@ use gimli::{AttributeValue, DebugLineStrOffset, DebugStrOffset, RawRangeListsOff
 
 use super::layout::{Entries, Field, Shape};
 use super::unit::Opened;
-use super::{Dwarf, Slice};
+use super::{Dwarf, Slice, attributes};
 
 /// An entry's attributes, as far as they matter here.
 #[derive(Default)]
@@ -86,38 +86,31 @@ impl<'d> Entry<'d> {
         let Some(abbreviation) = raw.read_abbreviation()? else {
             return Ok((entry, raw.next_offset().0));
         };
-        // Attributes of no use here are skipped in runs.
-        let mut rest = abbreviation.attributes();
-        while let Some(next) = rest.iter().position(|s| wanted(s.name())) {
-            raw.skip_attributes(&rest[..next])?;
-            let value = raw.read_attribute(rest[next])?.value();
-            match rest[next].name() {
-                c::DW_AT_low_pc => entry.low = Some(value),
-                c::DW_AT_high_pc => entry.high = Some(value),
-                c::DW_AT_ranges => entry.ranges = Some(value),
-                c::DW_AT_name => entry.name = Some(value),
-                c::DW_AT_linkage_name | c::DW_AT_MIPS_linkage_name => {
-                    entry.linkage_name = Some(value);
-                }
-                c::DW_AT_abstract_origin | c::DW_AT_specification => entry.origin = Some(value),
-                c::DW_AT_sibling => {
-                    if let AttributeValue::UnitRef(UnitOffset(offset)) = value {
-                        entry.sibling = Some(offset);
-                    }
-                }
-                c::DW_AT_call_file => {
-                    entry.file = match value {
-                        AttributeValue::FileIndex(n) => Some(n),
-                        other => other.udata_value(),
-                    };
-                }
-                c::DW_AT_call_line => entry.line = value.udata_value().unwrap_or(0),
-                c::DW_AT_call_column => entry.column = value.udata_value().unwrap_or(0),
-                _ => {}
+        let take = |name, value: AttributeValue<Slice<'d>>| match name {
+            c::DW_AT_low_pc => entry.low = Some(value),
+            c::DW_AT_high_pc => entry.high = Some(value),
+            c::DW_AT_ranges => entry.ranges = Some(value),
+            c::DW_AT_name => entry.name = Some(value),
+            c::DW_AT_linkage_name | c::DW_AT_MIPS_linkage_name => {
+                entry.linkage_name = Some(value);
             }
-            rest = &rest[next + 1..];
-        }
-        raw.skip_attributes(rest)?;
+            c::DW_AT_abstract_origin | c::DW_AT_specification => entry.origin = Some(value),
+            c::DW_AT_sibling => {
+                if let AttributeValue::UnitRef(UnitOffset(offset)) = value {
+                    entry.sibling = Some(offset);
+                }
+            }
+            c::DW_AT_call_file => {
+                entry.file = match value {
+                    AttributeValue::FileIndex(n) => Some(n),
+                    other => other.udata_value(),
+                };
+            }
+            c::DW_AT_call_line => entry.line = value.udata_value().unwrap_or(0),
+            c::DW_AT_call_column => entry.column = value.udata_value().unwrap_or(0),
+            _ => {}
+        };
+        attributes::read(&mut raw, abbreviation, wanted, take)?;
         Ok((entry, raw.next_offset().0))
     }
 
@@ -154,30 +147,4 @@ impl<'d> Entry<'d> {
         }
         Ok(())
     }
-}
-
-/// What says where an entry's code is, and where the next entry.
-pub(super) fn places(name: gimli::DwAt) -> bool {
-    matches!(
-        name,
-        c::DW_AT_low_pc | c::DW_AT_high_pc | c::DW_AT_ranges | c::DW_AT_sibling
-    )
-}
-
-pub(super) fn matters(name: gimli::DwAt) -> bool {
-    places(name) || names_or_call(name)
-}
-
-pub(super) fn names_or_call(name: gimli::DwAt) -> bool {
-    matches!(
-        name,
-        c::DW_AT_name
-            | c::DW_AT_linkage_name
-            | c::DW_AT_MIPS_linkage_name
-            | c::DW_AT_abstract_origin
-            | c::DW_AT_specification
-            | c::DW_AT_call_file
-            | c::DW_AT_call_line
-            | c::DW_AT_call_column
-    )
 }

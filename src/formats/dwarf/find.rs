@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use gimli::{DebugInfoOffset, Section as _, UnitSectionOffset};
 
-use super::{Dwarf, Sections, Span, unit};
+use super::call::Span;
+use super::{Dwarf, Sections, contents};
 use crate::base::sort::by_address;
 use crate::base::table::Table;
 
@@ -143,7 +144,7 @@ pub(super) fn unlisted(dwarf: &Dwarf<'_>) -> Ranges {
     let most = dwarf.main.debug_info.reader().slice().len() / MIN_BYTES;
     for offset in dwarf.headers().iter().copied() {
         if dwarf.listed.units.binary_search(&offset).is_err() && found.len() < most {
-            let ranges = unit::ranges(dwarf, DebugInfoOffset(offset)).unwrap_or_default();
+            let ranges = contents::ranges(dwarf, DebugInfoOffset(offset)).unwrap_or_default();
             found.extend(ranges.into_iter().map(|(start, end)| (start, end, offset)));
         }
     }

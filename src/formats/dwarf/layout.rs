@@ -5,10 +5,9 @@
 //! a kernel's unit is a third faster for it.
 
 use gimli::constants as c;
-use gimli::{Abbreviation, DwAt, DwForm, DwTag, Encoding, Format, Unit};
+use gimli::{Abbreviation, Abbreviations, DwAt, DwForm, DwTag, Encoding, Format};
 
-use super::Slice;
-use super::entry::matters;
+use super::attributes::of_code;
 use crate::base::bytes::{u32_at, u64_at, uint_at};
 use crate::base::column::Stream;
 
@@ -67,7 +66,8 @@ pub(super) struct Shape(usize);
 
 /// The entries of a unit as bytes, and the shapes met so far.
 pub(super) struct Entries<'u, 'd> {
-    unit: &'u Unit<Slice<'d>>,
+    abbreviations: &'u Abbreviations,
+    encoding: Encoding,
     /// The unit from its header on: positions are unit offsets.
     bytes: &'d [u8],
     /// By code; the first is of a code that is not remembered.
@@ -83,10 +83,11 @@ pub(super) enum Head {
 }
 
 impl<'u, 'd> Entries<'u, 'd> {
-    /// The entries of `unit`, whose header stands at the beginning of `bytes`.
-    pub fn new(unit: &'u Unit<Slice<'d>>, bytes: &'d [u8]) -> Self {
+    /// The entries of a unit, whose header stands at the beginning of `bytes`.
+    pub fn new(abbreviations: &'u Abbreviations, encoding: Encoding, bytes: &'d [u8]) -> Self {
         Entries {
-            unit,
+            abbreviations,
+            encoding,
             bytes,
             layouts: vec![None],
         }
@@ -137,8 +138,8 @@ impl<'u, 'd> Entries<'u, 'd> {
             self.layouts.resize_with(shape.0 + 1, || None);
         }
         if shape.0 == 0 || self.layouts[shape.0].is_none() {
-            let abbreviation = self.unit.abbreviations.get(code)?;
-            self.layouts[shape.0] = Some(Layout::of(abbreviation, self.unit.encoding()));
+            let abbreviation = self.abbreviations.get(code)?;
+            self.layouts[shape.0] = Some(Layout::of(abbreviation, self.encoding));
         }
         Some(Head::Entry { shape, attributes })
     }
@@ -227,7 +228,7 @@ impl Layout {
                 (c::DW_AT_sibling, c::DW_FORM_ref4) if !layout.varies => layout.sibling[part] = at,
                 _ => {}
             }
-            if matters(spec.name()) && spec.name() != c::DW_AT_sibling {
+            if of_code(spec.name()) && spec.name() != c::DW_AT_sibling {
                 let field = Field {
                     name: spec.name(),
                     form: spec.form(),

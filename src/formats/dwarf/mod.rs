@@ -1,20 +1,27 @@
-//! DWARF debug information of one image, unit by unit; with `cfi` the only place that names the crate `gimli`.
+//! DWARF debug information of one image, unit by unit, and call-frame information; the only room that
+//! names the crate `gimli`.
 //!
 //! A question about one address must not cost a scan of all units: `.debug_aranges` says which unit an address
 //! belongs to. Units that it does not name (clang writes none) are found by one pass over the unit headers,
 //! done when the first address is in no range listed.
 
+mod attributes;
+mod call;
+mod contents;
 mod entry;
+pub mod expression;
 mod find;
+pub mod frames;
 mod layout;
 mod rows;
 mod split;
 mod tree;
+pub(in crate::formats) mod types;
 mod unit;
 
+pub use call::{Call, Span};
+pub use contents::Contents;
 pub use rows::Row;
-pub use tree::{Call, Span};
-pub use unit::Contents;
 
 use std::sync::OnceLock;
 
@@ -121,7 +128,7 @@ impl<'d> Dwarf<'d> {
             Some(offset) => *offset,
             None => self.unlisted().units[index - self.listed.units.len()],
         };
-        unit::read(self, DebugInfoOffset(offset), wanted).map_err(broken)
+        contents::read(self, DebugInfoOffset(offset), wanted).map_err(broken)
     }
 
     fn unlisted(&self) -> &Ranges {

@@ -6,7 +6,9 @@ use std::hash::{BuildHasherDefault, Hasher};
 use gimli::constants as c;
 use gimli::{AttributeValue, DebugInfoOffset, UnitOffset, UnitSectionOffset};
 
-use super::entry::{Entry, matters, names_or_call, places};
+use super::attributes::{names_or_call, of_code, places};
+use super::call::{Call, Calls, Span, holds_any};
+use super::entry::Entry;
 use super::layout::Head;
 use super::unit::Opened;
 use super::{Dwarf, NONE, Sections, Slice};
@@ -17,41 +19,6 @@ const MAX_ORIGINS: usize = 8;
 /// Ranges read of a unit at most, or one for each of its bytes; a kernel's units have one for some hundred.
 /// Entries may share a list of ranges, and a damaged file may have all of them share a long one.
 const MIN_RANGES: usize = 1 << 10;
-
-/// A function, or a call of one that was inlined.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Call<'d> {
-    /// The function called: its linkage name, else its name in the source.
-    pub name: Option<&'d str>,
-    /// The call that this one was inlined into; [`NONE`] for a function.
-    pub parent: u32,
-    /// Where the call stands: number of the file in the unit's line table; [`NONE`] when not known.
-    pub file: u32,
-    /// Line, from 1; 0 when not known.
-    pub line: u32,
-    /// Column, from 1; 0 when not known.
-    pub column: u32,
-}
-
-/// Addresses that belong to a call.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Span {
-    /// First link address.
-    pub start: u64,
-    /// First link address behind it.
-    pub end: u64,
-    /// Inlined calls around it.
-    pub depth: u32,
-    /// Which call.
-    pub call: u32,
-}
-
-/// Calls in the order of the unit's entries, and where they are.
-#[derive(Default)]
-pub(super) struct Calls<'d> {
-    pub calls: Vec<Call<'d>>,
-    pub spans: Vec<Span>,
-}
 
 /// A function or inlined call whose children are being read.
 struct Around {
@@ -110,7 +77,7 @@ pub(super) fn read<'d>(
             let orphan = tag == c::DW_TAG_inlined_subroutine && parent.is_none();
             let (entry, next) = match Entry::planned(&entries, shape, attributes) {
                 Some(read) => read,
-                None => Entry::read(unit, at, matters)?,
+                None => Entry::read(unit, at, of_code)?,
             };
             spans.clear();
             if !orphan {
@@ -176,11 +143,6 @@ pub(super) fn root_ranges<'d>(
     let (root, _) = Entry::read(unit, unit.unit.header.header_size(), places)?;
     root.ranges(dwarf, unit, &mut budget, &mut found)?;
     Ok(found)
-}
-
-pub(super) fn holds_any(wanted: &[u64], (start, end): (u64, u64)) -> bool {
-    let at = wanted.partition_point(|w| *w < start);
-    wanted.get(at).is_some_and(|w| *w < end)
 }
 
 fn small(n: u64) -> u32 {

@@ -1,12 +1,13 @@
 //! The exception table: which instructions may fault, and where execution goes on then.
 
 pub mod entry;
+mod ex_type;
 pub mod fixup;
 pub mod walk;
 
 use std::sync::OnceLock;
 
-use entry::{Entry, Handler, Layout};
+use entry::{Entry, ExType, Handler, Layout};
 
 use crate::base::addr::{Address, LinkAddr};
 use crate::base::bytes::i32_at;
@@ -80,7 +81,7 @@ impl ExTable {
         for (i, e) in self.entries.iter().enumerate() {
             let at = (i * self.layout.map_or(1, Layout::size)) as u64;
             for (what, addr) in [("instruction", e.insn), ("fixup", e.fixup)] {
-                if image.text_section(addr).is_none() && !self.handler(image, e).ends_in_bpf() {
+                if image.text_section(addr).is_none() && !self.handler(image, e).is_bpf() {
                     findings.push(Finding::new(
                         section,
                         at,
@@ -144,11 +145,11 @@ impl ExTable {
                 Handler::Function(handler_name(image, entry.handler).unwrap_or_default())
             }
             Some(Layout::TypedA12) => Handler::Typed {
-                numbering_a: true,
+                kind: ExType::of_5_16(entry.word),
                 data: entry.word,
             },
             Some(Layout::TypedB12) => Handler::Typed {
-                numbering_a: false,
+                kind: ExType::of(entry.word),
                 data: entry.word,
             },
             Some(Layout::Vdso8) => Handler::Vdso,
@@ -174,13 +175,6 @@ impl ExTable {
             entries,
             ..Self::default()
         }
-    }
-}
-
-impl Handler<'_> {
-    /// BPF rows hold a length and a register offset where others hold a fixup address.
-    fn ends_in_bpf(&self) -> bool {
-        matches!(self.name().as_ref(), "EX_TYPE_BPF" | "ex_handler_bpf")
     }
 }
 

@@ -1,7 +1,7 @@
 //! The code symbols of an index: columns beside the table of their addresses, read in place.
 
 use super::names;
-use super::symtab::Packed;
+use super::symtab::packed::Packed;
 use crate::base::bytes::cstr_at;
 use crate::base::column::{Column, Group, GroupWriter, TABLE_COLUMNS};
 

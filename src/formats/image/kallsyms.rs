@@ -4,13 +4,9 @@
 //! text of the image are taken; a kallsyms that hides its addresses (all zero) is refused.
 
 use super::ElfImage;
-use super::symtab::{Packed, SymTab};
+use super::symtab::SymTab;
+use super::symtab::packed::{Packed, STB_GLOBAL, STB_LOCAL, STB_WEAK, STT_NOTYPE};
 use crate::base::error::{Error, ErrorKind, Finding, Result};
-
-const STT_NOTYPE: u8 = 0;
-const STB_LOCAL: u8 = 0;
-const STB_GLOBAL: u8 = 1;
-const STB_WEAK: u8 = 2;
 
 /// One line: address, type letter, name's offset in `line`, module.
 fn parse_line(line: &[u8]) -> Option<(u64, u8, usize, Option<&[u8]>)> {

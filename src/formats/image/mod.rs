@@ -6,7 +6,9 @@
 pub mod altinstr;
 mod bzimage;
 pub(crate) mod columns;
+mod debug;
 mod elf;
+mod identity;
 pub mod kallsyms;
 pub mod layout;
 pub mod locate;
@@ -24,11 +26,11 @@ use std::sync::OnceLock;
 
 pub use section::Section;
 pub use storage::{Packing, Storage};
-use symtab::{SymTab, SymbolSource};
+use symtab::SymTab;
 
 use crate::base::addr::{Address, LinkAddr};
-use crate::base::bytes::cstr_at;
-use crate::base::error::{Error, ErrorKind, Finding, Result};
+use crate::base::bytes::u32_at;
+use crate::base::error::{Finding, Result};
 use altinstr::Alternatives;
 use elf::Elf;
 use layout::{link_symbols, section_addresses};
@@ -167,41 +169,6 @@ impl<'d> ElfImage<'d> {
         Ok(image)
     }
 
-    fn classify(&self) -> ImageKind {
-        let has = |name: &str| self.section(name).is_some();
-        let etype = self.elf.as_ref().map_or(0, |e| e.etype);
-        if etype == elf::ET_REL {
-            ImageKind::Module
-        } else if etype == elf::ET_DYN
-            && (has(".altinstructions") || self.soname().contains("vdso"))
-        {
-            ImageKind::Vdso
-        } else if has("__ex_table") || has(".orc_unwind") || has("__ksymtab") {
-            ImageKind::Vmlinux
-        } else {
-            ImageKind::Other
-        }
-    }
-
-    fn soname(&self) -> String {
-        self.path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned()
-    }
-
-    fn derive_name(&self) -> String {
-        match self.kind {
-            ImageKind::Vmlinux => "vmlinux".to_owned(),
-            ImageKind::Module => match self.modinfo("name") {
-                Some(name) => name.to_owned(),
-                None => locate::module_name(&self.path),
-            },
-            _ => self.soname(),
-        }
-    }
-
     /// The file it came from.
     pub fn path(&self) -> &Path {
         &self.path
@@ -290,69 +257,14 @@ impl<'d> ElfImage<'d> {
         self.stored.as_ref().is_some_and(|s| s.original.is_none())
     }
 
-    /// Whether it says that its code is not what ran: it stands in for an image that cannot be given away, with the
-    /// same names, numbers and tables (section `.fixtrace.standin`).
-    pub fn stands_in(&self) -> bool {
-        self.section(".fixtrace.standin").is_some()
-    }
-
     /// Of an image out of an index: the file it was made from, parsed, if that is at hand.
     fn original(&self) -> Option<&ElfImage<'d>> {
         self.stored.as_ref()?.original(self)
     }
 
-    /// The GNU build-id.
-    pub fn build_id(&self) -> Option<&'d [u8]> {
-        let notes = self.sections.iter().filter(|s| s.name.starts_with(".note"));
-        notes.filter_map(|s| note::build_id(s.data)).next()
-    }
-
-    /// File name and CRC of `.gnu_debuglink`.
-    pub fn debuglink(&self) -> Option<(&'d str, u32)> {
-        debuglink(self.section(".gnu_debuglink")?.data)
-    }
-
-    /// The value of `key` in a module's `.modinfo`.
-    pub fn modinfo(&self, key: &str) -> Option<&'d str> {
-        let data = self.section(".modinfo")?.data;
-        let mut fields = data
-            .split(|b| *b == 0)
-            .filter_map(|f| str::from_utf8(f).ok());
-        fields.find_map(|f| f.strip_prefix(key)?.strip_prefix('='))
-    }
-
-    /// The kernel release it is of or for: from `vermagic`, or from the banner in `.rodata`.
-    pub fn release(&self) -> Option<&'d str> {
-        if let Some(stored) = &self.stored {
-            return stored.release;
-        }
-        // A name of printable characters: a damaged one is no name, and goes into no path.
-        let named = |release: &&'d str| release.bytes().all(|b| b.is_ascii_graphic());
-        if let Some(magic) = self.modinfo("vermagic") {
-            return magic.split(' ').next().filter(named);
-        }
-        let rest = self.banner()?.strip_prefix("Linux version ")?;
-        // A banner that ends here was cut.
-        let (release, _) = rest.split_once(' ')?;
-        Some(release).filter(named)
-    }
-
-    /// The line with which the kernel introduces itself, out of `.rodata`; `None` where an index stands for the image.
-    pub fn banner(&self) -> Option<&'d str> {
-        const LONGEST: usize = 1024;
-        let rodata = self.section(".rodata")?.data;
-        let begin = b"Linux version ";
-        // The format string of the same shape ("Linux version %s") stands in .rodata too.
-        memchr::memmem::find_iter(rodata, begin).find_map(|at| {
-            let rest = &rodata[at..];
-            let first = rest.get(begin.len()).filter(|b| b.is_ascii_digit());
-            let end = rest
-                .iter()
-                .take(LONGEST)
-                .position(|b| matches!(b, b'\n' | 0))?;
-            let banner = str::from_utf8(&rest[..end]).ok();
-            first.and(banner)
-        })
+    /// Where bytes go that have to be copied.
+    pub(crate) fn storage(&self) -> &'d Storage {
+        self.storage
     }
 
     /// Its symbols.
@@ -366,121 +278,6 @@ impl<'d> ElfImage<'d> {
         self.symbols = symbols;
         self.findings.extend(findings);
         Ok(())
-    }
-
-    /// Takes `debug` as the separate debug file of this image: its DWARF, and its symbols when the image has
-    /// none of its own. Refused when both have a build-id and the two differ.
-    pub fn use_debug_file(&mut self, mut debug: ElfImage<'d>) -> Result<()> {
-        if let (Some(own), Some(other)) = (self.build_id(), debug.build_id())
-            && own != other
-        {
-            let what = format!(
-                "build-id {} is not the image's {}",
-                note::hex(other),
-                note::hex(own)
-            );
-            return Err(Error::new(ErrorKind::WrongImage, what).in_file(&debug.path));
-        }
-        let poor = matches!(
-            self.symbols.source(),
-            SymbolSource::None | SymbolSource::Dynsym
-        );
-        if poor && debug.symbols.source() == SymbolSource::Symtab || self.symbols.is_empty() {
-            self.symbols = std::mem::replace(&mut debug.symbols, SymTab::empty());
-        }
-        self.debug = Some(Box::new(debug));
-        Ok(())
-    }
-
-    /// Whether it holds DWARF, itself or in its debug file.
-    pub fn has_debug_info(&self) -> bool {
-        if self.stored.is_some() {
-            return self.original().is_some_and(ElfImage::has_debug_info);
-        }
-        let own = self
-            .section(".debug_info")
-            .or_else(|| self.section(".zdebug_info"));
-        own.is_some() || self.debug.as_ref().is_some_and(|d| d.has_debug_info())
-    }
-
-    /// The file that its debug information is in.
-    pub fn debug_path(&self) -> &Path {
-        match self.debug.as_deref().or_else(|| self.original()) {
-            Some(image) => image.debug_path(),
-            None => &self.path,
-        }
-    }
-
-    /// Looks for files that its debug information refers to in `dirs`, too (laid out as /usr/lib/debug).
-    pub fn look_in(&mut self, dirs: &[PathBuf]) {
-        self.debug_dirs = dirs.to_vec();
-    }
-
-    /// See [`ElfImage::look_in`].
-    pub(crate) fn debug_dirs(&self) -> &[PathBuf] {
-        &self.debug_dirs
-    }
-
-    /// Where bytes go that have to be copied.
-    pub(crate) fn storage(&self) -> &'d Storage {
-        self.storage
-    }
-
-    /// The DWARF section `name` (`.debug_info`), uncompressed and relocated; empty when there is none.
-    pub fn debug_section(&self, name: &str) -> Result<&'d [u8]> {
-        let Some(elf) = &self.elf else {
-            return self.original().map_or(Ok(&[]), |o| o.debug_section(name));
-        };
-        // Sections of other names (`.gnu_debugaltlink`) have no older form.
-        let old_name = name
-            .strip_prefix(".debug")
-            .map(|rest| format!(".zdebug{rest}"))
-            .unwrap_or_default();
-        let found = self
-            .sections
-            .iter()
-            .position(|s| !s.name.is_empty() && (s.name == name || s.name == old_name));
-        let Some(index) = found else {
-            return self
-                .debug
-                .as_ref()
-                .map_or(Ok(&[]), |d| d.debug_section(name));
-        };
-        let section = &self.sections[index];
-        let flagged = section.flags & elf::SHF_COMPRESSED != 0;
-        let mut data = section.data;
-        if flagged || section.name == old_name {
-            let place = |e: Error| e.in_section(name).in_file(&self.path);
-            let broken =
-                || place(Error::new(ErrorKind::Malformed, "compression header is cut off").at(0));
-            let (kind, size, payload) =
-                elf::compressed(data, self.bits, flagged).ok_or_else(broken)?;
-            let packing = match kind {
-                elf::ELFCOMPRESS_ZLIB => Packing::Zlib,
-                elf::ELFCOMPRESS_ZSTD => Packing::Zstd,
-                n => {
-                    return Err(place(Error::new(
-                        ErrorKind::Unsupported,
-                        format!("compression type {n}"),
-                    )));
-                }
-            };
-            data = self
-                .storage
-                .own(packing.decompress(payload, size).map_err(place)?);
-        }
-        if !self.linked.is_empty() {
-            let mut findings = Vec::new();
-            data = self.storage.own(reloc::relocate(
-                elf,
-                index,
-                data,
-                0,
-                &self.linked,
-                &mut findings,
-            ));
-        }
-        Ok(data)
     }
 
     /// The bytes from the first symbol called `name`, text or data, to the end of its section.
@@ -504,7 +301,7 @@ impl<'d> ElfImage<'d> {
         let strings = elf.strings();
         // Nearly all symbols are dismissed by how their names begin.
         let slot = |beginning: u32| (beginning.wrapping_mul(0x9e37_79b9) >> 22) as usize;
-        let beginning = |name: &[u8]| crate::base::bytes::u32_at(name, 0).unwrap_or_default();
+        let beginning = |name: &[u8]| u32_at(name, 0).unwrap_or_default();
         let mut likely = [false; 1024];
         for name in names {
             let mut first = [0; 4];
@@ -580,11 +377,4 @@ impl<'d> ElfImage<'d> {
         };
         self.alternatives.get_or_init(read)
     }
-}
-
-/// File name and CRC in a `.gnu_debuglink`.
-fn debuglink(data: &[u8]) -> Option<(&str, u32)> {
-    let name = cstr_at(data, 0)?;
-    let crc = crate::base::bytes::u32_at(data, (name.len() + 1).next_multiple_of(4))?;
-    Some((str::from_utf8(name).ok()?, crc))
 }

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::elf::Elf;
-use super::{debuglink, locate, note};
+use super::identity::debuglink;
+use super::{locate, note};
 use crate::base::error::Result;
 
 /// Identity of an image, and whether it needs a separate debug file.

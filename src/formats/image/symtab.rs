@@ -11,9 +11,10 @@
 mod cursor;
 mod gather;
 mod named;
+pub(super) mod packed;
 mod parts;
+mod regions;
 
-use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::atomic::AtomicU32;
@@ -22,8 +23,7 @@ use std::sync::{OnceLock, RwLock};
 use super::Section;
 use super::columns::{Columns, INVALID};
 use super::elf::{Elf, SHT_DYNSYM, SymbolList};
-use super::layout::INIT;
-use super::names::{is_mark, padded};
+use super::names::padded;
 use crate::base::addr::{Address, LinkAddr};
 use crate::base::bytes::cstr_at;
 use crate::base::error::Finding;
@@ -32,14 +32,8 @@ use crate::base::table::Table;
 pub use cursor::Cursor;
 use gather::{Gather, Reach};
 pub use named::Parent;
-
-pub(super) const STT_NOTYPE: u8 = 0;
-const STT_OBJECT: u8 = 1;
-const STT_FUNC: u8 = 2;
-const STT_FILE: u8 = 4;
-const STT_GNU_IFUNC: u8 = 10;
-const STB_LOCAL: u8 = 0;
-const STB_WEAK: u8 = 2;
+use packed::{Packed, STB_LOCAL, STT_NOTYPE, assume_sizes, is_function, kernel_order, name_at};
+use regions::{regions, span};
 
 /// Where symbols came from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -73,19 +67,6 @@ enum Raw<'d> {
     Text(Vec<Packed>),
     /// In the columns of an index.
     Columns(Columns<'d>),
-}
-
-/// A symbol as its source has it.
-#[derive(Clone, Copy)]
-pub(super) struct Packed {
-    /// Bytes from the table's base.
-    pub offset: u32,
-    /// Bytes; 0 for a label.
-    pub size: u32,
-    /// Offset of the name in the string table.
-    pub name: u32,
-    pub kind: u8,
-    pub bind: u8,
 }
 
 /// A symbol, resolved.
@@ -246,7 +227,7 @@ impl<'d> SymTab<'d> {
                 let at = self.starts.address(i).unwrap_or(self.base);
                 at.wrapping_sub(self.base) as u32
             }
-            _ => self.order[i].0,
+            _ => self.order.get(i).map_or(u32::MAX, |(offset, _)| *offset),
         }
     }
 
@@ -273,7 +254,8 @@ impl<'d> SymTab<'d> {
         if let Raw::Columns(columns) = &self.raw {
             return columns.packed(i, self.offset(i));
         }
-        let (offset, number) = self.order[i];
+        let nowhere = (u32::MAX, u32::MAX);
+        let (offset, number) = self.order.get(i).copied().unwrap_or(nowhere);
         let found = match &self.raw {
             Raw::Columns(_) => None,
             Raw::Elf(list) => list.get(number).map(|s| {
@@ -447,81 +429,5 @@ impl<'d> SymTab<'d> {
         let s = self.packed(id.0 as usize);
         let start = LinkAddr(self.base.wrapping_add(u64::from(s.offset)));
         (start, start.offset(i64::from(s.size)))
-    }
-}
-
-pub(super) fn is_function(s: &Packed) -> bool {
-    s.size > 0 && s.kind != STT_OBJECT
-}
-
-/// What is loaded in one piece: all text, or a module's core and init text, each up to its last page's end as
-/// the loader's `find_kallsyms_symbol()` takes it (kernel/module/kallsyms.c).
-fn regions(sections: &[Section<'_>], module: bool) -> Vec<(u64, u64)> {
-    let text = || {
-        sections
-            .iter()
-            .filter(|s| s.is_text())
-            .filter_map(|s| Some((s.addr?.0, s.size)))
-    };
-    let around = |wanted: &dyn Fn(u64) -> bool| {
-        let start = text().map(|(a, _)| a).filter(|a| wanted(*a)).min()?;
-        let end = text()
-            .filter(|(a, _)| wanted(*a))
-            .map(|(a, size)| a.saturating_add(size))
-            .max()?;
-        Some((start, end))
-    };
-    if !module {
-        return around(&|_| true).into_iter().collect();
-    }
-    let pages =
-        |(start, end): (u64, u64)| (start, end.checked_next_multiple_of(4096).unwrap_or(end));
-    let (core, init) = (around(&|a| a < INIT), around(&|a| a >= INIT));
-    core.into_iter().chain(init).map(pages).collect()
-}
-
-/// First address and end of all regions.
-fn span(regions: &[(u64, u64)]) -> (u64, u64) {
-    (
-        regions.first().map_or(0, |r| r.0),
-        regions.last().map_or(0, |r| r.1),
-    )
-}
-
-fn name_at(strings: &[u8], at: u32) -> &[u8] {
-    let tail = strings.get(at as usize..).unwrap_or_default();
-    let end = tail
-        .iter()
-        .position(|b| matches!(b, 0 | b'\n' | b'\r' | b'\t' | b' '));
-    &tail[..end.unwrap_or(0)]
-}
-
-fn kernel_order((a, name_a): (&Packed, &[u8]), (b, name_b): (&Packed, &[u8])) -> Ordering {
-    let rank = |s: &Packed, name: &[u8]| {
-        let name = str::from_utf8(name).unwrap_or_default();
-        let guess = is_mark(name) && name.starts_with("__");
-        (
-            s.bind == STB_WEAK,
-            guess,
-            name.bytes().take_while(|c| *c == b'_').count(),
-        )
-    };
-    rank(a, name_a).cmp(&rank(b, name_b))
-}
-
-fn assume_sizes(symbols: &mut [Packed], strings: &[u8], end: u64) {
-    let mut next = u32::try_from(end).unwrap_or(u32::MAX);
-    let mut behind = next;
-    for s in symbols.iter_mut().rev() {
-        if s.offset < next {
-            behind = next;
-            next = s.offset;
-        }
-        let name = str::from_utf8(name_at(strings, s.name)).unwrap_or_default();
-        s.size = if name.starts_with('.') || is_mark(name) {
-            0
-        } else {
-            behind.saturating_sub(s.offset)
-        };
     }
 }

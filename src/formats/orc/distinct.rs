@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::entry::{ENTRY_SIZE, RawEntry};
+use super::raw::{ENTRY_SIZE, RawEntry};
 use crate::base::column::{Column, Group, GroupWriter, TABLE_COLUMNS};
 
 /// In the column of numbers: the number is in the list of the others.

@@ -1,13 +1,8 @@
 //! One row of `.orc_unwind`, whatever the version.
 
+use super::raw::RawEntry;
 use super::version::OrcVersion;
 use crate::base::bytes::{i16_at, u16_at};
-
-/// Bytes of a row in the file (`struct orc_entry`, packed).
-pub const ENTRY_SIZE: usize = 6;
-
-/// A row as stored.
-pub type RawEntry = [u8; ENTRY_SIZE];
 
 /// What CFA or BP is computed from.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -127,7 +122,7 @@ impl OrcEntry {
             }
         };
         OrcEntry {
-            sp_offset: crate::base::bytes::i16_at(raw, 0).unwrap_or_default(),
+            sp_offset: i16_at(raw, 0).unwrap_or_default(),
             bp_offset: i16_at(raw, 2).unwrap_or_default(),
             sp_reg,
             bp_reg,

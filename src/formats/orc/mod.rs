@@ -2,10 +2,12 @@
 
 pub mod distinct;
 pub mod entry;
+mod raw;
 pub mod version;
 
 use distinct::Distinct;
-pub use entry::{ENTRY_SIZE, OrcEntry, OrcKind, OrcReg, RawEntry};
+pub use entry::{OrcEntry, OrcKind, OrcReg};
+pub use raw::{ENTRY_SIZE, RawEntry};
 pub use version::{OrcVersion, Rung, SpIndirect};
 
 use crate::base::addr::{Address, LinkAddr};

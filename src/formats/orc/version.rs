@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use super::entry::RawEntry;
+use super::raw::RawEntry;
 use crate::base::bytes::u16_at;
 
 /// Formats of `struct orc_entry`; the numbers are ours.

@@ -9,16 +9,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use gimli::constants as c;
-use gimli::{
-    Abbreviations, AttributeValue, DebugInfo, DebugInfoUnitHeadersIter, DebugStrOffsetsBase,
-    EndianSlice, LittleEndian, Reader, Section, SectionId, UnitHeader, UnitOffset,
-    UnitSectionOffset,
-};
-
-use super::entry::{COMPOSITES, Entry, Sections, Slice, Unit, matters};
 use super::{Description, Member};
-use crate::base::error::Result;
+use crate::formats::dwarf::types::{Entry, Tag, Unit, Units};
 use crate::formats::image::ElfImage;
 
 /// Names that a type may have before its own, qualifiers included: as for BTF.
@@ -37,11 +29,10 @@ const FIRST_UNITS: usize = 8;
 /// Bytes of the longest name that takes no more room in an entry than a reference to it: compilers put these there.
 const SHORT: usize = 3;
 
-/// Units kept open: those of what is asked for are a few.
-const MAX_OPENED: usize = 64;
-
 /// Entries read for one question, those that are searched for a name not counted; `task_struct` has 300.
 const MAX_ENTRIES: usize = 1 << 18;
+
+const COMPOSITES: [Tag; 2] = [Tag::Structure, Tag::Union];
 
 /// The types that an image's DWARF describes.
 pub(super) struct Dwarf<'d>(Mutex<Known<'d>>);
@@ -49,33 +40,13 @@ pub(super) struct Dwarf<'d>(Mutex<Known<'d>>);
 impl<'d> Dwarf<'d> {
     /// The types of `image`; `None` when it has no debug information.
     pub fn of(image: &ElfImage<'d>) -> Option<Self> {
-        let load = |id: SectionId| -> Result<Slice<'d>> {
-            let data = image.debug_section(id.name())?;
-            Ok(EndianSlice::new(data, LittleEndian))
-        };
-        let info: DebugInfo<Slice<'d>> = Section::load(load).ok()?;
-        if info.reader().is_empty() {
-            return None;
-        }
-        let sections = Sections {
-            info,
-            abbrev: Section::load(load).ok()?,
-            // Without one of these only some names are missing.
-            str: Section::load(load).unwrap_or_default(),
-            line_str: Section::load(load).unwrap_or_default(),
-            str_offsets: Section::load(load).unwrap_or_default(),
-        };
         Some(Dwarf(Mutex::new(Known {
-            headers: Some(info.units()),
-            sections,
-            units: Vec::new(),
-            opened: HashMap::new(),
+            units: Units::of(image)?,
             searched: 0,
             composites: HashMap::new(),
             enumerators: HashMap::new(),
             inline: false,
             mentioned: HashMap::new(),
-            abbreviations: None,
             left: 0,
         })))
     }
@@ -131,22 +102,9 @@ fn number(at: usize) -> u64 {
     (at as u64) << DIMENSION_BITS
 }
 
-/// A unit in the list of them.
-struct Listed<'d> {
-    start: usize,
-    end: usize,
-    header: UnitHeader<Slice<'d>>,
-}
-
 /// What has been read up to now.
 struct Known<'d> {
-    sections: Sections<'d>,
-    /// Units not listed yet.
-    headers: Option<DebugInfoUnitHeadersIter<Slice<'d>>>,
-    /// In the order of the file.
-    units: Vec<Listed<'d>>,
-    /// Units that types were asked of, by their place in `units`.
-    opened: HashMap<usize, Arc<Unit<'d>>>,
+    units: Units<'d>,
     /// How many units' names are in `composites`.
     searched: usize,
     /// Offsets of structures and unions by name; the first definition of each.
@@ -157,72 +115,11 @@ struct Known<'d> {
     inline: bool,
     /// Names that were looked for in the string tables, and whether they are there.
     mentioned: HashMap<String, bool>,
-    /// The table read last, by its offset: units may share one.
-    abbreviations: Option<(usize, Arc<Abbreviations>)>,
     /// Entries that may still be read for this question.
     left: usize,
 }
 
 impl<'d> Known<'d> {
-    /// Lists one unit more.
-    fn list_next(&mut self) -> bool {
-        // A broken header ends the list: nothing says where the next one is.
-        let header = self.headers.as_mut().and_then(|h| h.next().ok().flatten());
-        let Some(header) = header else {
-            self.headers = None;
-            return false;
-        };
-        let UnitSectionOffset(start) = header.offset();
-        self.units.push(Listed {
-            start,
-            end: start.saturating_add(header.length_including_self()),
-            header,
-        });
-        true
-    }
-
-    fn open(&mut self, index: usize) -> Option<Unit<'d>> {
-        let listed = self.units.get(index)?;
-        let (start, header) = (listed.start, listed.header);
-        let table = header.debug_abbrev_offset();
-        let abbreviations = match &self.abbreviations {
-            Some((at, known)) if *at == table.0 => known.clone(),
-            _ => Arc::new(header.abbreviations(&self.sections.abbrev).ok()?),
-        };
-        self.abbreviations = Some((table.0, abbreviations.clone()));
-        let mut unit = Unit {
-            start,
-            header,
-            abbreviations,
-            str_offsets: DebugStrOffsetsBase(0),
-        };
-        let root = unit.entry(header.root_offset(), |a| a == c::DW_AT_str_offsets_base);
-        if let Some(base) = root.ok()??.str_offsets {
-            unit.str_offsets = base;
-        }
-        Some(unit)
-    }
-
-    /// The unit with offset `at` of `.debug_info`, and which offset of it that is.
-    fn unit_of(&mut self, at: usize) -> Option<(Arc<Unit<'d>>, UnitOffset)> {
-        while self.units.last().is_none_or(|u| u.end <= at) && self.list_next() {}
-        let index = self
-            .units
-            .partition_point(|u| u.start <= at)
-            .checked_sub(1)?;
-        let listed = self.units.get(index).filter(|u| at < u.end)?;
-        let own = UnitOffset(at - listed.start);
-        if let Some(unit) = self.opened.get(&index) {
-            return Some((unit.clone(), own));
-        }
-        let unit = Arc::new(self.open(index)?);
-        if self.opened.len() >= MAX_OPENED {
-            self.opened.clear();
-        }
-        self.opened.insert(index, unit.clone());
-        Some((unit, own))
-    }
-
     fn composite(&mut self, name: &str) -> Option<usize> {
         loop {
             if let Some(at) = self.composites.get(name.as_bytes()) {
@@ -244,32 +141,31 @@ impl<'d> Known<'d> {
         if let Some(known) = self.mentioned.get(name) {
             return *known;
         }
-        let found = self.sections.mention(name, self.inline);
+        let found = self.units.sections.mention(name, self.inline);
         self.mentioned.insert(name.to_owned(), found);
         found
     }
 
     /// Adds the names of one unit more.
     fn search_next(&mut self) -> bool {
-        if self.searched == self.units.len() && !self.list_next() {
+        if !self.units.has(self.searched) {
             return false;
         }
         let index = self.searched;
         self.searched += 1;
-        let Some(unit) = self.open(index) else {
+        let Some(unit) = self.units.open(index) else {
             return true;
         };
-        let (sections, composites) = (&self.sections, &mut self.composites);
+        let (sections, composites) = (&self.units.sections, &mut self.composites);
         let inline = &mut self.inline;
         let mut left = unit.len();
         // What was read of a damaged unit holds.
-        let _ = unit.below(unit.header.root_offset(), &mut left, &COMPOSITES, |e| {
+        unit.below(unit.root(), &mut left, &COMPOSITES, |e| {
             if !e.declared
                 && let Some(name) = unit.text(sections, e.name)
-                && let Some(at) = unit.start.checked_add(e.at.0)
             {
-                composites.entry(name).or_insert(at);
-                *inline |= matches!(e.name, Some(AttributeValue::String(_))) && name.len() > SHORT;
+                composites.entry(name).or_insert(e.at);
+                *inline |= e.name.is_some_and(|n| n.is_inline()) && name.len() > SHORT;
             }
             true
         });
@@ -279,8 +175,8 @@ impl<'d> Known<'d> {
     /// The entry at `at` of `.debug_info`, and its unit.
     fn entry(&mut self, at: usize) -> Option<(Arc<Unit<'d>>, Entry<'d>)> {
         self.left = self.left.checked_sub(1)?;
-        let (unit, own) = self.unit_of(at)?;
-        let entry = unit.entry(own, matters).ok()??;
+        let unit = self.units.around(at)?;
+        let entry = unit.entry(at)?;
         Some((unit, entry))
     }
 
@@ -289,11 +185,7 @@ impl<'d> Known<'d> {
         for _ in 0..MAX_NAMES {
             let (unit, entry) = self.entry(at)?;
             match entry.tag {
-                c::DW_TAG_typedef
-                | c::DW_TAG_const_type
-                | c::DW_TAG_volatile_type
-                | c::DW_TAG_restrict_type
-                | c::DW_TAG_atomic_type => at = unit.target(entry.of)?,
+                Tag::Name => at = entry.of?,
                 _ => return Some((at, unit, entry)),
             }
         }
@@ -307,26 +199,29 @@ impl<'d> Known<'d> {
             let Some((_, unit, outer)) = self.resolve(at) else {
                 continue;
             };
-            if !outer.is_composite() {
+            if !outer.tag.is_composite() {
                 continue;
             }
             let (mut left, mut found) = (self.left, None);
-            let sections = &self.sections;
+            let sections = &self.units.sections;
             // What was read of a damaged structure holds.
-            let _ = unit.below(outer.at, &mut left, &[c::DW_TAG_member], |member| {
+            unit.below(outer.at, &mut left, &[Tag::Member], |member| {
                 let named = unit.text(sections, member.name).unwrap_or_default();
                 if named == name.as_bytes() {
                     found = Some(member);
                 } else if named.is_empty() && depth < MAX_DEPTH {
                     let first = member.location.unwrap_or_default().saturating_mul(8);
-                    let inner = unit.target(member.of);
-                    pending.extend(inner.map(|at| (at, base.saturating_add(first), depth + 1)));
+                    pending.extend(
+                        member
+                            .of
+                            .map(|at| (at, base.saturating_add(first), depth + 1)),
+                    );
                 }
                 found.is_none()
             });
             self.left = left;
             if let Some(member) = found {
-                let at = unit.target(member.of)?;
+                let at = member.of?;
                 let (bit, width) = self.place(&member, at);
                 return Some(Member {
                     bit: base.checked_add(bit)?,
@@ -360,11 +255,11 @@ impl<'d> Known<'d> {
     /// The array that `of` is, and the lengths of those of its dimensions that are within `of`.
     fn array(&mut self, of: u64) -> Option<(usize, Vec<u64>)> {
         let (at, unit, entry) = self.resolve(offset(of)?)?;
-        if entry.tag != c::DW_TAG_array_type {
+        if entry.tag != Tag::Array {
             return None;
         }
         let mut lengths = Vec::new();
-        let _ = unit.below(entry.at, &mut self.left, &[c::DW_TAG_subrange_type], |e| {
+        unit.below(entry.at, &mut self.left, &[Tag::Dimension], |e| {
             lengths.push(e.length());
             (lengths.len() as u64) < MAX_DIMENSIONS
         });
@@ -375,8 +270,8 @@ impl<'d> Known<'d> {
 
     /// The type of the elements of the array at `at`, all dimensions taken.
     fn element(&mut self, at: usize) -> Option<u64> {
-        let (unit, entry) = self.entry(at)?;
-        unit.target(entry.of).map(number)
+        let (_, entry) = self.entry(at)?;
+        entry.of.map(number)
     }
 
     fn size(&mut self, mut of: u64) -> Option<u64> {
@@ -384,7 +279,7 @@ impl<'d> Known<'d> {
         for _ in 0..MAX_NAMES {
             let (at, _, entry) = self.resolve(offset(of)?)?;
             match entry.tag {
-                c::DW_TAG_array_type => {
+                Tag::Array => {
                     let (_, lengths) = self.array(of)?;
                     let elements = lengths.iter().try_fold(1u64, |all, n| all.checked_mul(*n));
                     // Without a dimension it has no known length.
@@ -392,11 +287,11 @@ impl<'d> Known<'d> {
                     count = count.checked_mul(elements)?;
                     of = self.element(at)?;
                 }
-                c::DW_TAG_pointer_type => return count.checked_mul(8),
-                c::DW_TAG_base_type | c::DW_TAG_enumeration_type => {
+                Tag::Pointer => return count.checked_mul(8),
+                Tag::Base | Tag::Enumeration => {
                     return count.checked_mul(entry.size?);
                 }
-                _ if entry.is_composite() && !entry.declared => {
+                _ if entry.tag.is_composite() && !entry.declared => {
                     return count.checked_mul(entry.size?);
                 }
                 _ => return None,
@@ -407,11 +302,11 @@ impl<'d> Known<'d> {
 
     /// The name of the structure or union that pointers of type `of` point to.
     fn pointee_name(&mut self, of: u64) -> Option<&'d [u8]> {
-        let (_, unit, pointer) = self.resolve(offset(of)?)?;
-        let target = (pointer.tag == c::DW_TAG_pointer_type).then(|| unit.target(pointer.of))??;
+        let (_, _, pointer) = self.resolve(offset(of)?)?;
+        let target = (pointer.tag == Tag::Pointer).then_some(pointer.of)??;
         let (_, unit, entry) = self.resolve(target)?;
-        let name = unit.text(&self.sections, entry.name);
-        name.filter(|_| entry.is_composite())
+        let name = unit.text(&self.units.sections, entry.name);
+        name.filter(|_| entry.tag.is_composite())
     }
 
     fn enumerator(&mut self, name: &str) -> Option<i64> {
@@ -429,18 +324,18 @@ impl<'d> Known<'d> {
             if index == FIRST_UNITS && !self.is_mentioned(name) {
                 return None;
             }
-            if index == self.units.len() && !self.list_next() {
+            if !self.units.has(index) {
                 return None;
             }
-            let unit = self.open(index);
+            let unit = self.units.open(index);
             index += 1;
             let Some(unit) = unit else { continue };
-            let sections = &self.sections;
+            let sections = &self.units.sections;
             let mut found = None;
-            let root = unit.header.root_offset();
+            let root = unit.root();
             let (mut left, mut inner) = (unit.len(), unit.len());
-            let _ = unit.below(root, &mut left, &[c::DW_TAG_enumeration_type], |e| {
-                let _ = unit.below(e.at, &mut inner, &[c::DW_TAG_enumerator], |one| {
+            unit.below(root, &mut left, &[Tag::Enumeration], |e| {
+                unit.below(e.at, &mut inner, &[Tag::Enumerator], |one| {
                     if unit.text(sections, one.name) == Some(name.as_bytes()) {
                         found = one.value.map(|value| (e.size, value));
                     }

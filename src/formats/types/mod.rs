@@ -2,7 +2,6 @@
 
 pub mod btf;
 mod dwarf;
-mod entry;
 
 use crate::formats::image::ElfImage;
 use btf::Btf;

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::select::Selection;
 use crate::base::addr::{Address, LinkAddr, RetAddr};
-use crate::base::bytes::i32_at;
+use crate::base::bytes::{each_byte, each_of_two, i32_at};
 use crate::formats::image::symtab::SymbolId;
 use crate::formats::insn::stub::is_trampoline;
 use crate::formats::insn::{self, CallBefore, Flow};
@@ -146,7 +146,7 @@ impl Search<'_, '_> {
                 Some((base.offset(at as i64), target))
             };
             let inside = |(_, to): &Arrow| self.marks.place(*to).is_some();
-            for at in memchr::memchr2_iter(0xe8, 0xe9, s.data) {
+            for at in each_of_two(s.data, [0xe8, 0xe9]) {
                 let Some(arrow) = arrow(at, 5) else { break };
                 if s.data[at] == 0xe9 {
                     jumps.extend(Some(arrow).filter(inside));
@@ -154,7 +154,7 @@ impl Search<'_, '_> {
                     calls.push(arrow);
                 }
             }
-            for at in memchr::memchr_iter(0x0f, s.data) {
+            for at in each_byte(s.data, 0x0f) {
                 if s.data.get(at + 1).is_some_and(|b| b & 0xf0 == 0x80) {
                     jumps.extend(arrow(at, 6).filter(inside));
                 }

@@ -1,9 +1,8 @@
 //! Dumps that do not say which kernel they are of: looking for what the kernel says of itself in its memory.
 
-use memchr::memmem::Finder;
-
 use super::dump::Dump;
 use super::vmcoreinfo::VmcoreInfo;
+use crate::base::bytes::Finder;
 
 const PAGE: u64 = 4096;
 /// How `vmcoreinfo_data` begins (kernel/vmcore_info.c, kernel/crash_core.c; Linux 4.x-7.2); it has a page of its own.
@@ -85,7 +84,7 @@ impl Dump<'_> {
                         &buffer
                     }
                 };
-                let hits = finder.find_iter(bytes).map(|n| at + n as u64);
+                let hits = finder.each(bytes).map(|n| at + n as u64);
                 let here = hits.filter(|hit| hit - at < CHUNK);
                 found.extend(here.filter_map(|hit| self.banner(hit)));
                 at = at.saturating_add(CHUNK);

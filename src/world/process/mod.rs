@@ -8,7 +8,6 @@ mod dumped;
 mod memory;
 mod notes;
 mod objects;
-pub(crate) mod rows;
 
 pub use self::core::ProcessCore;
 pub use dumped::{Process, mappings};

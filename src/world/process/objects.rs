@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use super::rows::Rows;
 use crate::base::addr::{Addr, Address, LinkAddr, Slide};
 use crate::base::error::{Finding, Place, Result};
+use crate::formats::cfi::user::Rows;
 use crate::formats::image::note::{build_id, hex};
 use crate::formats::image::peek::Peek;
 use crate::formats::image::{ElfImage, Storage};

@@ -1,10 +1,11 @@
 //! One step outwards: the caller's registers, by a row of call-frame information or from a signal frame.
 
 use crate::base::addr::{Addr, Address};
+use crate::base::bytes::u64_at;
 use crate::base::regs::{Reg, Regs};
 use crate::engine::unwind::Stop;
-use crate::world::memory::Memory;
-use crate::world::process::rows::{Cfa, Failed, REGISTERS, RETURN, Row, Rows, Saved};
+use crate::formats::cfi::user::{Cfa, Expression, REGISTERS, RETURN, Row, Saved, Wanted};
+use crate::world::memory::{Memory, Unreadable};
 
 /// DWARF numbers of RBP and RSP.
 pub const BP: u8 = 6;
@@ -30,6 +31,15 @@ const BY_NUMBER: [Reg; 16] = [
     Reg::R14,
     Reg::R15,
 ];
+
+/// Why a register or an expression has no value.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Failed {
+    /// It reads memory that is not there.
+    Unreadable(Addr, Unreadable),
+    /// It is broken, or needs what is not known.
+    Unknown,
+}
 
 /// What is known of a register. Its slot is read only when the value is needed, which mostly it is not.
 #[derive(Clone, Copy, Debug)]
@@ -86,36 +96,56 @@ impl State {
     ///
     /// # Errors
     /// When a register that is needed is not known, or memory cannot be read.
-    pub fn step(&mut self, rows: &Rows<'_>, row: &Row, memory: &dyn Memory) -> Result<u64, Failed> {
+    pub fn step(&mut self, row: &Row<'_>, memory: &dyn Memory) -> Result<u64, Failed> {
         if row.plain {
             return self.step_plain(row, memory);
         }
         let old = *self;
-        let register = |number| old.get(number, memory);
         let cfa = match row.cfa {
-            Cfa::Register(r, offset) => register(r)?.wrapping_add_signed(offset),
-            Cfa::Expression(e) => rows.evaluate(row, e, None, memory, register)?,
+            Cfa::Register(r, offset) => old.get(r, memory)?.wrapping_add_signed(offset),
+            Cfa::Expression(e) => old.value(e, None, memory)?,
         };
         self.set(SP, cfa);
         for (number, saved) in &row.saved {
-            let expression = |e| rows.evaluate(row, e, Some(cfa), memory, register);
+            let expression = |e| old.value(e, Some(cfa), memory);
             let known = match *saved {
-                Saved::Lost => Known::Nothing,
+                Saved::Same => continue,
                 Saved::At(offset) => Known::At(Addr(cfa).offset(offset)),
                 Saved::Offset(offset) => Known::Value(cfa.wrapping_add_signed(offset)),
                 Saved::Register(r) => old.known(r),
                 Saved::AtExpression(e) => Known::At(Addr(expression(e)?)),
                 Saved::Expression(e) => Known::Value(expression(e)?),
                 Saved::Constant(value) => Known::Value(value),
+                _ => Known::Nothing,
             };
             self.put(*number, known);
         }
         self.caller(memory)
     }
 
+    /// The value of an expression in the frame of these registers, with `initial` on its stack.
+    fn value(
+        &self,
+        expression: Expression<'_>,
+        initial: Option<u64>,
+        memory: &dyn Memory,
+    ) -> Result<u64, Failed> {
+        let known = |wanted| match wanted {
+            Wanted::Register(number) => self.get(number, memory),
+            Wanted::Memory { at, len } => {
+                let mut word = [0; 8];
+                let part = word.get_mut(..len).ok_or(Failed::Unknown)?;
+                let read = memory.read(Addr(at), part);
+                read.map_err(|why| Failed::Unreadable(Addr(at), why))?;
+                u64_at(&word, 0).ok_or(Failed::Unknown)
+            }
+        };
+        expression.evaluate(initial, known)?.ok_or(Failed::Unknown)
+    }
+
     /// [`State::step`] by a row that says of each register where it is from the CFA: most do.
     #[inline]
-    fn step_plain(&mut self, row: &Row, memory: &dyn Memory) -> Result<u64, Failed> {
+    fn step_plain(&mut self, row: &Row<'_>, memory: &dyn Memory) -> Result<u64, Failed> {
         let Cfa::Register(base, offset) = row.cfa else {
             return Err(Failed::Unknown);
         };
@@ -159,7 +189,7 @@ impl State {
         let read = memory.read(base, &mut words);
         read.map_err(|why| Failed::Unreadable(base, why))?;
         for (at, number) in ORDER.into_iter().enumerate() {
-            let word = crate::base::bytes::u64_at(&words, at * 8).ok_or(Failed::Unknown)?;
+            let word = u64_at(&words, at * 8).ok_or(Failed::Unknown)?;
             self.set(number, word);
         }
         self.get(RETURN, memory)

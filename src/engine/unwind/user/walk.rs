@@ -1,13 +1,14 @@
 //! The frames of a user-space stack, innermost first.
 
 use super::frame::UserFrame;
-use super::step::{BP, SP, State};
+use super::step::{BP, Failed, SP, State};
 use crate::base::addr::{Addr, Address, LinkAddr, Pc, RetAddr};
 use crate::base::regs::Regs;
 use crate::engine::unwind::{Stop, Trust};
+use crate::formats::cfi::Scratch;
+use crate::formats::cfi::user::{RETURN, Row};
 use crate::formats::insn::{CallBefore, call_before};
 use crate::world::memory::Memory;
-use crate::world::process::rows::{Context, Failed, RETURN, Row};
 use crate::world::process::{Loaded, Objects};
 
 /// Frames of one walk at most, unless told otherwise.
@@ -17,10 +18,10 @@ pub const BUDGET: usize = 4096;
 const PLACES: usize = 512;
 
 /// How to leave a place.
-enum Rule {
+enum Rule<'d> {
     /// The code that returns from a signal handler.
     Sigreturn,
-    Row(Row),
+    Row(Row<'d>),
     None,
 }
 
@@ -28,14 +29,14 @@ enum Rule {
 struct Place<'w, 'd> {
     pc: Pc<Addr>,
     object: Option<(&'w Loaded<'d>, LinkAddr)>,
-    rule: Rule,
+    rule: Rule<'d>,
 }
 
 /// Walks the stacks of one process. Keeps the rules of places it came by; one per thread of the caller's.
 pub struct Walker<'w, 'd> {
     objects: &'w Objects<'d>,
     memory: &'w dyn Memory,
-    context: Box<Context>,
+    context: Box<Scratch>,
     /// By the low bits of a PC.
     places: Box<[Option<Place<'w, 'd>>; PLACES]>,
     budget: usize,
@@ -180,12 +181,12 @@ impl Frames<'_, '_, '_> {
                 let ip = self.state.leave_signal(memory).map_err(|f| f.stop(at))?;
                 (ip, Trust::SavedRegisters)
             }
-            (Rule::Row(row), Some((object, _))) => {
+            (Rule::Row(row), Some(_)) => {
                 let trust = match row.signal {
                     true => Trust::SavedRegisters,
                     false => Trust::Cfi,
                 };
-                let stepped = self.state.step(&object.rows, row, memory);
+                let stepped = self.state.step(row, memory);
                 (stepped.map_err(|f| f.stop(at))?, trust)
             }
             _ => self.without_row(frame)?,

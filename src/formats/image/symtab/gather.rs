@@ -3,7 +3,8 @@
 use object::LittleEndian;
 use object::read::elf::Sym;
 
-use super::{PAGE, STT_FILE, STT_FUNC, STT_GNU_IFUNC, STT_NOTYPE, STT_OBJECT};
+use super::PAGE;
+use super::packed::{STT_FILE, STT_FUNC, STT_GNU_IFUNC, STT_NOTYPE, STT_OBJECT};
 use crate::formats::image::Section;
 use crate::formats::image::elf::{RawSymbol, plain};
 use crate::formats::image::names::in_kallsyms;

@@ -2,7 +2,9 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::{INVALID, Raw, STB_LOCAL, SymTab, SymbolId, is_function, name_at};
+use super::packed::{STB_LOCAL, is_function, name_at};
+use super::{INVALID, Raw, SymTab, SymbolId};
+use crate::base::bytes::Finder;
 use crate::formats::image::elf::SymbolList;
 use crate::formats::image::names::cold_base;
 
@@ -109,7 +111,8 @@ impl SymTab<'_> {
     fn search(&self, list: &SymbolList<'_>, name: &str) -> Vec<u32> {
         let is_name = |at: &usize| name_at(self.strings, *at as u32).len() == name.len();
         // A name may be the end of another.
-        let at: Vec<u32> = memchr::memmem::find_iter(self.strings, name.as_bytes())
+        let at: Vec<u32> = Finder::new(name.as_bytes())
+            .each(self.strings)
             .filter(is_name)
             .map(|at| at as u32)
             .collect();

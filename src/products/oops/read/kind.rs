@@ -297,7 +297,7 @@ fn bracketed(rest: &str) -> Option<Kind> {
 
 /// `what: 0000 [#1] …`
 fn die(text: &str) -> Option<Die<'_>> {
-    let at = memchr::memmem::find(text.as_bytes(), b" [#")?;
+    let at = crate::base::bytes::find(text.as_bytes(), b" [#")?;
     let (before, behind) = (text.get(..at)?, text.get(at + 3..)?);
     let number = behind.split_once(']')?.0.parse().ok()?;
     let (what, code) = before.rsplit_once(": ")?;

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::prefix::{self, Caller, prefix};
+use crate::base::bytes::{find_byte, find_either};
 
 /// One line.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,7 +42,7 @@ impl<'l> Line<'l> {
     /// The text as the kernel wrote it: without colours and the escapes of HTML; what is not UTF-8 is replaced.
     pub fn plain(&self) -> Cow<'l, str> {
         let text = self.text();
-        let Some(first) = memchr::memchr2(b'\x1b', b'&', text) else {
+        let Some(first) = find_either(text, [b'\x1b', b'&']) else {
             return String::from_utf8_lossy(text);
         };
         let mut clean = text[..first].to_vec();
@@ -71,7 +72,7 @@ pub fn lines(log: &[u8]) -> impl Iterator<Item = (Range<usize>, Line<'_>)> {
     let mut from = 0;
     std::iter::from_fn(move || {
         let rest = log.get(from..).filter(|r| !r.is_empty())?;
-        let len = memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
+        let len = find_byte(rest, b'\n').map_or(rest.len(), |at| at + 1);
         let range = from..from + len;
         from += len;
         Some((range.clone(), Line::new(&log[range])))

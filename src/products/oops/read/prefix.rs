@@ -5,6 +5,8 @@
 
 use std::ops::Range;
 
+use crate::base::bytes::{find, find_byte};
+
 /// Who printed a line: `CONFIG_PRINTK_CALLER`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Caller {
@@ -98,7 +100,7 @@ enum Bracket {
 /// `[   12.345678]`, `[  T123]`, `[    C1]`, `[Sun Nov 22 20:42:47 2026]`, `[2026-11-22 20:42:47]`.
 fn bracket(text: &[u8]) -> Bracket {
     const LONGEST: usize = 40;
-    let Some(end) = memchr::memchr(b']', &text[..text.len().min(LONGEST)]) else {
+    let Some(end) = find_byte(&text[..text.len().min(LONGEST)], b']') else {
         return Bracket::Text;
     };
     let inside = &text[1..end];
@@ -175,7 +177,7 @@ pub(super) fn escape(text: &[u8]) -> usize {
 /// `4,1234,5678,-;` and `4,1234,5678,-,caller=T12;` of /dev/kmsg and netconsole.
 fn extended(text: &[u8]) -> Option<(usize, Option<Caller>)> {
     const LONGEST: usize = 96;
-    let end = memchr::memchr(b';', &text[..text.len().min(LONGEST)])?;
+    let end = find_byte(&text[..text.len().min(LONGEST)], b';')?;
     let mut fields = text[..end].split(|b| *b == b',');
     let number = |f: Option<&[u8]>| {
         let f = f?;
@@ -254,11 +256,11 @@ fn behind_stamp(text: &[u8], len: usize) -> usize {
 /// Bytes up to and with ` kernel: ` (or ` kernel[0]: `).
 fn kernel(text: &[u8]) -> Option<usize> {
     let head = &text[..text.len().min(HEAD)];
-    let at = memchr::memmem::find(head, b" kernel")?;
+    let at = find(head, b" kernel")?;
     let behind = at + b" kernel".len();
     let rest = &text[behind..];
     let number = match rest.first() {
-        Some(b'[') => memchr::memchr(b']', &rest[..rest.len().min(12)])? + 1,
+        Some(b'[') => find_byte(&rest[..rest.len().min(12)], b']')? + 1,
         _ => 0,
     };
     match rest.get(number) {
@@ -310,7 +312,7 @@ fn named(text: &[u8]) -> usize {
     }
     let month = text.get(3) == Some(&b' ') && text[..3].iter().all(u8::is_ascii_alphabetic);
     let host = || {
-        let word = memchr::memchr(b' ', &text[..text.len().min(HEAD)]);
+        let word = find_byte(&text[..text.len().min(HEAD)], b' ');
         word.is_some_and(|end| text[end..].starts_with(b" kernel"))
     };
     if !month && !host() {
@@ -326,7 +328,7 @@ fn named(text: &[u8]) -> usize {
 fn structured(text: &[u8]) -> Option<usize> {
     let head = &text[..text.len().min(HEAD)];
     let mark = b" kernel - - - ";
-    let at = memchr::memmem::find(head, mark)?;
+    let at = find(head, mark)?;
     Some(at + mark.len())
 }
 

@@ -3,6 +3,7 @@
 use super::frame::{self, FrameText, hex};
 use super::kind::{Heading, heading};
 use super::registers::is_registers;
+use crate::base::bytes::each_of_three;
 
 /// The meaning of a line.
 #[derive(Clone, PartialEq, Debug)]
@@ -112,7 +113,7 @@ pub fn may_matter(text: &[u8]) -> bool {
             || behind.starts_with(b": page allocation ")
             || (behind.starts_with(b": ") && before.ends_with(b" invoked oom-killer"))
     };
-    told || old_task(text) || memchr::memchr3_iter(b'+', b'#', b':', text).any(marked)
+    told || old_task(text) || each_of_three(text, [b'+', b'#', b':']).any(marked)
 }
 
 /// Whether the text may be a row of `sysrq: Show State` before 5.10: a name in 15 columns, then a letter.

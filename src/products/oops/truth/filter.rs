@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::io;
 
 use super::annotate::{Added, Addition, Additions, MARK, Spot};
+use crate::base::bytes::find_byte;
 use crate::products::oops::read::line::Line;
 use crate::products::oops::read::report::Oops;
 use crate::products::oops::read::reports::{Facts, Reports};
@@ -79,7 +80,7 @@ impl Filter {
         let (mut from, mut at) = (0, 0);
         while at < text.len() {
             let rest = &text[at..];
-            let len = memchr::memchr(b'\n', rest).map_or(rest.len(), |end| end + 1);
+            let len = find_byte(rest, b'\n').map_or(rest.len(), |end| end + 1);
             if self.take(&rest[..len]) {
                 sink.kept(&text[from..at])?;
                 self.settle(teller, sink)?;

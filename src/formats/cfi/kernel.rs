@@ -1,0 +1,131 @@
+//! Rows of an image of the kernel: what can be said as a [`Row`], as ORC's are.
+
+use crate::base::addr::LinkAddr;
+use crate::base::error::Result;
+use crate::formats::dwarf::expression::{Expression, Op};
+use crate::formats::dwarf::frames::{
+    self, Description, FrameRow, FrameTables, Kind, Scratch, covering,
+};
+use crate::formats::image::ElfImage;
+use crate::formats::rule::{Base, Cfa, Row, Rule, Saved, SavedBp, Shape};
+
+/// DWARF numbers (x86-64 psABI, figure 3.36).
+const RBP: u8 = 6;
+const RETURN: u8 = 16;
+/// [`crate::formats::rule::PRESERVED`] by DWARF number.
+const PRESERVED: [u8; 5] = [3, 12, 13, 14, 15];
+
+/// `.debug_frame` and `.eh_frame` of one image.
+pub struct Cfi<'d> {
+    tables: FrameTables<'d>,
+    entries: Vec<Description>,
+}
+
+impl<'d> Cfi<'d> {
+    /// Lists the descriptions of `image`; their rows are read when asked for.
+    ///
+    /// # Errors
+    ///
+    /// When a section is there, but cannot be unpacked.
+    pub fn of(image: &ElfImage<'d>) -> Result<Self> {
+        let section = |name| image.debug_section(name);
+        let tables = FrameTables::new(image, section(".debug_frame")?, section(".eh_frame")?);
+        let entries = tables.descriptions(&[Kind::Debug, Kind::Eh]);
+        Ok(Cfi { tables, entries })
+    }
+
+    /// Number of functions described.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// What is said of `at`; `None` when no description covers it.
+    pub fn row(&self, at: LinkAddr, scratch: &mut Scratch) -> Option<Row> {
+        let entry = covering(&self.entries, at)?;
+        let row = self.tables.row((entry.kind, entry.at), at, scratch);
+        Some(row.map_or(Row::Unknown, |row| row_of(&row)))
+    }
+}
+
+fn row_of(row: &FrameRow<'_, '_>) -> Row {
+    let ra = row.saved(RETURN);
+    if matches!(ra, Some(frames::Saved::Lost)) {
+        return Row::End;
+    }
+    let usual = matches!(ra, None | Some(frames::Saved::At(-8)));
+    let cfa = match row.cfa() {
+        Some(frames::Cfa::Register(register, offset)) => {
+            base(register).map(|b| Cfa::Register(b, offset))
+        }
+        Some(frames::Cfa::Expression(e)) => indirect(&e),
+        None => None,
+    };
+    match (usual, cfa, saved_bp(row.saved(RBP))) {
+        (true, Some(cfa), Some(bp)) => Row::Step(Rule {
+            cfa,
+            bp,
+            shape: Shape::Call,
+            signal: row.is_signal(),
+            saved: PRESERVED.map(|register| saved(row.saved(register))),
+        }),
+        _ => Row::Unknown,
+    }
+}
+
+fn saved(rule: Option<frames::Saved<'_>>) -> Saved {
+    match rule {
+        // A function that does not touch a preserved register says nothing of it.
+        None | Some(frames::Saved::Same) => Saved::Unchanged,
+        Some(frames::Saved::At(o)) => i32::try_from(o).map_or(Saved::Unknown, Saved::AtCfa),
+        _ => Saved::Unknown,
+    }
+}
+
+fn saved_bp(rule: Option<frames::Saved<'_>>) -> Option<SavedBp> {
+    match rule {
+        None | Some(frames::Saved::Lost | frames::Saved::Same) => Some(SavedBp::Unchanged),
+        Some(frames::Saved::At(offset)) => Some(SavedBp::AtCfa(offset)),
+        // `*(RBP + offset)`
+        Some(frames::Saved::AtExpression(e)) => match e.ops()? {
+            [Some(Op::Register(RBP, offset))] => Some(SavedBp::AtBp(offset)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// `*(register + inner) + outer`: the only form that compilers write for a frame whose stack they realign.
+fn indirect(expression: &Expression<'_>) -> Option<Cfa> {
+    let [Some(Op::Register(register, inner)), Some(Op::Read), outer] = expression.ops()? else {
+        return None;
+    };
+    let outer = match outer {
+        None => 0,
+        Some(Op::Add(value)) => i64::try_from(value).ok()?,
+        Some(_) => return None,
+    };
+    Some(Cfa::Indirect {
+        base: base(register)?,
+        inner,
+        outer,
+    })
+}
+
+/// By DWARF number.
+fn base(register: u8) -> Option<Base> {
+    Some(match register {
+        0 => Base::Ax,
+        1 => Base::Dx,
+        5 => Base::Di,
+        RBP => Base::Bp,
+        7 => Base::Sp,
+        10 => Base::R10,
+        13 => Base::R13,
+        _ => return None,
+    })
+}

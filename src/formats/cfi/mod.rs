@@ -1,0 +1,9 @@
+//! Call-frame information as rows: of a kernel the second witness beside ORC ([`Cfi`]), of programs the one that
+//! their stacks are walked by ([`user`]). Both are read by [`crate::formats::dwarf::frames`].
+
+mod header;
+mod kernel;
+pub mod user;
+
+pub use crate::formats::dwarf::frames::Scratch;
+pub use kernel::Cfi;

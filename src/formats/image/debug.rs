@@ -1,0 +1,119 @@
+//! Debug information of an image: its own, or that of a separate file.
+
+use std::path::{Path, PathBuf};
+
+use super::symtab::{SymTab, SymbolSource};
+use super::{ElfImage, Packing, elf, note, reloc};
+use crate::base::error::{Error, ErrorKind, Result};
+
+impl<'d> ElfImage<'d> {
+    /// Takes `debug` as the separate debug file of this image: its DWARF, and its symbols when the image has
+    /// none of its own. Refused when both have a build-id and the two differ.
+    pub fn use_debug_file(&mut self, mut debug: ElfImage<'d>) -> Result<()> {
+        if let (Some(own), Some(other)) = (self.build_id(), debug.build_id())
+            && own != other
+        {
+            let what = format!(
+                "build-id {} is not the image's {}",
+                note::hex(other),
+                note::hex(own)
+            );
+            return Err(Error::new(ErrorKind::WrongImage, what).in_file(&debug.path));
+        }
+        let poor = matches!(
+            self.symbols.source(),
+            SymbolSource::None | SymbolSource::Dynsym
+        );
+        if poor && debug.symbols.source() == SymbolSource::Symtab || self.symbols.is_empty() {
+            self.symbols = std::mem::replace(&mut debug.symbols, SymTab::empty());
+        }
+        self.debug = Some(Box::new(debug));
+        Ok(())
+    }
+
+    /// Whether it holds DWARF, itself or in its debug file.
+    pub fn has_debug_info(&self) -> bool {
+        if self.stored.is_some() {
+            return self.original().is_some_and(ElfImage::has_debug_info);
+        }
+        let own = self
+            .section(".debug_info")
+            .or_else(|| self.section(".zdebug_info"));
+        own.is_some() || self.debug.as_ref().is_some_and(|d| d.has_debug_info())
+    }
+
+    /// The file that its debug information is in.
+    pub fn debug_path(&self) -> &Path {
+        match self.debug.as_deref().or_else(|| self.original()) {
+            Some(image) => image.debug_path(),
+            None => &self.path,
+        }
+    }
+
+    /// Looks for files that its debug information refers to in `dirs`, too (laid out as /usr/lib/debug).
+    pub fn look_in(&mut self, dirs: &[PathBuf]) {
+        self.debug_dirs = dirs.to_vec();
+    }
+
+    /// See [`ElfImage::look_in`].
+    pub(crate) fn debug_dirs(&self) -> &[PathBuf] {
+        &self.debug_dirs
+    }
+
+    /// The DWARF section `name` (`.debug_info`), uncompressed and relocated; empty when there is none.
+    pub fn debug_section(&self, name: &str) -> Result<&'d [u8]> {
+        let Some(elf) = &self.elf else {
+            return self.original().map_or(Ok(&[]), |o| o.debug_section(name));
+        };
+        // Sections of other names (`.gnu_debugaltlink`) have no older form.
+        let old_name = name
+            .strip_prefix(".debug")
+            .map(|rest| format!(".zdebug{rest}"))
+            .unwrap_or_default();
+        let found = self
+            .sections
+            .iter()
+            .position(|s| !s.name.is_empty() && (s.name == name || s.name == old_name));
+        let Some(index) = found else {
+            return self
+                .debug
+                .as_ref()
+                .map_or(Ok(&[]), |d| d.debug_section(name));
+        };
+        let section = &self.sections[index];
+        let flagged = section.flags & elf::SHF_COMPRESSED != 0;
+        let mut data = section.data;
+        if flagged || section.name == old_name {
+            let place = |e: Error| e.in_section(name).in_file(&self.path);
+            let broken =
+                || place(Error::new(ErrorKind::Malformed, "compression header is cut off").at(0));
+            let (kind, size, payload) =
+                elf::compressed(data, self.bits, flagged).ok_or_else(broken)?;
+            let packing = match kind {
+                elf::ELFCOMPRESS_ZLIB => Packing::Zlib,
+                elf::ELFCOMPRESS_ZSTD => Packing::Zstd,
+                n => {
+                    return Err(place(Error::new(
+                        ErrorKind::Unsupported,
+                        format!("compression type {n}"),
+                    )));
+                }
+            };
+            data = self
+                .storage
+                .own(packing.decompress(payload, size).map_err(place)?);
+        }
+        if !self.linked.is_empty() {
+            let mut findings = Vec::new();
+            data = self.storage.own(reloc::relocate(
+                elf,
+                index,
+                data,
+                0,
+                &self.linked,
+                &mut findings,
+            ));
+        }
+        Ok(data)
+    }
+}
