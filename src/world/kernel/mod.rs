@@ -165,6 +165,9 @@ impl<'d> Kernel<'d> {
                 return Some(first.at(link));
             }
         }
+        if others.is_empty() {
+            return None;
+        }
         let make = || Places::of(others.iter().map(|p| (&*p.image, p.slide)));
         let places = self.places.get_or_init(make);
         let placed = others.get(places.find(at)?)?;
