@@ -53,6 +53,7 @@ pub enum ErrorKind {
 
 /// Where: file, section, offset in bytes (in the section when one is named, else in the file).
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
 pub struct Place {
     /// The file, when known.
     pub file: Option<PathBuf>,
@@ -143,6 +144,7 @@ impl std::error::Error for Error {
 
 /// Something odd in an input that could still be read: reported, never fatal.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct Finding {
     /// Where.
     pub place: Place,

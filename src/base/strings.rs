@@ -1,5 +1,7 @@
 //! Strings, each once; the padding `__pfx_foo` of a function shares its end with the name of `foo`.
 
+use hashbrown::HashTable;
+
 use crate::base::bytes::{cstr_at, u64_at};
 
 /// What the compiler puts before the name of a function for its padding.
@@ -8,17 +10,15 @@ const PADDING: &str = "__pfx_";
 /// Strings in the making. Offset 0 is the empty string.
 pub struct StringPool {
     bytes: Vec<u8>,
-    /// Open addressing: hash and offset; offset 0 is a free place.
-    places: Vec<(u32, u32)>,
-    used: usize,
+    /// Hash and offset of each.
+    places: HashTable<(u32, u32)>,
 }
 
 impl Default for StringPool {
     fn default() -> Self {
         StringPool {
             bytes: vec![0],
-            places: vec![(0, 0); 1 << 10],
-            used: 0,
+            places: HashTable::new(),
         }
     }
 }
@@ -60,42 +60,22 @@ impl StringPool {
     }
 
     fn find(&self, text: &[u8], hash: u32) -> Option<u32> {
-        let mask = self.places.len() - 1;
-        let mut place = hash as usize & mask;
-        loop {
-            let (own, at) = self.places[place];
-            if at == 0 {
-                return None;
-            }
-            let rest = &self.bytes[at as usize..];
-            if own == hash && rest.starts_with(text) && rest.get(text.len()) == Some(&0) {
-                return Some(at);
-            }
-            place = (place + 1) & mask;
-        }
+        let is = |(own, at): &(u32, u32)| {
+            let rest = &self.bytes[*at as usize..];
+            *own == hash && rest.starts_with(text) && rest.get(text.len()) == Some(&0)
+        };
+        self.places.find(spread(hash), is).map(|(_, at)| *at)
     }
 
     fn insert(&mut self, hash: u32, at: u32) {
-        if self.used * 2 >= self.places.len() {
-            let larger = vec![(0, 0); self.places.len() * 2];
-            for (hash, at) in std::mem::replace(&mut self.places, larger) {
-                if at != 0 {
-                    self.place(hash, at);
-                }
-            }
-        }
-        self.place(hash, at);
-        self.used += 1;
+        let of = |(hash, _): &(u32, u32)| spread(*hash);
+        self.places.insert_unique(spread(hash), (hash, at), of);
     }
+}
 
-    fn place(&mut self, hash: u32, at: u32) {
-        let mask = self.places.len() - 1;
-        let mut place = hash as usize & mask;
-        while self.places[place].1 != 0 {
-            place = (place + 1) & mask;
-        }
-        self.places[place] = (hash, at);
-    }
+/// The table wants the highest bits filled, too.
+fn spread(hash: u32) -> u64 {
+    u64::from(hash) << 32 | u64::from(hash)
 }
 
 /// FNV-1a over words of eight bytes, folded: names are hashed once each, speed counts for more than spread.

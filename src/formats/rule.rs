@@ -40,6 +40,7 @@ impl Base {
 
 /// How the canonical frame address is computed; offsets in bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
 pub enum Cfa {
     /// `register + offset`
     Register(Base, i64),
@@ -56,6 +57,7 @@ pub enum Cfa {
 
 /// Where the caller's RBP is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
 pub enum SavedBp {
     /// It is still in RBP.
     Unchanged,
@@ -70,6 +72,7 @@ pub const PRESERVED: [Reg; 5] = [Reg::BX, Reg::R12, Reg::R13, Reg::R14, Reg::R15
 
 /// Where the caller's value of a preserved register is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
 pub enum Saved {
     /// It is still in the register.
     Unchanged,
@@ -81,6 +84,7 @@ pub enum Saved {
 
 /// What lies at the CFA.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
 pub enum Shape {
     /// A return address just below it.
     Call,
@@ -92,6 +96,7 @@ pub enum Shape {
 
 /// One step outwards.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
 pub struct Rule {
     /// The frame's address.
     pub cfa: Cfa,
@@ -107,6 +112,7 @@ pub struct Rule {
 
 /// What a table says of an address.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
 pub enum Row {
     /// Go on like this.
     Step(Rule),

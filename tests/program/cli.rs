@@ -376,13 +376,15 @@ fn each_crate_is_named_in_one_place_only() {
         ("object", "image/elf.rs image/symtab/gather.rs"),
         (
             "use gimli",
-            "cfi.rs dwarf/entry.rs dwarf/find.rs dwarf/layout.rs dwarf/mod.rs dwarf/rows.rs dwarf/split.rs dwarf/tree.rs dwarf/unit.rs types/dwarf.rs types/entry.rs user/rows.rs",
+            "dwarf/attributes.rs dwarf/contents.rs dwarf/entry.rs dwarf/expression.rs dwarf/find.rs dwarf/frames.rs dwarf/layout.rs dwarf/mod.rs dwarf/rows.rs dwarf/split.rs dwarf/tree.rs dwarf/types/entry.rs dwarf/types/sections.rs dwarf/types/unit.rs dwarf/types/units.rs dwarf/unit.rs",
         ),
         ("rustc_demangle", "demangle.rs"),
         (
             "iced_x86",
             "insn/align.rs insn/effect.rs insn/listing.rs insn/mod.rs insn/replay.rs insn/text.rs",
         ),
+        ("memchr", "base/bytes.rs"),
+        ("hashbrown", "base/strings.rs"),
         ("memmap2", "image/storage.rs"),
         ("crc32fast", "index/checksum.rs"),
         ("flate2", "image/storage.rs"),

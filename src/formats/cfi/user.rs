@@ -16,6 +16,7 @@ pub const RETURN: u8 = 16;
 
 /// Where the caller's registers are at one place.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Row<'d> {
     /// The stack pointer before the call.
     pub cfa: Cfa<'d>,

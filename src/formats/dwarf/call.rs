@@ -2,6 +2,7 @@
 
 /// A function, or a call of one that was inlined.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct Call<'d> {
     /// The function called: its linkage name, else its name in the source.
     pub name: Option<&'d str>,

@@ -9,6 +9,7 @@ use super::{Dwarf, tree};
 
 /// What a unit says of its code.
 #[derive(Default)]
+#[non_exhaustive]
 pub struct Contents<'d> {
     /// Functions and inlined calls.
     pub calls: Vec<Call<'d>>,

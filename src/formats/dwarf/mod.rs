@@ -56,6 +56,10 @@ pub struct Dwarf<'d> {
 
 impl<'d> Dwarf<'d> {
     /// Loads the sections of `image`; `None` when it has no debug information.
+    ///
+    /// # Errors
+    ///
+    /// When a section cannot be unpacked, or the supplementary file that the image names not read.
     pub fn of(image: &ElfImage<'d>) -> Result<Option<Self>> {
         if !image.has_debug_info() {
             return Ok(None);
@@ -122,11 +126,22 @@ impl<'d> Dwarf<'d> {
 
     /// Reads unit `id`: functions, inlined calls, line rows. With `wanted` (sorted link addresses) only the
     /// functions and line sequences that hold one of them.
+    ///
+    /// # Errors
+    ///
+    /// When the unit is damaged, or none has that number.
     pub fn read(&self, id: UnitId, wanted: Option<&[u64]>) -> Result<Contents<'d>> {
         let index = id.0 as usize;
         let offset = match self.listed.units.get(index) {
-            Some(offset) => *offset,
-            None => self.unlisted().units[index - self.listed.units.len()],
+            Some(offset) => Some(*offset),
+            None => {
+                let index = index - self.listed.units.len();
+                self.unlisted().units.get(index).copied()
+            }
+        };
+        let Some(offset) = offset else {
+            let what = format!("DWARF: no unit {index}");
+            return Err(Error::new(ErrorKind::Malformed, what));
         };
         contents::read(self, DebugInfoOffset(offset), wanted).map_err(broken)
     }

@@ -57,6 +57,7 @@ impl Landing {
 
 /// What is known of one exception-table row.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Row {
     /// Where its landing lies.
     pub landing: Landing,
@@ -68,6 +69,7 @@ pub struct Row {
 
 /// The code that runs from one landing until the origin (or nobody) has the CPU again.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Block {
     /// Its first byte.
     pub landing: LinkAddr,
@@ -83,6 +85,7 @@ pub struct Block {
 
 /// A row that a PC in fixup code goes back to.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[non_exhaustive]
 pub struct Root {
     /// The row whose faulting instruction lies in a function.
     pub row: u32,
@@ -94,6 +97,7 @@ pub struct Root {
 
 /// Everything that the rows say about a PC.
 #[derive(Clone, Default, Debug)]
+#[non_exhaustive]
 pub struct Roots {
     /// Rows with an owner, sorted by row.
     pub roots: Vec<Root>,
@@ -116,6 +120,7 @@ pub struct FixupMap {
 
 /// Totals over an image, as `inspect fixups` prints them first.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct Counts {
     /// Exception-table rows.
     pub entries: usize,
@@ -284,22 +289,24 @@ impl FixupMap {
         self.roots_of(self.blocks_at(at), entries)
     }
 
-    /// The rows behind `blocks`, back through faults inside fixup code.
+    /// The rows behind `blocks`, back through faults inside fixup code. Numbers that no block or row has count for
+    /// nothing.
     pub fn roots_of(&self, blocks: &[u32], entries: &[Entry]) -> Roots {
         let mut found = BTreeMap::new();
         let mut incomplete = false;
         let mut seen = BTreeSet::new();
         let mut pending: VecDeque<(u32, LinkAddr, u32)> = blocks
             .iter()
-            .map(|b| (*b, self.blocks[*b as usize].landing, 0))
+            .filter_map(|b| Some((*b, self.blocks.get(*b as usize)?.landing, 0)))
             .collect();
         // Breadth first, so that a row reached in several ways keeps its shortest chain.
         while let Some((block, landing, chained)) = pending.pop_front() {
             if !seen.insert(block) {
                 continue;
             }
-            for row in &self.blocks[block as usize].rows {
-                if self.rows[*row as usize].owner.is_some() {
+            let rows = self.blocks.get(block as usize).map(|b| &b.rows[..]);
+            for row in rows.unwrap_or_default() {
+                if self.owner(*row).is_some() {
                     found.entry(*row).or_insert(Root {
                         row: *row,
                         landing,
@@ -307,7 +314,10 @@ impl FixupMap {
                     });
                     continue;
                 }
-                let behind = self.blocks_at(entries[*row as usize].insn);
+                let Some(entry) = entries.get(*row as usize) else {
+                    continue;
+                };
+                let behind = self.blocks_at(entry.insn);
                 incomplete |= behind.is_empty();
                 pending.extend(behind.iter().map(|b| (*b, landing, chained + 1)));
             }
@@ -316,6 +326,10 @@ impl FixupMap {
             roots: found.into_values().collect(),
             incomplete,
         }
+    }
+
+    fn owner(&self, row: u32) -> Option<SymbolId> {
+        self.rows.get(row as usize)?.owner
     }
 
     /// Totals.
@@ -328,16 +342,11 @@ impl FixupMap {
             .collect();
         let shared = |(i, b): &(usize, &Block)| {
             let outside = b.rows.iter().any(|r| {
-                matches!(
-                    self.rows[*r as usize].landing,
-                    Landing::Anonymous | Landing::OtherFunction
-                )
+                let landing = self.rows.get(*r as usize).map(|r| r.landing);
+                matches!(landing, Some(Landing::Anonymous | Landing::OtherFunction))
             });
             let roots = self.roots_of(&[*i as u32], entries).roots;
-            let owners: BTreeSet<_> = roots
-                .iter()
-                .map(|r| self.rows[r.row as usize].owner)
-                .collect();
+            let owners: BTreeSet<_> = roots.iter().map(|r| self.owner(r.row)).collect();
             outside && owners.len() > 1
         };
         Counts {
@@ -415,4 +424,31 @@ fn classify(
 fn same_but_cold(a: &str, b: &str) -> bool {
     let base = |n| names::cold_base(n).unwrap_or(n);
     base(a) == base(b) && a != b
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_another_table_have_no_roots() {
+        let anonymous = Row {
+            landing: Landing::Anonymous,
+            owner: None,
+            block: None,
+        };
+        let block = Block {
+            landing: LinkAddr(0x40),
+            home: None,
+            rows: vec![0, 7],
+            code: vec![(LinkAddr(0x40), 4)],
+            exits: Vec::new(),
+        };
+        let map = FixupMap::from_parts(vec![anonymous], vec![block]);
+        for blocks in [&[0][..], &[1], &[99_999, u32::MAX]] {
+            assert!(map.roots_of(blocks, &[]).roots.is_empty());
+        }
+        assert!(map.roots(LinkAddr(0x41), &[]).roots.is_empty());
+        assert_eq!(map.counts(&[]).shared_landings, 0);
+    }
 }

@@ -18,6 +18,7 @@ const SAMPLE: usize = 512;
 
 /// One replacement of one site.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[non_exhaustive]
 pub struct Alternative {
     /// First byte that may be replaced.
     pub site: LinkAddr,

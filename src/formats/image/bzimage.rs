@@ -19,6 +19,10 @@ pub fn is_bzimage(bytes: &[u8]) -> bool {
 }
 
 /// The compressed kernel: a slice of `bytes`.
+///
+/// # Errors
+///
+/// When the boot header is cut off, older than protocol 2.08, or the kernel lies outside the file.
 pub fn payload(bytes: &[u8]) -> Result<&[u8]> {
     let bad =
         |what: &str, at: usize| Error::new(ErrorKind::Malformed, what.to_owned()).at(at as u64);

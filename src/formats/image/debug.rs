@@ -9,6 +9,10 @@ use crate::base::error::{Error, ErrorKind, Result};
 impl<'d> ElfImage<'d> {
     /// Takes `debug` as the separate debug file of this image: its DWARF, and its symbols when the image has
     /// none of its own. Refused when both have a build-id and the two differ.
+    ///
+    /// # Errors
+    ///
+    /// When the build-ids differ.
     pub fn use_debug_file(&mut self, mut debug: ElfImage<'d>) -> Result<()> {
         if let (Some(own), Some(other)) = (self.build_id(), debug.build_id())
             && own != other
@@ -61,6 +65,10 @@ impl<'d> ElfImage<'d> {
     }
 
     /// The DWARF section `name` (`.debug_info`), uncompressed and relocated; empty when there is none.
+    ///
+    /// # Errors
+    ///
+    /// When it is compressed, and broken or in a way that is not known.
     pub fn debug_section(&self, name: &str) -> Result<&'d [u8]> {
         let Some(elf) = &self.elf else {
             return self.original().map_or(Ok(&[]), |o| o.debug_section(name));

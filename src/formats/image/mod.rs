@@ -79,11 +79,19 @@ pub struct ElfImage<'d> {
 
 impl<'d> ElfImage<'d> {
     /// Opens `path` (compressed or not) and parses it.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read or unpacked, or is no ELF file of x86.
     pub fn open(path: &Path, storage: &'d Storage) -> Result<Self> {
         Self::parse(storage.open(path)?, path, storage)
     }
 
     /// Parses `bytes`; `path` serves only for names and messages. Copies go to `storage`.
+    ///
+    /// # Errors
+    ///
+    /// When it is no ELF file of x86, or its headers are damaged.
     pub fn parse(bytes: &'d [u8], path: &Path, storage: &'d Storage) -> Result<Self> {
         Self::build(bytes, path, storage, true).map_err(|e| e.in_file(path))
     }
@@ -273,6 +281,10 @@ impl<'d> ElfImage<'d> {
     }
 
     /// Takes the symbols of a `System.map` or `/proc/kallsyms` text instead of its own.
+    ///
+    /// # Errors
+    ///
+    /// When no code symbol of this image is in it, or all its addresses are hidden.
     pub fn use_symbol_text(&mut self, text: &'d [u8]) -> Result<()> {
         let (symbols, findings) = kallsyms::parse(text, self)?;
         self.symbols = symbols;

@@ -6,6 +6,7 @@ const NT_GNU_BUILD_ID: u32 = 3;
 
 /// A note.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct Note<'d> {
     /// Whose it is, without the NUL at its end.
     pub name: &'d [u8],

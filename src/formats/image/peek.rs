@@ -9,6 +9,7 @@ use crate::base::error::Result;
 
 /// Identity of an image, and whether it needs a separate debug file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct Peek<'d> {
     /// The GNU build-id.
     pub build_id: Option<&'d [u8]>,
@@ -20,6 +21,10 @@ pub struct Peek<'d> {
 
 impl<'d> Peek<'d> {
     /// Reads the headers and notes of the ELF file `bytes`.
+    ///
+    /// # Errors
+    ///
+    /// When it is no ELF file of x86, or its headers are damaged.
     pub fn new(bytes: &'d [u8]) -> Result<Self> {
         let elf = Elf::parse(bytes)?;
         let named = |wanted: fn(&str) -> bool| {

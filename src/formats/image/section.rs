@@ -5,6 +5,7 @@ use crate::base::addr::{Address, LinkAddr};
 
 /// A section of an image.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Section<'d> {
     /// Its name.
     pub name: &'d str,

@@ -78,6 +78,10 @@ impl Storage {
     /// Maps `path` and gives its bytes as they are on disk.
     ///
     /// A file that shrinks while it is mapped ends the process with SIGBUS, as for every mapping reader.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read, or is a directory.
     pub fn map(&self, path: &Path) -> Result<&[u8]> {
         let file = File::open(path).map_err(|e| Error::io(path, e))?;
         let meta = file.metadata().map_err(|e| Error::io(path, e))?;
@@ -99,12 +103,20 @@ impl Storage {
     }
 
     /// Maps `path` and unpacks gzip, xz, zstd or a bzImage until an ELF file is there.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read or a stream is broken.
     pub fn open(&self, path: &Path) -> Result<&[u8]> {
         let bytes = self.map(path)?;
         self.unpack(bytes).map_err(|e| e.in_file(path))
     }
 
     /// Maps `path`, and unpacks it if it is a stream of gzip, xz or zstd: cores and snapshots are kept like that.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read or a stream is broken.
     pub fn plain(&self, path: &Path) -> Result<&[u8]> {
         let bytes = self.map(path)?;
         match Packing::of(bytes) {
@@ -159,6 +171,7 @@ impl Storage {
 
 /// How a file is packed, by its first bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum Packing {
     /// An ELF file as it is.
     Elf,
@@ -193,6 +206,10 @@ impl Packing {
     }
 
     /// Unpacks one stream (bytes behind it are ignored), at most `limit` bytes.
+    ///
+    /// # Errors
+    ///
+    /// When the stream is broken, longer than `limit`, or none of these.
     #[cfg(feature = "compression")]
     pub fn decompress(self, bytes: &[u8], limit: u64) -> Result<Vec<u8>> {
         use std::io::Read;
@@ -263,6 +280,10 @@ impl Packing {
     }
 
     /// Built without decompressors.
+    ///
+    /// # Errors
+    ///
+    /// Always.
     #[cfg(not(feature = "compression"))]
     pub fn decompress(self, _: &[u8], _: u64) -> Result<Vec<u8>> {
         Err(Error::new(

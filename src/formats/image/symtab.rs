@@ -71,6 +71,7 @@ enum Raw<'d> {
 
 /// A symbol, resolved.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Symbol<'d> {
     /// Its name; lossless unless it is no UTF-8.
     pub name: &'d str,
@@ -305,7 +306,7 @@ impl<'d> SymTab<'d> {
         (0..self.len() as u32).map(|i| (SymbolId(i), self.get(SymbolId(i))))
     }
 
-    /// The symbol `id` of this table.
+    /// The symbol `id` of this table; of another table's a label without a name.
     pub fn get(&self, id: SymbolId) -> Symbol<'d> {
         let s = self.packed(id.0 as usize);
         let next = self.aliases(id.0 as usize).end;

@@ -22,6 +22,7 @@ use unit::UnitLines;
 
 /// One level of a call chain that the compiler inlined.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
 pub struct Inline<'a> {
     /// The function, demangled.
     pub function: Option<Cow<'a, str>>,
@@ -97,6 +98,10 @@ enum Source<'d> {
 
 impl<'d> Lines<'d> {
     /// Finds the debug information of `image`; `None` when it has none.
+    ///
+    /// # Errors
+    ///
+    /// When it is there, but cannot be unpacked.
     pub fn of(image: &ElfImage<'d>) -> Result<Option<Self>> {
         Ok(Units::of(image)?.map(|units| Lines(Source::Dwarf(Box::new(units)))))
     }
@@ -191,6 +196,7 @@ enum Names<'a> {
 
 /// A call chain, innermost first.
 #[derive(Clone, Copy)]
+#[non_exhaustive]
 pub struct Chain<'a> {
     names: Names<'a>,
     place: Place,

@@ -89,6 +89,10 @@ impl<'d> OrcTable<'d> {
 
     /// Parses `.orc_unwind_ip` (linked at `ip_addr`) and `.orc_unwind`. A table whose rows are not sorted is
     /// sorted; unless `unsorted_expected`, that is a finding.
+    ///
+    /// # Errors
+    ///
+    /// When the sections do not fit each other, the rows reach over 4 GiB, or their version cannot be told.
     pub fn parse(
         ip_addr: LinkAddr,
         ips: &[u8],

@@ -10,6 +10,7 @@ use crate::base::bytes::u16_at;
 
 /// Formats of `struct orc_entry`; the numbers are ours.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum OrcVersion {
     /// Linux 4.14-4.17: no `end` bit.
     V1a,

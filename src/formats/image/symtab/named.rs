@@ -16,6 +16,7 @@ const MAX_BESIDE: u32 = 1 << 16;
 
 /// The parent of a cold part.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum Parent {
     /// The symbol is no cold part.
     NotCold,
@@ -127,7 +128,7 @@ impl SymTab<'_> {
 
     /// The row of symbol `number` of the file, if it is one of code.
     fn row_of(&self, list: &SymbolList<'_>, number: u32) -> Option<u32> {
-        let is = |i: &usize| self.order[*i].1 == number;
+        let is = |i: &usize| self.order.get(*i).is_some_and(|(_, n)| *n == number);
         let near = self.starts.find(list.get(number)?.value);
         let row = near.and_then(|row| self.aliases(row).find(is));
         // In a module a symbol's value is no address.
@@ -175,7 +176,7 @@ impl SymTab<'_> {
             return columns.file(id.0);
         }
         let s = self.packed(id.0 as usize);
-        let number = self.order[id.0 as usize].1;
+        let number = self.order.get(id.0 as usize)?.1;
         (s.bind == STB_LOCAL).then(|| self.files.partition_point(|f| *f < number))
     }
 
