@@ -5,6 +5,7 @@ pub mod bytes;
 pub mod column;
 pub mod demangle;
 pub mod error;
+pub mod name;
 pub mod parallel;
 pub mod regs;
 pub(crate) mod sort;

@@ -7,13 +7,13 @@ use fixtrace::low::base::bytes::rfind_byte;
 use fixtrace::low::base::parallel;
 use fixtrace::low::engine::attribute::{Memo, narrow};
 use fixtrace::low::engine::query::{self, Query};
-use fixtrace::low::engine::reach::{Reach, call_before};
 use fixtrace::low::engine::resolve::{self, may_know};
 use fixtrace::low::engine::stack::{Frame, Remark, Trust};
 use fixtrace::low::products::report::human::{self, Style, hex};
 use fixtrace::low::products::report::json;
 use fixtrace::low::world::code::CodeSource;
 use fixtrace::low::world::kernel::{Kernel, Located};
+use fixtrace::low::world::reach::{Reach, call_before};
 use fixtrace::low::world::session::{self, Wanted};
 
 use super::args::Lookup;

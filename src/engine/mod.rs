@@ -2,7 +2,6 @@
 
 pub mod attribute;
 pub mod query;
-pub mod reach;
 pub mod remark;
 pub mod resolve;
 pub mod stack;

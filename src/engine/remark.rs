@@ -1,13 +1,10 @@
 //! What was noticed at a frame, as values; and their one rendering in words.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use crate::base::addr::{Addr, LinkAddr};
+use crate::base::name::{Name, own};
 use crate::world::dump::Tracer;
-
-/// A name out of an image, or a copy of one.
-pub type Name<'a> = Cow<'a, str>;
 
 /// Something noticed. [`Display`](fmt::Display) gives it as a sentence without a full stop.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -244,11 +241,6 @@ impl Undecided<'_> {
             Undecided::NotHeld(at) => Undecided::NotHeld(at),
         }
     }
-}
-
-/// A copy of `name` that nothing else is needed for.
-pub(crate) fn own(name: Name<'_>) -> Name<'static> {
-    Cow::Owned(name.into_owned())
 }
 
 impl fmt::Display for Remark<'_> {

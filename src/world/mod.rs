@@ -8,4 +8,5 @@ pub mod index;
 pub mod kernel;
 pub mod memory;
 pub mod process;
+pub mod reach;
 pub mod session;

@@ -2,7 +2,6 @@
 
 use crate::common::kernels::{VERSIONS, vmlinux};
 use crate::common::oops::{annotated, logs};
-use fixtrace::low::engine::reach::Edge;
 use fixtrace::low::formats::image::Storage;
 use fixtrace::low::products::oops::read::frame::Vouch;
 use fixtrace::low::products::oops::read::report::Oops;
@@ -10,6 +9,7 @@ use fixtrace::low::products::oops::read::reports::parse;
 use fixtrace::low::products::oops::truth::annotate::MARK;
 use fixtrace::low::products::oops::truth::tell::{Options, Settled, tell};
 use fixtrace::low::world::kernel::Kernel;
+use fixtrace::low::world::reach::Edge;
 
 #[test]
 #[ignore = "needs the real kernels"]

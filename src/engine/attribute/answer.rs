@@ -1,7 +1,8 @@
 //! The answer to "which function was it?", as data.
 
 use crate::base::addr::LinkAddr;
-use crate::engine::remark::{Name, Remark, own};
+use crate::base::name::{Name, own};
+use crate::engine::remark::Remark;
 
 /// How the function is known.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

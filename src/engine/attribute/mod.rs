@@ -14,7 +14,8 @@ pub use narrow::{attribute_called, narrow, narrow_by_values};
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::addr::{Address, LinkAddr, Pc};
-use crate::engine::remark::{Name, Remark};
+use crate::base::name::Name;
+use crate::engine::remark::Remark;
 use crate::formats::extable::fixup::Landing;
 use crate::formats::extable::walk::Exit;
 use crate::formats::image::names;

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use super::answer::{Attribution, Evidence, Origin};
 use super::attribute;
 use crate::base::addr::{LinkAddr, Pc};
-use crate::engine::reach::{Call, Edge, Reach, Unread, call_before};
 use crate::engine::remark::{Remark, Undecided};
 use crate::formats::insn::stub::is_trampoline;
 use crate::world::code::CodeSource;
 use crate::world::image::Image;
 use crate::world::kernel::Located;
+use crate::world::reach::{Call, Edge, Reach, Unread, call_before};
 
 /// Attributes `pc` of `image`, called from before `ret`, a return address in its image. Code is read as it was linked;
 /// what one image imports is looked for in `images`.

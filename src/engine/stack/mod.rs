@@ -5,9 +5,10 @@ mod user;
 mod values;
 mod walked;
 
-pub use crate::engine::reach::Edge;
-pub use crate::engine::remark::{Name, Remark};
+pub use crate::base::name::Name;
+pub use crate::engine::remark::Remark;
 pub use crate::engine::unwind::{Stop, Trust};
+pub use crate::world::reach::Edge;
 pub use complete::{Gap, incomplete};
 pub use user::{user_frame, user_stack};
 pub use walked::{Cache, walked};
@@ -136,7 +137,7 @@ impl<'a> Frame<'a> {
             inlines: self.inlines.into_iter().map(Inline::into_owned).collect(),
             remarks: self.remarks.into_iter().map(Remark::into_owned).collect(),
             cfa: self.cfa,
-            stack: self.stack.map(crate::engine::remark::own),
+            stack: self.stack.map(crate::base::name::own),
         }
     }
 }
@@ -145,7 +146,7 @@ impl Place<'_> {
     /// The same with a name of its own.
     pub fn into_owned(self) -> Place<'static> {
         Place {
-            image: crate::engine::remark::own(self.image),
+            image: crate::base::name::own(self.image),
             pc: self.pc,
             slide: self.slide,
         }

@@ -4,13 +4,13 @@ use super::values;
 use super::{Edge, Frame, Mode, Remark, Stack, Stop, User};
 use crate::base::addr::Pc;
 use crate::engine::attribute::{Attribution, Memo, narrow, narrow_by_values};
-use crate::engine::reach::{Call, Reach, call_before};
 use crate::engine::resolve;
 use crate::engine::unwind::kernel::{self, Note, Unwinder, Walked};
 use crate::world::code::CodeSource;
 use crate::world::dump::{Context, Generated, Start};
 use crate::world::kernel::Located;
 use crate::world::memory::Memory;
+use crate::world::reach::{Call, Reach, call_before};
 
 /// What was found on earlier stacks of the same kernel in the same memory. Each thread has its own.
 #[derive(Default)]

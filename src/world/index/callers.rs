@@ -1,9 +1,10 @@
 //! Calls that tell the owners of a fixup apart, found in all of the text.
 //!
-//! Attribution asks whether a caller's call reaches an owner, directly or through up to three tail calls. So the
-//! functions on such paths are found backwards: bytes that look like a jump to an owner, then to these, and so
-//! on; then bytes that look like a call of any of them. What looks like one is decoded from the beginning of its
-//! function before it counts, for the same bytes may stand inside another instruction.
+//! Attribution asks [`reach`] whether a caller's call leads to an owner. So the functions on such paths are found
+//! backwards: bytes that look like a jump to an owner, then to these, and so on; then bytes that look like a call of any
+//! of them. What looks like one is decoded from the beginning of its function before it counts, for the same bytes may
+//! stand inside another instruction. The calls found are then asked about once, over a source that writes down which code
+//! is read: an index with that code gives the same answers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,11 +13,12 @@ use crate::base::addr::{Address, LinkAddr, RetAddr};
 use crate::base::bytes::{each_byte, each_of_two, i32_at};
 use crate::formats::image::symtab::SymbolId;
 use crate::formats::insn::stub::is_trampoline;
-use crate::formats::insn::{self, CallBefore, Flow};
+use crate::formats::insn::{self, CallBefore, Flow, Insn};
+use crate::world::code::{CodeSource, Record};
 use crate::world::image::Image;
+use crate::world::kernel::Located;
+use crate::world::reach::{self, Reach};
 
-/// Tail calls between a caller's call and the owner, as attribution follows them.
-const MAX_TAIL_CALLS: usize = 3;
 /// Bytes decoded at most; a symbol table with lying sizes would have the same code decoded again and again.
 const MAX_DECODED: u64 = 256 << 20;
 /// Text is marked in pieces of this many bytes (a power of two) to sort out most targets at once.
@@ -27,8 +29,8 @@ const GRAIN: u32 = 6;
 pub(super) struct Callers {
     /// Sorted by return address.
     pub calls: Vec<(RetAddr<LinkAddr>, CallBefore)>,
-    /// Owners and functions that come to them by tail calls.
-    pub path: BTreeSet<SymbolId>,
+    /// Code that is read to follow them, by function: first byte and end.
+    pub code: Vec<(LinkAddr, LinkAddr)>,
 }
 
 /// Finds the calls in what `keep` selects.
@@ -45,7 +47,36 @@ pub(super) fn find(tables: &Image<'_>, keep: &Selection) -> Callers {
     let (jumps, calls) = search.scan();
     let path = search.path(owners, &jumps);
     let calls = search.calls(&path, &calls, keep);
-    Callers { calls, path }
+    let code = read(tables, &calls, &path);
+    Callers { calls, code }
+}
+
+/// The code that following `calls` reads, and that of the functions `path`, which a call of another image may be of.
+fn read(
+    tables: &Image<'_>,
+    calls: &[(RetAddr<LinkAddr>, CallBefore)],
+    path: &BTreeSet<SymbolId>,
+) -> Vec<(LinkAddr, LinkAddr)> {
+    let own = path.iter().map(|id| tables.symbols().range(*id).0);
+    let mut targets: BTreeSet<LinkAddr> = own.collect();
+    for (_, call) in calls {
+        if let CallBefore::Direct(all) = call {
+            targets.extend(all);
+        }
+    }
+    targets.retain(|at| tables.import(*at).is_none());
+    let (images, record) = ([tables], Record::default());
+    let code = CodeSource::of(&images).recorded(&record);
+    let mut reach = Reach::default();
+    let nothing = Located::linked(tables, LinkAddr(u64::MAX));
+    for target in targets {
+        // What leads nowhere is followed as far as anything is.
+        reach.goes_on(code, nothing.at(target), nothing);
+    }
+    let mut read = record.into_inner();
+    read.sort_unstable();
+    read.dedup();
+    read
 }
 
 /// Functions that a frame in fixup code may belong to.
@@ -181,7 +212,7 @@ impl Search<'_, '_> {
         let symbols = self.tables.symbols();
         let mut path = owners.clone();
         let mut last = owners;
-        for _ in 0..MAX_TAIL_CALLS {
+        for _ in 1..reach::DEPTH {
             let ranges: Vec<_> = last.iter().map(|id| symbols.range(*id)).collect();
             let mut marks = Marks::new(self.tables);
             ranges.iter().for_each(|r| marks.set(*r));
@@ -198,6 +229,7 @@ impl Search<'_, '_> {
                 }
             }
             sources.retain(|id| self.jumps_into(*id, &last));
+            sources.extend(self.patched_jumps(&last).filter(|id| !path.contains(id)));
             path.extend(&sources);
             last = sources;
         }
@@ -240,6 +272,28 @@ impl Search<'_, '_> {
                     && symbols.function(t).is_some_and(|f| targets.contains(&f))
             }
             _ => false,
+        })
+    }
+
+    /// Functions that alternatives may have jump into one of `targets`.
+    fn patched_jumps<'s>(
+        &'s self,
+        targets: &'s BTreeSet<SymbolId>,
+    ) -> impl Iterator<Item = SymbolId> + 's {
+        let symbols = self.tables.symbols();
+        let leads = move |i: &Insn| match i.flow {
+            Flow::Jump(t) | Flow::Branch(t) => {
+                symbols.function(t).is_some_and(|f| targets.contains(&f))
+            }
+            _ => false,
+        };
+        let sites = self.tables.alternatives().sites().iter();
+        sites.filter_map(move |alt| {
+            let end = alt.replacement.offset(alt.replacement_len.into());
+            let mut code = insn::sweep(self.tables, alt.replacement, end);
+            let source = symbols.function(alt.site)?;
+            let leads = code.any(|(_, i)| leads(&i)) && !targets.contains(&source);
+            leads.then_some(source)
         })
     }
 

@@ -45,7 +45,8 @@ pub(super) fn gather<'d>(tables: &Image<'d>, keep: &Selection) -> Code<'d> {
     let kept = keep.symbols.iter().map(|row| SymbolId::from_row(*row));
     functions.extend(kept.filter(doubtful));
     let callers = callers::find(tables, keep);
-    functions.extend(&callers.path);
+    let read = callers.code.iter();
+    functions.extend(read.filter_map(|(start, _)| symbols.function(*start)));
     functions.retain(|id| keep.symbol(id.row()).is_some());
     for id in functions {
         let (start, end) = symbols.range(id);

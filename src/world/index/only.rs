@@ -42,10 +42,11 @@ pub(super) fn select(tables: &Image<'_>, names: &[String]) -> (Selection, Vec<St
     wanted.close(tables);
     let mut selection = wanted.selection(tables);
     // Functions between a caller's call and an owner are followed by their symbols.
-    let path = callers::find(tables, &selection).path;
-    selection
-        .symbols
-        .extend(path.into_iter().map(SymbolId::row));
+    let read = callers::find(tables, &selection).code;
+    let functions = read
+        .iter()
+        .filter_map(|(start, _)| symbols.function(*start));
+    selection.symbols.extend(functions.map(SymbolId::row));
     selection.symbols.sort_unstable();
     selection.symbols.dedup();
     (selection, missing)

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::base::addr::{Addr, Address, LinkAddr, Pc, RetAddr, Slide};
+use crate::base::name::Name;
 use crate::engine::attribute::{Memo, attribute, narrow};
 use crate::engine::query::{self, SymbolQuery};
-use crate::engine::reach::{Call, Edge, Reach, call_before, in_patched_call};
-use crate::engine::remark::{Missing, Name, Remark};
+use crate::engine::remark::{Missing, Remark};
 use crate::engine::resolve;
 use crate::engine::stack::{Frame, Mode, Stack};
 use crate::engine::unwind::{Stop, Trust};
@@ -15,6 +15,7 @@ use crate::products::oops::read::frame::Vouch;
 use crate::products::oops::read::report::{LogFrame, Oops, Symbol};
 use crate::world::code::CodeSource;
 use crate::world::kernel::{Kernel, Located};
+use crate::world::reach::{Call, Edge, Reach, call_before, in_patched_call};
 
 /// A report with what is true of it.
 pub struct Told<'k, 'd> {

@@ -5,8 +5,8 @@ use std::fmt::Write;
 use super::{Style, hex, list, named};
 use crate::base::addr::{LinkAddr, Slide};
 use crate::base::demangle::demangle;
+use crate::base::name::Name;
 use crate::engine::attribute::{Basis, Certainty, Origin};
-use crate::engine::remark::Name;
 use crate::engine::stack::Frame;
 
 /// Faulting instructions of one function listed before "and N more".

@@ -9,7 +9,7 @@ mod ways;
 use std::collections::{HashMap, HashSet};
 
 use crate::base::addr::{Addr, Address, LinkAddr, RetAddr};
-use crate::engine::remark::{Name, own};
+use crate::base::name::{Name, own};
 use crate::formats::insn::stub::{is_trampoline, stub};
 use crate::formats::insn::{self, CallBefore, Flow};
 use crate::world::code::CodeSource;
