@@ -80,7 +80,6 @@ impl Description for Btf<'_> {
 
 /// Where a member is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
 pub struct Field {
     /// Bytes from the beginning of the structure.
     pub offset: u64,
