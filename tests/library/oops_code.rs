@@ -149,7 +149,7 @@ fn a_byte_that_no_patching_makes_is_noticed() {
                 let mut code = code.clone();
                 code[i] ^= 0x24;
                 changed += 1;
-                let found = compare(&located.image, at, &code, slide).expect("code");
+                let found = compare(located.image, at, &code, slide).expect("code");
                 noticed += usize::from(!found.unexplained.is_empty());
             }
         }
