@@ -1,20 +1,13 @@
 //! `fixtrace lookup`
 
+use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Write};
 
-use fixtrace::low::base::addr::{Addr, LinkAddr, Pc};
 use fixtrace::low::base::bytes::rfind_byte;
-use fixtrace::low::base::parallel;
-use fixtrace::low::engine::attribute::{Memo, narrow};
-use fixtrace::low::engine::query::{self, Query};
-use fixtrace::low::engine::resolve::{self, may_know};
-use fixtrace::low::engine::stack::{Frame, Remark, Trust};
+use fixtrace::low::engine::ask::{Found, How, Missed};
 use fixtrace::low::products::report::human::{self, Style, hex};
 use fixtrace::low::products::report::json;
-use fixtrace::low::world::code::CodeSource;
-use fixtrace::low::world::kernel::{Kernel, Located};
-use fixtrace::low::world::reach::{Reach, call_before};
-use fixtrace::low::world::session::{self, Wanted};
+use fixtrace::low::world::session::{Session, Wanted};
 
 use super::args::Lookup;
 use super::exit::{Exit, Failure};
@@ -26,37 +19,23 @@ const MAX_LINE: usize = 1 << 16;
 /// Bytes of standard input answered at once: what is there, but no more than this.
 const CHUNK: usize = 4 << 20;
 
-/// Places answered by one thread at a time.
-const SHARE: usize = 512;
-
 /// From so many places on, units of debug information are read whole: more of each will be wanted.
 const MANY: usize = 1 << 14;
 
 /// Runs the verb.
 pub fn run(args: &Lookup) -> Result<Exit, Failure> {
     let session = open::session(&args.images, Wanted::default())?;
-    let exit = session::with(&session, |view| ask(args, &view.kernel()))?;
-    if !args.no_lines {
-        open::say(&args.images, session.without_lines());
-    }
-    Ok(exit)
-}
-
-fn ask(args: &Lookup, kernel: &Kernel<'_>) -> Result<Exit, Failure> {
-    let caller = match &args.caller {
-        Some(text) => Some(find_caller(kernel, text)?),
-        None => None,
-    };
-    let mut asked = Asked {
+    let mut desk = Desk {
         args,
-        kernel,
-        caller,
+        session: &session,
         style: out::style(&args.out),
-        places: 0,
+        asked: 0,
         found: 0,
         missed: 0,
     };
     let mut out = out::writer(&args.out)?;
+    // A caller that is none is said at once.
+    desk.places(&[], &mut *out)?;
     if args.places.is_empty() {
         let mut input = BufReader::with_capacity(CHUNK, std::io::stdin().lock());
         let mut chunk = Vec::new();
@@ -64,14 +43,18 @@ fn ask(args: &Lookup, kernel: &Kernel<'_>) -> Result<Exit, Failure> {
             let lines = chunk.split(|b| *b == b'\n');
             let lines: Vec<_> = lines.map(String::from_utf8_lossy).collect();
             let places = lines.iter().map(|l| l.trim()).filter(|l| !l.is_empty());
-            asked.places(places, &mut *out)?;
+            desk.places(&places.collect::<Vec<_>>(), &mut *out)?;
             // Whoever asks line by line waits for the answer.
             out.flush()?;
         }
     }
-    asked.places(args.places.iter().map(String::as_str), &mut *out)?;
-    let (found, missed) = (asked.found, asked.missed);
+    let places: Vec<&str> = args.places.iter().map(String::as_str).collect();
+    desk.places(&places, &mut *out)?;
+    let (found, missed) = (desk.found, desk.missed);
     out.flush()?;
+    if !args.no_lines {
+        open::say(&args.images, session.without_lines());
+    }
     Ok(match (found, missed) {
         (_, 0) => Exit::Done,
         (0, _) => Exit::Negative,
@@ -98,86 +81,32 @@ fn next_chunk(input: &mut impl BufRead, chunk: &mut Vec<u8>) -> std::io::Result<
     }
 }
 
-struct Asked<'a, 'k, 'd> {
+/// Asks for places and prints the answers.
+struct Desk<'a> {
     args: &'a Lookup,
-    kernel: &'k Kernel<'d>,
-    /// The caller's return address.
-    caller: Option<Located<'k, 'd>>,
+    session: &'a Session,
     style: Style,
-    places: usize,
+    asked: usize,
     found: usize,
     missed: usize,
 }
 
-/// One frame to print, or why there is none.
-enum Task<'k, 'd, 't> {
-    Located {
-        /// What was asked for, unless it is the address in its usual form.
-        text: Option<&'t str>,
-        located: Located<'k, 'd>,
-        remarks: Vec<Remark<'t>>,
-    },
-    /// An address in no image.
-    Nowhere { text: &'t str, at: Addr },
-    /// No place at all.
-    Missed(String),
-}
-
-impl Task<'_, '_, '_> {
-    fn place(&self) -> LinkAddr {
-        match self {
-            Task::Located { located, .. } => located.link,
-            Task::Nowhere { .. } | Task::Missed(_) => LinkAddr(0),
-        }
-    }
-}
-
-impl<'k, 'd> Asked<'_, 'k, 'd> {
-    fn pc<A>(&self, at: A) -> Pc<A> {
-        if self.args.is_return {
-            Pc::Return(at)
-        } else {
-            Pc::Exact(at)
-        }
-    }
-
-    /// Answers in the order asked; the work is shared by all processors.
-    fn places<'t>(
-        &mut self,
-        places: impl Iterator<Item = &'t str>,
-        out: &mut dyn Write,
-    ) -> Result<(), Failure> {
-        let mut tasks = Vec::new();
-        for text in places {
-            self.places += 1;
-            self.tasks(text, &mut tasks);
-        }
-        if tasks.len() > 1 {
-            self.read_ahead(&tasks);
-        }
-        // Neighbours in the image are answered one after the other: what one needs is at hand for the next.
-        let mut order: Vec<(LinkAddr, u32)> = tasks.iter().map(Task::place).zip(0..).collect();
-        order.sort_unstable();
-        // Put in order they are met one after the other in memory, too.
-        let tasks: Vec<Task<'k, 'd, 't>> = order
-            .iter()
-            .map(|(_, i)| std::mem::replace(&mut tasks[*i as usize], Task::Missed(String::new())))
-            .collect();
-        let shares: Vec<&[Task<'k, 'd, 't>]> = tasks.chunks(SHARE).collect();
-        let answers = parallel::map(&shares, |share| {
-            let mut answer = Answer::default();
-            let mut memo = Memo::default();
-            for task in *share {
-                self.answer(task, &mut memo, &mut answer);
-            }
-            answer
-        });
-        let mut places = vec![(0u32, 0u32); tasks.len()];
-        for (at, (_, i)) in order.iter().enumerate() {
-            places[*i as usize] = ((at / SHARE) as u32, (at % SHARE) as u32);
-        }
-        for (share, place) in places {
-            let answer = &answers[share as usize];
+impl Desk<'_> {
+    /// Answers in the order asked.
+    fn places(&mut self, places: &[&str], out: &mut dyn Write) -> Result<(), Failure> {
+        self.asked += places.len();
+        let how = How {
+            returns: self.args.is_return,
+            caller: self.args.caller.as_deref(),
+            no_lines: self.args.no_lines,
+            many: self.asked >= MANY,
+        };
+        let each = |answer: &mut Answer, found: Found<'_>| self.show(found, answer);
+        let answers = self.session.ask_many(places, how, each);
+        let answers =
+            answers.map_err(|e| Failure::new(format!("--caller {e}"), "give its address"))?;
+        for (share, place) in answers.places {
+            let answer = &answers.shares[share as usize];
             let (out_text, err_text) = answer.get(place as usize);
             out.write_all(out_text.as_bytes())?;
             if !err_text.is_empty() {
@@ -185,144 +114,31 @@ impl<'k, 'd> Asked<'_, 'k, 'd> {
                 eprint!("{err_text}");
             }
         }
-        for task in &tasks {
-            match task {
-                Task::Located { .. } => self.found += 1,
-                Task::Nowhere { .. } | Task::Missed(_) => self.missed += 1,
-            }
+        for answer in &answers.shares {
+            self.missed += answer.missed;
+            self.found += answer.ends.len() - answer.missed;
         }
         Ok(())
     }
 
-    /// Reads the debug information that the tasks will need, by unit.
-    fn read_ahead(&self, tasks: &[Task<'k, 'd, '_>]) {
-        for placed in self.kernel.images() {
-            let mine = tasks.iter().filter_map(|task| match task {
-                Task::Located { located, .. } if std::ptr::eq(located.image, &*placed.image) => {
-                    Some(self.pc(located.link).lookup())
-                }
-                _ => None,
-            });
-            let mut addresses: Vec<LinkAddr> = mine.collect();
-            let symbols = placed.image.symbols();
-            if addresses.len() >= SHARE {
-                symbols.expect_many();
-            }
-            if !self.args.no_lines
-                && !addresses.is_empty()
-                && let Ok(Some(lines)) = placed.image.lines()
-            {
-                if addresses.len() < SHARE {
-                    addresses.retain(|at| lines.listed(*at) || may_know(&placed.image, lines, *at));
-                }
-                lines.prepare(&addresses, self.places >= MANY);
-            }
+    fn show(&self, found: Found<'_>, answer: &mut Answer) {
+        if let Some(why) = found.missed {
+            answer.complain(found.asked.unwrap_or_default(), &why);
         }
-    }
-
-    fn tasks<'t>(&self, text: &'t str, tasks: &mut Vec<Task<'k, 'd, 't>>) {
-        match Query::parse(text) {
-            Some(Query::Address(at)) => {
-                let asked = self.pc(at).lookup();
-                tasks.push(match self.kernel.locate(asked) {
-                    Some(located) => Task::Located {
-                        text: Some(text).filter(|t| *t != hex(at.0, &mut [0; 18])),
-                        located: Located {
-                            link: located.slide.unwrap_or_default().link(at),
-                            ..located
-                        },
-                        remarks: Vec::new(),
-                    },
-                    None => Task::Nowhere { text, at },
-                });
+        if let Some(mut frame) = found.frame {
+            let mut buffer = [0; 18];
+            let usual = frame.pc.map(|pc| pc.raw()).unwrap_or_default();
+            let text = found.asked.unwrap_or_else(|| hex(usual.0, &mut buffer));
+            frame.strip_prefixes(&self.args.out.strip_prefix);
+            if self.args.json {
+                let twin = json::frame::Frame::new(&frame, Some(text));
+                answer.out.push_str(&json::line(&twin));
+                answer.out.push('\n');
+            } else {
+                human::lookup::frame(&frame, Some(text), self.style, &mut answer.out);
             }
-            Some(Query::Symbol(query)) => {
-                let matches = query::resolve(self.kernel, &query);
-                if matches.is_empty() {
-                    let place = query.module.map(|m| format!(" of {m}")).unwrap_or_default();
-                    let why = format!("{text}: no code symbol {}{place}", query.name);
-                    tasks.push(Task::Missed(why));
-                }
-                let several = matches.len();
-                for m in matches {
-                    let mut remarks = Vec::new();
-                    if m.size_fits == Some(false) {
-                        remarks.push(Remark::OtherSize(query.name.into()));
-                    }
-                    if several > 1 {
-                        remarks.push(Remark::SameName(several));
-                    }
-                    tasks.push(Task::Located {
-                        text: Some(text),
-                        located: m.located,
-                        remarks,
-                    });
-                }
-            }
-            None => {
-                let why = format!("{text}: neither an address nor SYMBOL+OFFSET/SIZE");
-                tasks.push(Task::Missed(why));
-            }
-        }
-    }
-
-    fn answer(&self, task: &Task<'k, 'd, '_>, memo: &mut Memo<'k, 'd>, answer: &mut Answer) {
-        let mut buffer = [0; 18];
-        let (text, mut frame) = match task {
-            Task::Missed(why) => {
-                answer.complain(why);
-                return answer.next();
-            }
-            Task::Nowhere { text, at } => {
-                answer.complain(&format!("{text}: in no text of the images given"));
-                (*text, Frame::nowhere(Some(self.pc(*at)), Trust::Text))
-            }
-            Task::Located {
-                text,
-                located,
-                remarks,
-            } => {
-                let frame = self.frame(*located, remarks, memo);
-                let usual = frame.pc.map(|pc| pc.raw()).unwrap_or_default();
-                let text = text.unwrap_or_else(|| hex(usual.0, &mut buffer));
-                (text, frame)
-            }
-        };
-        frame.strip_prefixes(&self.args.out.strip_prefix);
-        if self.args.json {
-            let twin = json::frame::Frame::new(&frame, Some(text));
-            answer.out.push_str(&json::line(&twin));
-            answer.out.push('\n');
-        } else {
-            human::lookup::frame(&frame, Some(text), self.style, &mut answer.out);
         }
         answer.next();
-    }
-
-    fn frame<'f>(
-        &self,
-        located: Located<'k, 'd>,
-        remarks: &[Remark<'f>],
-        memo: &mut Memo<'k, 'd>,
-    ) -> Frame<'f>
-    where
-        'k: 'f,
-    {
-        let pc = self.pc(located.link);
-        let mut frame = resolve::place(located, pc, Trust::Text, memo);
-        if let Some(ret) = self.caller {
-            let code = CodeSource::linked(self.kernel);
-            let call = call_before(code, ret);
-            let mut reach = Reach::default();
-            let attribution = &mut frame.attribution;
-            narrow(attribution, located, (ret.link, &call), (code, &mut reach));
-        }
-        if !self.args.no_lines {
-            resolve::read_lines(located.image, pc, &mut frame);
-        }
-        let mut frame: Frame<'f> = frame;
-        frame.remarks.extend_from_slice(remarks);
-        frame
     }
 }
 
@@ -331,14 +147,14 @@ impl<'k, 'd> Asked<'_, 'k, 'd> {
 struct Answer {
     out: String,
     err: String,
+    missed: usize,
     ends: Vec<(u32, u32)>,
 }
 
 impl Answer {
-    fn complain(&mut self, why: &str) {
-        self.err.push_str("fixtrace: ");
-        self.err.push_str(why);
-        self.err.push('\n');
+    fn complain(&mut self, asked: &str, why: &Missed<'_>) {
+        self.missed += 1;
+        let _ = writeln!(self.err, "fixtrace: {asked}: {why}");
     }
 
     fn next(&mut self) {
@@ -357,21 +173,4 @@ impl Answer {
             &self.err[from.1 as usize..to.1 as usize],
         )
     }
-}
-
-fn find_caller<'k, 'd>(kernel: &'k Kernel<'d>, text: &str) -> Result<Located<'k, 'd>, Failure> {
-    let found = match Query::parse(text) {
-        Some(Query::Address(Addr(addr))) => kernel.locate(Addr(addr)),
-        Some(Query::Symbol(q)) => match query::resolve(kernel, &q)[..] {
-            [one] => Some(one.located),
-            _ => None,
-        },
-        None => None,
-    };
-    found.ok_or_else(|| {
-        Failure::new(
-            format!("--caller {text}: not one place in the images given"),
-            "give its address",
-        )
-    })
 }

@@ -1,5 +1,6 @@
 //! L3, the engine: which function was running, and how it was come to. No files, clock, environment, printing.
 
+pub mod ask;
 pub mod attribute;
 pub mod query;
 pub mod remark;
