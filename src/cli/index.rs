@@ -4,11 +4,11 @@ use std::io::Write;
 use std::path::Path;
 
 use fixtrace::low::formats::image::{ImageKind, Storage, note};
+use fixtrace::low::products::report::json::{Value, json};
 use fixtrace::low::world::image::Image;
 use fixtrace::low::world::index::format::Entry;
 use fixtrace::low::world::index::{self, Header, Options, file, verify};
 use fixtrace::low::world::session::{self, Session, View};
-use serde_json::{Value, json};
 
 use super::args::{Images, Index};
 use super::exit::{Exit, Failure};

@@ -6,10 +6,10 @@ use std::ops::Range;
 use fixtrace::low::base::addr::{Address, LinkAddr};
 use fixtrace::low::engine::query::{self, Query};
 use fixtrace::low::formats::extable::walk::Exit as WayOut;
+use fixtrace::low::products::report::json::{self, Value, json};
 use fixtrace::low::world::image::Image;
 use fixtrace::low::world::kernel::{Kernel, Placed};
 use fixtrace::low::world::session::{self, Wanted};
-use serde_json::{Value, json};
 use tabled::builder::Builder;
 use tabled::settings::Style;
 
@@ -65,11 +65,11 @@ fn print(
     let name = args.table.schema();
     if args.json {
         let mut line = |kind: &str, fields: Vec<(&'static str, Value)>| -> Result<(), Failure> {
-            let mut object = serde_json::Map::new();
+            let mut object = json::Map::new();
             object.insert("schema".into(), json!(format!("fixtrace.{kind}/1")));
             object.insert("image".into(), json!(image.name()));
             object.extend(fields.into_iter().map(|(k, v)| (k.to_owned(), v)));
-            serde_json::to_writer(&mut *out, &object).map_err(std::io::Error::from)?;
+            write!(out, "{}", json::line(&object))?;
             Ok(out.write_all(b"\n")?)
         };
         if !totals.is_empty() {
@@ -164,7 +164,7 @@ fn point<'k, 'd>(
                 .map(|l| (l.image, l.link))
                 .or_else(unplaced)
                 .ok_or_else(nothing)?;
-            Ok((image, at..at.offset(1)))
+            Ok((image, at..LinkAddr(at.0.saturating_add(1))))
         }
         Some(Query::Symbol(q)) => {
             let matches = query::resolve(kernel, &q);

@@ -125,7 +125,10 @@ impl Session {
         let mut frames = Vec::new();
         for (frame, why) in answers.shares.into_iter().flatten() {
             if let Some(why) = why {
-                return Err(Error::new(ErrorKind::UnknownSymbol, format!("{text}: {why}")));
+                return Err(Error::new(
+                    ErrorKind::UnknownSymbol,
+                    format!("{text}: {why}"),
+                ));
             }
             frames.extend(frame);
         }
@@ -142,7 +145,9 @@ impl Session {
         how: How<'_>,
         each: impl Fn(&mut A, Found<'_>) + Sync,
     ) -> Result<Answers<A>> {
-        with(self, |view| Asked::new(&view.kernel(), how)?.answer(places, &each))
+        with(self, |view| {
+            Asked::new(&view.kernel(), how)?.answer(places, &each)
+        })
     }
 
     /// The stack that `regs` are of, read from `memory`: RIP is where the CPU was.
@@ -272,7 +277,9 @@ impl<'k, 'd> Asked<'k, 'd> {
         order.sort_unstable();
         // Put in order they are met one after the other in memory, too.
         let mut left: Vec<Option<Task<'k, 'd>>> = tasks.into_iter().map(Some).collect();
-        let sorted = order.iter().filter_map(|(_, i)| left.get_mut(*i as usize)?.take());
+        let sorted = order
+            .iter()
+            .filter_map(|(_, i)| left.get_mut(*i as usize)?.take());
         let tasks: Vec<Task<'k, 'd>> = sorted.collect();
         let shares: Vec<&[Task<'k, 'd>]> = tasks.chunks(SHARE).collect();
         let shares = parallel::map(&shares, |share| {

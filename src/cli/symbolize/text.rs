@@ -1,7 +1,5 @@
 //! Logs in, the same logs out with what is true beside.
 
-use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -9,14 +7,12 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, sync_channel};
 use std::time::Duration;
 
 use fixtrace::low::base::bytes::rfind_byte;
-use fixtrace::low::engine::remark::{Missing, Remark};
-use fixtrace::low::products::oops::read::kind::Kind;
 use fixtrace::low::products::oops::read::report::Oops;
 use fixtrace::low::products::oops::read::reports::{self, Facts};
-use fixtrace::low::products::oops::truth::annotate::{self, Addition, Additions, Spot};
+use fixtrace::low::products::oops::truth::annotate::{Additions, Spot};
+use fixtrace::low::products::oops::truth::clerk::{Clerk, Manner};
 use fixtrace::low::products::oops::truth::desk::Desk;
 use fixtrace::low::products::oops::truth::filter::{Filter, Sink, Teller};
-use fixtrace::low::products::oops::truth::tell::tell;
 
 use super::outcome::Outcome;
 use super::source::{Links, Sources};
@@ -33,23 +29,20 @@ const CHUNK: usize = 1 << 18;
 /// Bytes of a file that are read before its first line is written: what they say of the images counts for all.
 const AHEAD: usize = 16 << 20;
 
-/// Reports that are remembered, and frames of such a one.
-const MAX_KNOWN: usize = 256;
-const MAX_FRAMES: usize = 512;
-
 /// Nothing came for so long: what is held back is written.
 const IDLE: Duration = Duration::from_millis(40);
 
 /// Annotates all logs that `args` name, or standard input.
 pub fn run(args: &Symbolize) -> Result<Exit, Failure> {
-    let mut clerk = Clerk {
+    let manner = Manner {
+        strip_prefixes: args.out.strip_prefix.clone(),
+        code: args.code,
+    };
+    let mut counter = Counter {
         args,
-        desk: Desk::new(super::options(args)),
+        clerk: Clerk::new(Desk::new(super::options(args)), manner),
         outcome: Outcome::new(&args.images),
-        unresolved: 0,
-        first_unresolved: None,
         sources: Sources::new(args),
-        known: HashMap::new(),
     };
     let mut paper = Paper {
         out: out::writer(&args.out)?,
@@ -57,23 +50,23 @@ pub fn run(args: &Symbolize) -> Result<Exit, Failure> {
         links: Links::new(args),
     };
     if args.logs.is_empty() {
-        live(io::stdin(), &mut clerk, &mut paper)?;
-        clerk.doubt();
+        live(io::stdin(), &mut counter, &mut paper)?;
+        counter.doubt();
     }
     for path in &args.logs {
         // What a pipe or a terminal has comes when it comes.
         match path.metadata().is_ok_and(|m| !m.is_file() && !m.is_dir()) {
-            true => live(open_file(path)?, &mut clerk, &mut paper)?,
-            false => file(path, &mut clerk, &mut paper)?,
+            true => live(open_file(path)?, &mut counter, &mut paper)?,
+            false => file(path, &mut counter, &mut paper)?,
         }
-        clerk.doubt();
+        counter.doubt();
     }
     paper.out.flush()?;
-    clerk.close()
+    counter.close()
 }
 
 /// A file, all of which is there.
-fn file(path: &Path, clerk: &mut Clerk<'_>, paper: &mut Paper) -> Result<(), Failure> {
+fn file(path: &Path, counter: &mut Counter<'_>, paper: &mut Paper) -> Result<(), Failure> {
     let mut input = super::open_log(path)?;
     let mut text = Vec::new();
     (&mut input).take(AHEAD as u64).read_to_end(&mut text)?;
@@ -83,10 +76,8 @@ fn file(path: &Path, clerk: &mut Clerk<'_>, paper: &mut Paper) -> Result<(), Fai
         input = Box::new(io::empty());
     }
     let (found, facts) = reports::parse(&text);
-    clerk.desk.begin();
-    clerk.known.clear();
-    let all: Vec<_> = found.iter().map(|oops| (oops, &facts)).collect();
-    clerk.judge(&all);
+    counter.clerk.begin(&found, &facts);
+    counter.take();
     let mut filter = Filter::default();
     loop {
         let whole = rfind_byte(&text, b'\n').map_or(0, |at| at + 1);
@@ -94,21 +85,21 @@ fn file(path: &Path, clerk: &mut Clerk<'_>, paper: &mut Paper) -> Result<(), Fai
             0 if text.len() >= MAX_LINE => text.len(),
             whole => whole,
         };
-        filter.text(&text[..end], clerk, paper)?;
+        filter.text(&text[..end], counter, paper)?;
         text.drain(..end);
         let room = CHUNK.max(text.len());
         if (&mut input).take(room as u64).read_to_end(&mut text)? == 0 {
             break;
         }
     }
-    filter.text(&text, clerk, paper)?;
-    Ok(filter.finish(clerk, paper)?)
+    filter.text(&text, counter, paper)?;
+    Ok(filter.finish(counter, paper)?)
 }
 
 /// A log as it comes.
 fn live(
     mut input: impl Read + Send + 'static,
-    clerk: &mut Clerk<'_>,
+    counter: &mut Counter<'_>,
     paper: &mut Paper,
 ) -> Result<(), Failure> {
     let (send, chunks) = sync_channel(8);
@@ -131,7 +122,7 @@ fn live(
     });
     let mut filter = Filter::default();
     let mut rest = Vec::new();
-    while let Some(chunk) = next(&chunks, &mut filter, clerk, paper)? {
+    while let Some(chunk) = next(&chunks, &mut filter, counter, paper)? {
         let chunk = match rest.is_empty() {
             true => chunk,
             false => {
@@ -144,18 +135,18 @@ fn live(
             0 if chunk.len() >= MAX_LINE => chunk.len(),
             whole => whole,
         };
-        filter.text(&chunk[..end], clerk, paper)?;
+        filter.text(&chunk[..end], counter, paper)?;
         rest.extend_from_slice(&chunk[end..]);
     }
-    filter.text(&rest, clerk, paper)?;
-    Ok(filter.finish(clerk, paper)?)
+    filter.text(&rest, counter, paper)?;
+    Ok(filter.finish(counter, paper)?)
 }
 
 /// The next bytes. While there are none, all that can be written is written.
 fn next(
     chunks: &Receiver<io::Result<Vec<u8>>>,
     filter: &mut Filter,
-    clerk: &mut Clerk<'_>,
+    counter: &mut Counter<'_>,
     paper: &mut Paper,
 ) -> Result<Option<Vec<u8>>, Failure> {
     let mut chunk = match chunks.try_recv() {
@@ -170,7 +161,7 @@ fn next(
                 Ok(found) => chunk = Some(found),
                 Err(RecvTimeoutError::Disconnected) => return Ok(None),
                 Err(RecvTimeoutError::Timeout) => {
-                    filter.idle(clerk, paper)?;
+                    filter.idle(counter, paper)?;
                     paper.out.flush()?;
                 }
             }
@@ -187,35 +178,27 @@ fn next(
     Ok((!chunk.is_empty()).then_some(chunk))
 }
 
-/// Knows the truth of reports.
-struct Clerk<'a> {
+/// Knows the truth of reports, and counts what is said on the way.
+struct Counter<'a> {
     args: &'a Symbolize,
-    desk: Desk,
+    clerk: Clerk,
     outcome: Outcome<'a>,
-    /// Frames whose symbol or size no image has.
-    unresolved: usize,
-    first_unresolved: Option<String>,
     sources: Sources,
-    /// What was added to reports that may come again, lines counted from their first.
-    known: HashMap<String, (Vec<(u64, Addition)>, usize)>,
 }
 
-impl Clerk<'_> {
-    /// Holds the images against what `reports` say of them.
-    fn judge(&mut self, reports: &[(&Oops, &Facts)]) {
-        self.desk.prepare(reports);
-        self.desk.judge();
-        self.outcome.take(self.desk.noticed());
+impl Counter<'_> {
+    fn take(&mut self) {
+        self.outcome.take(self.clerk.desk.noticed());
     }
 
     /// Says which images the log does not confirm.
     fn doubt(&mut self) {
-        self.desk.doubt();
-        self.outcome.take(self.desk.noticed());
+        self.clerk.desk.doubt();
+        self.take();
     }
 
     fn close(mut self) -> Result<Exit, Failure> {
-        self.outcome.take(self.desk.without_lines());
+        self.outcome.take(self.clerk.desk.without_lines());
         if let [first, rest @ ..] = &self.sources.missing[..] {
             let more = match rest.len() {
                 0 => String::new(),
@@ -226,11 +209,11 @@ impl Clerk<'_> {
                 &format!("no source text of {first}{more} (--source-dir DIR)"),
             );
         }
-        if self.unresolved > 0 && self.outcome.failure.is_none() {
-            let first = self.first_unresolved.unwrap_or_default();
+        if self.clerk.unresolved > 0 && self.outcome.failure.is_none() {
+            let first = self.clerk.first_unresolved.unwrap_or_default();
             let what = format!(
                 "{} frames are of symbols that no image given has (first: {first})",
-                self.unresolved
+                self.clerk.unresolved
             );
             open::warn(&self.args.images, &what);
             self.outcome.exit = self.outcome.exit.max_of(Exit::Partial);
@@ -242,77 +225,13 @@ impl Clerk<'_> {
     }
 }
 
-impl Teller for Clerk<'_> {
+impl Teller for Counter<'_> {
     fn tell(&mut self, oops: &Oops, facts: &Facts) -> Additions {
-        let key = repeatable(oops, self.args.code);
-        let first = oops.lines.start;
-        if let Some((known, unresolved)) = key.as_ref().and_then(|k| self.known.get(k)) {
-            self.unresolved += unresolved;
-            let moved = known.iter().map(|(line, a)| (line + first, a.clone()));
-            return moved.collect();
-        }
-        self.judge(&[(oops, facts)]);
-        let asked = self.desk.ask(oops, facts, |kernel, options, settled| {
-            let told = tell(oops, kernel, options, settled);
-            let frames = oops.frames.iter().zip(told.main.iter());
-            let lost = frames.filter(|(_, (t, _))| {
-                t.remarks.iter().any(|r| {
-                    let Remark::Missing(why) = r else {
-                        return false;
-                    };
-                    matches!(why, Missing::Module(_) | Missing::Symbol | Missing::Size(_))
-                })
-            });
-            let lost: Vec<String> = lost.map(|(frame, _)| frame.printed()).collect();
-            let mut additions = Additions::new();
-            annotate::frames(oops, &told, &self.args.out.strip_prefix, &mut additions);
-            annotate::conclusions(oops, &told, self.args.code, &mut additions);
-            (additions, lost)
-        });
-        let Some((mut additions, lost)) = asked else {
-            return Additions::new();
-        };
-        let unresolved = lost.len();
-        self.unresolved += unresolved;
-        if self.first_unresolved.is_none() {
-            self.first_unresolved = lost.into_iter().next();
-        }
+        let mut additions = self.clerk.tell(oops, facts);
+        self.take();
         self.sources.add(&mut additions);
-        if let Some(key) = key {
-            if self.known.len() >= MAX_KNOWN {
-                self.known.clear();
-            }
-            let moved = additions.iter().map(|(line, a)| (line - first, a.clone()));
-            self.known.insert(key, (moved.collect(), unresolved));
-        }
         additions
     }
-}
-
-/// What tells whether a report is the same as one before, as far as what is added goes; `None` where registers matter,
-/// which are never the same.
-fn repeatable(oops: &Oops, code: bool) -> Option<String> {
-    let faulted =
-        oops.die.is_some() || matches!(oops.kind, Kind::NullDereference | Kind::PageFault);
-    if code || faulted || oops.frames.len() > MAX_FRAMES {
-        return None;
-    }
-    let mut key = oops.release.clone().unwrap_or_default();
-    for frame in oops.all_frames() {
-        let line = frame.line.wrapping_sub(oops.lines.start);
-        let _ = write!(
-            key,
-            "\n{line} {:?} {} {:?}",
-            frame.vouch,
-            frame.printed(),
-            frame.address
-        );
-    }
-    // Where one stack ends and the next begins.
-    oops.stacks
-        .iter()
-        .for_each(|s| key.push_str(&format!(" {}", s.frames.len())));
-    Some(key)
 }
 
 /// What is written on.

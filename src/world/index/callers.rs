@@ -244,15 +244,13 @@ impl Search<'_, '_> {
         let mut found = Vec::new();
         for (start, end) in ranges {
             for (from, to) in [(start.offset(-NEAR), *start), (*end, end.offset(NEAR))] {
-                let mut at = from;
-                while at < to {
+                for at in (from.0..to.0).map(LinkAddr) {
                     if let [0xeb | 0x70..=0x7f | 0xe0..=0xe3, rel, ..] = *self.tables.code(at) {
                         let target = at.offset(2 + i64::from(rel.cast_signed()));
                         if (*start..*end).contains(&target) {
                             found.push((at, target));
                         }
                     }
-                    at = at.offset(1);
                 }
             }
         }

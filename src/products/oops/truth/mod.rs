@@ -1,6 +1,7 @@
 //! What images say of a report: its frames, whether the image is the one that ran; and how that is added to the log.
 
 pub mod annotate;
+pub mod clerk;
 pub mod desk;
 pub mod evidence;
 pub mod explain;

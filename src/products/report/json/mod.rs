@@ -5,6 +5,7 @@ pub mod oops;
 pub mod stack;
 
 use serde::{Serialize, Serializer};
+pub use serde_json::{Map, Value, json};
 
 /// `value` on one line, without its end. What cannot be put in words is nothing.
 pub fn line(value: &impl Serialize) -> String {

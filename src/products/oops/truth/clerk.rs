@@ -1,0 +1,240 @@
+//! What is added to logs, report after report: the images are asked for, held against the log, and asked.
+
+use std::collections::HashMap;
+use std::fmt::Write;
+use std::io;
+
+use super::annotate::{self, Addition, Additions};
+use super::desk::Desk;
+use super::filter::{Filter, Sink, Teller};
+use super::tell::{Told, tell};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::engine::remark::{Missing, Remark};
+use crate::products::oops::read::kind::Kind;
+use crate::products::oops::read::report::Oops;
+use crate::products::oops::read::reports::{self, Facts};
+use crate::world::session::{Noticed, Session, with};
+
+/// Reports that are remembered, and frames of such a one.
+const MAX_KNOWN: usize = 256;
+const MAX_FRAMES: usize = 512;
+
+/// How logs are annotated.
+#[derive(Clone, Default, Debug)]
+pub struct Manner {
+    /// Directories that are left out at the beginning of source paths.
+    pub strip_prefixes: Vec<String>,
+    /// With the code around RIP, and what the faulting instruction did.
+    pub code: bool,
+}
+
+/// Knows the truth of reports.
+pub struct Clerk {
+    /// The images.
+    pub desk: Desk,
+    manner: Manner,
+    /// Frames whose symbol or size no image has, so far.
+    pub unresolved: usize,
+    /// The first of them, as the log has it.
+    pub first_unresolved: Option<String>,
+    /// What was added to reports that may come again, lines counted from their first.
+    known: HashMap<String, (Vec<(u64, Addition)>, usize)>,
+}
+
+impl Clerk {
+    /// A clerk with the images of `desk`.
+    pub fn new(desk: Desk, manner: Manner) -> Self {
+        Clerk {
+            desk,
+            manner,
+            unresolved: 0,
+            first_unresolved: None,
+            known: HashMap::new(),
+        }
+    }
+
+    /// Begins with another log, of which `found` is known ahead.
+    pub fn begin(&mut self, found: &[Oops], facts: &Facts) {
+        self.desk.begin();
+        self.known.clear();
+        let all: Vec<_> = found.iter().map(|oops| (oops, facts)).collect();
+        self.judge(&all);
+    }
+
+    fn judge(&mut self, reports: &[(&Oops, &Facts)]) {
+        self.desk.prepare(reports);
+        self.desk.judge();
+    }
+}
+
+impl Teller for Clerk {
+    fn tell(&mut self, oops: &Oops, facts: &Facts) -> Additions {
+        let Manner {
+            strip_prefixes,
+            code,
+        } = self.manner.clone();
+        let key = repeatable(oops, code);
+        let first = oops.lines.start;
+        if let Some((known, unresolved)) = key.as_ref().and_then(|k| self.known.get(k)) {
+            self.unresolved += unresolved;
+            let moved = known.iter().map(|(line, a)| (line + first, a.clone()));
+            return moved.collect();
+        }
+        self.judge(&[(oops, facts)]);
+        let asked = self.desk.ask(oops, facts, |kernel, options, settled| {
+            let told = tell(oops, kernel, options, settled);
+            let mut additions = Additions::new();
+            annotate::frames(oops, &told, &strip_prefixes, &mut additions);
+            annotate::conclusions(oops, &told, code, &mut additions);
+            (additions, lost(oops, &told))
+        });
+        let Some((additions, lost)) = asked else {
+            return Additions::new();
+        };
+        let unresolved = lost.len();
+        self.unresolved += unresolved;
+        if self.first_unresolved.is_none() {
+            self.first_unresolved = lost.into_iter().next();
+        }
+        if let Some(key) = key {
+            if self.known.len() >= MAX_KNOWN {
+                self.known.clear();
+            }
+            let moved = additions.iter().map(|(line, a)| (line - first, a.clone()));
+            self.known.insert(key, (moved.collect(), unresolved));
+        }
+        additions
+    }
+}
+
+/// Frames of the main stack whose symbol or size no image has.
+fn lost(oops: &Oops, told: &Told<'_, '_>) -> Vec<String> {
+    let is_lost = |r: &Remark<'_>| match r {
+        Remark::Missing(why) => {
+            matches!(why, Missing::Module(_) | Missing::Symbol | Missing::Size(_))
+        }
+        _ => false,
+    };
+    let frames = oops.frames.iter().zip(told.main.iter());
+    let lost = frames.filter(|(_, (t, _))| t.remarks.iter().any(is_lost));
+    lost.map(|(frame, _)| frame.printed()).collect()
+}
+
+/// What tells whether a report is the same as one before, as far as what is added goes; `None` where registers matter,
+/// which are never the same.
+fn repeatable(oops: &Oops, code: bool) -> Option<String> {
+    let faulted =
+        oops.die.is_some() || matches!(oops.kind, Kind::NullDereference | Kind::PageFault);
+    if code || faulted || oops.frames.len() > MAX_FRAMES {
+        return None;
+    }
+    let mut key = oops.release.clone().unwrap_or_default();
+    for frame in oops.all_frames() {
+        let line = frame.line.wrapping_sub(oops.lines.start);
+        let _ = write!(
+            key,
+            "\n{line} {:?} {} {:?}",
+            frame.vouch,
+            frame.printed(),
+            frame.address
+        );
+    }
+    // Where one stack ends and the next begins.
+    oops.stacks
+        .iter()
+        .for_each(|s| key.push_str(&format!(" {}", s.frames.len())));
+    Some(key)
+}
+
+/// A log with what was added to it, in memory.
+struct Kept(Vec<u8>);
+
+impl Sink for Kept {
+    fn kept(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn added(&mut self, text: &[u8]) -> io::Result<()> {
+        self.kept(text)
+    }
+}
+
+impl Session {
+    /// `log` with what is true of the reports in it: deleting what was added gives it back. Modules that it names are
+    /// looked for.
+    ///
+    /// # Errors
+    /// `WrongImage` where the log proves that the vmlinux is another one, unless the session was told to use such images.
+    pub fn annotate(&self, log: &[u8]) -> Result<Vec<u8>> {
+        self.annotate_so(log, Manner::default())
+    }
+
+    /// The same in a manner of one's own.
+    ///
+    /// # Errors
+    /// As [`Session::annotate`].
+    pub fn annotate_so(&self, log: &[u8], manner: Manner) -> Result<Vec<u8>> {
+        let (found, facts) = reports::parse(log);
+        let mut clerk = Clerk::new(Desk::of(self.clone()), manner);
+        clerk.begin(&found, &facts);
+        self.accept(&mut clerk.desk)?;
+        let (mut filter, mut out) = (Filter::default(), Kept(Vec::with_capacity(log.len())));
+        let written = filter.text(log, &mut clerk, &mut out);
+        // Memory takes all that is written.
+        let _ = written.and_then(|()| filter.finish(&mut clerk, &mut out));
+        Ok(out.0)
+    }
+
+    /// Calls `each` with every report of `log`, and with what is true of it where that can be told.
+    ///
+    /// # Errors
+    /// As [`Session::annotate`].
+    pub fn reports<R>(
+        &self,
+        log: &[u8],
+        mut each: impl FnMut(&Oops, Option<&Told<'_, '_>>) -> R,
+    ) -> Result<Vec<R>> {
+        let (found, facts) = reports::parse(log);
+        let mut desk = Desk::of(self.clone());
+        let all: Vec<_> = found.iter().map(|oops| (oops, &facts)).collect();
+        desk.prepare(&all);
+        desk.judge();
+        self.accept(&mut desk)?;
+        let mut made = Vec::with_capacity(found.len());
+        for oops in &found {
+            let asked = desk.ask(oops, &facts, |kernel, options, settled| {
+                each(oops, Some(&tell(oops, kernel, options, settled)))
+            });
+            made.push(match asked {
+                Some(answer) => answer,
+                None => each(oops, None),
+            });
+        }
+        Ok(made)
+    }
+
+    /// Takes what `desk` noticed; a vmlinux that is another one is an error.
+    fn accept(&self, desk: &mut Desk) -> Result<()> {
+        let mut wrong = None;
+        for noticed in desk.noticed() {
+            match &noticed {
+                Noticed::Refuted {
+                    name,
+                    image,
+                    why,
+                    used: false,
+                } if name == "vmlinux" => {
+                    let e = Error::new(ErrorKind::WrongImage, why.clone()).in_file(image);
+                    wrong.get_or_insert(e);
+                }
+                Noticed::Unopened(e) => {
+                    wrong.get_or_insert(e.clone());
+                }
+                _ => {}
+            }
+            with(self, |view| view.notice(noticed));
+        }
+        wrong.map_or(Ok(()), Err)
+    }
+}
