@@ -12,7 +12,7 @@ use crate::base::regs::Regs;
 use crate::engine::attribute::{Memo, narrow};
 use crate::engine::query::{self, Query, SymbolQuery};
 use crate::engine::remark::Remark;
-use crate::engine::resolve::{self, may_know};
+use crate::engine::stack::resolve::{self, may_know};
 use crate::engine::stack::{Cache, Frame, Stack, walked};
 use crate::engine::unwind::Trust;
 use crate::engine::unwind::kernel::Unwinder;

@@ -4,6 +4,5 @@ pub mod ask;
 pub mod attribute;
 pub mod query;
 pub mod remark;
-pub mod resolve;
 pub mod stack;
 pub mod unwind;

@@ -1,6 +1,7 @@
 //! What is known of the function around an address: the same for its neighbours, who need not ask again.
 
-use super::Function;
+use super::answer::Function;
+use super::function::named;
 use crate::base::addr::{Address, LinkAddr};
 use crate::formats::image::names;
 use crate::formats::image::symtab::{Symbol, SymbolId};
@@ -71,5 +72,5 @@ fn plain<'d>(
         || names::cold_base(name).is_some()
         || names::padded(name).is_some()
         || image.symbols().sizes_assumed();
-    (!special).then(|| super::named(image, *id, name))
+    (!special).then(|| named(image, *id, name))
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::answer::{Attribution, Evidence, Origin};
-use super::attribute;
+use super::tables::attribute;
 use crate::base::addr::{LinkAddr, Pc};
 use crate::engine::remark::{Remark, Undecided};
 use crate::formats::insn::stub::is_trampoline;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Mode, Stack};
+use super::frames::{Mode, Stack};
 use crate::engine::attribute::Certainty;
 use crate::engine::unwind::Stop;
 

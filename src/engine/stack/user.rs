@@ -1,8 +1,9 @@
 //! The stack of a program: walked frames, named by the files that were mapped.
 
-use super::{Frame, Mode, Stack};
+use super::frame::Frame;
+use super::frames::{Mode, Stack};
+use super::resolve;
 use crate::engine::attribute::{Basis, Certainty, Function, Memo};
-use crate::engine::resolve;
 use crate::engine::unwind::Stop;
 use crate::engine::unwind::user::UserFrame;
 use crate::world::process::Objects;

@@ -1,15 +1,19 @@
 //! The stack of registers and memory: walked, each frame attributed with the call that led to it as a witness, and named.
 
+use super::frame::Frame;
+use super::frames::{Mode, Stack, User};
+use super::resolve;
 use super::values;
-use super::{Edge, Frame, Mode, Remark, Stack, Stop, User};
 use crate::base::addr::Pc;
 use crate::engine::attribute::{Attribution, Memo, narrow, narrow_by_values};
-use crate::engine::resolve;
+use crate::engine::remark::Remark;
+use crate::engine::unwind::Stop;
 use crate::engine::unwind::kernel::{self, Note, Unwinder, Walked};
 use crate::world::code::CodeSource;
 use crate::world::dump::{Context, Generated, Start};
 use crate::world::kernel::Located;
 use crate::world::memory::Memory;
+use crate::world::reach::Edge;
 use crate::world::reach::{Call, Reach, call_before};
 
 /// What was found on earlier stacks of the same kernel in the same memory. Each thread has its own.

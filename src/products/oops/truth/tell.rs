@@ -7,7 +7,7 @@ use crate::base::name::Name;
 use crate::engine::attribute::{Memo, attribute, narrow};
 use crate::engine::query::{self, SymbolQuery};
 use crate::engine::remark::{Missing, Remark};
-use crate::engine::resolve;
+use crate::engine::stack::resolve;
 use crate::engine::stack::{Frame, Mode, Stack};
 use crate::engine::unwind::{Stop, Trust};
 use crate::formats::insn::CallBefore;

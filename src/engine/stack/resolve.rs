@@ -1,10 +1,10 @@
 //! A PC with everything that is known of it: attribution, and source lines where DWARF has them.
 
+use super::frame::{Frame, Place};
 use crate::base::addr::{LinkAddr, Pc};
 use crate::base::demangle::demangle;
 use crate::engine::attribute::{Memo, attribute_next};
 use crate::engine::remark::Remark;
-use crate::engine::stack::{Frame, Place};
 use crate::engine::unwind::Trust;
 use crate::formats::image::names;
 use crate::formats::lines::{Inline, Lines};

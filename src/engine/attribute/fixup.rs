@@ -1,0 +1,108 @@
+//! Fixup code: whose it is by the exception table and by following it.
+
+use super::answer::{Attribution, Basis, Evidence, Fixup, Function, Origin};
+use super::function::{parents, runs_into};
+use crate::base::addr::LinkAddr;
+use crate::engine::remark::Remark;
+use crate::formats::extable::walk::Exit;
+use crate::formats::image::symtab::SymbolId;
+use crate::world::image::Image;
+
+/// Fixup code of one or more blocks covers the PC.
+pub(super) fn in_fixup<'d>(
+    image: &Image<'d>,
+    at: LinkAddr,
+    covering: Option<SymbolId>,
+    out: &mut Attribution<'d>,
+) {
+    let (map, entries) = (image.fixups(), image.extable().entries());
+    let roots = map.roots(at, entries);
+    let mut origins: Vec<Origin<'d>> = Vec::new();
+    for root in &roots.roots {
+        let entry = &entries[root.row as usize];
+        let Some(owner) = map.rows()[root.row as usize].owner else {
+            continue;
+        };
+        let handler = image.extable().handler(image, entry);
+        let mut evidence = vec![Evidence::ExTable];
+        if root.landing != at || root.chained > 0 {
+            evidence.push(Evidence::ControlFlow);
+        }
+        origins.extend(parents(image, owner).into_iter().map(|function| Origin {
+            function,
+            offset: entry.insn.0.wrapping_sub(image.symbols().get(owner).addr.0),
+            address: entry.insn,
+            handler: handler.name().into_owned(),
+            effect: handler.effect(image.bits()),
+            evidence: evidence.clone(),
+        }));
+    }
+    if let Some(depth) = roots
+        .roots
+        .iter()
+        .map(|r| r.chained)
+        .filter(|c| *c > 0)
+        .min()
+    {
+        let surely = roots.roots.iter().all(|r| r.chained > 0);
+        out.remarks.push(Remark::Chained {
+            depth: depth as usize,
+            surely,
+        });
+    }
+    let mut functions: Vec<Function<'d>> = origins.iter().map(|o| o.function.clone()).collect();
+    // Code that a function reaches by itself as well is that function's, too.
+    let itself =
+        |id: &SymbolId| image.symbols().sizes_assumed() || reached_from_start(image, *id, at);
+    if let Some(id) = covering.filter(itself) {
+        functions.extend(parents(image, id));
+        let name = image.symbols().name(id);
+        out.remarks.push(Remark::RunsItself(name.into()));
+    }
+    out.basis = Basis::Fixup;
+    if roots.incomplete {
+        out.remarks.push(Remark::UnknownOrigin);
+    }
+    out.settle(functions);
+    let blocks = map.blocks_at(at);
+    let landing = roots.roots.iter().map(|r| r.landing).min();
+    let mut resumes: Vec<_> = blocks
+        .iter()
+        .flat_map(|b| &map.blocks()[*b as usize].exits)
+        .filter_map(|e| match e {
+            Exit::Resume(a) | Exit::TailCall(a) => Some((
+                *a,
+                image
+                    .symbols()
+                    .function(*a)
+                    .map(|f| image.symbols().name(f).into()),
+            )),
+            _ => None,
+        })
+        .collect();
+    resumes.sort_unstable();
+    resumes.dedup();
+    let landing = landing.unwrap_or_else(|| map.blocks()[blocks[0] as usize].landing);
+    out.fixup = Some(Fixup {
+        landing,
+        resumes,
+        origins,
+    });
+}
+
+/// Whether the function `id` gets to `at` without any exception. A landing at its first byte is its own code
+/// only if it is called as well, which a name like `__get_user_handle_exception` does not say: not counted.
+fn reached_from_start(image: &Image<'_>, id: SymbolId, at: LinkAddr) -> bool {
+    let (start, end) = image.symbols().range(id);
+    let landed: Vec<LinkAddr> = image
+        .fixups()
+        .blocks()
+        .iter()
+        .filter(|b| b.home == Some(id))
+        .map(|b| b.landing)
+        .collect();
+    if landed.contains(&start) {
+        return false;
+    }
+    runs_into(image, start, end, at)
+}

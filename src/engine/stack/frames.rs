@@ -1,0 +1,93 @@
+//! A stack: frames, and why there are no more.
+
+use super::frame::Frame;
+use crate::base::regs::Regs;
+use crate::engine::unwind::Stop;
+
+/// A stack.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Stack<'a> {
+    /// Whose code it is of.
+    pub mode: Mode,
+    /// Its frames, innermost first.
+    pub frames: Vec<Frame<'a>>,
+    /// Why there are no more.
+    pub stop: Stop,
+    /// User mode, where the kernel's frames lead there.
+    pub user: Option<User<'a>>,
+}
+
+/// Whose code runs on a stack.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mode {
+    /// The kernel's.
+    Kernel,
+    /// A program's.
+    User,
+}
+
+/// What a kernel stack comes from.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct User<'a> {
+    /// The registers there.
+    pub regs: Regs,
+    /// Its own stack, where it was walked; it has no `user` itself.
+    pub stack: Option<Box<Stack<'a>>>,
+}
+
+impl<'a> Stack<'a> {
+    /// A stack of `frames`, which ends for the reason `stop`.
+    pub fn new(mode: Mode, frames: Vec<Frame<'a>>, stop: Stop) -> Self {
+        Stack {
+            mode,
+            frames,
+            stop,
+            user: None,
+        }
+    }
+
+    /// All frames, those of user mode last.
+    pub fn all_frames(&self) -> impl Iterator<Item = &Frame<'a>> {
+        let user = self.user.iter().filter_map(|u| u.stack.as_ref());
+        self.frames.iter().chain(user.flat_map(|s| &s.frames))
+    }
+
+    /// Why there are no more frames: those of user mode counted, where they were walked.
+    pub fn last_stop(&self) -> Stop {
+        let user = self.user.as_ref().and_then(|u| u.stack.as_ref());
+        user.map_or(self.stop, |s| s.stop)
+    }
+
+    /// Leaves out what the first fitting one of `prefixes` says at the beginning of source paths.
+    pub fn strip_prefixes(&mut self, prefixes: &[String]) {
+        let frames = self.frames.iter_mut();
+        frames.for_each(|f| f.strip_prefixes(prefixes));
+        if let Some(user) = self.user.as_mut().and_then(|u| u.stack.as_mut()) {
+            user.strip_prefixes(prefixes);
+        }
+    }
+
+    /// Why there are no more frames, in words.
+    pub fn end(&self) -> String {
+        let stop = self.last_stop();
+        match &self.user {
+            Some(user) if user.stack.is_none() => format!("{stop} at {:#x}", user.regs.ip),
+            _ => stop.to_string(),
+        }
+    }
+
+    /// The same with names of its own.
+    pub fn into_owned(self) -> Stack<'static> {
+        Stack {
+            mode: self.mode,
+            frames: self.frames.into_iter().map(Frame::into_owned).collect(),
+            stop: self.stop,
+            user: self.user.map(|u| User {
+                regs: u.regs,
+                stack: u.stack.map(|s| Box::new(s.into_owned())),
+            }),
+        }
+    }
+}
