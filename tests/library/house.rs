@@ -32,7 +32,10 @@ const ROOMS: [(&str, &str); 18] = [
         "cli formats/image formats/types products/oops world/index world/memory",
     ),
     ("memmap2", "formats/image/storage.rs"),
-    ("object", "formats/image"),
+    (
+        "object",
+        "formats/image/elf.rs formats/image/symtab/gather.rs",
+    ),
     ("rustc_demangle", "base/demangle.rs"),
     ("ruzstd", "formats/image/storage.rs"),
     ("serde", "products/report"),
