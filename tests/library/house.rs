@@ -27,7 +27,10 @@ const ROOMS: [(&str, &str); 20] = [
     ("lzma_rust2", "formats/image/storage.rs"),
     ("memchr", "base/bytes.rs"),
     ("memmap2", "formats/image/storage.rs"),
-    ("object", "formats/image"),
+    (
+        "object",
+        "formats/image/elf.rs formats/image/symtab/gather.rs",
+    ),
     ("rustc_demangle", "base/demangle.rs"),
     ("ruzstd", "formats/image/storage.rs"),
     ("self_cell", "world/session/mod.rs"),
