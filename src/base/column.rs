@@ -297,6 +297,7 @@ impl<'d> Stream<'d> {
     }
 
     /// The next `len` bytes.
+    #[inline]
     pub fn take(&mut self, len: usize) -> Option<&'d [u8]> {
         let (taken, rest) = self.0.split_at_checked(len)?;
         self.0 = rest;
@@ -304,11 +305,13 @@ impl<'d> Stream<'d> {
     }
 
     /// The next four bytes as a number.
+    #[inline]
     pub fn word(&mut self) -> Option<u32> {
         u32_at(self.take(4)?, 0)
     }
 
     /// The next number in DWARF's signed form (DWARF 5, section 7.6), which is another than [`put_signed`]'s.
+    #[inline]
     pub fn leb128(&mut self) -> Option<i64> {
         let mut value = 0i64;
         for shift in (0..64).step_by(7) {
