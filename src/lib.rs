@@ -5,89 +5,77 @@
 //! in a shared handler or a cold part. A backtrace then shows whatever symbol stands before the landing, and the
 //! function that faulted is lost. This crate reads the tables, follows every landing's code, and answers for any
 //! address which function it belongs to (the *origin*), with the evidence and with all candidates where the
-//! evidence does not decide.
+//! evidence does not decide. Where does a landing become an origin? In `formats/extable/fixup.rs`, which follows the
+//! code, and in `engine/attribute/`, which weighs the evidence.
 //!
-//! # Map
+//! # The front door
 //!
-//! | layer | modules | rule |
-//! |---|---|---|
-//! | L0 vocabulary | [`addr`], [`bytes`], [`error`], [`regs`], [`table`], [`column`](mod@column), [`strings`], [`parallel`], [`demangle`] | std and one crate each |
-//! | L1 formats | [`image`], [`orc`], [`extable`], [`rule`], [`cfi`], [`insn`], [`types`], [`dwarf`], [`lines`], [`calls`] | bytes to tables; no runtime address |
-//! | L2 world | [`tables`], [`index`], [`memory`], [`world`], [`kernel`] | images with their tables, out of files or an index, at runtime addresses; dumps, and what they tell of CPUs, tasks and modules |
-//! | L3 engine | [`attribute`](mod@attribute), [`query`], [`symbolize`], [`unwind`], [`trace`](mod@trace), [`user`] | pure: no files, clock, environment, printing |
-//! | L4 products | [`oops`], `report` | |
-//! | L5 program | the binary | clap, terminal, environment |
+//! A [`Session`] owns what it opened: images, their indexes, their debug files. It is cheap to clone, is shared by
+//! threads, and what it answers is owned, too.
 //!
-//! A lower layer never imports a higher one, and no two modules import each other.
+//! | question | answer |
+//! |---|---|
+//! | [`Session::attribute`], [`Session::find`], [`Session::ask_many`] | [`Frame`]: function or candidates, evidence, source lines |
+//! | [`Session::unwind`] | [`Stack`]: frames, each with [`Trust`] and [`Edge`], and why there are no more |
+//! | [`Session::reports`], [`Session::annotate`] | the reports of a log; the log with what is true of them |
 //!
-//! # Invariants
-//!
-//! * A [link address](addr::LinkAddr) and a [runtime address](addr::Addr) are different types; so are an exact
-//!   and a return [PC](addr::Pc), and only [`Pc::lookup`](addr::Pc::lookup) subtracts one.
-//! * What others print (the nearest symbol) is never replaced: it stands beside what was derived.
-//! * Damaged input gives what could be read, and [findings](error::Finding). Nothing panics, recurses or
-//!   allocates without a bound.
-//! * Every third-party crate is named in one place only.
-//!
-//! # Examples
-//!
-//! An address:
+//! The function behind an address:
 //!
 //! ```
-//! use std::path::Path;
-//! use fixtrace::addr::{LinkAddr, Pc};
-//! use fixtrace::attribute::{Basis, Certainty, attribute};
-//! use fixtrace::image::Storage;
-//! use fixtrace::tables::Image;
+//! use fixtrace::{Addr, Pc, Session};
 //!
-//! let storage = Storage::new();
-//! let image = Image::open(Path::new("testdata/fixtures/demo-5.10.elf"), &storage)?;
+//! let session = Session::builder().vmlinux("testdata/fixtures/demo-5.10.elf").open()?;
 //! // What a kernel log calls `.E_copy+0x33/0xda`.
-//! let answer = attribute(&image, Pc::Exact(LinkAddr(0xffffffff81c01d27)), None);
-//! assert_eq!(answer.nearest.unwrap().name, ".E_copy");
-//! assert_eq!(answer.function.unwrap().name, "copy_user_enhanced_fast_string");
-//! assert_eq!((answer.basis, answer.certainty), (Basis::Fixup, Certainty::Exact));
-//! # Ok::<(), fixtrace::error::Error>(())
+//! let frame = session.attribute(Pc::Exact(Addr(0xffffffff81c01d27)));
+//! assert_eq!(frame.attribution.nearest.unwrap().name, ".E_copy");
+//! assert_eq!(frame.attribution.function.unwrap().name, "copy_user_enhanced_fast_string");
+//! # Ok::<(), fixtrace::Error>(())
 //! ```
 //!
 //! The reports in a log, without any image:
 //!
 //! ```
-//! use fixtrace::oops::reports::parse;
-//!
 //! let log = std::fs::read("testdata/oops/6.12-null.txt")?;
-//! let (reports, _) = parse(&log);
-//! let oops = &reports[0];
-//! assert_eq!(oops.title, "BUG: kernel NULL pointer dereference, address: 0000000000000008");
-//! assert_eq!(oops.registers().and_then(|r| r.other("CR2")), Some(8));
+//! let (reports, _) = fixtrace::parse(&log);
+//! assert_eq!(reports[0].title, "BUG: kernel NULL pointer dereference, address: 0000000000000008");
+//! assert_eq!(reports[0].registers().and_then(|r| r.other("CR2")), Some(8));
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! A stack, of a CPU that a debugger stopped in a fixup of `strncpy_from_user()`:
+//! A stack, out of memory of one's own; one that holds nothing ends at once, and says so:
 //!
 //! ```
-//! # #[cfg(feature = "json")] {
-//! use std::path::Path;
-//! use fixtrace::{image::Storage, kernel::{Kernel, slide_of}, tables::Image};
-//! use fixtrace::{trace::{Cache, trace}, unwind::Unwinder, report::snapshot};
+//! use fixtrace::{Regs, Session, Unreadable, from_fn};
 //!
-//! let storage = Storage::new();
-//! let found = snapshot::read(storage.plain(Path::new("testdata/demo.fxs"))?)?;
-//! let vmlinux = Image::open(Path::new("testdata/fixtures/demo-5.10.elf"), &storage)?;
-//! let slide = slide_of(&vmlinux, &found.world.images[0]).expect("the image that ran");
-//! let mut kernel = Kernel::new();
-//! kernel.add(vmlinux, Some(slide));
-//!
-//! let unwinder = Unwinder::new(&kernel);
-//! let start = found.world.tasks[0].start.expect("registers");
-//! let context = found.world.context(0);
-//! let stack = trace(&unwinder, start, &found.memory, context, false, &mut Cache::default());
-//! let function = |n: usize| stack.frames[n].resolved.attribution.function.as_ref().unwrap().name;
-//! assert_eq!((function(0), function(1)), ("strncpy_from_user", "getname_flags.part.0"));
-//! assert_eq!(stack.stop.name(), "user-mode");
-//! # }
-//! # Ok::<(), fixtrace::error::Error>(())
+//! let session = Session::builder().vmlinux("testdata/fixtures/demo-5.10.elf").open()?;
+//! let regs = Regs::at(0xffffffff81c01c8f, 0xffffc90000167e78);
+//! let stack = session.unwind(&regs, &from_fn(|_, _| Err(Unreadable::NotMapped)));
+//! assert_eq!(stack.frames[0].to_string(), "strncpy_from_user");
+//! assert_eq!(stack.stop.name(), "unreadable");
+//! # Ok::<(), fixtrace::Error>(())
 //! ```
+//!
+//! # Floors
+//!
+//! | floor | rooms | rule |
+//! |---|---|---|
+//! | L0 `base` | addresses, bytes, errors, sorted tables | knows no format |
+//! | L1 `formats` | image, orc, extable, dwarf, lines, types, cfi, insn | bytes to tables; no runtime address |
+//! | L2 `world` | image, index, memory, kernel, code, reach, dump, process, session | images and memory at runtime addresses |
+//! | L3 `engine` | attribute, unwind, stack, ask | pure: no files, clock, environment, printing |
+//! | L4 `products` | oops, report | logs told the truth about; what is shown |
+//! | L5 `cli` | the program | arguments, terminal, environment |
+//!
+//! A lower floor never imports a higher one, no two files import each other, and every third-party crate is named in
+//! one room; `testdata/house.py` and a test hold the sources to it. [`low`] opens the floors; nothing there is stable.
+//!
+//! # Invariants
+//!
+//! * A [link address](LinkAddr) and a [runtime address](Addr) are different types; so are an exact and a return
+//!   [PC](Pc), and only [`RetAddr`] subtracts one.
+//! * What others print (the nearest symbol) is never replaced: it stands beside what was derived.
+//! * Damaged input gives what could be read, and [findings](Finding). Nothing panics, recurses or allocates without a
+//!   bound.
 #![warn(missing_docs)]
 #![deny(unsafe_code)]
 
@@ -96,6 +84,27 @@ mod engine;
 mod formats;
 mod products;
 mod world;
+
+pub use base::addr::{Addr, LinkAddr, Pc, RetAddr, Slide};
+pub use base::error::{Error, ErrorKind, Finding, Result};
+pub use base::regs::{Reg, Regs};
+pub use engine::ask::{Answers, Found, How, Missed};
+pub use engine::attribute::{
+    Attribution, Basis, Certainty, Evidence, Fixup, Function, Nearest, Origin,
+};
+pub use engine::remark::Remark;
+pub use engine::stack::{Frame, Gap, Mode, Place, Stack, User, incomplete};
+pub use engine::unwind::{Stop, Trust};
+pub use formats::lines::Inline;
+pub use products::oops::read::report::Oops;
+pub use products::oops::read::reports::parse;
+pub use products::oops::truth::clerk::Manner;
+pub use products::oops::truth::tell::Told;
+pub use world::dump::{Context, Start};
+pub use world::index::Cache;
+pub use world::memory::{Memory, Unreadable, from_fn};
+pub use world::reach::Edge;
+pub use world::session::{ImageInfo, Indexes, Level, ModuleFile, Noticed, Options, Session};
 
 /// The floors, open: for tools that need more than the front door. Unstable.
 pub mod low {

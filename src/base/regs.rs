@@ -123,6 +123,16 @@ pub struct Regs {
 }
 
 impl Regs {
+    /// Registers of which only RIP and RSP are known.
+    pub fn at(ip: u64, sp: u64) -> Self {
+        let mut regs = Regs {
+            ip,
+            ..Regs::default()
+        };
+        regs.set(Reg::SP, sp);
+        regs
+    }
+
     /// The value of `reg`, if it is known.
     pub fn get(&self, reg: Reg) -> Option<u64> {
         (self.known >> reg.0 & 1 != 0).then(|| self.values[usize::from(reg.0)])

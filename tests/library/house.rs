@@ -27,10 +27,7 @@ const ROOMS: [(&str, &str); 20] = [
     ("lzma_rust2", "formats/image/storage.rs"),
     ("memchr", "base/bytes.rs"),
     ("memmap2", "formats/image/storage.rs"),
-    (
-        "object",
-        "formats/image/elf.rs formats/image/symtab/gather.rs",
-    ),
+    ("object", "formats/image"),
     ("rustc_demangle", "base/demangle.rs"),
     ("ruzstd", "formats/image/storage.rs"),
     ("self_cell", "world/session/mod.rs"),

@@ -5,6 +5,7 @@
 mod common;
 mod constructs;
 mod dwarf_hostile;
+mod examples;
 mod house;
 mod index_hostile;
 mod lookup;

@@ -1,6 +1,9 @@
 //! A frame with all that is known of it.
 
+use std::fmt;
+
 use crate::base::addr::{Addr, LinkAddr, Pc, Slide};
+use crate::base::demangle::demangle;
 use crate::base::name::{Name, own};
 use crate::engine::attribute::Attribution;
 use crate::engine::remark::Remark;
@@ -42,6 +45,26 @@ pub struct Place<'a> {
     pub pc: Pc<LinkAddr>,
     /// Where it ran; `None` for a module whose address is not known.
     pub slide: Option<Slide>,
+}
+
+/// The function and where in it; all candidates; the nearest symbol; or the address: what is known best.
+impl fmt::Display for Frame<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let a = &self.attribution;
+        let function = a.function.as_ref().map(|f| demangle(&f.name));
+        match (&function, &a.candidates[..], &a.nearest) {
+            (Some(function), _, Some(s)) if *function == s.name => {
+                write!(f, "{function}+{:#x}", s.offset)
+            }
+            (Some(function), ..) => f.write_str(function),
+            (None, [], Some(s)) => write!(f, "{}+{:#x}", s.name, s.offset),
+            (None, [], None) => self.pc.map(|pc| pc.raw()).unwrap_or_default().fmt(f),
+            (None, all, _) => {
+                let names = all.iter().map(|c| demangle(&c.name));
+                write!(f, "one of {}", names.collect::<Vec<_>>().join(", "))
+            }
+        }
+    }
 }
 
 impl<'k> Place<'k> {

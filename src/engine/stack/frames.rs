@@ -1,5 +1,7 @@
 //! A stack: frames, and why there are no more.
 
+use std::fmt;
+
 use super::frame::Frame;
 use crate::base::regs::Regs;
 use crate::engine::unwind::Stop;
@@ -35,6 +37,16 @@ pub struct User<'a> {
     pub regs: Regs,
     /// Its own stack, where it was walked; it has no `user` itself.
     pub stack: Option<Box<Stack<'a>>>,
+}
+
+/// A frame on each line, innermost first, then why there are no more.
+impl fmt::Display for Stack<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for frame in self.all_frames() {
+            writeln!(f, "{frame}")?;
+        }
+        write!(f, "-- {}", self.end())
+    }
 }
 
 impl<'a> Stack<'a> {

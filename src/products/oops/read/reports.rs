@@ -179,7 +179,7 @@ impl Reports {
 /// All reports of `log`, and what it says in the end.
 ///
 /// ```
-/// use fixtrace::oops::reports::parse;
+/// use fixtrace::parse;
 ///
 /// let log = b"[ 1.0] BUG: kernel NULL pointer dereference, address: 0000000000000008\n\
 ///     [ 1.0] RIP: 0010:vfs_read+0x10/0x190\n[ 1.0] Call Trace:\n[ 1.0]  ksys_read+0x5f/0xe0\n";
