@@ -2,13 +2,13 @@
 
 use std::io::{BufRead, BufReader, Write};
 
-use fixtrace::low::base::addr::{Addr, LinkAddr, Pc};
+use fixtrace::low::base::addr::{Addr, Pc};
 use fixtrace::low::base::bytes::rfind_byte;
-use fixtrace::low::base::parallel;
 use fixtrace::low::engine::attribute::{Memo, narrow};
+use fixtrace::low::engine::many::Many;
 use fixtrace::low::engine::query::{self, Query};
 use fixtrace::low::engine::reach::{Reach, call_before};
-use fixtrace::low::engine::resolve::{self, may_know};
+use fixtrace::low::engine::resolve;
 use fixtrace::low::engine::stack::{Frame, Remark, Trust};
 use fixtrace::low::products::report::human::{self, Style, hex};
 use fixtrace::low::products::report::json;
@@ -25,12 +25,6 @@ const MAX_LINE: usize = 1 << 16;
 
 /// Bytes of standard input answered at once: what is there, but no more than this.
 const CHUNK: usize = 4 << 20;
-
-/// Places answered by one thread at a time.
-const SHARE: usize = 512;
-
-/// From so many places on, units of debug information are read whole: more of each will be wanted.
-const MANY: usize = 1 << 14;
 
 /// Runs the verb.
 pub fn run(args: &Lookup) -> Result<Exit, Failure> {
@@ -123,15 +117,6 @@ enum Task<'k, 'd, 't> {
     Missed(String),
 }
 
-impl Task<'_, '_, '_> {
-    fn place(&self) -> LinkAddr {
-        match self {
-            Task::Located { located, .. } => located.link,
-            Task::Nowhere { .. } | Task::Missed(_) => LinkAddr(0),
-        }
-    }
-}
-
 impl<'k, 'd> Asked<'_, 'k, 'd> {
     fn pc<A>(&self, at: A) -> Pc<A> {
         if self.args.is_return {
@@ -152,72 +137,31 @@ impl<'k, 'd> Asked<'_, 'k, 'd> {
             self.places += 1;
             self.tasks(text, &mut tasks);
         }
-        if tasks.len() > 1 {
-            self.read_ahead(&tasks);
-        }
-        // Neighbours in the image are answered one after the other: what one needs is at hand for the next.
-        let mut order: Vec<(LinkAddr, u32)> = tasks.iter().map(Task::place).zip(0..).collect();
-        order.sort_unstable();
-        // Put in order they are met one after the other in memory, too.
-        let tasks: Vec<Task<'k, 'd, 't>> = order
-            .iter()
-            .map(|(_, i)| std::mem::replace(&mut tasks[*i as usize], Task::Missed(String::new())))
-            .collect();
-        let shares: Vec<&[Task<'k, 'd, 't>]> = tasks.chunks(SHARE).collect();
-        let answers = parallel::map(&shares, |share| {
-            let mut answer = Answer::default();
-            let mut memo = Memo::default();
-            for task in *share {
-                self.answer(task, &mut memo, &mut answer);
-            }
-            answer
+        let located = |task: &&Task<'_, '_, '_>| matches!(task, Task::Located { .. });
+        let found = tasks.iter().filter(located).count();
+        self.found += found;
+        self.missed += tasks.len() - found;
+        let many = Many {
+            kernel: self.kernel,
+            lines: !self.args.no_lines,
+            so_far: self.places,
+        };
+        let place = |task: &Task<'k, 'd, 't>| match task {
+            Task::Located { located, .. } => Some((*located, self.pc(located.link))),
+            Task::Nowhere { .. } | Task::Missed(_) => None,
+        };
+        let answers = many.answer(tasks, place, |task, memo, answer: &mut Answer| {
+            self.answer(task, memo, answer);
         });
-        let mut places = vec![(0u32, 0u32); tasks.len()];
-        for (at, (_, i)) in order.iter().enumerate() {
-            places[*i as usize] = ((at / SHARE) as u32, (at % SHARE) as u32);
-        }
-        for (share, place) in places {
-            let answer = &answers[share as usize];
-            let (out_text, err_text) = answer.get(place as usize);
+        for (answer, number) in answers.in_order() {
+            let (out_text, err_text) = answer.get(number);
             out.write_all(out_text.as_bytes())?;
             if !err_text.is_empty() {
                 out.flush()?;
                 eprint!("{err_text}");
             }
         }
-        for task in &tasks {
-            match task {
-                Task::Located { .. } => self.found += 1,
-                Task::Nowhere { .. } | Task::Missed(_) => self.missed += 1,
-            }
-        }
         Ok(())
-    }
-
-    /// Reads the debug information that the tasks will need, by unit.
-    fn read_ahead(&self, tasks: &[Task<'k, 'd, '_>]) {
-        for placed in self.kernel.images() {
-            let mine = tasks.iter().filter_map(|task| match task {
-                Task::Located { located, .. } if std::ptr::eq(located.image, &*placed.image) => {
-                    Some(self.pc(located.link).lookup())
-                }
-                _ => None,
-            });
-            let mut addresses: Vec<LinkAddr> = mine.collect();
-            let symbols = placed.image.symbols();
-            if addresses.len() >= SHARE {
-                symbols.expect_many();
-            }
-            if !self.args.no_lines
-                && !addresses.is_empty()
-                && let Ok(Some(lines)) = placed.image.lines()
-            {
-                if addresses.len() < SHARE {
-                    addresses.retain(|at| lines.listed(*at) || may_know(&placed.image, lines, *at));
-                }
-                lines.prepare(&addresses, self.places >= MANY);
-            }
-        }
     }
 
     fn tasks<'t>(&self, text: &'t str, tasks: &mut Vec<Task<'k, 'd, 't>>) {

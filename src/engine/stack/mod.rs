@@ -9,7 +9,7 @@ pub use crate::engine::reach::Edge;
 pub use crate::engine::remark::{Name, Remark};
 pub use crate::engine::unwind::{Stop, Trust};
 pub use complete::{Gap, incomplete};
-pub use user::{user_frame, user_stack};
+pub use user::{user_frame, user_stack, walk_on};
 pub use walked::{Cache, walked};
 
 use crate::base::addr::{Addr, LinkAddr, Pc, Slide};

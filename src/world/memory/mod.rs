@@ -16,6 +16,7 @@ pub mod pieces;
 pub mod record;
 pub mod scan;
 pub mod segments;
+mod shared;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -28,6 +29,7 @@ pub use paging::{Mapped, Paged};
 pub use pieces::Pieces;
 pub use record::Record;
 pub use scan::Banner;
+pub use shared::{FromFn, from_fn};
 pub use vmcoreinfo::VmcoreInfo;
 
 use std::fmt;
