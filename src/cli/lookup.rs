@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Write};
 
 use fixtrace::low::base::bytes::rfind_byte;
-use fixtrace::low::engine::ask::{Found, How, Missed};
+use fixtrace::low::engine::ask::{Found, How, MANY, Missed};
 use fixtrace::low::products::report::human::{self, Style, hex};
 use fixtrace::low::products::report::json;
 use fixtrace::low::world::session::{Session, Wanted};
@@ -18,9 +18,6 @@ const MAX_LINE: usize = 1 << 16;
 
 /// Bytes of standard input answered at once: what is there, but no more than this.
 const CHUNK: usize = 4 << 20;
-
-/// From so many places on, units of debug information are read whole: more of each will be wanted.
-const MANY: usize = 1 << 14;
 
 /// Runs the verb.
 pub fn run(args: &Lookup) -> Result<Exit, Failure> {

@@ -26,6 +26,9 @@ use crate::world::session::{Session, with};
 /// Places answered by one thread at a time.
 const SHARE: usize = 512;
 
+/// From so many places on, units of debug information are read whole: more of each will be wanted.
+pub const MANY: usize = 1 << 14;
+
 /// How places are asked for.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct How<'q> {
@@ -109,6 +112,33 @@ impl Session {
         })
     }
 
+    /// [`Session::attribute`] for many PCs, in the order asked.
+    pub fn resolve_many(&self, pcs: &[Pc<Addr>]) -> Vec<Frame<'static>> {
+        let how = How {
+            no_lines: !self.options().lines,
+            many: pcs.len() >= MANY,
+            ..How::default()
+        };
+        with(self, |view| {
+            let kernel = view.kernel();
+            let asked = Asked {
+                kernel: &kernel,
+                how,
+                caller: None,
+            };
+            let tasks = pcs.iter().map(|pc| asked.address(*pc, None)).collect();
+            let made = asked.answer(tasks, &|all: &mut Vec<_>, found: Found<'_>| {
+                all.push(found.frame.map(Frame::into_owned));
+            });
+            let mut shares = made.shares;
+            let frames = made.places.iter().filter_map(|(share, number)| {
+                let share = shares.get_mut(*share as usize)?;
+                share.get_mut(*number as usize)?.take()
+            });
+            frames.collect()
+        })
+    }
+
     /// The places that `text` may mean: an address, `symbol+offset/size`, `module:symbol`.
     ///
     /// # Errors
@@ -146,7 +176,13 @@ impl Session {
         each: impl Fn(&mut A, Found<'_>) + Sync,
     ) -> Result<Answers<A>> {
         with(self, |view| {
-            Asked::new(&view.kernel(), how)?.answer(places, &each)
+            let kernel = view.kernel();
+            let asked = Asked::new(&kernel, how)?;
+            let mut tasks = Vec::new();
+            for text in places {
+                asked.tasks(text, &mut tasks);
+            }
+            Ok(asked.answer(tasks, &each))
         })
     }
 
@@ -212,10 +248,14 @@ enum Task<'k, 'd> {
         /// What was asked for, unless it is the address in its usual form.
         asked: Option<&'k str>,
         located: Located<'k, 'd>,
+        pc: Pc<LinkAddr>,
         remarks: Vec<Remark<'k>>,
     },
     /// An address in no image.
-    Nowhere { asked: &'k str, at: Addr },
+    Nowhere {
+        asked: Option<&'k str>,
+        pc: Pc<Addr>,
+    },
     /// No place at all.
     Missed { asked: &'k str, why: Missed<'k> },
 }
@@ -262,13 +302,9 @@ impl<'k, 'd> Asked<'k, 'd> {
 
     fn answer<A: Default + Send + Sync>(
         &self,
-        places: &[&'k str],
+        tasks: Vec<Task<'k, 'd>>,
         each: &(impl Fn(&mut A, Found<'_>) + Sync),
-    ) -> Result<Answers<A>> {
-        let mut tasks = Vec::new();
-        for text in places {
-            self.tasks(text, &mut tasks);
-        }
+    ) -> Answers<A> {
         if tasks.len() > 1 {
             self.read_ahead(&tasks);
         }
@@ -293,15 +329,17 @@ impl<'k, 'd> Asked<'k, 'd> {
         for (at, (_, i)) in order.iter().enumerate() {
             places[*i as usize] = ((at / SHARE) as u32, (at % SHARE) as u32);
         }
-        Ok(Answers { shares, places })
+        Answers { shares, places }
     }
 
     /// Reads the debug information that the tasks will need, by unit.
     fn read_ahead(&self, tasks: &[Task<'k, 'd>]) {
         for placed in self.kernel.images() {
             let mine = tasks.iter().filter_map(|task| match task {
-                Task::Located { located, .. } if std::ptr::eq(located.image, &*placed.image) => {
-                    Some(self.pc(located.link).lookup())
+                Task::Located { located, pc, .. }
+                    if std::ptr::eq(located.image, &*placed.image) =>
+                {
+                    Some(pc.lookup())
                 }
                 _ => None,
             });
@@ -323,21 +361,25 @@ impl<'k, 'd> Asked<'k, 'd> {
 
     fn tasks(&self, text: &'k str, tasks: &mut Vec<Task<'k, 'd>>) {
         match Query::parse(text) {
-            Some(Query::Address(at)) => {
-                tasks.push(match self.kernel.locate(self.pc(at).lookup()) {
-                    Some(located) => Task::Located {
-                        asked: Some(text).filter(|t| !usual(t, at)),
-                        located: located.at(located.slide.unwrap_or_default().link(at)),
-                        remarks: Vec::new(),
-                    },
-                    None => Task::Nowhere { asked: text, at },
-                });
-            }
+            Some(Query::Address(at)) => tasks.push(self.address(self.pc(at), Some(text))),
             Some(Query::Symbol(query)) => self.symbol(text, &query, tasks),
             None => tasks.push(Task::Missed {
                 asked: text,
                 why: Missed::NoPlace,
             }),
+        }
+    }
+
+    fn address(&self, pc: Pc<Addr>, text: Option<&'k str>) -> Task<'k, 'd> {
+        let Some(located) = self.kernel.locate(pc.lookup()) else {
+            return Task::Nowhere { asked: text, pc };
+        };
+        let link = pc.map(|at| located.slide.unwrap_or_default().link(at));
+        Task::Located {
+            asked: text.filter(|t| !usual(t, pc.raw())),
+            located: located.at(link.raw()),
+            pc: link,
+            remarks: Vec::new(),
         }
     }
 
@@ -357,6 +399,7 @@ impl<'k, 'd> Asked<'k, 'd> {
             tasks.push(Task::Located {
                 asked: Some(text),
                 located: m.located,
+                pc: self.pc(m.located.link),
                 remarks: other.into_iter().chain(same).collect(),
             });
         }
@@ -369,19 +412,19 @@ impl<'k, 'd> Asked<'k, 'd> {
                 frame: None,
                 missed: Some(why.clone()),
             },
-            Task::Nowhere { asked, at } => Found {
-                asked: Some(asked),
-                frame: Some(Frame::nowhere(Some(self.pc(*at)), Trust::Text)),
+            Task::Nowhere { asked, pc } => Found {
+                asked: *asked,
+                frame: Some(Frame::nowhere(Some(*pc), Trust::Text)),
                 missed: Some(Missed::NoText),
             },
             Task::Located {
                 asked,
                 located,
+                pc,
                 remarks,
             } => {
-                let pc = self.pc(located.link);
                 let lines = !self.how.no_lines;
-                let mut frame = frame(self.kernel, *located, pc, self.caller, lines, memo);
+                let mut frame = frame(self.kernel, *located, *pc, self.caller, lines, memo);
                 frame.remarks.extend_from_slice(remarks);
                 Found {
                     asked: *asked,

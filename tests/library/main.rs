@@ -16,6 +16,7 @@ mod oops_kernels;
 mod oops_shapes;
 mod real_kernels;
 mod robustness;
+mod session;
 mod types;
 mod unwind;
 mod user_core;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use fixtrace::low::base::parallel;
 use fixtrace::low::engine::attribute::Memo;
-use fixtrace::low::engine::stack::{Cache, Stack, walked};
+use fixtrace::low::engine::stack::{Cache, Stack, walk_on, walked};
 use fixtrace::low::products::report::human::list;
 use fixtrace::low::products::report::json::stack::Owner;
 use fixtrace::low::products::report::snapshot;
@@ -14,11 +14,11 @@ use fixtrace::low::world::dump::space::Spaces;
 use fixtrace::low::world::dump::{Task, World};
 use fixtrace::low::world::kernel::Kernel;
 use fixtrace::low::world::memory::{Memory, Record};
+use fixtrace::low::world::process::Processes;
 use fixtrace::low::world::session::{Placement, View};
 
 use super::show::show;
 use super::unwinder;
-use super::user::Processes;
 use crate::cli::args::Unwind;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::open;
@@ -83,15 +83,15 @@ pub(super) fn dumped<'m, 'd>(
         exit = exit.max(Exit::Partial);
     }
     let processes = spaces.map(|spaces| {
-        let all = shown.iter();
-        let tasks = all.filter_map(|(task, found)| Some(((*task)?, found.user.is_some())));
+        let user = shown.iter().filter(|(_, found)| found.user.is_some());
+        let tasks = user.filter_map(|(task, _)| *task);
         Processes::of(spaces, tasks, &view.options().into(), view.storage())
     });
     let mut memo = Memo::default();
     if let Some(processes) = &processes {
         for (task, found) in &mut shown {
-            if let Some(task) = task {
-                processes.walk(task, found, !args.no_lines, &mut memo);
+            if let Some(process) = task.and_then(|t| processes.of_task(t)) {
+                walk_on(process, found, !args.no_lines, &mut memo);
             }
         }
         let findings = processes.findings();

@@ -3,7 +3,6 @@
 mod dumped;
 mod process;
 mod show;
-mod user;
 
 use std::path::Path;
 
@@ -89,13 +88,13 @@ fn dump<'d>(
         open::warn(&args.images, &format!("{}: {finding}", path.display()));
     }
     // An image given is proved by what is in memory; only without one must the dump say what to look for.
-    let release = match args.images.vmlinux {
-        Some(_) => None,
-        None => place::release(&dump),
+    let (release, build_id) = match args.images.vmlinux {
+        Some(_) => (None, None),
+        None => (place::release(&dump), place::build_id(&dump)),
     };
     let wanted = Wanted {
         release: release.as_deref(),
-        build_id: None,
+        build_id: build_id.as_deref(),
     };
     open::images(&args.images, view, wanted)?;
     let given = view.kernel();

@@ -5,8 +5,9 @@ use super::frames::{Mode, Stack};
 use super::resolve;
 use crate::engine::attribute::{Basis, Certainty, Function, Memo};
 use crate::engine::unwind::Stop;
-use crate::engine::unwind::user::UserFrame;
-use crate::world::process::Objects;
+use crate::engine::unwind::user::{UserFrame, walk};
+use crate::world::memory::Memory;
+use crate::world::process::{Objects, Process};
 
 /// The stack whose frames are `walked`, of a process with the files `objects`; source lines are read only if `lines`.
 pub fn user_stack<'k, 'd>(
@@ -17,6 +18,22 @@ pub fn user_stack<'k, 'd>(
 ) -> Stack<'k> {
     let frames = walked.iter().map(|w| user_frame(objects, w, lines, memo));
     Stack::new(Mode::User, frames.collect(), stop)
+}
+
+/// Walks on in user mode where `stack` comes from there: in `process`, whose task it is of.
+pub fn walk_on<'k, 'd, M: Memory>(
+    process: &'k Process<'d, M>,
+    stack: &mut Stack<'k>,
+    lines: bool,
+    memo: &mut Memo<'k, 'd>,
+) {
+    let Some(user) = &mut stack.user else { return };
+    let walked = walk(process.objects(), process.memory(), &user.regs);
+    let mut own = user_stack(process.objects(), walked, lines, memo);
+    for frame in &mut own.frames {
+        frame.stack = Some("USER".into());
+    }
+    user.stack = Some(Box::new(own));
 }
 
 /// A frame of a program with its function, and source lines if `lines`.

@@ -54,6 +54,18 @@ pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
+/// The bytes that [`hex`] writes as `digits`; `None` for anything else.
+pub fn from_hex(digits: &str) -> Option<Vec<u8>> {
+    let (pairs, []) = digits.as_bytes().as_chunks::<2>() else {
+        return None;
+    };
+    let byte = |pair: &[u8; 2]| {
+        let high = (pair[0] as char).to_digit(16)?;
+        Some((high << 4 | (pair[1] as char).to_digit(16)?) as u8)
+    };
+    pairs.iter().map(byte).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -81,6 +93,16 @@ mod tests {
         #[test]
         fn arbitrary_notes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let _ = build_id(&bytes);
+        }
+    }
+
+    #[test]
+    fn digits_of_a_build_id_are_its_bytes() {
+        let id = [0x0b, 0xa0, 0xff];
+        assert_eq!(from_hex(&hex(&id)).as_deref(), Some(&id[..]));
+        assert_eq!(from_hex("0BA0").as_deref(), Some(&id[..2]));
+        for wrong in ["0ba", "+1", "zz", "ä"] {
+            assert_eq!(from_hex(wrong), None, "{wrong}");
         }
     }
 }

@@ -4,7 +4,7 @@
 
 use crate::base::addr::{Addr, Address, LinkAddr, Slide};
 use crate::base::error::{Error, ErrorKind, Finding, Result};
-use crate::formats::image::note::{build_id, hex};
+use crate::formats::image::note::{self, hex};
 use crate::world::image::Image;
 use crate::world::memory::{Dump, Memory, Paged, Unreadable};
 
@@ -95,6 +95,11 @@ pub fn release(dump: &Dump<'_>) -> Option<String> {
         }
     };
     noted.or_else(own).or_else(banners)
+}
+
+/// The build-id of the kernel in `dump`, as VMCOREINFO in the notes has it (since Linux 5.9).
+pub fn build_id(dump: &Dump<'_>) -> Option<Vec<u8>> {
+    note::from_hex(dump.vmcoreinfo()?.build_id()?)
 }
 
 /// Finds `vmlinux` in `dump`. What was found is held against the image: banner and build-id in memory must be its own;
@@ -214,7 +219,7 @@ impl<'d> Own<'d> {
         if let Err(why) = memory.read(slide.runtime(notes), &mut bytes) {
             return Ok(Proof::Unproved(Some(why)));
         }
-        match build_id(&bytes) {
+        match note::build_id(&bytes) {
             Some(found) if found == wanted => Ok(Proof::BuildId),
             Some(found) => Err(Some(format!(
                 "has build-id {}, the dump is of {}",

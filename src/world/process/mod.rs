@@ -8,9 +8,11 @@ mod dumped;
 mod memory;
 mod notes;
 mod objects;
+mod processes;
 
 pub use self::core::ProcessCore;
 pub use dumped::{Process, mappings};
 pub use memory::{Backed, CoreMemory};
 pub use notes::{Signal, Thread};
 pub use objects::{Loaded, Mapping, Objects, Options, mapped_build_id};
+pub use processes::Processes;

@@ -7,6 +7,7 @@ use super::evidence::{Evidence, Verdict};
 use super::tell::{Options, Settled};
 use crate::base::addr::Slide;
 use crate::base::error::Result;
+use crate::formats::image::note::from_hex;
 use crate::products::oops::read::report::Oops;
 use crate::products::oops::read::reports::Facts;
 use crate::world::kernel::Kernel;
@@ -298,7 +299,7 @@ impl Desk {
             }
             _ => {
                 let session = Session::new(self.options.clone());
-                let build_id = oops.build_id.as_deref().and_then(bytes);
+                let build_id = oops.build_id.as_deref().and_then(from_hex);
                 let opened = session.open_images(Wanted {
                     release: oops.release.as_deref(),
                     build_id: build_id.as_deref(),
@@ -322,12 +323,4 @@ fn given(session: &Session, release: Option<&str>) -> Result<()> {
         Some(vmlinux) => view.check_release(&vmlinux.image, release),
         None => Ok(()),
     })
-}
-
-/// Hexadecimal digits as bytes.
-fn bytes(digits: &str) -> Option<Vec<u8>> {
-    let pairs = digits.as_bytes().chunks_exact(2);
-    pairs
-        .map(|pair| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok())
-        .collect()
 }

@@ -1,30 +1,27 @@
-//! User frames of dumped tasks.
+//! The processes of a dump's tasks.
 
 use std::collections::HashMap;
 
-use fixtrace::low::base::addr::Addr;
-use fixtrace::low::base::error::Finding;
-use fixtrace::low::engine::attribute::Memo;
-use fixtrace::low::engine::stack::{Stack, user_stack};
-use fixtrace::low::engine::unwind::user::walk;
-use fixtrace::low::formats::image::Storage;
-use fixtrace::low::world::dump::Task;
-use fixtrace::low::world::dump::space::Spaces;
-use fixtrace::low::world::memory::Paged;
-use fixtrace::low::world::process::{Options, Process, mapped_build_id, mappings};
+use super::{Options, Process, mapped_build_id, mappings};
+use crate::base::addr::Addr;
+use crate::base::error::Finding;
+use crate::formats::image::Storage;
+use crate::world::dump::Task;
+use crate::world::dump::space::Spaces;
+use crate::world::memory::Paged;
 
-/// The processes of a dump's tasks.
-pub(super) struct Processes<'a, 'd> {
+/// The processes of a dump's tasks, each once.
+pub struct Processes<'a, 'd> {
     all: Vec<Process<'d, Paged<'a, 'd>>>,
     /// Which of them a task belongs to.
     by_task: HashMap<Addr, usize>,
 }
 
 impl<'a, 'd> Processes<'a, 'd> {
-    /// Those of the tasks whose stack ends in user mode.
-    pub(super) fn of<'t>(
+    /// Those of `tasks`, with the files that are mapped into them; see [`Objects::find`](super::Objects::find).
+    pub fn of<'t>(
         spaces: &Spaces<'a, 'd>,
-        tasks: impl Iterator<Item = (&'t Task, bool)>,
+        tasks: impl Iterator<Item = &'t Task>,
         options: &Options,
         storage: &'d Storage,
     ) -> Self {
@@ -33,8 +30,7 @@ impl<'a, 'd> Processes<'a, 'd> {
             by_task: HashMap::new(),
         };
         let spaces: Vec<_> = tasks
-            .filter(|(_, user)| *user)
-            .filter_map(|(task, _)| Some((task.address, spaces.of(task.address)?)))
+            .filter_map(|task| Some((task.address, spaces.of(task.address)?)))
             .collect();
         // The page that a file is known by need not be present everywhere: another process may have it.
         let mut build_ids: HashMap<Addr, Vec<u8>> = HashMap::new();
@@ -64,28 +60,13 @@ impl<'a, 'd> Processes<'a, 'd> {
         found
     }
 
-    /// Walks on in user mode, where `stack`, which is of `task`, comes from there.
-    pub(super) fn walk<'p>(
-        &'p self,
-        task: &Task,
-        stack: &mut Stack<'p>,
-        lines: bool,
-        memo: &mut Memo<'p, 'd>,
-    ) {
-        let number = self.by_task.get(&task.address);
-        let process = number.and_then(|n| self.all.get(*n));
-        if let (Some(process), Some(user)) = (process, &mut stack.user) {
-            let walked = walk(process.objects(), process.memory(), &user.regs);
-            let mut own = user_stack(process.objects(), walked, lines, memo);
-            for frame in &mut own.frames {
-                frame.stack = Some("USER".into());
-            }
-            user.stack = Some(Box::new(own));
-        }
+    /// The process that `task` belongs to.
+    pub fn of_task(&self, task: &Task) -> Option<&Process<'d, Paged<'a, 'd>>> {
+        self.all.get(*self.by_task.get(&task.address)?)
     }
 
     /// What was odd with mapped files, each once.
-    pub(super) fn findings(&self) -> Vec<Finding> {
+    pub fn findings(&self) -> Vec<Finding> {
         let mut all: Vec<Finding> = Vec::new();
         for finding in self.all.iter().flat_map(|p| p.objects().findings()) {
             if !all.contains(&finding) {
