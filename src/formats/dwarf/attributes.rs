@@ -3,7 +3,7 @@
 use gimli::constants as c;
 use gimli::{Abbreviation, AttributeValue, DwAt, EntriesRaw};
 
-use super::Slice;
+use super::sections::Slice;
 
 /// Gives `take` the attributes that are `wanted` of the entry that `raw` stands in; the others are skipped in runs.
 pub(super) fn read<'d>(

@@ -1,14 +1,17 @@
 //! Functions and inlined calls, and where they are.
 
+/// "Not known" in numbers of files and calls.
+pub const NONE: u32 = u32::MAX;
+
 /// A function, or a call of one that was inlined.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Call<'d> {
     /// The function called: its linkage name, else its name in the source.
     pub name: Option<&'d str>,
-    /// The call that this one was inlined into; [`NONE`](super::NONE) for a function.
+    /// The call that this one was inlined into; [`NONE`] for a function.
     pub parent: u32,
-    /// Where the call stands: number of the file in the unit's line table; [`NONE`](super::NONE) when not known.
+    /// Where the call stands: number of the file in the unit's line table; [`NONE`] when not known.
     pub file: u32,
     /// Line, from 1; 0 when not known.
     pub line: u32,

@@ -3,9 +3,10 @@
 use gimli::DebugInfoOffset;
 
 use super::call::{Call, Span, holds_any};
+use super::loaded::Loaded;
 use super::rows::{self, Row};
+use super::tree;
 use super::unit::Opened;
-use super::{Dwarf, tree};
 
 /// What a unit says of its code.
 #[derive(Default)]
@@ -30,7 +31,7 @@ pub struct Contents<'d> {
 
 /// Reads the unit at `offset`.
 pub(super) fn read<'d>(
-    dwarf: &Dwarf<'d>,
+    dwarf: &Loaded<'d>,
     offset: DebugInfoOffset,
     wanted: Option<&[u64]>,
 ) -> gimli::Result<Contents<'d>> {
@@ -76,7 +77,10 @@ fn part(spans: &[Span], addresses: &[u64]) -> Vec<(u64, u64)> {
 }
 
 /// The addresses that the unit at `offset` has code at: as its root entry says, else its functions.
-pub(super) fn ranges(dwarf: &Dwarf<'_>, offset: DebugInfoOffset) -> gimli::Result<Vec<(u64, u64)>> {
+pub(super) fn ranges(
+    dwarf: &Loaded<'_>,
+    offset: DebugInfoOffset,
+) -> gimli::Result<Vec<(u64, u64)>> {
     let own = Opened::plain(&dwarf.main, offset)?;
     let mut found = tree::root_ranges(dwarf, &own)?;
     if found.is_empty() {

@@ -3,9 +3,11 @@
 use gimli::constants as c;
 use gimli::{AttributeValue, DebugLineStrOffset, DebugStrOffset, RawRangeListsOffset, UnitOffset};
 
+use super::attributes;
 use super::layout::{Entries, Field, Shape};
+use super::loaded::Loaded;
+use super::sections::Slice;
 use super::unit::Opened;
-use super::{Dwarf, Slice, attributes};
 
 /// An entry's attributes, as far as they matter here.
 #[derive(Default)]
@@ -117,7 +119,7 @@ impl<'d> Entry<'d> {
     /// Adds the entry's address ranges that lie in text to `spans`.
     pub fn ranges(
         &self,
-        dwarf: &Dwarf<'d>,
+        dwarf: &Loaded<'d>,
         unit: &Opened<'_, 'd>,
         budget: &mut usize,
         spans: &mut Vec<(u64, u64)>,

@@ -5,7 +5,7 @@ use gimli::{
     Register, Value,
 };
 
-use super::Slice;
+use super::sections::Slice;
 
 /// Registers by their DWARF number (x86-64 psABI, figure 3.36): 6 is RBP, 7 is RSP, 16 the return address.
 pub const REGISTERS: usize = 17;

@@ -3,10 +3,12 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use gimli::{DebugInfoOffset, Section as _, UnitSectionOffset};
+use gimli::{DebugInfoOffset, Section as _};
 
 use super::call::Span;
-use super::{Dwarf, Sections, contents};
+use super::contents;
+use super::loaded::Loaded;
+use super::sections::Sections;
 use crate::base::sort::by_address;
 use crate::base::table::Table;
 
@@ -126,24 +128,13 @@ pub(super) fn listed(dwarf: &Sections<'_>) -> Ranges {
     Ranges::new(&found)
 }
 
-/// Offsets of all unit headers.
-pub(super) fn headers(dwarf: &Sections<'_>) -> Vec<usize> {
-    let mut offsets = Vec::new();
-    let mut units = dwarf.units();
-    while let Ok(Some(header)) = units.next() {
-        let UnitSectionOffset(offset) = header.offset();
-        offsets.push(offset);
-    }
-    offsets
-}
-
 /// The ranges of the units that `.debug_aranges` does not name.
-pub(super) fn unlisted(dwarf: &Dwarf<'_>) -> Ranges {
+pub(super) fn unlisted(dwarf: &Loaded<'_>, listed: &Ranges) -> Ranges {
     let mut found = Vec::new();
     // Units may share a list of ranges too; a sound one has at least this many bytes for each.
     let most = dwarf.main.debug_info.reader().slice().len() / MIN_BYTES;
     for offset in dwarf.headers().iter().copied() {
-        if dwarf.listed.units.binary_search(&offset).is_err() && found.len() < most {
+        if listed.units.binary_search(&offset).is_err() && found.len() < most {
             let ranges = contents::ranges(dwarf, DebugInfoOffset(offset)).unwrap_or_default();
             found.extend(ranges.into_iter().map(|(start, end)| (start, end, offset)));
         }

@@ -8,8 +8,8 @@ use gimli::{
     RegisterRule, Section, UnwindContext, UnwindExpression, UnwindSection, UnwindTableRow,
 };
 
-use super::Slice;
 use super::expression::{Expression, number};
+use super::sections::Slice;
 use crate::base::addr::LinkAddr;
 use crate::base::bytes::{u32_at, u64_at};
 use crate::base::sort::by_address;

@@ -6,7 +6,8 @@
 use gimli::constants as c;
 use gimli::{IncompleteLineProgram, LineProgramHeader};
 
-use super::{NONE, Slice};
+use super::call::NONE;
+use super::sections::Slice;
 use crate::base::column::Stream;
 
 /// Source line from here to the next row.

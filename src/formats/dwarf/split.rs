@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use gimli::{DwarfPackage, DwoId, EndianSlice, LittleEndian, SectionId};
 
-use super::{Sections, Slice, load};
+use super::sections::{Sections, Slice, load};
 use crate::base::bytes::cstr_at;
 use crate::base::error::Result;
 use crate::formats::image::{ElfImage, Storage};

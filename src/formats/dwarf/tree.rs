@@ -7,11 +7,12 @@ use gimli::constants as c;
 use gimli::{AttributeValue, DebugInfoOffset, UnitOffset, UnitSectionOffset};
 
 use super::attributes::{names_or_call, of_code, places};
-use super::call::{Call, Calls, Span, holds_any};
+use super::call::{Call, Calls, NONE, Span, holds_any};
 use super::entry::Entry;
 use super::layout::Head;
+use super::loaded::Loaded;
+use super::sections::{Sections, Slice};
 use super::unit::Opened;
-use super::{Dwarf, NONE, Sections, Slice};
 
 /// Steps from a function to the entry that has its name: concrete, abstract, declaration.
 const MAX_ORIGINS: usize = 8;
@@ -29,7 +30,7 @@ struct Around {
 
 /// Reads the functions of `unit`; with `wanted` only those that hold one of its addresses.
 pub(super) fn read<'d>(
-    dwarf: &Dwarf<'d>,
+    dwarf: &Loaded<'d>,
     unit: &Opened<'_, 'd>,
     wanted: Option<&[u64]>,
 ) -> gimli::Result<Calls<'d>> {
@@ -135,7 +136,7 @@ pub(super) fn read<'d>(
 
 /// The address ranges of the unit's root entry that lie in text.
 pub(super) fn root_ranges<'d>(
-    dwarf: &Dwarf<'d>,
+    dwarf: &Loaded<'d>,
     unit: &Opened<'_, 'd>,
 ) -> gimli::Result<Vec<(u64, u64)>> {
     let mut found = Vec::new();
@@ -176,7 +177,7 @@ impl Hasher for Spread {
 impl<'d> Names<'d> {
     fn of_entry(
         &mut self,
-        dwarf: &Dwarf<'d>,
+        dwarf: &Loaded<'d>,
         unit: &Opened<'_, 'd>,
         entry: &Entry<'d>,
     ) -> Option<&'d str> {
@@ -201,7 +202,7 @@ impl<'d> Names<'d> {
 
 /// The name of the entry that `origin` refers to, in this unit, another one, or the supplementary file.
 fn name_at<'d>(
-    dwarf: &Dwarf<'d>,
+    dwarf: &Loaded<'d>,
     unit: &Opened<'_, 'd>,
     origin: AttributeValue<Slice<'d>>,
     left: usize,
@@ -230,7 +231,7 @@ fn name_at<'d>(
 }
 
 fn name_in<'d>(
-    dwarf: &Dwarf<'d>,
+    dwarf: &Loaded<'d>,
     unit: &Opened<'_, 'd>,
     offset: UnitOffset,
     left: usize,

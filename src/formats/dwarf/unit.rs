@@ -7,7 +7,8 @@ use gimli::{
 };
 
 use super::layout::Entries;
-use super::{Dwarf, Sections, Slice};
+use super::loaded::Loaded;
+use super::sections::{Sections, Slice};
 
 /// An opened unit.
 pub(super) struct Opened<'s, 'd> {
@@ -43,7 +44,7 @@ impl<'s, 'd> Opened<'s, 'd> {
     }
 
     /// The split unit that the skeleton `self` stands for.
-    pub fn split(&self, dwarf: &Dwarf<'d>) -> Option<Opened<'s, 'd>> {
+    pub fn split(&self, dwarf: &Loaded<'d>) -> Option<Opened<'s, 'd>> {
         let id = self.unit.dwo_id?;
         let name = self.name(self.unit.dwo_name().ok()?)?;
         let sections = dwarf.split.find(id, self.comp_dir(), name, &dwarf.main)?;

@@ -4,7 +4,7 @@
 //! 13 bytes with `padlen` (to 5.11 and its stables), 12 without it, 14 with 32-bit feature flags (6.3 and
 //! later). The size is found by trying which one makes every pointer land in text.
 
-use super::{ElfImage, Section};
+use super::section::Section;
 use crate::base::addr::{Address, LinkAddr};
 use crate::base::bytes::i32_at;
 use crate::base::error::Finding;
@@ -39,18 +39,13 @@ pub struct Alternatives {
 }
 
 impl Alternatives {
-    /// Reads the section of `image`.
-    pub(super) fn of(image: &ElfImage<'_>) -> Self {
-        let Some(section) = image
-            .section(".altinstructions")
-            .filter(|s| !s.data.is_empty())
-        else {
+    /// Reads the section of an image, which has text where `in_text` says so.
+    pub(super) fn of(section: Option<&Section<'_>>, in_text: impl Fn(LinkAddr) -> bool) -> Self {
+        let Some(section) = section.filter(|s| !s.data.is_empty()) else {
             return Self::default();
         };
-        let sane = |a: &Alternative| {
-            image.text_section(a.site).is_some()
-                && (a.replacement_len == 0 || image.text_section(a.replacement).is_some())
-        };
+        let sane =
+            |a: &Alternative| in_text(a.site) && (a.replacement_len == 0 || in_text(a.replacement));
         let score = |size: usize, at: usize| {
             let all = (section.data.len() / size).min(SAMPLE);
             (section.data.len().is_multiple_of(size) && all > 0)

@@ -3,7 +3,7 @@
 //! Lines are `ADDRESS TYPE NAME` with an optional `[module]`. Only code symbols (`t`, `T`, `w`, `W`) in the
 //! text of the image are taken; a kallsyms that hides its addresses (all zero) is refused.
 
-use super::ElfImage;
+use super::section::{Section, text_of};
 use super::symtab::SymTab;
 use super::symtab::packed::{Packed, STB_GLOBAL, STB_LOCAL, STB_WEAK, STT_NOTYPE};
 use crate::base::error::{Error, ErrorKind, Finding, Result};
@@ -22,11 +22,11 @@ fn parse_line(line: &[u8]) -> Option<(u64, u8, usize, Option<&[u8]>)> {
     (!name.is_empty()).then_some((addr, kind, space + 3, module))
 }
 
-/// Reads `text` as symbols of `image`; lines of modules are taken for a module image, others for a vmlinux.
+/// Reads `text` as symbols of the image of `sections`; lines of modules are taken for a module image, others for a vmlinux.
 /// The kernel's slide is removed when `_stext` stands elsewhere than the image's text begins.
 pub(super) fn parse<'d>(
     text: &'d [u8],
-    image: &ElfImage<'d>,
+    sections: &[Section<'d>],
 ) -> Result<(SymTab<'d>, Vec<Finding>)> {
     let lines = || {
         let mut at = 0usize;
@@ -36,12 +36,8 @@ pub(super) fn parse<'d>(
             (start, line)
         })
     };
-    let base = image
-        .text_sections()
-        .next()
-        .and_then(|s| s.addr)
-        .unwrap_or_default()
-        .0;
+    let of_text: Vec<&Section<'_>> = text_of(sections).iter().map(|i| &sections[*i]).collect();
+    let base = of_text.first().and_then(|s| s.addr).unwrap_or_default().0;
     let name_of = |line: &'d [u8], at: usize| {
         line[at..]
             .split(|b| b" \t\r".contains(b))
@@ -64,8 +60,8 @@ pub(super) fn parse<'d>(
         seen += 1;
         zero += usize::from(addr == 0);
         let link = addr.wrapping_sub(slide);
-        let inside = image
-            .text_sections()
+        let inside = of_text
+            .iter()
             .any(|s| s.addr.is_some_and(|a| link.wrapping_sub(a.0) <= s.size));
         let offset = link.checked_sub(base).and_then(|o| u32::try_from(o).ok());
         let (Some(offset), Ok(name), true) = (offset, u32::try_from(start + at), inside) else {
@@ -104,7 +100,7 @@ pub(super) fn parse<'d>(
             format!("{broken} lines are not ADDRESS TYPE NAME"),
         ));
     }
-    Ok((SymTab::from_text(text, image.sections(), symbols), findings))
+    Ok((SymTab::from_text(text, sections, symbols), findings))
 }
 
 #[cfg(test)]

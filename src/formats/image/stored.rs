@@ -1,10 +1,11 @@
-//! An image that was read out of an index: pieces of its code, and the file it was made from if that is at hand.
+//! What an index tells of an image: pieces of its code, and the file it was made from if that is at hand.
 
 use std::path::PathBuf;
-use std::sync::OnceLock;
 
 use super::altinstr::{Alternative, Alternatives};
-use super::{ElfImage, ImageKind, Section, Storage, SymTab};
+use super::kind::ImageKind;
+use super::section::Section;
+use super::symtab::SymTab;
 use crate::base::addr::LinkAddr;
 use crate::base::column::{Column, Group, GroupWriter, TABLE_COLUMNS};
 use crate::base::table::Table;
@@ -73,24 +74,19 @@ impl<'d> Excerpts<'d> {
 
 /// The file that an index was made from.
 pub struct Original<'d> {
-    bytes: &'d [u8],
+    pub(super) bytes: &'d [u8],
     /// Its separate debug file.
-    debug: Option<PathBuf>,
-    parsed: OnceLock<Option<Box<ElfImage<'d>>>>,
+    pub(super) debug: Option<PathBuf>,
 }
 
 impl<'d> Original<'d> {
     /// The ELF file `bytes`, with its separate debug file; nothing of them is read yet.
     pub fn new(bytes: &'d [u8], debug: Option<PathBuf>) -> Self {
-        Original {
-            bytes,
-            debug,
-            parsed: OnceLock::new(),
-        }
+        Original { bytes, debug }
     }
 
     /// Its bytes at file offset `offset`.
-    fn range(&self, offset: u64, size: u64) -> Option<&'d [u8]> {
+    pub(super) fn range(&self, offset: u64, size: u64) -> Option<&'d [u8]> {
         let start = usize::try_from(offset).ok()?;
         self.bytes
             .get(start..start.checked_add(usize::try_from(size).ok()?)?)
@@ -134,20 +130,6 @@ impl<'d> Stored<'d> {
         self.original.as_ref().map_or(0, |o| o.bytes.len())
     }
 
-    pub(super) fn original(&self, image: &ElfImage<'d>) -> Option<&ElfImage<'d>> {
-        let original = self.original.as_ref()?;
-        let parse = || {
-            let path = &image.path;
-            let mut parsed = ElfImage::parse_sections(original.bytes, path, image.storage).ok()?;
-            if let Some(debug) = &original.debug {
-                // A debug file that went away leaves the image as it is.
-                let _ = ElfImage::open(debug, image.storage).and_then(|d| parsed.use_debug_file(d));
-            }
-            Some(Box::new(parsed))
-        };
-        original.parsed.get_or_init(parse).as_deref()
-    }
-
     pub(super) fn alternatives(&self) -> Alternatives {
         let column = |n| self.alternatives.column(n).unwrap_or_default();
         let base = self.alternatives.scalar(0).unwrap_or(0);
@@ -185,41 +167,4 @@ impl<'d> Stored<'d> {
 
 fn sites_len(n: u32) -> Option<u8> {
     u8::try_from(n).ok()
-}
-
-impl<'d> ElfImage<'d> {
-    /// An image out of an index. Where the file of a linked image is at hand, its sections have their data
-    /// from there; a module's would first have to be relocated, so it is parsed only when they are asked for.
-    pub(crate) fn from_parts(mut parts: Parts<'d>, storage: &'d Storage) -> Self {
-        if let (Some(original), false) = (
-            parts.stored.original.as_ref(),
-            parts.kind == ImageKind::Module,
-        ) {
-            for s in &mut parts.sections {
-                if s.kind != super::elf::SHT_NOBITS {
-                    s.data = original.range(s.offset, s.size).unwrap_or_default();
-                }
-            }
-        }
-        let mut image = ElfImage {
-            path: parts.path,
-            name: parts.name,
-            kind: parts.kind,
-            bits: parts.bits,
-            storage,
-            elf: None,
-            text: super::section::text_of(&parts.sections),
-            sections: parts.sections,
-            linked: Vec::new(),
-            imports: parts.imports,
-            symbols: parts.symbols,
-            findings: Vec::new(),
-            debug: None,
-            debug_dirs: Vec::new(),
-            alternatives: OnceLock::new(),
-            stored: None,
-        };
-        image.stored = Some(Box::new(parts.stored));
-        image
-    }
 }

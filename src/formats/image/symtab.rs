@@ -30,7 +30,7 @@ use crate::base::error::Finding;
 use crate::base::sort::by_offset;
 use crate::base::table::Table;
 pub use cursor::Cursor;
-use gather::{Gather, Reach};
+use gather::{Gather, PAGE, Reach};
 pub use named::Parent;
 use packed::{Packed, STB_LOCAL, STT_NOTYPE, assume_sizes, is_function, kernel_order, name_at};
 use regions::{regions, span};
@@ -49,8 +49,6 @@ pub enum SymbolSource {
     Dynsym,
 }
 
-/// Bits of an offset inside a page of [`SymTab::reach`].
-const PAGE: u32 = 12;
 /// Symbols looked at for the function around an address. One symbol with a lying size makes every gap behind it
 /// look this far back; inside real functions stand at most some 100 labels.
 const MAX_BACK: usize = 512;

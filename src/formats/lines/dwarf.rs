@@ -3,8 +3,8 @@
 
 use std::sync::OnceLock;
 
-use super::Place;
 use super::flatten::innermost;
+use super::place::Place;
 use super::unit::UnitLines;
 use crate::base::addr::LinkAddr;
 use crate::base::error::Result;

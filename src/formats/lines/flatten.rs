@@ -1,6 +1,6 @@
 //! Nested address ranges and line rows made into one list of places, each true from its address to the next.
 
-use super::Place;
+use super::place::Place;
 use crate::formats::dwarf::{NONE, Row, Span};
 
 /// Ranges that may hold one address; a function inlined deeper than this is damage.

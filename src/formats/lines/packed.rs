@@ -7,10 +7,10 @@
 
 use std::collections::HashMap;
 
-use super::Place;
 use super::calls::{self, Calls, FIELDS};
 use super::dwarf::Units;
 use super::flatten::Segment;
+use super::place::Place;
 use super::unit::UnitLines;
 use crate::base::addr::LinkAddr;
 use crate::base::column::{

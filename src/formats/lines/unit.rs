@@ -1,7 +1,8 @@
 //! One unit of debug information, flattened for lookups.
 
 use super::flatten::{Segment, innermost, join};
-use super::{Place, paths};
+use super::paths;
+use super::place::Place;
 use crate::base::table::Table;
 use crate::formats::dwarf::{Call, Contents, NONE};
 

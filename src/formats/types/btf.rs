@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 
+use super::description::{self, Description};
 use crate::base::bytes::{cstr_at, u16_at, u32_at};
 
 const MAGIC: u16 = 0xeb9f;
@@ -276,6 +277,40 @@ impl<'d> Btf<'d> {
                 }
             })
         })
+    }
+}
+
+impl Description for Btf<'_> {
+    fn composite(&self, name: &str) -> Option<u64> {
+        self.composite(name).map(u64::from)
+    }
+
+    fn member(&self, of: u64, name: &str) -> Option<description::Member> {
+        let member = self.member(of.try_into().ok()?, name)?;
+        Some(description::Member {
+            bit: member.bit,
+            width: member.width,
+            of: member.kind.into(),
+        })
+    }
+
+    fn array(&self, of: u64) -> Option<(u64, u64)> {
+        let (element, len) = self.array(of.try_into().ok()?)?;
+        Some((element.into(), len))
+    }
+
+    fn size(&self, of: u64) -> Option<u64> {
+        self.size(of.try_into().ok()?)
+    }
+
+    fn points_to(&self, of: u64, target: &str) -> bool {
+        let wanted = self.composite(target);
+        let pointee = of.try_into().ok().and_then(|of| self.pointee(of));
+        wanted.is_some() && pointee == wanted
+    }
+
+    fn enumerator(&self, name: &str) -> Option<i64> {
+        self.enumerator(name)
     }
 }
 

@@ -9,7 +9,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Description, Member};
+use super::description::{Description, Member};
 use crate::formats::dwarf::types::{Entry, Tag, Unit, Units};
 use crate::formats::image::ElfImage;
 

@@ -4,7 +4,7 @@
 //! (Linux 5.10-7.2).
 
 use super::read::Reader;
-use super::{Stack, StackKind};
+use super::stack::{Stack, StackKind};
 use crate::base::addr::{Addr, Address};
 use crate::base::error::Finding;
 

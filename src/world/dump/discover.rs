@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use super::place::Place;
 use super::read::Reader;
-use super::{Cpu, Loaded, Start, Task, World, cpus, generated, hijack, modules, tasks};
+use super::task::{Start, Task};
+use super::world::{Cpu, Loaded, World};
+use super::{cpus, generated, hijack, modules, tasks};
 use crate::base::addr::{Addr, LinkAddr};
 use crate::base::error::{Error, ErrorKind, Finding, Result};
 use crate::base::regs::Regs;

@@ -3,8 +3,57 @@
 //! Sources: kernel/bpf/core.c, kernel/trace/ftrace.c, kernel/kprobes.c (Linux 5.10-7.2).
 
 use super::read::Reader;
-use super::{Generated, Generator};
 use crate::base::addr::{Addr, Address};
+
+/// Code made at run time.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Generated {
+    /// First byte.
+    pub start: Addr,
+    /// One past the last.
+    pub end: Addr,
+    /// Name: of a BPF program as kallsyms has it; else of the tracer that made it.
+    pub name: String,
+    /// What made it.
+    pub kind: Generator,
+}
+
+/// What makes code at run time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Generator {
+    /// The BPF JIT: frame-pointer code.
+    Bpf,
+    /// ftrace: a copy of `ftrace_caller` for one user.
+    FtraceCaller,
+    /// ftrace: a copy of `ftrace_regs_caller` for one user.
+    FtraceRegsCaller,
+    /// An optimised kprobe's detour.
+    Optprobe,
+}
+
+impl Generator {
+    /// A word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Generator::Bpf => "bpf",
+            Generator::FtraceCaller => "ftrace_caller",
+            Generator::FtraceRegsCaller => "ftrace_regs_caller",
+            Generator::Optprobe => "optprobe",
+        }
+    }
+
+    /// What [`Generator::name`] calls `name`.
+    pub fn from_name(name: &str) -> Option<Self> {
+        let all = [
+            Generator::Bpf,
+            Generator::FtraceCaller,
+            Generator::FtraceRegsCaller,
+            Generator::Optprobe,
+        ];
+        all.into_iter().find(|g| g.name() == name)
+    }
+}
 
 /// `FTRACE_OPS_FL_SAVE_REGS`, where the types do not say.
 const MAX_SIZE: u64 = 1 << 22;

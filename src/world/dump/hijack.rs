@@ -4,8 +4,41 @@
 //! table of all instances up to 5.13, a list per task from 5.14 on), kernel/trace/rethook.c (5.18-7.2).
 
 use super::read::Reader;
-use super::{Hijacked, Tracer};
 use crate::base::addr::{Addr, Address};
+
+/// A return address that a tracer replaced on the stack, and keeps elsewhere.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Hijacked {
+    /// Where on the stack it was; `None` where the tracer does not note it.
+    pub slot: Option<Addr>,
+    /// What was there.
+    pub ret: Addr,
+    /// Who replaced it.
+    pub by: Tracer,
+}
+
+/// Who replaces return addresses.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Tracer {
+    /// The function-graph tracer, by `return_to_handler`.
+    FunctionGraph,
+    /// A kretprobe before 5.18, by `kretprobe_trampoline`.
+    Kretprobe,
+    /// A rethook, by `arch_rethook_trampoline`.
+    Rethook,
+}
+
+impl Tracer {
+    /// The name that people know it by.
+    pub fn name(self) -> &'static str {
+        match self {
+            Tracer::FunctionGraph => "function_graph",
+            Tracer::Kretprobe => "kretprobe",
+            Tracer::Rethook => "rethook",
+        }
+    }
+}
 
 /// Buckets of `kretprobe_inst_table`, and entries of any tracer for one task that are read.
 const BUCKETS: i64 = 64;

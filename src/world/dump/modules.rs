@@ -2,8 +2,8 @@
 //!
 //! Sources: include/linux/module.h, kernel/module/sysfs.c (Linux 5.10-7.2).
 
-use super::Loaded;
 use super::read::Reader;
+use super::world::Loaded;
 use crate::base::addr::{Addr, Address, Slide};
 use crate::base::error::Finding;
 use crate::formats::image::note;

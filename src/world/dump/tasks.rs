@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 
 use super::cpus;
 use super::read::{Read, Reader};
-use super::{Stack, StackKind, Start, Task};
+use super::stack::{Stack, StackKind};
+use super::task::{Start, Task};
 use crate::base::addr::{Addr, Address};
 use crate::base::error::{Finding, Result};
 use crate::base::regs::{Reg, Regs};

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Noticed, View, Wanted, locked};
+use super::noticed::Noticed;
+use super::options::Wanted;
+use super::view::{View, locked};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::formats::image::locate;
 use crate::world::image::Image;

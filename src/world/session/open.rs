@@ -3,7 +3,9 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::{Indexes, Noticed, View, Wanted};
+use super::noticed::Noticed;
+use super::options::{Indexes, Wanted};
+use super::view::View;
 use crate::base::addr::Slide;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::formats::image::peek::Peek;

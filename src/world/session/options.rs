@@ -2,9 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Session;
 use crate::base::addr::Slide;
-use crate::base::error::Result;
 use crate::world::index::Cache;
 
 /// What a session is to open, and where it may look. Nothing else decides: no environment is read.
@@ -139,15 +137,6 @@ impl Options {
         self.cache = Some(cache);
         self.indexes = indexes;
         self
-    }
-
-    /// Opens what is named.
-    ///
-    /// # Errors
-    ///
-    /// As [`Session::open`].
-    pub fn open(self) -> Result<Session> {
-        Session::open(self)
     }
 
     /// The cache of debuginfod, if there is one.

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Noticed, View};
+use super::noticed::Noticed;
+use super::view::View;
 use crate::base::addr::Addr;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::world::dump::World;

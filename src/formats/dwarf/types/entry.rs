@@ -3,7 +3,7 @@
 use gimli::constants as c;
 use gimli::{AttributeValue, DebugInfoOffset, DwAt, DwTag, Reader, UnitOffset};
 
-use crate::formats::dwarf::Slice;
+use crate::formats::dwarf::sections::Slice;
 
 /// What an entry is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

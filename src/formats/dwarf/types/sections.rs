@@ -7,7 +7,7 @@ use gimli::{
 
 use crate::base::bytes::Finder;
 use crate::base::error::Result;
-use crate::formats::dwarf::Slice;
+use crate::formats::dwarf::sections::Slice;
 use crate::formats::image::ElfImage;
 
 /// The sections that entries are read from.

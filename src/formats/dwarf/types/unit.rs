@@ -9,8 +9,9 @@ use gimli::{
 
 use super::entry::{Entry, Name, Tag};
 use super::sections::Sections;
+use crate::formats::dwarf::attributes;
 use crate::formats::dwarf::layout::{Entries, Head, Shape};
-use crate::formats::dwarf::{Slice, attributes};
+use crate::formats::dwarf::sections::Slice;
 
 /// A unit whose entries can be read.
 pub struct Unit<'d> {

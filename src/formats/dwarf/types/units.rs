@@ -7,7 +7,7 @@ use gimli::{Abbreviations, DebugInfoUnitHeadersIter, Section, UnitHeader, UnitSe
 
 use super::sections::Sections;
 use super::unit::Unit;
-use crate::formats::dwarf::Slice;
+use crate::formats::dwarf::sections::Slice;
 use crate::formats::image::ElfImage;
 
 /// Units kept open: those of what is asked for are a few.

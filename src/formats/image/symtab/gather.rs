@@ -3,11 +3,13 @@
 use object::LittleEndian;
 use object::read::elf::Sym;
 
-use super::PAGE;
 use super::packed::{STT_FILE, STT_FUNC, STT_GNU_IFUNC, STT_NOTYPE, STT_OBJECT};
 use crate::formats::image::Section;
 use crate::formats::image::elf::{RawSymbol, plain};
 use crate::formats::image::names::in_kallsyms;
+
+/// Bits of an offset inside a page of [`Reach`].
+pub(super) const PAGE: u32 = 12;
 
 /// Collects where functions end, page by page of where they begin.
 pub(super) struct Reach(Vec<u32>);

@@ -1,0 +1,73 @@
+//! What has been loaded of an image's debug information, and what reading any of its units takes.
+
+use std::sync::OnceLock;
+
+use gimli::{DwarfFileType, UnitSectionOffset};
+
+use super::sections::{Sections, load};
+use super::split::{Split, supplementary};
+use crate::base::error::Result;
+use crate::formats::image::ElfImage;
+
+/// The debug information of one image and of the files that it refers to.
+pub(super) struct Loaded<'d> {
+    pub main: Sections<'d>,
+    pub split: Split<'d>,
+    /// First and last-but-one address of each run of text.
+    text: Vec<(u64, u64)>,
+    /// Offsets of all unit headers, for references from one unit to another.
+    headers: OnceLock<Vec<usize>>,
+}
+
+impl<'d> Loaded<'d> {
+    /// Loads the sections of `image`; `None` when it has no debug information.
+    pub fn of(image: &ElfImage<'d>) -> Result<Option<Self>> {
+        if !image.has_debug_info() {
+            return Ok(None);
+        }
+        let mut main = load(image, |id| id.name())?;
+        main.file_type = DwarfFileType::Main;
+        if let Some(sup) = supplementary(image)? {
+            main.set_sup(load(&sup, |id| id.name())?);
+        }
+        let text = image
+            .text_sections()
+            .filter_map(|s| Some((s.addr?.0, s.addr?.0.checked_add(s.size)?)))
+            .collect();
+        Ok(Some(Loaded {
+            main,
+            split: Split::new(image),
+            text,
+            headers: OnceLock::new(),
+        }))
+    }
+
+    /// Offsets of all unit headers in `.debug_info`.
+    pub fn headers(&self) -> &[usize] {
+        self.headers.get_or_init(|| headers(&self.main))
+    }
+
+    pub fn in_text(&self, at: u64) -> bool {
+        self.text
+            .iter()
+            .any(|(start, end)| (*start..*end).contains(&at))
+    }
+
+    /// The header offset of the unit that holds offset `at` of `.debug_info`.
+    pub fn unit_around(&self, at: usize) -> Option<usize> {
+        let headers = self.headers();
+        let next = headers.partition_point(|h| *h <= at);
+        headers.get(next.checked_sub(1)?).copied()
+    }
+}
+
+/// Offsets of all unit headers.
+fn headers(dwarf: &Sections<'_>) -> Vec<usize> {
+    let mut offsets = Vec::new();
+    let mut units = dwarf.units();
+    while let Ok(Some(header)) = units.next() {
+        let UnitSectionOffset(offset) = header.offset();
+        offsets.push(offset);
+    }
+    offsets
+}

@@ -1,0 +1,362 @@
+//! One ELF image: its sections, code, symbols and what else is read of the file.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use super::altinstr::Alternatives;
+use super::elf::{self, Elf};
+use super::kind::ImageKind;
+use super::layout::{self, link_symbols, section_addresses};
+use super::section::{Section, tail, text_of};
+use super::storage::Storage;
+use super::stored::Stored;
+use super::symtab::SymTab;
+use super::{kallsyms, reloc};
+use crate::base::addr::{Address, LinkAddr};
+use crate::base::bytes::u32_at;
+use crate::base::error::{Finding, Result};
+
+/// One ELF image. It borrows everything from its [`Storage`].
+pub struct ElfImage<'d> {
+    pub(super) path: PathBuf,
+    pub(super) name: String,
+    pub(super) kind: ImageKind,
+    pub(super) bits: u32,
+    pub(super) storage: &'d Storage,
+    /// The file; `None` when it was read out of an index.
+    pub(super) elf: Option<Elf<'d>>,
+    pub(super) sections: Vec<Section<'d>>,
+    /// Executable sections by address.
+    pub(super) text: Vec<usize>,
+    /// `st_value`s as linked, by symbol number; modules only.
+    pub(super) linked: Vec<u64>,
+    /// Names of undefined symbols, in the order of their pseudo-addresses; modules only.
+    pub(super) imports: Vec<&'d str>,
+    pub(super) symbols: SymTab<'d>,
+    pub(super) findings: Vec<Finding>,
+    /// The separate debug file.
+    pub(super) debug: Option<Box<ElfImage<'d>>>,
+    /// Directories with debug files.
+    pub(super) debug_dirs: Vec<PathBuf>,
+    pub(super) alternatives: OnceLock<Alternatives>,
+    /// What an index has instead of the file.
+    pub(super) stored: Option<Box<Stored<'d>>>,
+    /// The file that the index was made from, once it was asked for.
+    pub(super) original: OnceLock<Option<Box<ElfImage<'d>>>>,
+}
+
+impl<'d> ElfImage<'d> {
+    /// Opens `path` (compressed or not) and parses it.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read or unpacked, or is no ELF file of x86.
+    pub fn open(path: &Path, storage: &'d Storage) -> Result<Self> {
+        Self::parse(storage.open(path)?, path, storage)
+    }
+
+    /// Parses `bytes`; `path` serves only for names and messages. Copies go to `storage`.
+    ///
+    /// # Errors
+    ///
+    /// When it is no ELF file of x86, or its headers are damaged.
+    pub fn parse(bytes: &'d [u8], path: &Path, storage: &'d Storage) -> Result<Self> {
+        Self::build(bytes, path, storage, true).map_err(|e| e.in_file(path))
+    }
+
+    /// The same for whoever has the symbols from elsewhere: a vmlinux's are not read.
+    pub(crate) fn parse_sections(
+        bytes: &'d [u8],
+        path: &Path,
+        storage: &'d Storage,
+    ) -> Result<Self> {
+        Self::build(bytes, path, storage, false).map_err(|e| e.in_file(path))
+    }
+
+    fn build(bytes: &'d [u8], path: &Path, storage: &'d Storage, symbols: bool) -> Result<Self> {
+        let elf = Elf::parse(bytes)?;
+        let mut findings = Vec::new();
+        let module = elf.etype == elf::ET_REL;
+        let addrs = section_addresses(&elf, module);
+        let (linked, imports) = if module {
+            link_symbols(&elf, &addrs)
+        } else {
+            Default::default()
+        };
+        let mut sections = Vec::with_capacity(elf.sections.len());
+        for (index, (s, addr)) in elf.sections.iter().zip(&addrs).enumerate() {
+            let mut data = elf.bytes(index).unwrap_or_else(|| {
+                let what = format!(
+                    "{:#x} bytes at file offset {:#x} lie outside the file",
+                    s.size, s.offset
+                );
+                findings.push(Finding::new(s.name, 0, what));
+                &[]
+            });
+            if let (true, Some(addr)) = (module && !data.is_empty(), addr) {
+                data = storage.own(reloc::relocate(
+                    &elf,
+                    index,
+                    data,
+                    *addr,
+                    &linked,
+                    &mut findings,
+                ));
+            }
+            sections.push(Section {
+                name: s.name,
+                addr: addr.map(LinkAddr),
+                size: s.size,
+                flags: s.flags,
+                kind: s.kind,
+                offset: s.offset,
+                entsize: s.entsize,
+                data,
+            });
+        }
+        let text = text_of(&sections);
+        let symbols = match symbols || module {
+            true => {
+                let linked = module.then_some(&linked[..]);
+                SymTab::from_elf(&elf, &sections, linked, &mut findings)
+            }
+            false => SymTab::empty(),
+        };
+        let mut image = ElfImage {
+            path: path.to_owned(),
+            name: String::new(),
+            kind: ImageKind::Other,
+            bits: elf.bits,
+            storage,
+            elf: Some(elf),
+            sections,
+            text,
+            linked,
+            imports,
+            symbols,
+            findings,
+            debug: None,
+            debug_dirs: Vec::new(),
+            alternatives: OnceLock::new(),
+            stored: None,
+            original: OnceLock::new(),
+        };
+        image.kind = image.classify();
+        image.name = image.derive_name();
+        Ok(image)
+    }
+
+    /// The file it came from.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// `vmlinux`, the module's name, or the file's.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Bytes of the (unpacked) file; 0 for an index whose file is not at hand.
+    pub fn file_size(&self) -> u64 {
+        let own = self.elf.as_ref().map(|e| e.data.len());
+        let original = || self.stored.as_ref().map_or(0, |s| s.original_size());
+        own.unwrap_or_else(original) as u64
+    }
+
+    /// What it is.
+    pub fn kind(&self) -> ImageKind {
+        self.kind
+    }
+
+    /// 64, or 32 for an i386 image.
+    pub fn bits(&self) -> u32 {
+        self.bits
+    }
+
+    /// Oddities met while parsing the file itself.
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
+    /// All sections, in header order.
+    pub fn sections(&self) -> &[Section<'d>] {
+        &self.sections
+    }
+
+    /// The first section called `name`.
+    pub fn section(&self, name: &str) -> Option<&Section<'d>> {
+        self.sections.iter().find(|s| s.name == name)
+    }
+
+    /// The executable section that holds `at`.
+    pub fn text_section(&self, at: LinkAddr) -> Option<&Section<'d>> {
+        let next = self
+            .text
+            .partition_point(|i| self.sections[*i].addr <= Some(at));
+        let s = &self.sections[self.text[next.checked_sub(1)?]];
+        s.contains(at).then_some(s)
+    }
+
+    /// Executable sections by address.
+    pub fn text_sections(&self) -> impl Iterator<Item = &Section<'d>> {
+        self.text.iter().map(|i| &self.sections[*i])
+    }
+
+    /// The instruction bytes from `at` to the end of its section; empty outside text. An index without its file
+    /// gives what it keeps from `at` on.
+    pub fn code(&self, at: LinkAddr) -> &'d [u8] {
+        let found = self.text_section(at).map(|s| tail(s, at));
+        match (found, &self.stored) {
+            (Some([]), Some(stored)) => match self.original() {
+                Some(original) => original.code(at),
+                None => stored.code.at(at),
+            },
+            (found, _) => found.unwrap_or_default(),
+        }
+    }
+
+    /// The bytes from `at` to the end of its section, text or data; empty where the file holds none, and for
+    /// data in an index without its file.
+    pub fn bytes(&self, at: LinkAddr) -> &'d [u8] {
+        let found = self.sections.iter().find(|s| s.contains(at));
+        match found.map(|s| tail(s, at)).unwrap_or_default() {
+            [] if self.stored.is_some() => match self.original() {
+                Some(original) => original.bytes(at),
+                None => self.code(at),
+            },
+            found => found,
+        }
+    }
+
+    /// Whether it was read out of an index and the file that was made from is not at hand: code is known in
+    /// excerpts only.
+    pub fn is_excerpt(&self) -> bool {
+        self.stored.as_ref().is_some_and(|s| s.original.is_none())
+    }
+
+    /// Where bytes go that have to be copied.
+    pub(crate) fn storage(&self) -> &'d Storage {
+        self.storage
+    }
+
+    /// Its symbols.
+    pub fn symbols(&self) -> &SymTab<'d> {
+        &self.symbols
+    }
+
+    /// Takes the symbols of a `System.map` or `/proc/kallsyms` text instead of its own.
+    ///
+    /// # Errors
+    ///
+    /// When no code symbol of this image is in it, or all its addresses are hidden.
+    pub fn use_symbol_text(&mut self, text: &'d [u8]) -> Result<()> {
+        let (symbols, findings) = kallsyms::parse(text, &self.sections)?;
+        self.symbols = symbols;
+        self.findings.extend(findings);
+        Ok(())
+    }
+
+    /// The bytes from the first symbol called `name`, text or data, to the end of its section.
+    pub fn data_symbol(&self, name: &str) -> Option<&'d [u8]> {
+        let Some(elf) = &self.elf else {
+            return self.original()?.data_symbol(name);
+        };
+        let mut symbols = elf.symbols().map(|(_, s)| s);
+        let value = symbols
+            .find(|s| elf.symbol_name(s.name) == name.as_bytes())?
+            .value;
+        Some(self.bytes(LinkAddr(value))).filter(|b| !b.is_empty())
+    }
+
+    /// Addresses of the first symbols called `names`, text or data, in one pass over the symbol table.
+    pub fn data_addresses<const N: usize>(&self, names: [&str; N]) -> [Option<LinkAddr>; N] {
+        let mut found = [None; N];
+        let Some(elf) = &self.elf else {
+            return self.original().map_or(found, |o| o.data_addresses(names));
+        };
+        let strings = elf.strings();
+        // Nearly all symbols are dismissed by how their names begin.
+        let slot = |beginning: u32| (beginning.wrapping_mul(0x9e37_79b9) >> 22) as usize;
+        let beginning = |name: &[u8]| u32_at(name, 0).unwrap_or_default();
+        let mut likely = [false; 1024];
+        for name in names {
+            let mut first = [0; 4];
+            let len = name.len().min(4);
+            first[..len].copy_from_slice(&name.as_bytes()[..len]);
+            // What follows a shorter name is any other name.
+            match len {
+                4 => likely[slot(beginning(&first))] = true,
+                _ => likely = [true; 1024],
+            }
+        }
+        for (_, symbol) in elf.symbols() {
+            let name = strings.get(symbol.name as usize..).unwrap_or_default();
+            if !likely[slot(beginning(name))] {
+                continue;
+            }
+            let is = |n: &str| name.starts_with(n.as_bytes()) && name.get(n.len()) == Some(&0);
+            if let Some(wanted) = names.iter().position(|n| is(n))
+                && found[wanted].is_none()
+            {
+                found[wanted] = Some(LinkAddr(symbol.value));
+            }
+        }
+        found
+    }
+
+    /// The name of the undefined symbol that was linked to the pseudo-address `at` (modules only).
+    pub fn import(&self, at: LinkAddr) -> Option<&'d str> {
+        let offset = at.since(LinkAddr(layout::IMPORTS))?;
+        let index = offset / layout::IMPORT_STRIDE;
+        (offset % layout::IMPORT_STRIDE == 0)
+            .then(|| self.imports.get(index as usize).copied())
+            .flatten()
+    }
+
+    /// The names of all undefined symbols, in the order of their pseudo-addresses (modules only).
+    pub(crate) fn imports(&self) -> &[&'d str] {
+        &self.imports
+    }
+
+    /// The first bytes between `from` and `to` of fields of code that a relocation fills when a module is loaded: four
+    /// bytes each, eight for an address.
+    pub fn relocated(&self, from: LinkAddr, to: LinkAddr) -> Vec<(LinkAddr, u8)> {
+        /// `R_X86_64_64`
+        const ABSOLUTE: u32 = 1;
+        let Some(elf) = self.elf.as_ref().filter(|_| self.kind == ImageKind::Module) else {
+            let original = self.original().filter(|_| self.kind == ImageKind::Module);
+            return original.map_or(Vec::new(), |o| o.relocated(from, to));
+        };
+        let held = |s: &Section<'_>| s.is_text() && s.contains(from);
+        let Some(index) = self.sections.iter().position(held) else {
+            return Vec::new();
+        };
+        let base = self.sections[index].addr.unwrap_or_default();
+        let mut found = Vec::new();
+        elf.relocations(index, |r| {
+            let at = LinkAddr(base.0.wrapping_add(r.offset));
+            if (from..to).contains(&at) {
+                found.push((at, if r.kind == ABSOLUTE { 8 } else { 4 }));
+            }
+        });
+        found
+    }
+
+    /// The alternatives that may be patched into its text.
+    pub fn alternatives(&self) -> &Alternatives {
+        let read = || match &self.stored {
+            Some(stored) => match self.original() {
+                Some(original) => original.listed_alternatives(),
+                None => stored.alternatives(),
+            },
+            None => self.listed_alternatives(),
+        };
+        self.alternatives.get_or_init(read)
+    }
+
+    /// Those that its own section lists.
+    fn listed_alternatives(&self) -> Alternatives {
+        let in_text = |at| self.text_section(at).is_some();
+        Alternatives::of(self.section(".altinstructions"), in_text)
+    }
+}

@@ -1,0 +1,96 @@
+//! A kernel at one moment, as plain data.
+
+use super::generated::Generated;
+use super::hijack::Hijacked;
+use super::stack::Stack;
+use super::task::Task;
+use crate::base::addr::{Addr, Slide};
+use crate::base::error::Finding;
+use crate::base::regs::Regs;
+
+/// A kernel at one moment.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct World {
+    /// Kernel release, `uname -r`.
+    pub release: Option<String>,
+    /// The kernel's images: `vmlinux` first, then modules by name.
+    pub images: Vec<Loaded>,
+    /// CPUs that were online, by number.
+    pub cpus: Vec<Cpu>,
+    /// Tasks: by CPU the idle ones (PID 0), then the others by PID.
+    pub tasks: Vec<Task>,
+    /// Code that was made at run time.
+    pub generated: Vec<Generated>,
+    /// What was odd.
+    pub findings: Vec<Finding>,
+}
+
+impl World {
+    /// The same with only some of the tasks, by number.
+    pub fn only(&self, tasks: &[usize]) -> World {
+        let mut part = self.clone();
+        let chosen = tasks.iter().filter_map(|t| self.tasks.get(*t));
+        part.tasks = chosen.cloned().collect();
+        for cpu in &mut part.cpus {
+            let task = cpu.task.and_then(|t| tasks.iter().position(|c| *c == t));
+            cpu.task = task;
+        }
+        part
+    }
+
+    /// What a walk of task number `task` may rely on.
+    pub fn context(&self, task: usize) -> Context<'_> {
+        let Some(task) = self.tasks.get(task) else {
+            return Context::default();
+        };
+        let cpu = self.cpus.iter().find(|c| c.number == task.cpu);
+        Context {
+            task: task.stack,
+            cpu: cpu.filter(|_| task.running).map_or(&[], |c| &c.stacks),
+            hijacked: &task.hijacked,
+        }
+    }
+}
+
+/// An image that was loaded.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Loaded {
+    /// `vmlinux`, or the module's name.
+    pub name: String,
+    /// The build-id found in memory.
+    pub build_id: Option<Vec<u8>>,
+    /// The vmlinux: KASLR offset. A module: where its core text begins.
+    pub slide: Slide,
+    /// A module's executable sections and where they were, as `/sys/module/NAME/sections` has them; empty when unknown.
+    pub sections: Vec<(String, Addr)>,
+    /// Where a module's core text was: `[start, end)`.
+    pub text: (Addr, Addr),
+}
+
+/// A CPU.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Cpu {
+    /// Its number.
+    pub number: u32,
+    /// The task it ran: an index into [`World::tasks`].
+    pub task: Option<usize>,
+    /// Its registers when the dump was made; `None` when the dump has none.
+    pub regs: Option<Regs>,
+    /// Its stacks besides the task's: IRQ, entry, exception stacks.
+    pub stacks: Vec<Stack>,
+}
+
+/// What is known of a task besides its registers and memory.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Context<'w> {
+    /// Its own stack.
+    pub task: Option<Stack>,
+    /// The stacks of the CPU that it runs on; empty for a task that does not run. If this and `task` are empty, stack
+    /// pointers are not checked.
+    pub cpu: &'w [Stack],
+    /// Return addresses that tracers keep for it.
+    pub hijacked: &'w [Hijacked],
+}

@@ -1,0 +1,109 @@
+//! What a session holds, and what it is while a question is asked of it.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use super::noticed::Noticed;
+use super::options::Options;
+use crate::base::addr::Slide;
+use crate::formats::image::Storage;
+use crate::world::image::Image;
+use crate::world::kernel::Kernel;
+
+/// What all clones of a session share.
+pub(super) struct Inner {
+    pub options: Options,
+    cell: Cell,
+    pub noticed: Mutex<Vec<Noticed>>,
+    /// Modules that were looked for and not found, with the release.
+    pub absent: Mutex<BTreeSet<(String, Option<String>)>>,
+}
+
+/// What borrows from a session's storage.
+struct Held<'d> {
+    storage: &'d Storage,
+    kernel: RwLock<Arc<Kernel<'d>>>,
+}
+
+self_cell::self_cell!(
+    struct Cell {
+        owner: Storage,
+        #[not_covariant]
+        dependent: Held,
+    }
+);
+
+impl Inner {
+    /// Of a session that has nothing open yet.
+    pub fn new(options: Options) -> Self {
+        let cell = Cell::new(Storage::new(), |storage| Held {
+            storage,
+            kernel: RwLock::default(),
+        });
+        Inner {
+            options,
+            cell,
+            noticed: Mutex::default(),
+            absent: Mutex::default(),
+        }
+    }
+
+    /// Asks `ask`.
+    pub fn with<R>(&self, ask: impl for<'d> FnOnce(View<'_, 'd>) -> R) -> R {
+        self.cell
+            .with_dependent(|_, held| ask(View { inner: self, held }))
+    }
+}
+
+/// What a session is while a question is asked of it. `'d` is its storage.
+#[derive(Clone, Copy)]
+pub struct View<'s, 'd> {
+    pub(super) inner: &'s Inner,
+    held: &'s Held<'d>,
+}
+
+impl<'s, 'd> View<'s, 'd> {
+    /// What the session was made with.
+    pub fn options(&self) -> &'s Options {
+        &self.inner.options
+    }
+
+    /// What images borrow from.
+    pub fn storage(&self) -> &'d Storage {
+        self.held.storage
+    }
+
+    /// The images that are open now.
+    pub fn kernel(&self) -> Arc<Kernel<'d>> {
+        let kernel = self.held.kernel.read();
+        Arc::clone(&kernel.unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Keeps `image`, which runs at `slide`.
+    pub fn add(&self, image: Arc<Image<'d>>, slide: Option<Slide>) {
+        let kernel = self.held.kernel.write();
+        let mut kernel = kernel.unwrap_or_else(PoisonError::into_inner);
+        Arc::make_mut(&mut kernel).add(image, slide);
+    }
+
+    /// See [`super::Session::noticed`].
+    pub fn noticed(&self) -> Vec<Noticed> {
+        std::mem::take(&mut locked(&self.inner.noticed))
+    }
+
+    /// See [`super::Session::without_lines`].
+    pub fn without_lines(&self) -> Vec<Noticed> {
+        let kernel = self.kernel();
+        let errors = kernel.images().iter().filter_map(|p| p.image.lines_error());
+        errors.cloned().map(Noticed::NoLines).collect()
+    }
+
+    /// Notes something for [`super::Session::noticed`].
+    pub fn notice(&self, what: Noticed) {
+        locked(&self.inner.noticed).push(what);
+    }
+}
+
+pub(super) fn locked<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
+}
