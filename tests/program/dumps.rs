@@ -133,3 +133,38 @@ fn dumps_without_some_pages_give_the_rest() {
     }
     assert!(given > 300, "{given} stacks in all");
 }
+
+#[test]
+#[ignore = "needs kernels: testdata/fetch-kernels.sh"]
+fn a_kernel_whose_build_id_is_not_in_the_dump_is_said_to_be_unproved() {
+    let storage = fixtrace::low::formats::image::Storage::new();
+    let whole = storage
+        .plain(&testdata("dumps/6.1-misc.elf.xz"))
+        .expect("in the tree");
+    let vmlinux = storage
+        .plain(&kernels::vmlinux_path("6.1"))
+        .expect("readable");
+    let id = fixtrace::low::formats::image::peek::Peek::new(vmlinux)
+        .expect("an image")
+        .build_id;
+    let id = id.expect("a build-id");
+    let at = whole.windows(id.len()).position(|w| w == id);
+    let at = at.expect("in the dump") as u64;
+    let mut bytes = whole.to_vec();
+    for header in bytes[64..]
+        .chunks_exact_mut(56)
+        .take(usize::from(whole[56]))
+    {
+        let word = |at: usize| u64::from_le_bytes(header[at..at + 8].try_into().expect("eight"));
+        if (word(8)..word(8) + word(32)).contains(&at) {
+            header[0] = 0;
+        }
+    }
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("unproved.elf");
+    std::fs::write(&path, &bytes).expect("written");
+    let (sure, unsure) = (testdata("dumps/6.1-misc.elf.xz"), path);
+    let [sure, unsure] = [sure, unsure].map(|dump| unwind(&dump, "6.1"));
+    assert_eq!(unsure.stdout, sure.stdout);
+    let said = |out| stderr(out).contains("by its banner alone");
+    assert_eq!((said(&sure), said(&unsure)), (false, true));
+}
