@@ -2,3 +2,4 @@
 
 pub mod oops;
 pub mod report;
+pub mod stacks;

@@ -1,123 +1,124 @@
 //! `fixtrace unwind`
 
-mod dumped;
-mod process;
 mod show;
 
 use std::path::Path;
+use std::sync::Mutex;
 
 use fixtrace::low::base::addr::Addr;
-use fixtrace::low::base::error::Error;
 use fixtrace::low::base::regs::{Reg, Regs};
 use fixtrace::low::engine::stack::{Cache, walked};
 use fixtrace::low::engine::unwind::kernel::{Unwinder, Witness};
 use fixtrace::low::formats::image::Storage;
-use fixtrace::low::products::report::json::stack::Owner;
-use fixtrace::low::products::report::snapshot;
-use fixtrace::low::world::dump::space::Spaces;
-use fixtrace::low::world::dump::{Context, Start, World, discover, place};
-use fixtrace::low::world::kernel::{Kernel, WithText};
-use fixtrace::low::world::memory::{Dump, Memory, Pieces};
-use fixtrace::low::world::process::ProcessCore;
-use fixtrace::low::world::session::{self, Placement, Session, View, Wanted};
+use fixtrace::low::products::report::human::list;
+use fixtrace::low::products::stacks::{Choice, Failed, Owner, Stacks, Stage, Step};
+use fixtrace::low::world::dump::{Context, Start};
+use fixtrace::low::world::memory::Pieces;
+use fixtrace::low::world::session::{self, Session, View, Wanted};
 
 use super::args::{By, Unwind, parse_hex};
 use super::exit::{Exit, Failure};
 use super::open;
-use dumped::dumped;
+use super::progress::Progress;
 use show::show;
 
 /// Runs the verb.
 pub fn run(args: &Unwind) -> Result<Exit, Failure> {
     let mut options = open::options(&args.images);
     options.sysroot.clone_from(&args.sysroot);
-    session::with(&Session::new(options), |view| unwind(args, view))
+    options.lines = !args.no_lines;
+    let session = Session::new(options);
+    let exit = match &args.dump {
+        None => session::with(&session, |view| by_hand(args, view)),
+        Some(path) => file(args, path, &session),
+    }?;
+    open::say(&args.images, session.without_lines());
+    Ok(exit)
 }
 
-fn unwind(args: &Unwind, view: View<'_, '_>) -> Result<Exit, Failure> {
-    let storage = view.storage();
-    let pieces = pieces(args, storage)?;
-    match &args.dump {
-        None => by_hand(args, &pieces, view),
-        Some(path) if Dump::is_live(path) => dump(args, path, Dump::open(path, storage), view),
-        Some(path) => {
-            let bytes = storage.plain(path)?;
-            if snapshot::is_snapshot(bytes) {
-                let found = snapshot::read(bytes).map_err(|e| e.in_file(path))?;
-                let world = &found.world;
-                open::images(&args.images, view, wanted(world))?;
-                let placed = placed(args, world, view)?;
-                let memory = || -> Box<dyn Memory + '_> {
-                    let memory = found.memory.clone();
-                    match found.without_text {
-                        true => Box::new(WithText {
-                            memory,
-                            kernel: &placed.kernel,
-                        }),
-                        false => Box::new(memory),
-                    }
-                };
-                return dumped(args, world, &placed, &memory, None, view);
-            }
-            if ProcessCore::recognises(bytes) {
-                return process::run(args, path, bytes, view);
-            }
-            dump(args, path, Dump::parse(bytes), view)
+/// The stacks in a file.
+fn file(args: &Unwind, path: &Path, session: &Session) -> Result<Exit, Failure> {
+    let progress = Mutex::new(None);
+    let watch = |step| {
+        let Ok(mut progress) = progress.lock() else {
+            return;
+        };
+        match step {
+            Step::Begin(all) => *progress = Some(Progress::new("tasks", all, args.images.quiet)),
+            Step::One => progress.iter().for_each(Progress::step),
+            Step::End => *progress = None,
         }
-    }
-}
-
-/// What a snapshot's world says of its kernel.
-fn wanted(world: &World) -> Wanted<'_> {
-    let vmlinux = world.images.iter().find(|l| l.name == "vmlinux");
-    Wanted {
-        release: world.release.as_deref(),
-        build_id: vmlinux.and_then(|v| v.build_id.as_deref()),
-    }
-}
-
-/// Unwinds what is in a dump of a kernel.
-fn dump<'d>(
-    args: &Unwind,
-    path: &Path,
-    dump: Result<Dump<'d>, Error>,
-    view: View<'_, 'd>,
-) -> Result<Exit, Failure> {
-    let dump = dump.map_err(|e| e.in_file(path))?;
-    for finding in dump.findings() {
-        open::warn(&args.images, &format!("{}: {finding}", path.display()));
-    }
-    // An image given is proved by what is in memory; only without one must the dump say what to look for.
-    let (release, build_id) = match args.images.vmlinux {
-        Some(_) => (None, None),
-        None => (place::release(&dump), place::build_id(&dump)),
     };
-    let wanted = Wanted {
-        release: release.as_deref(),
-        build_id: build_id.as_deref(),
-    };
-    open::images(&args.images, view, wanted)?;
-    let given = view.kernel();
-    let vmlinux = given
-        .vmlinux()
-        .ok_or_else(|| Failure::new("no kernel image", "pass --vmlinux FILE or --release REL"))?;
-    let place = place::find(&dump, &vmlinux.image)?;
-    let world = discover(&dump, &vmlinux.image, &place)?;
-    let placed = placed(args, &world, view)?;
-    let memory = || -> Box<dyn Memory + '_> { Box::new(place.memory(&dump)) };
-    let spaces = placed
-        .kernel
-        .vmlinux()
-        .filter(|_| args.user)
-        .and_then(|v| Spaces::new(&dump, &v.image, &place));
-    dumped(args, &world, &placed, &memory, spaces.as_ref(), view)
+    let answer = session.stacks_watched(path, &choice(args), &watch, |stacks| {
+        open::say(&args.images, session.noticed());
+        tell(args, stacks)
+    });
+    answer.unwrap_or_else(|failed| {
+        open::say(&args.images, session.noticed());
+        Err(failure(&failed))
+    })
 }
 
-/// The images of `world`, placed where they were.
-fn placed<'d>(args: &Unwind, world: &World, view: View<'_, 'd>) -> Result<Placement<'d>, Failure> {
-    let placed = view.place(world);
-    open::say(&args.images, view.noticed());
-    placed.map_err(|e| open::refused(&e))
+/// Which stacks are asked for.
+fn choice(args: &Unwind) -> Choice {
+    let (orc, cfi) = match args.by {
+        By::Both => (true, true),
+        By::Orc => (true, false),
+        By::Cfi => (false, true),
+    };
+    Choice {
+        pids: args.pids.clone(),
+        cpus: args.cpus.clone(),
+        comms: args.comms.clone(),
+        running: args.running,
+        by: Witness { orc, cfi },
+        max_frames: args.max_frames,
+        user: args.user,
+        snapshot: args.snapshot.clone(),
+    }
+}
+
+/// What to do about a file that could not be told about.
+fn failure(failed: &Failed) -> Failure {
+    match failed.stage {
+        Stage::Images => open::failure(&failed.error),
+        Stage::Placing => open::refused(&failed.error),
+        Stage::Keeping => Failure::new(failed.error.to_string(), "check --snapshot"),
+        _ => failed.error.clone().into(),
+    }
+}
+
+/// Says what is missing, and prints the stacks.
+fn tell(args: &Unwind, stacks: Stacks<'_>) -> Result<Exit, Failure> {
+    let warn = |what: &str| open::warn(&args.images, what);
+    let mut exit = Exit::Done;
+    if stacks.chosen == 0 && !stacks.of_process {
+        warn("no task was chosen");
+        exit = exit.max(Exit::Negative);
+    }
+    if stacks.without > 0 {
+        let without = stacks.without;
+        warn(&format!(
+            "{without} tasks have no registers or stack in the dump"
+        ));
+        exit = exit.max(Exit::Partial);
+    }
+    if !stacks.missed.is_empty() {
+        let what = format!("no image of {}", list(stacks.missed.iter()));
+        warn(&format!("{what} (pass --module FILE)"));
+        exit = exit.max(Exit::Partial);
+    }
+    if stacks.no_user {
+        warn("a snapshot holds no memory of user mode");
+        exit = exit.max(Exit::Partial);
+    }
+    stacks.odd.iter().for_each(|f| warn(&f.to_string()));
+    show(args, stacks.all)?;
+    if stacks.chosen == 0 && stacks.of_process {
+        warn("no thread was chosen");
+        exit = exit.max(Exit::Negative);
+    }
+    Ok(exit)
 }
 
 /// The pieces of memory named on the command line.
@@ -163,7 +164,8 @@ fn registers(text: &str) -> Result<Regs, Failure> {
 }
 
 /// Unwinds from registers and pieces of memory alone.
-fn by_hand(args: &Unwind, memory: &Pieces<'_>, view: View<'_, '_>) -> Result<Exit, Failure> {
+fn by_hand(args: &Unwind, view: View<'_, '_>) -> Result<Exit, Failure> {
+    let memory = &pieces(args, view.storage())?;
     let regs = registers(args.regs.as_deref().unwrap_or_default())?;
     open::images(&args.images, view, Wanted::default())?;
     let kernel = view.kernel();
@@ -171,31 +173,14 @@ fn by_hand(args: &Unwind, memory: &Pieces<'_>, view: View<'_, '_>) -> Result<Exi
         regs,
         exact: !args.is_return,
     };
-    let world = World::default();
-    let unwinder = unwinder(args, &kernel, &world);
+    let choice = choice(args);
+    let unwinder = Unwinder::new(&kernel)
+        .witness(choice.by)
+        .max_frames(choice.max_frames);
     let mut cache = Cache::default();
     let lines = !args.no_lines;
     let context = Context::default();
     let found = walked(&unwinder, start, memory, context, lines, &mut cache);
     show(args, vec![(found, Owner::default())])?;
-    open::say(&args.images, view.without_lines());
     Ok(Exit::Done)
-}
-
-fn unwinder<'k, 'd>(args: &Unwind, kernel: &'k Kernel<'d>, world: &'k World) -> Unwinder<'k, 'd> {
-    let witness = match args.by {
-        By::Both => Witness::BOTH,
-        By::Orc => Witness {
-            orc: true,
-            cfi: false,
-        },
-        By::Cfi => Witness {
-            orc: false,
-            cfi: true,
-        },
-    };
-    Unwinder::new(kernel)
-        .generated(&world.generated)
-        .witness(witness)
-        .max_frames(args.max_frames)
 }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use fixtrace::low::engine::stack::Stack;
 use fixtrace::low::products::report::folded::folded;
 use fixtrace::low::products::report::human::{Style, stack};
-use fixtrace::low::products::report::json::{self, stack::Owner};
+use fixtrace::low::products::report::json;
+use fixtrace::low::products::stacks::Owner;
 
 use crate::cli::args::{Form, Unwind};
 use crate::cli::exit::Failure;

@@ -1,7 +1,5 @@
 //! A place in an image.
 
-use std::hash::{Hash, Hasher};
-
 use crate::base::addr::{LinkAddr, Slide};
 use crate::world::image::Image;
 
@@ -36,10 +34,15 @@ impl<'k, 'd> Located<'k, 'd> {
         Located { link, ..self }
     }
 
-    fn key(&self) -> (*const (), LinkAddr) {
-        (std::ptr::from_ref(self.image).cast(), self.link)
+    /// What tells it from other places, for tables.
+    pub fn key(&self) -> Key {
+        Key(std::ptr::from_ref(self.image).addr(), self.link)
     }
 }
+
+/// A place as a key of tables, as long as its image is borrowed.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Key(usize, LinkAddr);
 
 /// Two are the same where they are the same byte of the same image.
 impl PartialEq for Located<'_, '_> {
@@ -49,9 +52,3 @@ impl PartialEq for Located<'_, '_> {
 }
 
 impl Eq for Located<'_, '_> {}
-
-impl Hash for Located<'_, '_> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.key().hash(state);
-    }
-}

@@ -4,7 +4,7 @@ mod located;
 mod places;
 mod text;
 
-pub use located::Located;
+pub use located::{Key, Located};
 pub use text::WithText;
 
 use std::sync::{Arc, OnceLock};

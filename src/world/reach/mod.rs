@@ -13,7 +13,7 @@ use crate::base::name::{Name, own};
 use crate::formats::insn::stub::{is_trampoline, stub};
 use crate::formats::insn::{self, CallBefore, Flow};
 use crate::world::code::CodeSource;
-use crate::world::kernel::Located;
+use crate::world::kernel::{Key, Located};
 use ways::Ways;
 
 /// Functions that a chain of jumps leads through at most.
@@ -198,12 +198,14 @@ pub(crate) fn in_patched_call(ret: Located<'_, '_>, start: LinkAddr) -> bool {
 /// Answers about one set of images in one memory, remembered.
 #[derive(Default)]
 pub struct Reach<'k, 'd> {
-    ways: HashMap<Located<'k, 'd>, Ways<'k, 'd>>,
-    edges: HashMap<Question<'k, 'd>, Edge<'d>>,
+    ways: HashMap<Key, Ways<'k, 'd>>,
+    /// By what is called, and what is to be come to.
+    edges: HashMap<(Vec<Key>, Vec<Key>), Edge<'d>>,
 }
 
-/// What is called, and what is to be come to.
-type Question<'k, 'd> = (Vec<Located<'k, 'd>>, Vec<Located<'k, 'd>>);
+fn keys(places: &[Located<'_, '_>]) -> Vec<Key> {
+    places.iter().map(Located::key).collect()
+}
 
 impl<'k, 'd> Reach<'k, 'd> {
     /// How the call before `ret` leads to one of the functions `wanted`.
@@ -258,11 +260,11 @@ impl<'k, 'd> Reach<'k, 'd> {
         if places.iter().any(stub) {
             return Edge::Indirect;
         }
-        let question = (places.clone(), wanted);
+        let question = (keys(places), keys(&wanted));
         if let Some(known) = self.edges.get(&question) {
             return known.clone();
         }
-        let edge = self.walk(code, &question);
+        let edge = self.walk(code, places, &wanted);
         self.edges.insert(question, edge.clone());
         edge
     }
@@ -274,18 +276,19 @@ impl<'k, 'd> Reach<'k, 'd> {
         from: Located<'k, 'd>,
         to: Located<'k, 'd>,
     ) -> bool {
-        !self.walk(code, &(vec![from], vec![to])).is_broken()
+        !self.walk(code, &[from], &[to]).is_broken()
     }
 
     /// Follows jumps from one function to the next.
     fn walk(
         &mut self,
         code: CodeSource<'_, 'k, 'd>,
-        (places, wanted): &Question<'k, 'd>,
+        places: &[Located<'k, 'd>],
+        wanted: &[Located<'k, 'd>],
     ) -> Edge<'d> {
         let mut anywhere = false;
         let mut seen = HashSet::new();
-        let mut level = places.clone();
+        let mut level = places.to_vec();
         for _ in 0..DEPTH {
             let mut next = Vec::new();
             for at in level {
@@ -297,11 +300,11 @@ impl<'k, 'd> Reach<'k, 'd> {
                 if wanted.contains(&start) {
                     return Edge::Tail;
                 }
-                if !seen.insert(start) {
+                if !seen.insert(start.key()) {
                     continue;
                 }
                 let read = || Ways::of(code, start, end);
-                let ways = self.ways.entry(start).or_insert_with(read);
+                let ways = self.ways.entry(start.key()).or_insert_with(read);
                 anywhere |= ways.anywhere;
                 next.extend(&ways.jumps);
             }

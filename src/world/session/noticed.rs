@@ -113,6 +113,13 @@ pub enum Noticed {
     },
     /// The ORC table of an image cannot be read.
     OrcUnreadable(Error),
+    /// Something odd in a file that was to be told about.
+    Input {
+        /// The file, where the finding does not tell.
+        file: Option<PathBuf>,
+        /// What.
+        finding: Finding,
+    },
     /// Something odd in an image.
     Odd {
         /// The image's name, where the finding does not tell.
@@ -236,6 +243,10 @@ impl fmt::Display for Noticed {
             Noticed::NoOrc { name } => write!(f, "{name}: no ORC"),
             Noticed::Odd { name, finding } => match name {
                 Some(name) => write!(f, "{name}: {finding}"),
+                None => finding.fmt(f),
+            },
+            Noticed::Input { file, finding } => match file {
+                Some(file) => write!(f, "{}: {finding}", file.display()),
                 None => finding.fmt(f),
             },
             Noticed::OtherKind { name } => {

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::Address;
 use super::frame::Frame;
 use crate::engine::stack::{self, Edge, incomplete};
-use crate::world::dump::Task;
+use crate::products::stacks::Owner;
 
 /// The name of this form.
 pub const SCHEMA: &str = "fixtrace.trace/1";
@@ -57,15 +57,6 @@ pub struct StackFrame<'a> {
     pub call: Option<&'static str>,
 }
 
-/// Whose stack it is.
-#[derive(Clone, Copy, Default)]
-pub struct Owner<'a> {
-    /// A task of a kernel.
-    pub task: Option<&'a Task>,
-    /// A thread of a process: thread id, process id and name.
-    pub thread: Option<(u32, u32, &'a str)>,
-}
-
 impl<'a> Stack<'a> {
     /// The twin of `stack`, which is `owner`'s.
     pub fn new(stack: &'a stack::Stack<'_>, owner: Owner<'a>) -> Self {
@@ -87,14 +78,6 @@ impl<'a> Stack<'a> {
             complete: why.is_none(),
             why,
         }
-    }
-}
-
-impl<'a> Owner<'a> {
-    /// The name of the task or process.
-    pub fn comm(&self) -> Option<&'a str> {
-        let task = self.task.map(|t| &*t.comm);
-        task.or(self.thread.map(|t| t.2))
     }
 }
 

@@ -1,0 +1,146 @@
+//! What is asked of a file with stacks, and what is answered.
+
+use std::path::PathBuf;
+
+use crate::base::error::{Error, Finding};
+use crate::engine::stack::Stack;
+use crate::engine::unwind::kernel::{MAX_FRAMES, Witness};
+use crate::world::dump::{Task, World};
+
+/// Which stacks are asked for; all of them, as long as none is named.
+#[derive(Clone, Debug)]
+pub struct Choice {
+    /// Tasks by their ids.
+    pub pids: Vec<u32>,
+    /// Tasks that run on these CPUs.
+    pub cpus: Vec<u32>,
+    /// Tasks of these names, or that begin so where one ends in `*`.
+    pub comms: Vec<String>,
+    /// Tasks that run on a CPU.
+    pub running: bool,
+    /// The tables to unwind by.
+    pub by: Witness,
+    /// Frames of a stack at most.
+    pub max_frames: u32,
+    /// Whether to go on in user mode.
+    pub user: bool,
+    /// Where to write what the stacks need, in the form of a snapshot.
+    pub snapshot: Option<PathBuf>,
+}
+
+impl Default for Choice {
+    fn default() -> Self {
+        Choice {
+            pids: Vec::new(),
+            cpus: Vec::new(),
+            comms: Vec::new(),
+            running: false,
+            by: Witness::BOTH,
+            max_frames: MAX_FRAMES,
+            user: false,
+            snapshot: None,
+        }
+    }
+}
+
+impl Choice {
+    /// Whether task number `task` of `world` is asked for.
+    pub(super) fn holds(&self, world: &World, task: usize) -> bool {
+        let Some(t) = world.tasks.get(task) else {
+            return false;
+        };
+        let any = self.pids.is_empty() && self.cpus.is_empty() && self.comms.is_empty();
+        let named = |name: &String| match name.strip_suffix('*') {
+            Some(beginning) => t.comm.starts_with(beginning),
+            None => t.comm == *name,
+        };
+        (any && !self.running)
+            || self.pids.contains(&t.pid)
+            || (t.running && self.cpus.contains(&t.cpu))
+            || self.comms.iter().any(named)
+            || (self.running && t.running)
+    }
+}
+
+/// Whose stack it is.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Owner<'a> {
+    /// A task of a kernel.
+    pub task: Option<&'a Task>,
+    /// A thread of a process: thread id, process id and name.
+    pub thread: Option<(u32, u32, &'a str)>,
+}
+
+impl<'a> Owner<'a> {
+    /// The name of the task or process.
+    pub fn comm(&self) -> Option<&'a str> {
+        let task = self.task.map(|t| &*t.comm);
+        task.or(self.thread.map(|t| t.2))
+    }
+}
+
+/// The stacks that were asked for.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Stacks<'a> {
+    /// Each with whose it is.
+    pub all: Vec<(Stack<'a>, Owner<'a>)>,
+    /// Tasks or threads that were asked for.
+    pub chosen: usize,
+    /// Tasks without registers or stack in the file.
+    pub without: usize,
+    /// Images that are not at hand, and whose code is on a stack.
+    pub missed: Vec<&'a str>,
+    /// Whether it is of a process, not of a kernel.
+    pub of_process: bool,
+    /// Whether frames of user mode were asked for that this file cannot tell.
+    pub no_user: bool,
+    /// What was odd with files of processes.
+    pub odd: Vec<Finding>,
+}
+
+/// How far the work is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Step {
+    /// So many stacks are to be walked.
+    Begin(usize),
+    /// One was.
+    One,
+    /// All were.
+    End,
+}
+
+/// At what a question about a file failed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Stage {
+    /// Reading the file.
+    Input,
+    /// Opening the images that it is of.
+    Images,
+    /// Holding them against what is in memory.
+    Placing,
+    /// Writing the snapshot.
+    Keeping,
+}
+
+/// A question about a file that failed.
+#[derive(Debug)]
+pub struct Failed {
+    /// At what.
+    pub stage: Stage,
+    /// Why.
+    pub error: Error,
+}
+
+impl Failed {
+    pub(super) fn at(stage: Stage) -> impl Fn(Error) -> Failed {
+        move |error| Failed { stage, error }
+    }
+}
+
+impl From<Failed> for Error {
+    fn from(failed: Failed) -> Self {
+        failed.error
+    }
+}

@@ -1,0 +1,38 @@
+//! Writing a snapshot of what some stacks need.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use super::choice::{Failed, Stage};
+use crate::base::error::Error;
+use crate::products::report::snapshot;
+use crate::world::dump::World;
+use crate::world::kernel::Kernel;
+use crate::world::memory::{Memory, Record};
+
+/// Writes the snapshot of `part` to `path`: what was read, and the live part of each stack, also where no walk looked.
+pub(super) fn keep(
+    path: &Path,
+    part: &World,
+    record: &Record,
+    kernel: &Kernel<'_>,
+    memory: &dyn Memory,
+) -> Result<(), Failed> {
+    for task in &part.tasks {
+        let sp = task.start.and_then(|s| s.regs.sp());
+        if let (Some(sp), Some(stack)) = (sp, task.stack)
+            && stack.holds(sp)
+        {
+            record.note(memory, sp, stack.high);
+        }
+    }
+    // Text that the images have as well need not travel, unless some of it is missing here.
+    let without_text = !record.failed(|at| kernel.locate(at).is_some());
+    let implied = |at, line: &[u8]| without_text && kernel.text(at).starts_with(line);
+    let failed = |e: std::io::Error| Failed::at(Stage::Keeping)(Error::io(path, e));
+    let mut file = BufWriter::new(File::create(path).map_err(failed)?);
+    let written = snapshot::write(part, &record.pieces(implied), without_text, &mut file);
+    written.map_err(Failed::at(Stage::Input))?;
+    file.flush().map_err(failed)
+}

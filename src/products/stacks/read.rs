@@ -1,0 +1,218 @@
+//! Opening a file: what it is, which images it is of, and where they were.
+
+use std::path::Path;
+
+use super::choice::{Choice, Failed, Owner, Stacks, Stage, Step};
+use super::tasks::Tasks;
+use crate::base::error::{Error, ErrorKind};
+use crate::engine::attribute::Memo;
+use crate::engine::stack::user_stack;
+use crate::engine::unwind::user::walk;
+#[cfg(feature = "json")]
+use crate::products::report::snapshot;
+use crate::world::dump::space::Spaces;
+use crate::world::dump::{World, discover, place};
+#[cfg(feature = "json")]
+use crate::world::kernel::WithText;
+use crate::world::memory::{Dump, Memory};
+use crate::world::process::ProcessCore;
+use crate::world::session::{Noticed, Placement, Session, View, Wanted, with};
+
+type Answer<R> = std::result::Result<R, Failed>;
+
+impl Session {
+    /// Walks the stacks of `choice` in the file `path`: a dump of a kernel, a snapshot of one, or a process's core. `tell`
+    /// makes the answer of them; what outlives it is taken by [`into_owned`](crate::engine::stack::Stack::into_owned).
+    ///
+    /// # Errors
+    /// When the file cannot be read or is none of these, its images are not found, or are proved to be others.
+    pub fn stacks<R>(
+        &self,
+        path: &Path,
+        choice: &Choice,
+        tell: impl FnOnce(Stacks<'_>) -> R,
+    ) -> Answer<R> {
+        self.stacks_watched(path, choice, &|_| {}, tell)
+    }
+
+    /// The same, with someone who watches how far it is.
+    ///
+    /// # Errors
+    /// As [`Session::stacks`].
+    pub fn stacks_watched<R>(
+        &self,
+        path: &Path,
+        choice: &Choice,
+        watch: &(dyn Fn(Step) + Sync),
+        tell: impl FnOnce(Stacks<'_>) -> R,
+    ) -> Answer<R> {
+        with(self, |view| {
+            File {
+                view,
+                choice,
+                watch,
+            }
+            .open(path, tell)
+        })
+    }
+}
+
+struct File<'a, 'd> {
+    view: View<'a, 'd>,
+    choice: &'a Choice,
+    watch: &'a (dyn Fn(Step) + Sync),
+}
+
+impl<'d> File<'_, 'd> {
+    fn open<R>(&self, path: &Path, tell: impl FnOnce(Stacks<'_>) -> R) -> Answer<R> {
+        let storage = self.view.storage();
+        let input = Failed::at(Stage::Input);
+        if Dump::is_live(path) {
+            return self.dump(path, Dump::open(path, storage), tell);
+        }
+        let bytes = storage.plain(path).map_err(&input)?;
+        #[cfg(feature = "json")]
+        if snapshot::is_snapshot(bytes) {
+            let found = snapshot::read(bytes).map_err(|e| input(e.in_file(path)))?;
+            return self.snapshot(&found, tell);
+        }
+        if ProcessCore::recognises(bytes) {
+            let options = self.view.options().into();
+            let core = ProcessCore::parse(bytes, &options, storage);
+            return Ok(tell(
+                self.process(&core.map_err(|e| input(e.in_file(path)))?),
+            ));
+        }
+        self.dump(path, Dump::parse(bytes), tell)
+    }
+
+    #[cfg(feature = "json")]
+    fn snapshot<R>(
+        &self,
+        found: &snapshot::Snapshot<'_>,
+        tell: impl FnOnce(Stacks<'_>) -> R,
+    ) -> Answer<R> {
+        let world = &found.world;
+        let vmlinux = world.images.iter().find(|l| l.name == "vmlinux");
+        self.images(Wanted {
+            release: world.release.as_deref(),
+            build_id: vmlinux.and_then(|v| v.build_id.as_deref()),
+        })?;
+        let placed = self.place(world)?;
+        let memory = || -> Box<dyn Memory + '_> {
+            let memory = found.memory.clone();
+            match found.without_text {
+                true => Box::new(WithText {
+                    memory,
+                    kernel: &placed.kernel,
+                }),
+                false => Box::new(memory),
+            }
+        };
+        self.tasks(world, &placed, &memory, None, tell)
+    }
+
+    /// What is in a dump of a kernel.
+    fn dump<R>(
+        &self,
+        path: &Path,
+        dump: std::result::Result<Dump<'d>, Error>,
+        tell: impl FnOnce(Stacks<'_>) -> R,
+    ) -> Answer<R> {
+        let input = Failed::at(Stage::Input);
+        let dump = dump.map_err(|e| input(e.in_file(path)))?;
+        for finding in dump.findings() {
+            let (finding, file) = (finding.clone(), Some(path.to_owned()));
+            self.view.notice(Noticed::Input { file, finding });
+        }
+        // An image given is proved by what is in memory; only without one must the dump say what to look for.
+        let release = match self.view.options().vmlinux {
+            Some(_) => None,
+            None => place::release(&dump),
+        };
+        self.images(Wanted {
+            release: release.as_deref(),
+            build_id: None,
+        })?;
+        let given = self.view.kernel();
+        let vmlinux = given.vmlinux().ok_or_else(|| {
+            Failed::at(Stage::Images)(Error::new(ErrorKind::NoImage, "no kernel image"))
+        })?;
+        let found = place::find(&dump, &vmlinux.image).map_err(&input)?;
+        let world = discover(&dump, &vmlinux.image, &found).map_err(&input)?;
+        let placed = self.place(&world)?;
+        let memory = || -> Box<dyn Memory + '_> { Box::new(found.memory(&dump)) };
+        let spaces = placed
+            .kernel
+            .vmlinux()
+            .filter(|_| self.choice.user)
+            .and_then(|v| Spaces::new(&dump, &v.image, &found));
+        self.tasks(&world, &placed, &memory, spaces.as_ref(), tell)
+    }
+
+    fn images(&self, wanted: Wanted<'_>) -> Answer<()> {
+        let opened = self.view.open_images(wanted);
+        opened.map_err(Failed::at(Stage::Images))
+    }
+
+    fn place(&self, world: &World) -> Answer<Placement<'d>> {
+        let placed = self.view.place(world).map_err(Failed::at(Stage::Placing))?;
+        for finding in &world.findings {
+            let (finding, file) = (finding.clone(), None);
+            self.view.notice(Noticed::Input { file, finding });
+        }
+        Ok(placed)
+    }
+
+    fn tasks<'m, R>(
+        &self,
+        world: &World,
+        placed: &Placement<'d>,
+        memory: &(dyn Fn() -> Box<dyn Memory + 'm> + Sync),
+        spaces: Option<&Spaces<'_, 'd>>,
+        tell: impl FnOnce(Stacks<'_>) -> R,
+    ) -> Answer<R> {
+        let tasks = Tasks {
+            world,
+            placed,
+            memory,
+            choice: self.choice,
+            lines: self.view.options().lines,
+        };
+        let mut stacks = tasks.walk(self.watch)?;
+        let Some(spaces) = spaces else {
+            stacks.no_user = self.choice.user;
+            return Ok(tell(stacks));
+        };
+        stacks.no_user = self.choice.snapshot.is_some();
+        let processes = tasks.processes(&stacks, spaces, self.view);
+        tasks.walk_on(&processes, &mut stacks);
+        Ok(tell(stacks))
+    }
+
+    /// The threads of a process.
+    fn process<'p>(&self, core: &'p ProcessCore<'d>) -> Stacks<'p> {
+        let lines = self.view.options().lines;
+        let pids = &self.choice.pids;
+        let chosen = |tid: u32| pids.is_empty() || pids.contains(&tid);
+        let mut memo = Memo::default();
+        let threads = core.threads().iter().filter(|t| chosen(t.tid));
+        let all = threads.map(|thread| {
+            let walked = walk(core.objects(), core.memory(), &thread.regs);
+            let stack = user_stack(core.objects(), walked, lines, &mut memo);
+            let owner = Owner {
+                task: None,
+                thread: Some((thread.tid, core.pid(), core.comm())),
+            };
+            (stack, owner)
+        });
+        let all: Vec<_> = all.collect();
+        Stacks {
+            chosen: all.len(),
+            all,
+            of_process: true,
+            odd: core.findings(),
+            ..Stacks::default()
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! The tasks of a world, walked.
+
+use super::choice::{Choice, Failed, Owner, Stacks, Step};
+use crate::base::addr::Addr;
+use crate::base::parallel;
+use crate::engine::attribute::Memo;
+use crate::engine::stack::{Cache, walk_on, walked};
+use crate::engine::unwind::kernel::Unwinder;
+use crate::world::dump::World;
+use crate::world::dump::space::Spaces;
+use crate::world::memory::{Memory, Record};
+use crate::world::process::Processes;
+use crate::world::session::{Placement, View};
+
+/// What is needed to walk them; `'m` is the memory, of which each thread has its own reader.
+pub(super) struct Tasks<'w, 'm, 'd> {
+    pub world: &'w World,
+    pub placed: &'w Placement<'d>,
+    pub memory: &'w (dyn Fn() -> Box<dyn Memory + 'm> + Sync),
+    pub choice: &'w Choice,
+    pub lines: bool,
+}
+
+impl<'w, 'd> Tasks<'w, '_, 'd> {
+    /// The kernel's frames of all tasks asked for.
+    pub(super) fn walk(&self, watch: &(dyn Fn(Step) + Sync)) -> Result<Stacks<'w>, Failed> {
+        let (world, kernel) = (self.world, &self.placed.kernel);
+        let unwinder = Unwinder::new(kernel)
+            .generated(&world.generated)
+            .witness(self.choice.by)
+            .max_frames(self.choice.max_frames);
+        let chosen: Vec<usize> = (0..world.tasks.len())
+            .filter(|i| self.choice.holds(world, *i))
+            .collect();
+        let record = self.choice.snapshot.is_some().then(Record::default);
+        watch(Step::Begin(chosen.len()));
+        let own = || ((self.memory)(), Cache::default());
+        let some = |(inner, cache): &mut (Box<dyn Memory + '_>, _), task: &usize| {
+            let start = world.tasks.get(*task)?.start?;
+            let recorder = record.as_ref().map(|r| r.of(&**inner));
+            let reader: &dyn Memory = recorder.as_ref().map_or(&**inner, |r| r);
+            let context = world.context(*task);
+            let found = walked(&unwinder, start, reader, context, self.lines, cache);
+            watch(Step::One);
+            Some(found)
+        };
+        let found = parallel::map_with(&chosen, own, some);
+        watch(Step::End);
+        let mut stacks = Stacks {
+            chosen: chosen.len(),
+            ..Stacks::default()
+        };
+        for (task, found) in chosen.iter().zip(found) {
+            let owner = Owner {
+                task: world.tasks.get(*task),
+                thread: None,
+            };
+            match found {
+                Some(found) => stacks.all.push((found, owner)),
+                None => stacks.without += 1,
+            }
+        }
+        #[cfg(feature = "json")]
+        if let (Some(path), Some(record)) = (&self.choice.snapshot, &record) {
+            let part = world.only(&chosen);
+            super::keep::keep(path, &part, record, kernel, &*(self.memory)())?;
+        }
+        let frames = stacks.all.iter().flat_map(|(s, _)| &s.frames);
+        let lost: Vec<Addr> = frames
+            .filter(|f| f.place.is_none())
+            .filter_map(|f| Some(f.pc?.raw()))
+            .collect();
+        stacks.missed = self.placed.missed(world, &lost);
+        Ok(stacks)
+    }
+
+    /// The processes of those tasks whose stacks come from user mode.
+    pub(super) fn processes<'a>(
+        &self,
+        stacks: &Stacks<'_>,
+        spaces: &Spaces<'a, 'd>,
+        view: View<'_, 'd>,
+    ) -> Processes<'a, 'd> {
+        let user = stacks.all.iter().filter(|(s, _)| s.user.is_some());
+        let tasks = user.filter_map(|(_, owner)| owner.task);
+        Processes::of(spaces, tasks, &view.options().into(), view.storage())
+    }
+
+    /// Walks on in user mode.
+    pub(super) fn walk_on<'p>(&self, processes: &'p Processes<'_, 'd>, stacks: &mut Stacks<'p>) {
+        let mut memo = Memo::default();
+        for (stack, owner) in &mut stacks.all {
+            if let Some(process) = owner.task.and_then(|t| processes.of_task(t)) {
+                walk_on(process, stack, self.lines, &mut memo);
+            }
+        }
+        stacks.odd = processes.findings();
+    }
+}
