@@ -68,7 +68,7 @@ pub enum SavedBp {
 }
 
 /// Registers besides RSP and RBP that a call preserves (psABI, figure 3.4), in the order of [`Rule::saved`].
-pub const PRESERVED: [Reg; 5] = [Reg::BX, Reg::R12, Reg::R13, Reg::R14, Reg::R15];
+pub(crate) const PRESERVED: [Reg; 5] = [Reg::BX, Reg::R12, Reg::R13, Reg::R14, Reg::R15];
 
 /// Where the caller's value of a preserved register is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

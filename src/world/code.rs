@@ -65,7 +65,7 @@ impl<'m, 'k, 'd> CodeSource<'m, 'k, 'd> {
     }
 
     /// Code as `memory` has it, where it is there.
-    pub fn in_memory(kernel: &'k Kernel<'d>, memory: &'m dyn Memory) -> Self {
+    pub(crate) fn in_memory(kernel: &'k Kernel<'d>, memory: &'m dyn Memory) -> Self {
         CodeSource {
             memory: Some(memory),
             ..CodeSource::linked(kernel)
@@ -81,7 +81,7 @@ impl<'m, 'k, 'd> CodeSource<'m, 'k, 'd> {
     }
 
     /// Whether there is memory.
-    pub fn is_live(&self) -> bool {
+    pub(crate) fn is_live(&self) -> bool {
         self.memory.is_some()
     }
 
@@ -105,7 +105,7 @@ impl<'m, 'k, 'd> CodeSource<'m, 'k, 'd> {
     }
 
     /// `N` bytes from `at` on, as memory has them; `None` without memory there.
-    pub fn live_bytes<const N: usize>(&self, at: Located<'k, 'd>) -> Option<[u8; N]> {
+    pub(crate) fn live_bytes<const N: usize>(&self, at: Located<'k, 'd>) -> Option<[u8; N]> {
         let mut bytes = [0; N];
         let memory = self.memory.filter(|_| !is_gone(at))?;
         memory.read(at.slide?.runtime(at.link), &mut bytes).ok()?;
@@ -182,7 +182,7 @@ impl<'m, 'k, 'd> CodeSource<'m, 'k, 'd> {
 
     /// Where a call of `at` goes: a static call that was not patched into its callers goes through a jump, which is
     /// patched itself.
-    pub fn behind_static_call(&self, mut at: Located<'k, 'd>) -> Located<'k, 'd> {
+    pub(crate) fn behind_static_call(&self, mut at: Located<'k, 'd>) -> Located<'k, 'd> {
         for _ in 0..MAX_HOPS {
             let jumps = self.name(at).is_some_and(|n| n.starts_with("__SCT__"));
             let jump = jumps.then(|| self.live_bytes::<5>(at)).flatten();

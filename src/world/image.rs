@@ -145,7 +145,7 @@ impl<'d> Image<'d> {
     }
 
     /// Why [`Image::lines`] failed, if it was called and did.
-    pub fn lines_error(&self) -> Option<&Error> {
+    pub(crate) fn lines_error(&self) -> Option<&Error> {
         self.lines.get()?.as_ref().err()
     }
 }

@@ -12,5 +12,8 @@ mod tables;
 
 pub use answer::{Attribution, Basis, Certainty, Evidence, Fixup, Function, Nearest, Origin};
 pub use memo::Memo;
-pub use narrow::{attribute_called, narrow, narrow_by_values};
-pub use tables::{attribute, attribute_next};
+pub use narrow::attribute_called;
+pub(crate) use narrow::narrow;
+pub(crate) use narrow::narrow_by_values;
+pub use tables::attribute;
+pub(crate) use tables::attribute_next;

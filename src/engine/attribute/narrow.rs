@@ -35,7 +35,7 @@ pub fn attribute_called<'k, 'd>(
 
 /// Keeps of the functions in `attribution`, which is of fixup code at `of`, those that `call` can lead to; it ends
 /// at `ret`. Says whether the call told them apart.
-pub fn narrow<'k, 'd>(
+pub(crate) fn narrow<'k, 'd>(
     attribution: &mut Attribution<'k>,
     of: Located<'k, 'd>,
     call: (LinkAddr, &Call<'k, 'd>),
@@ -70,7 +70,7 @@ pub fn narrow<'k, 'd>(
 
 /// Keeps the origins that the call comes to with the values it passed, the instructions `reached`, if it comes to any.
 /// A function without an origin left is none, unless it had none before: such a function runs the code itself.
-pub fn narrow_by_values(attribution: &mut Attribution<'_>, reached: &BTreeSet<LinkAddr>) {
+pub(crate) fn narrow_by_values(attribution: &mut Attribution<'_>, reached: &BTreeSet<LinkAddr>) {
     let comes_to = |o: &Origin<'_>| reached.contains(&o.address);
     let Some(fixup) = &mut attribution.fixup else {
         return;

@@ -22,7 +22,7 @@ pub fn attribute<'d>(image: &Image<'d>, pc: Pc<LinkAddr>) -> Attribution<'d> {
 }
 
 /// [`attribute`] for one PC after the other: `memo` spares neighbours some questions.
-pub fn attribute_next<'k, 'd>(
+pub(crate) fn attribute_next<'k, 'd>(
     image: &'k Image<'d>,
     pc: Pc<LinkAddr>,
     memo: &mut Memo<'k, 'd>,

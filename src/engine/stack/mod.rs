@@ -15,5 +15,7 @@ pub use crate::world::reach::Edge;
 pub use complete::{Gap, incomplete};
 pub use frame::{Frame, Place};
 pub use frames::{Mode, Stack, User};
-pub use user::{user_frame, user_stack, walk_on};
+pub use user::user_frame;
+pub(crate) use user::user_stack;
+pub(crate) use user::walk_on;
 pub use walked::{Cache, walked};

@@ -13,7 +13,7 @@ use crate::world::kernel::Located;
 
 /// Whether `lines` may know something of `at`, which no list names a unit for. The padding before a function is of the
 /// function's unit: when lists name that for the function only, there is no other to look for.
-pub fn may_know(image: &Image<'_>, lines: &Lines<'_>, at: LinkAddr) -> bool {
+pub(crate) fn may_know(image: &Image<'_>, lines: &Lines<'_>, at: LinkAddr) -> bool {
     let function = image.symbols().padding_of(at);
     !function.is_some_and(|f| lines.listed(f))
 }
@@ -34,7 +34,7 @@ pub fn place<'k, 'd: 'k>(
 }
 
 /// Reads the source lines of `frame`, whose PC is `pc` of `image`.
-pub fn read_lines<'k>(image: &'k Image<'_>, pc: Pc<LinkAddr>, frame: &mut Frame<'k>) {
+pub(crate) fn read_lines<'k>(image: &'k Image<'_>, pc: Pc<LinkAddr>, frame: &mut Frame<'k>) {
     let attribution = &frame.attribution;
     let source = match &attribution.fixup {
         Some(fixup) => match &fixup.origins[..] {

@@ -10,7 +10,7 @@ use crate::world::memory::Memory;
 use crate::world::process::{Objects, Process};
 
 /// The stack whose frames are `walked`, of a process with the files `objects`; source lines are read only if `lines`.
-pub fn user_stack<'k, 'd>(
+pub(crate) fn user_stack<'k, 'd>(
     objects: &'k Objects<'d>,
     (walked, stop): (Vec<UserFrame>, Stop),
     lines: bool,
@@ -21,7 +21,7 @@ pub fn user_stack<'k, 'd>(
 }
 
 /// Walks on in user mode where `stack` comes from there: in `process`, whose task it is of.
-pub fn walk_on<'k, 'd, M: Memory>(
+pub(crate) fn walk_on<'k, 'd, M: Memory>(
     process: &'k Process<'d, M>,
     stack: &mut Stack<'k>,
     lines: bool,

@@ -80,7 +80,7 @@ impl Stop {
     }
 
     /// Whether the walk got to the outermost frame.
-    pub fn is_good(&self) -> bool {
+    pub(crate) fn is_good(&self) -> bool {
         matches!(self, Stop::End | Stop::UserMode)
     }
 }

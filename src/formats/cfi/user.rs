@@ -6,13 +6,14 @@ use std::sync::OnceLock;
 use super::Scratch;
 use super::header::Header;
 use crate::base::addr::LinkAddr;
-pub use crate::formats::dwarf::expression::{Expression, REGISTERS, Wanted};
+pub(crate) use crate::formats::dwarf::expression::REGISTERS;
+pub use crate::formats::dwarf::expression::{Expression, Wanted};
 pub use crate::formats::dwarf::frames::{Cfa, Saved};
 use crate::formats::dwarf::frames::{Description, FrameRow, FrameTables, Kind, covering};
 use crate::formats::image::ElfImage;
 
 /// DWARF number of the return address.
-pub const RETURN: u8 = 16;
+pub(crate) const RETURN: u8 = 16;
 
 /// Where the caller's registers are at one place.
 #[derive(Clone, Debug)]

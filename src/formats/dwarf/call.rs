@@ -1,7 +1,7 @@
 //! Functions and inlined calls, and where they are.
 
 /// "Not known" in numbers of files and calls.
-pub const NONE: u32 = u32::MAX;
+pub(crate) const NONE: u32 = u32::MAX;
 
 /// A function, or a call of one that was inlined.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

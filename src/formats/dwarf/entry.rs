@@ -28,7 +28,7 @@ pub(super) struct Entry<'d> {
 impl<'d> Entry<'d> {
     /// Reads the entry of `shape` whose attributes begin at unit offset `attributes`, if the shape tells where all
     /// that matters stands; and says where the attributes end.
-    pub fn planned(
+    pub(crate) fn planned(
         entries: &Entries<'_, 'd>,
         shape: Shape,
         attributes: usize,

@@ -8,7 +8,7 @@ use gimli::{
 use super::sections::Slice;
 
 /// Registers by their DWARF number (x86-64 psABI, figure 3.36): 6 is RBP, 7 is RSP, 16 the return address.
-pub const REGISTERS: usize = 17;
+pub(crate) const REGISTERS: usize = 17;
 
 /// The number of a register that has one below [`REGISTERS`].
 pub(super) fn number(register: Register) -> Option<u8> {
@@ -82,7 +82,7 @@ impl<'d> Expression<'d> {
     /// # Errors
     ///
     /// What `known` gives as one.
-    pub fn evaluate<E>(
+    pub(crate) fn evaluate<E>(
         &self,
         initial: Option<u64>,
         mut known: impl FnMut(Wanted) -> Result<u64, E>,

@@ -59,7 +59,7 @@ impl Ranges {
     }
 
     /// All ranges, the units numbered from `first` on.
-    pub fn claims(&self, depth: u32, first: u32) -> impl Iterator<Item = Span> + '_ {
+    pub(crate) fn claims(&self, depth: u32, first: u32) -> impl Iterator<Item = Span> + '_ {
         self.found.iter().map(move |(start, end, unit)| Span {
             start: *start,
             end: *end,

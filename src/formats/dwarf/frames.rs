@@ -100,7 +100,7 @@ impl<'d> FrameTables<'d> {
     }
 
     /// All descriptions of these sections, by address; of those that begin at one address in the order of `kinds`.
-    pub fn descriptions(&self, kinds: &[Kind]) -> Vec<Description> {
+    pub(crate) fn descriptions(&self, kinds: &[Kind]) -> Vec<Description> {
         let mut all = Vec::new();
         for kind in kinds {
             let before = all.len();
@@ -147,7 +147,7 @@ pub struct FrameRow<'s, 'd> {
 
 impl<'d> FrameRow<'_, 'd> {
     /// Whether the place belongs to what the kernel runs a signal handler from.
-    pub fn is_signal(&self) -> bool {
+    pub(crate) fn is_signal(&self) -> bool {
         self.signal
     }
 
@@ -168,7 +168,7 @@ impl<'d> FrameRow<'_, 'd> {
     }
 
     /// All registers of which something is said.
-    pub fn all_saved(&self) -> impl Iterator<Item = (u8, Saved<'d>)> + '_ {
+    pub(crate) fn all_saved(&self) -> impl Iterator<Item = (u8, Saved<'d>)> + '_ {
         let rules = self.row.registers();
         rules.filter_map(|(register, rule)| Some((number(*register)?, self.saved_by(rule))))
     }

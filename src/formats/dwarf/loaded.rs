@@ -47,14 +47,14 @@ impl<'d> Loaded<'d> {
         self.headers.get_or_init(|| headers(&self.main))
     }
 
-    pub fn in_text(&self, at: u64) -> bool {
+    pub(crate) fn in_text(&self, at: u64) -> bool {
         self.text
             .iter()
             .any(|(start, end)| (*start..*end).contains(&at))
     }
 
     /// The header offset of the unit that holds offset `at` of `.debug_info`.
-    pub fn unit_around(&self, at: usize) -> Option<usize> {
+    pub(crate) fn unit_around(&self, at: usize) -> Option<usize> {
         let headers = self.headers();
         let next = headers.partition_point(|h| *h <= at);
         headers.get(next.checked_sub(1)?).copied()

@@ -18,7 +18,8 @@ pub(in crate::formats) mod types;
 mod unit;
 mod units;
 
-pub use call::{Call, NONE, Span};
+pub(crate) use call::NONE;
+pub use call::{Call, Span};
 pub use contents::Contents;
 pub use rows::Row;
 pub use units::{Dwarf, UnitId};

@@ -94,12 +94,12 @@ impl<'s, 'd> Opened<'s, 'd> {
         text(self.sections().attr_string(&self.unit, value?).ok()?)
     }
 
-    pub fn comp_dir(&self) -> &'d str {
+    pub(crate) fn comp_dir(&self) -> &'d str {
         self.unit.comp_dir.and_then(text).unwrap_or_default()
     }
 
     /// Whether entries below one of this kind can hold no code.
-    pub fn passes_over(&self, tag: DwTag) -> bool {
+    pub(crate) fn passes_over(&self, tag: DwTag) -> bool {
         let holds_code = matches!(
             tag,
             c::DW_TAG_compile_unit

@@ -46,7 +46,7 @@ impl<'d> Dwarf<'d> {
     }
 
     /// The unit that has the code at link address `at`.
-    pub fn unit_at(&self, at: u64) -> Option<UnitId> {
+    pub(crate) fn unit_at(&self, at: u64) -> Option<UnitId> {
         if let Some(unit) = self.listed(at) {
             return Some(unit);
         }
@@ -55,7 +55,7 @@ impl<'d> Dwarf<'d> {
     }
 
     /// The addresses of every unit: `call` is its number. What `.debug_aranges` says goes before the rest.
-    pub fn claims(&self) -> Vec<Span> {
+    pub(crate) fn claims(&self) -> Vec<Span> {
         let first = self.listed.units.len() as u32;
         let unlisted = self.unlisted().claims(0, first);
         // An offset where no unit begins is damage; many of them would be read as overlapping units.

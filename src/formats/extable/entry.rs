@@ -117,7 +117,7 @@ impl Handler<'_> {
 
     /// Whether the handler enters the landing as a fresh entry instead of going on with the origin's frame
     /// (`EX_TYPE_ERETU`: the user's frame is rewritten and the fault is delivered as if it came from there).
-    pub fn is_transfer(&self) -> bool {
+    pub(crate) fn is_transfer(&self) -> bool {
         matches!(
             *self,
             Handler::Typed {

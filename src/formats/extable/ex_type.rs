@@ -126,7 +126,7 @@ impl TypeWord {
 
 impl ExType {
     /// The type in the third word of a row of Linux 5.16: all of it is the number.
-    pub fn of_5_16(word: u32) -> Self {
+    pub(crate) fn of_5_16(word: u32) -> Self {
         let known = NUMBERS_5_16.get(word as usize);
         known.copied().unwrap_or(ExType::Unknown(word))
     }

@@ -124,7 +124,7 @@ impl ExTable {
     }
 
     /// The rows whose fixup address is `at`: number and row, in order.
-    pub fn landing_at(&self, at: LinkAddr) -> impl Iterator<Item = (usize, &Entry)> {
+    pub(crate) fn landing_at(&self, at: LinkAddr) -> impl Iterator<Item = (usize, &Entry)> {
         let by_landing = self.by_landing.get_or_init(|| {
             let mut rows: Vec<u32> = (0..self.entries.len() as u32).collect();
             rows.sort_by_key(|r| self.entries[*r as usize].fixup);

@@ -169,7 +169,7 @@ fn leave(image: &ElfImage<'_>, at: LinkAddr, owner: SymbolId) -> Exit {
 /// Whether function `id` may leave to code that no function covers (or, without sizes, that another one only
 /// seems to cover), by a cheap test without false denials: any two bytes that look like a branch count, except to
 /// where INT3 or zeroes pad the text.
-pub fn may_reach_anonymous(image: &ElfImage<'_>, id: SymbolId) -> bool {
+pub(crate) fn may_reach_anonymous(image: &ElfImage<'_>, id: SymbolId) -> bool {
     let (start, end) = image.symbols().range(id);
     let code = image.code(start);
     let len = end.since(start).unwrap_or(0).min(code.len() as u64) as usize;

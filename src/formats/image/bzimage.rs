@@ -14,7 +14,7 @@ const PAYLOAD_OFFSET: usize = 0x248;
 const PAYLOAD_LENGTH: usize = 0x24c;
 
 /// Whether `bytes` begins like a bzImage.
-pub fn is_bzimage(bytes: &[u8]) -> bool {
+pub(crate) fn is_bzimage(bytes: &[u8]) -> bool {
     u16_at(bytes, BOOT_FLAG) == Some(0xaa55) && bytes.get(MAGIC..MAGIC + 4) == Some(b"HdrS")
 }
 

@@ -36,7 +36,7 @@ impl<'d> ElfImage<'d> {
     }
 
     /// Whether it holds DWARF, itself or in its debug file.
-    pub fn has_debug_info(&self) -> bool {
+    pub(crate) fn has_debug_info(&self) -> bool {
         if self.stored.is_some() {
             return self.original().is_some_and(ElfImage::has_debug_info);
         }
@@ -47,7 +47,7 @@ impl<'d> ElfImage<'d> {
     }
 
     /// The file that its debug information is in.
-    pub fn debug_path(&self) -> &Path {
+    pub(crate) fn debug_path(&self) -> &Path {
         match self.debug.as_deref().or_else(|| self.original()) {
             Some(image) => image.debug_path(),
             None => &self.path,
@@ -55,7 +55,7 @@ impl<'d> ElfImage<'d> {
     }
 
     /// Looks for files that its debug information refers to in `dirs`, too (laid out as /usr/lib/debug).
-    pub fn look_in(&mut self, dirs: &[PathBuf]) {
+    pub(crate) fn look_in(&mut self, dirs: &[PathBuf]) {
         self.debug_dirs = dirs.to_vec();
     }
 

@@ -8,35 +8,35 @@ use crate::base::bytes::{cstr_at, u32_at, u64_at};
 use crate::base::error::{Error, ErrorKind, Result};
 
 /// `e_type` of a relocatable file (a module).
-pub const ET_REL: u16 = 1;
+pub(crate) const ET_REL: u16 = 1;
 /// `e_type` of a shared object (the vDSO).
-pub const ET_DYN: u16 = 3;
+pub(crate) const ET_DYN: u16 = 3;
 /// `sh_flags`: writable.
-pub const SHF_WRITE: u64 = 1;
+pub(crate) const SHF_WRITE: u64 = 1;
 /// `sh_flags`: loaded.
-pub const SHF_ALLOC: u64 = 2;
+pub(crate) const SHF_ALLOC: u64 = 2;
 /// `sh_flags`: executable.
-pub const SHF_EXEC: u64 = 4;
+pub(crate) const SHF_EXEC: u64 = 4;
 /// `sh_flags`: compressed with a header in front.
-pub const SHF_COMPRESSED: u64 = 0x800;
+pub(crate) const SHF_COMPRESSED: u64 = 0x800;
 /// `sh_type`: takes no room in the file.
-pub const SHT_NOBITS: u32 = 8;
+pub(crate) const SHT_NOBITS: u32 = 8;
 /// `sh_type`: relocations with addends.
-pub const SHT_RELA: u32 = 4;
+pub(crate) const SHT_RELA: u32 = 4;
 /// `sh_type`: relocations whose addend is in place.
-pub const SHT_REL: u32 = 9;
+pub(crate) const SHT_REL: u32 = 9;
 /// `sh_type`: the symbol table.
-pub const SHT_SYMTAB: u32 = 2;
+pub(crate) const SHT_SYMTAB: u32 = 2;
 /// `sh_type`: the symbols that the dynamic linker needs.
-pub const SHT_DYNSYM: u32 = 11;
+pub(crate) const SHT_DYNSYM: u32 = 11;
 /// `st_shndx`: undefined.
-pub const SHN_UNDEF: u16 = 0;
+pub(crate) const SHN_UNDEF: u16 = 0;
 /// `st_shndx`: absolute.
-pub const SHN_ABS: u16 = 0xfff1;
+pub(crate) const SHN_ABS: u16 = 0xfff1;
 /// `ch_type`: zlib
-pub const ELFCOMPRESS_ZLIB: u32 = 1;
+pub(crate) const ELFCOMPRESS_ZLIB: u32 = 1;
 /// `ch_type`: zstd
-pub const ELFCOMPRESS_ZSTD: u32 = 2;
+pub(crate) const ELFCOMPRESS_ZSTD: u32 = 2;
 
 const EM_386: u16 = 3;
 const EM_X86_64: u16 = 62;
@@ -264,7 +264,7 @@ impl<'d> Elf<'d> {
     }
 
     /// Number of symbols, the null one included; 0 without a symbol table.
-    pub fn symbol_count(&self) -> usize {
+    pub(crate) fn symbol_count(&self) -> usize {
         match &self.raw {
             Raw::E32(_, symbols) => symbols.len(),
             Raw::E64(_, symbols) => symbols.len(),
@@ -272,7 +272,7 @@ impl<'d> Elf<'d> {
     }
 
     /// The symbols by number.
-    pub fn symbol_list(&self) -> SymbolList<'d> {
+    pub(crate) fn symbol_list(&self) -> SymbolList<'d> {
         match self.raw {
             Raw::E32(_, symbols) => SymbolList::E32(symbols),
             Raw::E64(_, symbols) => SymbolList::E64(symbols),
@@ -301,12 +301,12 @@ impl<'d> Elf<'d> {
     }
 
     /// The name of a symbol at its offset; empty when it lies outside the string table.
-    pub fn symbol_name(&self, offset: u32) -> &'d [u8] {
+    pub(crate) fn symbol_name(&self, offset: u32) -> &'d [u8] {
         cstr_at(self.strings(), offset as usize).unwrap_or_default()
     }
 
     /// Calls `f` with every relocation that applies to section `target`.
-    pub fn relocations(&self, target: usize, mut f: impl FnMut(Reloc)) {
+    pub(crate) fn relocations(&self, target: usize, mut f: impl FnMut(Reloc)) {
         for (index, s) in self.sections.iter().enumerate() {
             if s.info as usize == target && (s.kind == SHT_RELA || s.kind == SHT_REL) {
                 match &self.raw {

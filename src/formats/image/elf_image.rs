@@ -157,7 +157,7 @@ impl<'d> ElfImage<'d> {
     }
 
     /// Bytes of the (unpacked) file; 0 for an index whose file is not at hand.
-    pub fn file_size(&self) -> u64 {
+    pub(crate) fn file_size(&self) -> u64 {
         let own = self.elf.as_ref().map(|e| e.data.len());
         let original = || self.stored.as_ref().map_or(0, |s| s.original_size());
         own.unwrap_or_else(original) as u64
@@ -230,7 +230,7 @@ impl<'d> ElfImage<'d> {
 
     /// Whether it was read out of an index and the file that was made from is not at hand: code is known in
     /// excerpts only.
-    pub fn is_excerpt(&self) -> bool {
+    pub(crate) fn is_excerpt(&self) -> bool {
         self.stored.as_ref().is_some_and(|s| s.original.is_none())
     }
 
@@ -269,7 +269,7 @@ impl<'d> ElfImage<'d> {
     }
 
     /// Addresses of the first symbols called `names`, text or data, in one pass over the symbol table.
-    pub fn data_addresses<const N: usize>(&self, names: [&str; N]) -> [Option<LinkAddr>; N] {
+    pub(crate) fn data_addresses<const N: usize>(&self, names: [&str; N]) -> [Option<LinkAddr>; N] {
         let mut found = [None; N];
         let Some(elf) = &self.elf else {
             return self.original().map_or(found, |o| o.data_addresses(names));
@@ -320,7 +320,7 @@ impl<'d> ElfImage<'d> {
 
     /// The first bytes between `from` and `to` of fields of code that a relocation fills when a module is loaded: four
     /// bytes each, eight for an address.
-    pub fn relocated(&self, from: LinkAddr, to: LinkAddr) -> Vec<(LinkAddr, u8)> {
+    pub(crate) fn relocated(&self, from: LinkAddr, to: LinkAddr) -> Vec<(LinkAddr, u8)> {
         /// `R_X86_64_64`
         const ABSOLUTE: u32 = 1;
         let Some(elf) = self.elf.as_ref().filter(|_| self.kind == ImageKind::Module) else {

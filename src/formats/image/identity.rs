@@ -41,7 +41,7 @@ impl<'d> ElfImage<'d> {
 
     /// Whether it says that its code is not what ran: it stands in for an image that cannot be given away, with the
     /// same names, numbers and tables (section `.fixtrace.standin`).
-    pub fn stands_in(&self) -> bool {
+    pub(crate) fn stands_in(&self) -> bool {
         self.section(".fixtrace.standin").is_some()
     }
 

@@ -8,13 +8,13 @@
 use super::elf::{self, Elf, SHF_ALLOC, SHF_EXEC, SHF_WRITE};
 
 /// First address of a module's data.
-pub const DATA: u64 = 0x1000_0000;
+pub(crate) const DATA: u64 = 0x1000_0000;
 /// First address of a module's init image.
-pub const INIT: u64 = 0x2000_0000;
+pub(crate) const INIT: u64 = 0x2000_0000;
 /// First address given to undefined symbols, [`IMPORT_STRIDE`] apart.
-pub const IMPORTS: u64 = 0x4000_0000;
+pub(crate) const IMPORTS: u64 = 0x4000_0000;
 /// Distance between two undefined symbols.
-pub const IMPORT_STRIDE: u64 = 16;
+pub(crate) const IMPORT_STRIDE: u64 = 16;
 
 /// The parts of a section header that decide its place.
 #[derive(Clone, Copy)]

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use super::note::hex;
 
 /// Endings a module or vmlinux may carry.
-pub const PACKED: [&str; 4] = ["", ".xz", ".zst", ".gz"];
+pub(crate) const PACKED: [&str; 4] = ["", ".xz", ".zst", ".gz"];
 
 /// A module's name from its file name: without directories, `.ko` and packing, dashes as underscores
 /// (as scripts/Makefile.lib makes `KBUILD_MODNAME`).
-pub fn module_name(path: &Path) -> String {
+pub(crate) fn module_name(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let stem = name.split(".ko").next().unwrap_or_default();
     stem.replace('-', "_")
@@ -30,7 +30,7 @@ pub fn vmlinux(release: &str, debug_dirs: &[PathBuf]) -> Vec<PathBuf> {
 }
 
 /// Where the debug file of the image with `build_id` may be: in each directory and in the debuginfod cache.
-pub fn by_build_id(
+pub(crate) fn by_build_id(
     build_id: &[u8],
     debug_dirs: &[PathBuf],
     debuginfod_cache: Option<&Path>,
@@ -47,7 +47,7 @@ pub fn by_build_id(
 
 /// Where the separate debug file of an image may be: by build-id ([`by_build_id`]), then by `.gnu_debuglink` beside
 /// the image, in `.debug/` there, and below each directory.
-pub fn debug_files(
+pub(crate) fn debug_files(
     build_id: Option<&[u8]>,
     debuglink: Option<&str>,
     image: &Path,

@@ -28,7 +28,7 @@ pub fn padded(name: &str) -> Option<&str> {
 }
 
 /// Marks of the linker script (vmlinux.lds.S): they name the edge of a region, not code.
-pub fn is_mark(name: &str) -> bool {
+pub(crate) fn is_mark(name: &str) -> bool {
     let guess = name.len() >= 8
         && name.starts_with("__")
         && (["__start_", "__stop_", "__end_"]

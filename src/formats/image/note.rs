@@ -55,7 +55,7 @@ pub fn hex(bytes: &[u8]) -> String {
 }
 
 /// The bytes that [`hex`] writes as `digits`; `None` for anything else.
-pub fn from_hex(digits: &str) -> Option<Vec<u8>> {
+pub(crate) fn from_hex(digits: &str) -> Option<Vec<u8>> {
     let (pairs, []) = digits.as_bytes().as_chunks::<2>() else {
         return None;
     };

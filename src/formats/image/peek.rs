@@ -45,7 +45,7 @@ impl<'d> Peek<'d> {
     }
 
     /// The separate debug file of the image at `path`, should it need one; see [`locate::debug_files`].
-    pub fn debug_file(
+    pub(crate) fn debug_file(
         &self,
         path: &Path,
         debug_dirs: &[PathBuf],

@@ -25,7 +25,7 @@ fn operation(kind: u32, bits: u32) -> Option<(usize, bool)> {
 
 /// A copy of `data`, the bytes of section `index` of `elf` linked at `addr`, with its relocations applied. `symbols` gives the
 /// value of each symbol by number. Types not known are left unapplied and reported once each.
-pub fn relocate(
+pub(crate) fn relocate(
     elf: &Elf<'_>,
     index: usize,
     data: &[u8],

@@ -130,7 +130,7 @@ impl Storage {
 
     /// Gives the pages of mapped files back to the system; they are read again when next touched. For whoever
     /// goes through a large file once.
-    pub fn forget_pages(&self) {
+    pub(crate) fn forget_pages(&self) {
         for map in self.buffers.iter().filter_map(Bytes::mapping) {
             #[expect(
                 unsafe_code,
@@ -254,7 +254,7 @@ impl Packing {
     /// Unpacks one stream of zlib or zstd into `out`; gives the number of bytes written, or `None` where the stream is
     /// damaged or `out` too small. For pages: much cheaper than [`Packing::decompress`].
     #[cfg(feature = "compression")]
-    pub fn decompress_into(self, bytes: &[u8], out: &mut [u8]) -> Option<usize> {
+    pub(crate) fn decompress_into(self, bytes: &[u8], out: &mut [u8]) -> Option<usize> {
         /// Larger than any page. A frame of one page announces no more than the page.
         const WINDOW: u64 = 1 << 20;
         match self {
@@ -275,7 +275,7 @@ impl Packing {
 
     /// Built without decompressors.
     #[cfg(not(feature = "compression"))]
-    pub fn decompress_into(self, _: &[u8], _: &mut [u8]) -> Option<usize> {
+    pub(crate) fn decompress_into(self, _: &[u8], _: &mut [u8]) -> Option<usize> {
         None
     }
 

@@ -231,7 +231,7 @@ impl<'d> SymTab<'d> {
     }
 
     /// Prepares for many questions.
-    pub fn expect_many(&self) {
+    pub(crate) fn expect_many(&self) {
         if let Raw::Columns(_) = &self.raw {
             let offset = |at: u64| at.wrapping_sub(self.base) as u32;
             self.offsets
@@ -285,7 +285,7 @@ impl<'d> SymTab<'d> {
     }
 
     /// Whether sizes are only distances to the next symbol.
-    pub fn sizes_assumed(&self) -> bool {
+    pub(crate) fn sizes_assumed(&self) -> bool {
         self.source == SymbolSource::Text
     }
 
@@ -347,7 +347,7 @@ impl<'d> SymTab<'d> {
     }
 
     /// The first byte of the function that `at` lies in the padding before.
-    pub fn padding_of(&self, at: LinkAddr) -> Option<LinkAddr> {
+    pub(crate) fn padding_of(&self, at: LinkAddr) -> Option<LinkAddr> {
         padded(self.name(self.nearest(at)?))?;
         self.next_start(at)
     }
@@ -380,7 +380,7 @@ impl<'d> SymTab<'d> {
     }
 
     /// [`SymTab::function`] of `at`, and the first address behind `at` for which it may be another.
-    pub fn function_upto(&self, at: LinkAddr) -> (Option<SymbolId>, LinkAddr) {
+    pub(crate) fn function_upto(&self, at: LinkAddr) -> (Option<SymbolId>, LinkAddr) {
         let function = self.function(at);
         // No symbol begins in between, so what covers an address there covers `at`, too; and the answer goes on
         // until it ends.

@@ -48,7 +48,7 @@ const BYTES_PER_ROW: usize = 8;
 /// Disassembles `code`, of which the byte at `mark` has the address `rip` and begins an instruction.
 /// `known_start` is an offset in `code` where an instruction is known to begin; it is not used where decoding from it
 /// misses the mark. `names` gives what is printed behind addresses.
-pub fn listing(
+pub(crate) fn listing(
     code: &[u8],
     mark: usize,
     rip: u64,

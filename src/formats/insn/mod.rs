@@ -85,7 +85,7 @@ fn next<A: Address>(decoder: &mut Decoder<'_>, insn: &mut Instruction) -> Option
 }
 
 /// Whether `code` is one instruction that does nothing: NOP in any length, `lea 0(%rsi),%rsi`, `xchg %ax,%ax`.
-pub fn is_nop(code: &[u8]) -> bool {
+pub(crate) fn is_nop(code: &[u8]) -> bool {
     let mut decoder = Decoder::with_ip(64, code, 0, DecoderOptions::NONE);
     let insn = decoder.decode();
     let lea = insn.mnemonic() == Mnemonic::Lea
@@ -122,10 +122,10 @@ pub fn run<A: Address>(
 }
 
 /// Bytes of the longest form of a near call: `call *disp32(base,index,scale)` with a REX and a segment prefix.
-pub const LONGEST_CALL: usize = 9;
+pub(crate) const LONGEST_CALL: usize = 9;
 
 /// Whether a near call may end at the end of `bytes`: some way of reading them has one there.
-pub fn may_end_in_call(bytes: &[u8]) -> bool {
+pub(crate) fn may_end_in_call(bytes: &[u8]) -> bool {
     (2..=bytes.len().min(LONGEST_CALL)).any(|len| {
         let tail = &bytes[bytes.len() - len..];
         decode(tail, LinkAddr(0), 64).is_some_and(|i| {
@@ -154,7 +154,7 @@ pub fn call_before(image: &ElfImage<'_>, start: LinkAddr, ret: RetAddr<LinkAddr>
 }
 
 /// [`call_before`] for several return addresses of one function, sorted: decodes the function once.
-pub fn calls_before(
+pub(crate) fn calls_before(
     image: &ElfImage<'_>,
     start: LinkAddr,
     returns: &[RetAddr<LinkAddr>],

@@ -25,7 +25,7 @@ struct State {
 
 /// All instructions that execution from `from` on may come to with the registers known to be `regs`, without leaving by
 /// a return or a call. `code` gives the bytes at an address. `None` when there is no end of it.
-pub fn reachable(
+pub(crate) fn reachable(
     code: &dyn Fn(LinkAddr) -> Option<[u8; 15]>,
     from: LinkAddr,
     regs: &Regs,
@@ -87,7 +87,7 @@ pub fn reachable(
 
 /// What registers hold at a call that ends where `code` does, given those that calls preserve, `kept`: what the
 /// instructions before it make of them. `code` begins at `start`, the function's first byte.
-pub fn before_call(code: &[u8], start: LinkAddr, kept: &Regs) -> Regs {
+pub(crate) fn before_call(code: &[u8], start: LinkAddr, kept: &Regs) -> Regs {
     let mut insns = Vec::new();
     let mut decoder = Decoder::with_ip(64, code, start.0, DecoderOptions::NONE);
     let mut targets = BTreeSet::new();

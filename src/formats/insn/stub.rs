@@ -55,7 +55,7 @@ const STUBS: &[(Name, Stub, &str)] = &[
 ];
 
 /// What the symbol `name` stands for; `None` for code of its own.
-pub fn stub(name: &str) -> Option<Stub> {
+pub(crate) fn stub(name: &str) -> Option<Stub> {
     // Asked of every name that is met: most are sorted out by a few letters.
     let likely = match name.as_bytes() {
         [b'_', b'_', b'x' | b'S' | b'f' | b'p', ..] => true,
@@ -76,7 +76,7 @@ pub fn stub(name: &str) -> Option<Stub> {
 }
 
 /// Whether the name is of a stub that stands for a jump, a call or a return. They are labels without a size, mostly.
-pub fn is_trampoline(name: &str) -> bool {
+pub(crate) fn is_trampoline(name: &str) -> bool {
     matches!(stub(name), Some(Stub::Register | Stub::Return))
 }
 

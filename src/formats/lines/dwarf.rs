@@ -56,7 +56,7 @@ impl<'d> Units<'d> {
     }
 
     /// The same, if `.debug_aranges` names the unit.
-    pub fn listed_place(&self, at: u64) -> Option<(&UnitLines<'d>, Place)> {
+    pub(crate) fn listed_place(&self, at: u64) -> Option<(&UnitLines<'d>, Place)> {
         Some(self.place_in(self.dwarf.listed(at)?, at))
     }
 

@@ -64,7 +64,7 @@ impl<'d> Lines<'d> {
     }
 
     /// [`Lines::at`], if it is known at once which unit `at` is of.
-    pub fn at_once(&self, at: LinkAddr) -> Option<Chain<'_>> {
+    pub(crate) fn at_once(&self, at: LinkAddr) -> Option<Chain<'_>> {
         let (names, place) = match &self.0 {
             Source::Dwarf(units) => {
                 let (unit, place) = units.listed_place(at.0)?;

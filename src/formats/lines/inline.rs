@@ -18,7 +18,7 @@ pub struct Inline<'a> {
 
 impl Inline<'_> {
     /// Leaves out what the first fitting one of `prefixes` says at the beginning of the path; see [`below`].
-    pub fn strip(&mut self, prefixes: &[String]) {
+    pub(crate) fn strip(&mut self, prefixes: &[String]) {
         if let Some(file) = &mut self.file {
             *file = match file {
                 Cow::Borrowed(path) => Cow::Borrowed(below(path, prefixes)),

@@ -67,7 +67,7 @@ impl<'d> UnitLines<'d> {
     }
 
     /// The places that begin at `from` or later, before `to`; sorted.
-    pub fn segments_in(&self, from: u64, to: u64) -> impl Iterator<Item = Segment> + '_ {
+    pub(crate) fn segments_in(&self, from: u64, to: u64) -> impl Iterator<Item = Segment> + '_ {
         let first = match from.checked_sub(1).and_then(|at| self.starts.find(at)) {
             Some(row) => row + 1,
             None => 0,

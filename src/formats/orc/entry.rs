@@ -132,7 +132,7 @@ impl OrcEntry {
     }
 
     /// Whether it is objtool's terminator of a section, which loses against a real row of the same address.
-    pub fn is_terminator(&self) -> bool {
+    pub(crate) fn is_terminator(&self) -> bool {
         self.kind == OrcKind::Undefined
     }
 }

@@ -68,7 +68,7 @@ impl fmt::Display for Rung {
 }
 
 /// The version that a hash in `.orc_header` stands for.
-pub fn by_hash(hash: &[u8]) -> Option<OrcVersion> {
+pub(crate) fn by_hash(hash: &[u8]) -> Option<OrcVersion> {
     const KNOWN: [(&str, OrcVersion); 4] = [
         ("db84aed4103b31dd51e017f8f79783ca985c2c51", OrcVersion::V2),
         ("fe5d32bf581bd63b2ca9a5c65ba5a625eab3fe24", OrcVersion::V3),
@@ -80,7 +80,7 @@ pub fn by_hash(hash: &[u8]) -> Option<OrcVersion> {
 }
 
 /// The version by the member names of `struct orc_entry`. Members do not tell 3 from 4: `rows` does.
-pub fn by_members(members: &[&str], rows: Option<OrcVersion>) -> Option<OrcVersion> {
+pub(crate) fn by_members(members: &[&str], rows: Option<OrcVersion>) -> Option<OrcVersion> {
     let has = |name: &str| members.contains(&name);
     if !has("sp_offset") || !has("sp_reg") {
         return None;
@@ -97,7 +97,7 @@ pub fn by_members(members: &[&str], rows: Option<OrcVersion>) -> Option<OrcVersi
 
 /// The version by `orc_fp_entry` (arch/x86/kernel/unwind_orc.c): CALL, CFA = BP+16, BP at CFA-16.
 /// Version 1b and 2 look alike there; `None` for those.
-pub fn by_fp_entry(raw: &RawEntry) -> Option<OrcVersion> {
+pub(crate) fn by_fp_entry(raw: &RawEntry) -> Option<OrcVersion> {
     if u16_at(raw, 0)? != 16 || u16_at(raw, 2)? != (-16i16).cast_unsigned() {
         return None;
     }
@@ -120,7 +120,7 @@ pub enum SpIndirect {
 
 impl SpIndirect {
     /// What `release` means by it; the newer meaning when nothing is known.
-    pub fn of_release(release: Option<&str>) -> Self {
+    pub(crate) fn of_release(release: Option<&str>) -> Self {
         match release.and_then(numbers) {
             Some((major, minor)) if (major, minor) < (5, 12) => SpIndirect::Inner,
             _ => SpIndirect::Outer,
@@ -166,7 +166,7 @@ pub fn by_release(release: &str) -> Option<OrcVersion> {
 /// The version by counting rows: nearly all of them say CFA = SP+n, CALL. In version 4 SP is 3, before it 5;
 /// CALL is 2 from version 3 on, before it 0. The `end` bits (terminators of versions 1b and 2) tell the old
 /// ones apart. `None` when the rows are too few or too odd.
-pub fn by_rows(rows: &[RawEntry]) -> Option<OrcVersion> {
+pub(crate) fn by_rows(rows: &[RawEntry]) -> Option<OrcVersion> {
     let (mut old_sp, mut new_sp, mut typed, mut ax) = (0usize, 0usize, 0usize, 0usize);
     let (mut end10, mut end11, mut calls) = (0usize, 0usize, 0usize);
     for raw in rows {

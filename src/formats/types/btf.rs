@@ -229,7 +229,7 @@ impl<'d> Btf<'d> {
     }
 
     /// The type, without qualifiers, that pointers of type `number` point to.
-    pub fn pointee(&self, number: u32) -> Option<u32> {
+    pub(crate) fn pointee(&self, number: u32) -> Option<u32> {
         let (_, found) = self.resolve(number)?;
         let target = (found.kind == PTR).then_some(found.size)?;
         self.resolve(target).map(|(number, _)| number)

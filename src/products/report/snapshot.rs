@@ -23,7 +23,7 @@ const MAGIC: &[u8] = b"fixtrace snapshot 1 ";
 const SCHEMA: &str = "fixtrace.snapshot/1";
 
 /// Whether `bytes` begin as a snapshot does.
-pub fn is_snapshot(bytes: &[u8]) -> bool {
+pub(crate) fn is_snapshot(bytes: &[u8]) -> bool {
     bytes.starts_with(MAGIC)
 }
 

@@ -9,7 +9,7 @@ use crate::base::error::{Error, Result};
 use crate::formats::image::note;
 
 /// Ending of an index.
-pub const ENDING: &str = "fxi";
+pub(crate) const ENDING: &str = "fxi";
 /// An unfinished file of this age belongs to a writer that died.
 const DEAD: Duration = Duration::from_secs(3600);
 /// Use is noted this often; noting it every time would write to the disk for every question.

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use crate::base::error::{Error, Result};
 
 /// Ending of a file that is being written.
-pub const UNFINISHED: &str = "tmp";
+pub(crate) const UNFINISHED: &str = "tmp";
 
 /// Writes `bytes` to a temporary file beside `path`, then gives it that name. Of several writers the last one
 /// wins; readers keep what they have mapped.

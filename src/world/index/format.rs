@@ -41,27 +41,27 @@ pub struct SectionId(pub u32);
 
 impl SectionId {
     /// Names, NUL-terminated.
-    pub const STRINGS: Self = SectionId(1);
+    pub(crate) const STRINGS: Self = SectionId(1);
     /// Name, release, path, sections of the image, imports.
-    pub const META: Self = SectionId(2);
+    pub(crate) const META: Self = SectionId(2);
     /// Bytes of small sections: notes, `.modinfo`, `.gnu_debuglink`.
-    pub const KEPT: Self = SectionId(3);
+    pub(crate) const KEPT: Self = SectionId(3);
     /// Code symbols.
-    pub const SYMBOLS: Self = SectionId(4);
+    pub(crate) const SYMBOLS: Self = SectionId(4);
     /// ORC rows.
     pub const ORC: Self = SectionId(5);
     /// Exception-table rows.
-    pub const EXTABLE: Self = SectionId(6);
+    pub(crate) const EXTABLE: Self = SectionId(6);
     /// The fixup map.
-    pub const FIXUPS: Self = SectionId(7);
+    pub(crate) const FIXUPS: Self = SectionId(7);
     /// Excerpts of code.
-    pub const CODE: Self = SectionId(8);
+    pub(crate) const CODE: Self = SectionId(8);
     /// Calls of functions that own fixups.
-    pub const CALLS: Self = SectionId(9);
+    pub(crate) const CALLS: Self = SectionId(9);
     /// Alternatives of the code excerpts.
-    pub const ALTERNATIVES: Self = SectionId(10);
+    pub(crate) const ALTERNATIVES: Self = SectionId(10);
     /// Source lines and inlined calls.
-    pub const LINES: Self = SectionId(11);
+    pub(crate) const LINES: Self = SectionId(11);
 
     /// What is in it, in a word.
     pub fn name(self) -> &'static str {
@@ -117,7 +117,7 @@ pub struct Header {
 }
 
 /// Whether `bytes` begin as an index does.
-pub fn is_index(bytes: &[u8]) -> bool {
+pub(crate) fn is_index(bytes: &[u8]) -> bool {
     bytes.starts_with(&MAGIC)
 }
 
@@ -225,7 +225,7 @@ impl Entry {
     }
 
     /// Whether its bytes are those that were written, and the zeros before them, too.
-    pub fn is_intact(&self, bytes: &[u8]) -> bool {
+    pub(crate) fn is_intact(&self, bytes: &[u8]) -> bool {
         crc32(self.bytes(bytes)) == self.checksum
     }
 }

@@ -21,6 +21,8 @@ pub mod verify;
 mod write;
 
 pub use cache::Cache;
-pub use format::{Header, VERSION, is_index};
-pub use open::{Origin, open, open_beside, open_bytes};
+pub(crate) use format::is_index;
+pub use format::{Header, VERSION};
+pub(crate) use open::open_beside;
+pub use open::{Origin, open, open_bytes};
 pub use write::{Options, write};

@@ -47,7 +47,7 @@ pub fn open_bytes<'d>(bytes: &'d [u8], path: &Path, storage: &'d Storage) -> Res
 ///
 /// # Errors
 /// When the index is cut short or damaged, or the file's headers cannot be read.
-pub fn open_beside<'d>(
+pub(crate) fn open_beside<'d>(
     bytes: &'d [u8],
     header: Header,
     origin: Origin<'d>,

@@ -41,7 +41,7 @@ impl<'d> Bitmap<'d> {
     }
 
     /// How many pages below `page` are in it.
-    pub fn rank(&self, page: u64) -> u64 {
+    pub(crate) fn rank(&self, page: u64) -> u64 {
         let page = page.min(self.pages);
         let at = (page / 8) as usize;
         let block = at / BLOCK;

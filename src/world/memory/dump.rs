@@ -61,7 +61,7 @@ impl<'d> Dump<'d> {
     }
 
     /// Whether `path` is the memory of a running system, which [`Dump::open`] reads as it changes.
-    pub fn is_live(path: &Path) -> bool {
+    pub(crate) fn is_live(path: &Path) -> bool {
         Medium::is_live(path)
     }
 
@@ -157,7 +157,11 @@ impl<'d> Dump<'d> {
     ///
     /// # Errors
     /// Says why the first byte that could not be read could not.
-    pub fn read_physical(&self, at: u64, buf: &mut [u8]) -> std::result::Result<(), Unreadable> {
+    pub(crate) fn read_physical(
+        &self,
+        at: u64,
+        buf: &mut [u8],
+    ) -> std::result::Result<(), Unreadable> {
         match &self.layout {
             Layout::Elf(core) => core.read_physical(&self.medium, at, buf),
             Layout::Kdump(kdump) => kdump.read_physical(&self.medium, at, buf),
@@ -165,7 +169,7 @@ impl<'d> Dump<'d> {
     }
 
     /// The `len` bytes from physical address `at` on, if they lie mapped in one piece; pages of a kdump file do not.
-    pub fn slice_physical(&self, at: u64, len: u64) -> Option<&'d [u8]> {
+    pub(crate) fn slice_physical(&self, at: u64, len: u64) -> Option<&'d [u8]> {
         let (offset, run) = self.elf()?.physical.find(at)?;
         (run >= len)
             .then(|| self.medium.slice(offset, len))
@@ -229,7 +233,7 @@ impl<'d> Dump<'d> {
     }
 
     /// QEMU's state of each virtual CPU, by number; empty for other dumps.
-    pub fn cpu_states(&self) -> impl Iterator<Item = CpuState> {
+    pub(crate) fn cpu_states(&self) -> impl Iterator<Item = CpuState> {
         self.notes().filter_map(|n| CpuState::read(&n))
     }
 }

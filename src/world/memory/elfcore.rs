@@ -27,7 +27,7 @@ pub struct ElfCore {
 }
 
 /// Whether `start` begins an ELF file.
-pub fn is_elf(start: &[u8]) -> bool {
+pub(crate) fn is_elf(start: &[u8]) -> bool {
     start.starts_with(b"\x7fELF")
 }
 
@@ -151,7 +151,7 @@ impl ElfCore {
     ///
     /// # Errors
     /// Why the first byte that cannot be read cannot.
-    pub fn read_physical(
+    pub(crate) fn read_physical(
         &self,
         medium: &Medium<'_>,
         at: u64,
@@ -167,7 +167,7 @@ impl ElfCore {
     ///
     /// # Errors
     /// As [`ElfCore::read_physical`].
-    pub fn read_virtual(
+    pub(crate) fn read_virtual(
         &self,
         medium: &Medium<'_>,
         at: u64,

@@ -20,7 +20,7 @@ pub struct Extents(Vec<Extent>);
 impl Extents {
     /// Sorts `pieces`. Where two overlap, the later one of the list holds: a writer that goes back means it.
     /// Those that would pass the end of the address space are cut there.
-    pub fn layered(pieces: &[Extent]) -> Self {
+    pub(crate) fn layered(pieces: &[Extent]) -> Self {
         let mut order: Vec<usize> = (0..pieces.len()).collect();
         order.sort_by_key(|n| pieces[*n].start);
         let mut waiting = order.into_iter().peekable();
@@ -69,7 +69,7 @@ impl Extents {
     }
 
     /// The first address behind `at` that is held, `None` if there is none.
-    pub fn next_start(&self, at: u64) -> Option<u64> {
+    pub(crate) fn next_start(&self, at: u64) -> Option<u64> {
         let next = self.0.partition_point(|e| e.start <= at);
         self.0.get(next).map(|e| e.start)
     }

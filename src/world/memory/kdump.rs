@@ -19,19 +19,19 @@ mod header {
     /// `header_version`
     pub const VERSION: usize = 8;
     /// `utsname.release`, the third text of [`UTS_LEN`] bytes
-    pub const RELEASE: usize = 12 + 2 * UTS_LEN;
+    pub(crate) const RELEASE: usize = 12 + 2 * UTS_LEN;
     /// `__NEW_UTS_LEN + 1`
-    pub const UTS_LEN: usize = 65;
+    pub(crate) const UTS_LEN: usize = 65;
     /// `status`
-    pub const STATUS: usize = 424;
+    pub(crate) const STATUS: usize = 424;
     /// `block_size`, bytes
-    pub const BLOCK_SIZE: usize = 428;
+    pub(crate) const BLOCK_SIZE: usize = 428;
     /// `sub_hdr_size`, blocks
-    pub const SUB_SIZE: usize = 432;
+    pub(crate) const SUB_SIZE: usize = 432;
     /// `bitmap_blocks`, blocks
-    pub const BITMAP_SIZE: usize = 436;
+    pub(crate) const BITMAP_SIZE: usize = 436;
     /// `max_mapnr`, pages
-    pub const PAGES: usize = 440;
+    pub(crate) const PAGES: usize = 440;
     /// Bytes of the whole.
     pub const SIZE: u64 = 464;
 }
@@ -39,21 +39,21 @@ mod header {
 /// Members of `struct kdump_sub_header`: bytes from its beginning; where one came later, the first version with it.
 mod sub_header {
     /// `phys_base`
-    pub const PHYS_BASE: usize = 0;
+    pub(crate) const PHYS_BASE: usize = 0;
     /// `dump_level`, version 1
-    pub const DUMP_LEVEL: usize = 8;
+    pub(crate) const DUMP_LEVEL: usize = 8;
     /// `split`, version 2
-    pub const SPLIT: usize = 12;
+    pub(crate) const SPLIT: usize = 12;
     /// `start_pfn`, version 2; `end_pfn` is behind it
-    pub const PART: usize = 16;
+    pub(crate) const PART: usize = 16;
     /// `offset_vmcoreinfo`, version 3; its size is behind it
     pub const VMCOREINFO: usize = 32;
     /// `offset_note`, version 4; its size is behind it
-    pub const NOTES: usize = 48;
+    pub(crate) const NOTES: usize = 48;
     /// `start_pfn_64`, version 6; `end_pfn_64` is behind it
-    pub const PART_64: usize = 80;
+    pub(crate) const PART_64: usize = 80;
     /// `max_mapnr_64`, version 6
-    pub const PAGES_64: usize = 96;
+    pub(crate) const PAGES_64: usize = 96;
     /// Bytes of the whole.
     pub const SIZE: u64 = 104;
 }
@@ -65,7 +65,7 @@ mod descriptor {
     /// `size`, bytes
     pub const SIZE: usize = 8;
     /// `flags`
-    pub const FLAGS: usize = 12;
+    pub(crate) const FLAGS: usize = 12;
 }
 
 /// Descriptors, from the last, that tell whether the file is whole.
@@ -104,7 +104,7 @@ pub struct Kdump<'d> {
 }
 
 /// Whether `start` begins a kdump file.
-pub fn is_kdump(start: &[u8]) -> bool {
+pub(crate) fn is_kdump(start: &[u8]) -> bool {
     start.starts_with(b"KDUMP   ")
 }
 
@@ -253,7 +253,7 @@ impl Kdump<'_> {
     ///
     /// # Errors
     /// Why the first page that cannot be read cannot.
-    pub fn read_physical(
+    pub(crate) fn read_physical(
         &self,
         medium: &Medium<'_>,
         mut at: u64,

@@ -29,7 +29,7 @@ pub enum Medium<'d> {
 
 impl<'d> Medium<'d> {
     /// Whether `path` is of `/proc`: what it holds changes, and cannot be mapped.
-    pub fn is_live(path: &Path) -> bool {
+    pub(crate) fn is_live(path: &Path) -> bool {
         path.canonicalize().is_ok_and(|p| p.starts_with("/proc"))
     }
 
@@ -77,7 +77,7 @@ impl<'d> Medium<'d> {
     }
 
     /// `len` bytes from `at` on, if they lie in one piece in memory.
-    pub fn slice(&self, at: u64, len: u64) -> Option<&'d [u8]> {
+    pub(crate) fn slice(&self, at: u64, len: u64) -> Option<&'d [u8]> {
         let (bytes, from) = match self {
             Medium::Mapped(bytes) => (*bytes, at),
             Medium::Flat {

@@ -5,13 +5,13 @@ use crate::formats::image::Packing;
 
 /// Flags of a page descriptor, and in the header's status those that occur (`DUMP_DH_COMPRESSED_*`, makedumpfile's
 /// diskdump_mod.h, 1.5-1.7).
-pub const ZLIB: u32 = 1;
+pub(crate) const ZLIB: u32 = 1;
 /// LZO1X
-pub const LZO: u32 = 2;
+pub(crate) const LZO: u32 = 2;
 /// Snappy, without a frame
-pub const SNAPPY: u32 = 4;
+pub(crate) const SNAPPY: u32 = 4;
 /// zstd
-pub const ZSTD: u32 = 0x20;
+pub(crate) const ZSTD: u32 = 0x20;
 
 /// Whether a page with these flags is packed.
 pub fn is_packed(flags: u32) -> bool {
@@ -19,7 +19,7 @@ pub fn is_packed(flags: u32) -> bool {
 }
 
 /// Whether this build can unpack all kinds that `flags` name.
-pub fn supported(flags: u32) -> bool {
+pub(crate) fn supported(flags: u32) -> bool {
     cfg!(feature = "compression") || flags & (ZLIB | SNAPPY | ZSTD) == 0
 }
 

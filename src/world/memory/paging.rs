@@ -8,7 +8,7 @@ use crate::base::addr::Addr;
 use crate::base::bytes::u64_at;
 
 /// Bytes of the smallest page.
-pub const PAGE: u64 = 4096;
+pub(crate) const PAGE: u64 = 4096;
 
 /// Bits of an entry that can be of a physical address, and bits of CR3 that are.
 const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
@@ -77,7 +77,7 @@ impl<'a, 'd> Paged<'a, 'd> {
     }
 
     /// The same memory with another page table: that of a process.
-    pub fn with_root(&self, root: u64) -> Self {
+    pub(crate) fn with_root(&self, root: u64) -> Self {
         Paged::new(self.dump, root, self.levels, !self.address & ADDRESS)
     }
 
@@ -85,7 +85,7 @@ impl<'a, 'd> Paged<'a, 'd> {
     ///
     /// # Errors
     /// Why there is no page, or why a page table cannot be read.
-    pub fn translate(&self, at: Addr) -> Result<u64, Unreadable> {
+    pub(crate) fn translate(&self, at: Addr) -> Result<u64, Unreadable> {
         let page = at.0 / PAGE;
         let slot = &self.tlb[page as usize % TLB];
         let (held, physical) = slot.get();
@@ -170,7 +170,7 @@ impl<'a, 'd> Paged<'a, 'd> {
     }
 
     /// The first page mapped in `[from, to)`.
-    pub fn first_mapped(&self, from: Addr, to: Addr) -> Option<Mapped> {
+    pub(crate) fn first_mapped(&self, from: Addr, to: Addr) -> Option<Mapped> {
         self.mapped(from, to).next()
     }
 }

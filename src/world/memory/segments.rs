@@ -4,20 +4,20 @@
 use crate::base::bytes::{u16_at, u32_at, u64_at};
 
 /// `e_type`: a core file.
-pub const ET_CORE: u16 = 4;
+pub(crate) const ET_CORE: u16 = 4;
 /// `p_type`: loaded.
-pub const PT_LOAD: u32 = 1;
+pub(crate) const PT_LOAD: u32 = 1;
 /// `p_type`: notes.
-pub const PT_NOTE: u32 = 4;
+pub(crate) const PT_NOTE: u32 = 4;
 /// `p_flags`: executable.
-pub const PF_X: u32 = 1;
+pub(crate) const PF_X: u32 = 1;
 
 /// `e_machine`
-pub const EM_X86_64: u16 = 62;
+pub(crate) const EM_X86_64: u16 = 62;
 /// `e_phnum`: the number is in `sh_info` of the first section header.
 const PN_XNUM: u16 = 0xffff;
 /// Bytes of a program header.
-pub const PHDR_SIZE: usize = 56;
+pub(crate) const PHDR_SIZE: usize = 56;
 
 /// The beginning of an ELF file (`Elf64_Ehdr`): what it says of the file and of its program headers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -65,13 +65,13 @@ impl Header {
     }
 
     /// Whether program headers have the size that is known.
-    pub fn known_size(&self) -> bool {
+    pub(crate) fn known_size(&self) -> bool {
         usize::from(self.stride) == PHDR_SIZE
     }
 }
 
 /// `sh_info` of the section header that `bytes` begin with.
-pub fn sh_info(bytes: &[u8]) -> Option<u32> {
+pub(crate) fn sh_info(bytes: &[u8]) -> Option<u32> {
     u32_at(bytes, 44)
 }
 

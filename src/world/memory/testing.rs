@@ -131,7 +131,7 @@ impl Image {
     }
 
     /// Writes `entry` for `at` in the table of `level` (0: 4 KiB pages); gives where.
-    pub fn enter(&mut self, at: u64, level: u32, entry: u64) -> u64 {
+    pub(crate) fn enter(&mut self, at: u64, level: u32, entry: u64) -> u64 {
         let mut table = 0x1000;
         for l in (level + 1..self.levels).rev() {
             let slot = table + (at >> (12 + 9 * l) & 511) * 8;

@@ -54,7 +54,7 @@ impl VmcoreInfo {
     }
 
     /// `PAGESIZE`, bytes.
-    pub fn page_size(&self) -> Option<u64> {
+    pub(crate) fn page_size(&self) -> Option<u64> {
         self.value("PAGESIZE")?.parse().ok()
     }
 
@@ -95,7 +95,7 @@ impl VmcoreInfo {
     }
 
     /// `NUMBER(phys_base)`: physical address of the kernel's link base 0xffffffff80000000, modulo 2^64.
-    pub fn phys_base(&self) -> Option<u64> {
+    pub(crate) fn phys_base(&self) -> Option<u64> {
         self.number("phys_base").map(|n| n as u64)
     }
 
@@ -108,7 +108,7 @@ impl VmcoreInfo {
     }
 
     /// Bits of page-table entries that mark encrypted memory (`NUMBER(sme_mask)`); 0 where there are none.
-    pub fn encryption_mask(&self) -> u64 {
+    pub(crate) fn encryption_mask(&self) -> u64 {
         self.number("sme_mask").unwrap_or_default() as u64
     }
 

@@ -34,7 +34,7 @@ impl<'d, M: Memory> Process<'d, M> {
 }
 
 /// The mappings of `space`, its vDSO among them.
-pub fn mappings(space: &Space<'_, '_>) -> Vec<Mapping> {
+pub(crate) fn mappings(space: &Space<'_, '_>) -> Vec<Mapping> {
     let file = |m: &FileMapping| Mapping {
         start: m.start,
         end: m.end,

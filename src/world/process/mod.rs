@@ -11,8 +11,10 @@ mod objects;
 mod processes;
 
 pub use self::core::ProcessCore;
-pub use dumped::{Process, mappings};
+pub use dumped::Process;
+pub(crate) use dumped::mappings;
 pub use memory::{Backed, CoreMemory};
 pub use notes::{Signal, Thread};
-pub use objects::{Loaded, Mapping, Objects, Options, mapped_build_id};
+pub(crate) use objects::mapped_build_id;
+pub use objects::{Loaded, Mapping, Objects, Options};
 pub use processes::Processes;

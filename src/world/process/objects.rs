@@ -17,7 +17,7 @@ use crate::world::session;
 
 const PAGE: u64 = 4096;
 /// The path of the vDSO among [`Mapping`]s, as `/proc/PID/maps` has it: its file is in memory only.
-pub const VDSO: &str = "[vdso]";
+pub(crate) const VDSO: &str = "[vdso]";
 
 /// A piece of a file that was mapped.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -276,7 +276,7 @@ fn finding(path: &str, message: String) -> Finding {
 }
 
 /// The build-id of the program or library that `mapping` is the beginning of, as `memory` has it.
-pub fn mapped_build_id(mapping: &Mapping, memory: &dyn Memory) -> Option<Vec<u8>> {
+pub(crate) fn mapped_build_id(mapping: &Mapping, memory: &dyn Memory) -> Option<Vec<u8>> {
     header(mapping, memory)?.build_id
 }
 

@@ -61,7 +61,7 @@ impl<'a, 'd> Processes<'a, 'd> {
     }
 
     /// The process that `task` belongs to.
-    pub fn of_task(&self, task: &Task) -> Option<&Process<'d, Paged<'a, 'd>>> {
+    pub(crate) fn of_task(&self, task: &Task) -> Option<&Process<'d, Paged<'a, 'd>>> {
         self.all.get(*self.by_task.get(&task.address)?)
     }
 

@@ -51,7 +51,7 @@ impl Edge<'_> {
     }
 
     /// Whether the call itself says that it leads there.
-    pub fn confirms(&self) -> bool {
+    pub(crate) fn confirms(&self) -> bool {
         matches!(self, Edge::Direct | Edge::Tail)
     }
 
@@ -270,7 +270,7 @@ impl<'k, 'd> Reach<'k, 'd> {
     }
 
     /// Whether the function at `from` goes on to the one at `to` by jumps.
-    pub fn goes_on(
+    pub(crate) fn goes_on(
         &mut self,
         code: CodeSource<'_, 'k, 'd>,
         from: Located<'k, 'd>,

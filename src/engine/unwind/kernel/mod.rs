@@ -80,7 +80,7 @@ impl<'k, 'd> Unwinder<'k, 'd> {
     }
 
     /// The code made at run time that it knows.
-    pub fn code_made(&self) -> &'k [Generated] {
+    pub(crate) fn code_made(&self) -> &'k [Generated] {
         self.generated
     }
 

@@ -34,7 +34,7 @@ pub struct Witness {
 
 impl Witness {
     /// Both.
-    pub const BOTH: Witness = Witness {
+    pub(crate) const BOTH: Witness = Witness {
         orc: true,
         cfi: true,
     };

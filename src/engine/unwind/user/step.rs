@@ -179,7 +179,7 @@ impl State {
     ///
     /// # Errors
     /// When the signal frame cannot be read.
-    pub fn leave_signal(&mut self, memory: &dyn Memory) -> Result<u64, Failed> {
+    pub(crate) fn leave_signal(&mut self, memory: &dyn Memory) -> Result<u64, Failed> {
         /// Bytes of `uc_flags`, `uc_link` and `uc_stack`.
         const SIGCONTEXT: i64 = 40;
         /// DWARF numbers in the order of `struct sigcontext_64`.

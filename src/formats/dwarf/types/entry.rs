@@ -45,7 +45,7 @@ impl Tag {
     }
 
     /// Whether it is a structure or union.
-    pub fn is_composite(self) -> bool {
+    pub(crate) fn is_composite(self) -> bool {
         matches!(self, Tag::Structure | Tag::Union)
     }
 }
@@ -56,7 +56,7 @@ pub struct Name<'d>(pub(super) AttributeValue<Slice<'d>>);
 
 impl Name<'_> {
     /// Whether the entry itself holds it.
-    pub fn is_inline(&self) -> bool {
+    pub(crate) fn is_inline(&self) -> bool {
         matches!(self.0, AttributeValue::String(_))
     }
 }

@@ -42,7 +42,7 @@ impl<'d> Sections<'d> {
 
     /// Whether a string that ends in `name` is anywhere: linkers let strings share their ends. `inline`: entries may
     /// hold it too.
-    pub fn mention(&self, name: &str, inline: bool) -> bool {
+    pub(crate) fn mention(&self, name: &str, inline: bool) -> bool {
         let text = [name.as_bytes(), b"\0"].concat();
         let finder = Finder::new(&text);
         let found = |section: &Slice<'_>| finder.find(section.slice()).is_some();

@@ -62,7 +62,7 @@ impl SymTab<'_> {
     }
 
     /// Prepares for questions for `names`: all symbols are gone through once. For an index there is nothing to prepare.
-    pub fn expect_names<'n>(&self, names: impl Iterator<Item = &'n str>) {
+    pub(crate) fn expect_names<'n>(&self, names: impl Iterator<Item = &'n str>) {
         /// Beyond so many a table of all names is better.
         const MANY: usize = 4096;
         const HEADS: usize = 1 << 12;

@@ -5,14 +5,14 @@ use std::cmp::Ordering;
 use crate::formats::image::names::is_mark;
 
 // Types and bindings of ELF symbols.
-pub const STT_NOTYPE: u8 = 0;
-pub const STT_OBJECT: u8 = 1;
-pub const STT_FUNC: u8 = 2;
-pub const STT_FILE: u8 = 4;
-pub const STT_GNU_IFUNC: u8 = 10;
-pub const STB_LOCAL: u8 = 0;
-pub const STB_GLOBAL: u8 = 1;
-pub const STB_WEAK: u8 = 2;
+pub(crate) const STT_NOTYPE: u8 = 0;
+pub(crate) const STT_OBJECT: u8 = 1;
+pub(crate) const STT_FUNC: u8 = 2;
+pub(crate) const STT_FILE: u8 = 4;
+pub(crate) const STT_GNU_IFUNC: u8 = 10;
+pub(crate) const STB_LOCAL: u8 = 0;
+pub(crate) const STB_GLOBAL: u8 = 1;
+pub(crate) const STB_WEAK: u8 = 2;
 
 /// A symbol as its source has it.
 #[derive(Clone, Copy)]
@@ -28,7 +28,7 @@ pub struct Packed {
 }
 
 /// Whether it covers addresses: sized, and not data.
-pub fn is_function(s: &Packed) -> bool {
+pub(crate) fn is_function(s: &Packed) -> bool {
     s.size > 0 && s.kind != STT_OBJECT
 }
 

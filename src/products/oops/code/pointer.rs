@@ -34,7 +34,7 @@ pub fn small(value: u64) -> Option<String> {
 }
 
 /// What `ERR_PTR()` makes of an error number.
-pub fn error_pointer(value: u64) -> Option<String> {
+pub(crate) fn error_pointer(value: u64) -> Option<String> {
     let number = value.wrapping_neg();
     if !(1..=4095).contains(&number) {
         return None;
@@ -46,7 +46,7 @@ pub fn error_pointer(value: u64) -> Option<String> {
 }
 
 /// `LIST_POISON1`, `LIST_POISON2`, and addresses of members near them.
-pub fn list_poison(value: u64) -> Option<String> {
+pub(crate) fn list_poison(value: u64) -> Option<String> {
     const DELTA: u64 = 0xdead_0000_0000_0000;
     let what = |name: &str, from: u64| match value - from {
         0 => format!("{name}: its list entry was deleted"),
@@ -118,7 +118,7 @@ pub fn pattern(value: u64) -> Option<String> {
 }
 
 /// A 32-bit number of which all bytes are a fill byte of slabs.
-pub fn half_pattern(value: u64) -> Option<String> {
+pub(crate) fn half_pattern(value: u64) -> Option<String> {
     let (byte, what) = FILLS
         .into_iter()
         .take(3)
@@ -127,7 +127,7 @@ pub fn half_pattern(value: u64) -> Option<String> {
 }
 
 /// The shadow of an address, as KASAN computes it.
-pub fn kasan_shadow(value: u64, la57: bool) -> Option<String> {
+pub(crate) fn kasan_shadow(value: u64, la57: bool) -> Option<String> {
     const OFFSET: u64 = 0xdfff_fc00_0000_0000;
     if canonical(value, la57) {
         return None;
@@ -164,19 +164,19 @@ pub fn text(value: u64) -> Option<String> {
 }
 
 /// Whether `address` is one that the CPU can translate.
-pub fn canonical(address: u64, la57: bool) -> bool {
+pub(crate) fn canonical(address: u64, la57: bool) -> bool {
     let bits = if la57 { 57 } else { 48 };
     let upper = address as i64 >> (bits - 1);
     upper == 0 || upper == -1
 }
 
 /// An address that the CPU cannot translate.
-pub fn non_canonical(value: u64, la57: bool) -> Option<String> {
+pub(crate) fn non_canonical(value: u64, la57: bool) -> Option<String> {
     (!canonical(value, la57)).then(|| "not canonical".to_owned())
 }
 
 /// An address of the kernel with one wrong bit that makes it non-canonical.
-pub fn flipped_bit(value: u64, la57: bool) -> Option<String> {
+pub(crate) fn flipped_bit(value: u64, la57: bool) -> Option<String> {
     if canonical(value, la57) {
         return None;
     }
@@ -189,7 +189,7 @@ pub fn flipped_bit(value: u64, la57: bool) -> Option<String> {
 }
 
 /// Where in the address space `address` lies, as far as that is the same on all x86-64 kernels.
-pub fn region(address: u64, la57: bool) -> &'static str {
+pub(crate) fn region(address: u64, la57: bool) -> &'static str {
     if !canonical(address, la57) {
         return "no canonical address";
     }

@@ -55,7 +55,7 @@ impl Block {
     }
 
     /// Takes the value that a wrapped line left for the next; false if `text` does not begin with one.
-    pub fn resume(&mut self, text: &str) -> bool {
+    pub(crate) fn resume(&mut self, text: &str) -> bool {
         let first = text.split_ascii_whitespace().next().unwrap_or_default();
         match self.pending.take() {
             Some(name) if first.len() == 16 && hex(first).is_some() => {
@@ -67,7 +67,7 @@ impl Block {
     }
 
     /// Whether they are of user mode.
-    pub fn user_mode(&self) -> bool {
+    pub(crate) fn user_mode(&self) -> bool {
         self.regs.user_mode()
     }
 }
@@ -153,7 +153,7 @@ fn general(name: &str) -> Option<Reg> {
 }
 
 /// Whether `text` begins as a line of registers does.
-pub fn is_registers(text: &str) -> bool {
+pub(crate) fn is_registers(text: &str) -> bool {
     let Some((name, _)) = text.split_once([':', ' ']) else {
         return false;
     };

@@ -109,12 +109,12 @@ impl Reports {
     }
 
     /// Whether a report is being read.
-    pub fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         !self.open.is_empty()
     }
 
     /// The reports as far as they have come.
-    pub fn unfinished(&self) -> impl Iterator<Item = Oops> + '_ {
+    pub(crate) fn unfinished(&self) -> impl Iterator<Item = Oops> + '_ {
         self.open.iter().filter_map(|(caller, a)| {
             let oops = a.open()?.clone();
             Some(self.complete(oops, *caller))

@@ -79,7 +79,7 @@ pub struct TaskLine<'l> {
 }
 
 /// Whether `text` can say anything outside of a report that is worth a closer look; most lines cannot.
-pub fn may_matter(text: &[u8]) -> bool {
+pub(crate) fn may_matter(text: &[u8]) -> bool {
     let Some(first) = text.first() else {
         return false;
     };
@@ -260,7 +260,7 @@ fn is_release(word: &str) -> bool {
 }
 
 /// The release in a banner.
-pub fn banner_release(banner: &str) -> Option<&str> {
+pub(crate) fn banner_release(banner: &str) -> Option<&str> {
     let rest = banner.strip_prefix("Linux version ")?;
     rest.split(' ').next().filter(|r| is_release(r))
 }

@@ -94,7 +94,7 @@ impl Evidence {
     }
 
     /// Whether any log had a function of the image called `name`.
-    pub fn met(&self, name: &str) -> bool {
+    pub(crate) fn met(&self, name: &str) -> bool {
         let seen = self.images.get(&key(name));
         seen.is_some_and(|s| !s.fit.is_empty() || !s.unfit.is_empty())
     }

@@ -41,7 +41,7 @@ pub fn trap(oops: &Oops) -> Trap {
 }
 
 /// The address that a page fault was about: in its title, else CR2.
-pub fn fault_address(oops: &Oops, block: &Block) -> Option<u64> {
+pub(crate) fn fault_address(oops: &Oops, block: &Block) -> Option<u64> {
     let title = oops.title.rsplit(' ').next().unwrap_or_default();
     let named = oops.title.contains(" address: ") || oops.title.contains(" at ");
     let named = named
@@ -52,7 +52,7 @@ pub fn fault_address(oops: &Oops, block: &Block) -> Option<u64> {
 
 /// What is said of a fault at an instruction of the exception table, `located`; `None` where that is no such one, or
 /// nothing faulted.
-pub fn not_fixed_up(
+pub(crate) fn not_fixed_up(
     oops: &Oops,
     block: &Block,
     located: Option<Located<'_, '_>>,

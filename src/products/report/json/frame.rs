@@ -14,7 +14,7 @@ use crate::formats::lines::Inline;
 use crate::products::report::human::named as name;
 
 /// The name of this form.
-pub const SCHEMA: &str = "fixtrace.frame/1";
+pub(crate) const SCHEMA: &str = "fixtrace.frame/1";
 
 /// A frame.
 #[derive(Clone, Serialize, Debug)]

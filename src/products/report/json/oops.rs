@@ -16,7 +16,7 @@ use crate::products::oops::truth::signature;
 use crate::products::oops::truth::tell::{Told, ToldStack};
 
 /// The name of this form.
-pub const SCHEMA: &str = "fixtrace.oops/1";
+pub(crate) const SCHEMA: &str = "fixtrace.oops/1";
 
 /// A report.
 #[derive(Clone, Serialize, Debug)]

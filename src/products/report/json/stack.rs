@@ -8,7 +8,7 @@ use crate::engine::stack::{self, Edge, incomplete};
 use crate::products::stacks::Owner;
 
 /// The name of this form.
-pub const SCHEMA: &str = "fixtrace.trace/1";
+pub(crate) const SCHEMA: &str = "fixtrace.trace/1";
 
 /// A stack.
 #[derive(Clone, Serialize, Debug)]
