@@ -30,7 +30,7 @@ const ROOMS: [(&str, &str); 20] = [
     ("object", "formats/image"),
     ("rustc_demangle", "base/demangle.rs"),
     ("ruzstd", "formats/image/storage.rs"),
-    ("self_cell", "world/session/mod.rs"),
+    ("self_cell", "world/session/view.rs"),
     ("serde", "products/report"),
     ("serde_json", "products/report"),
     ("snap", "world/memory/pack.rs"),
