@@ -166,12 +166,18 @@ impl<'m, 'k, 'd> CodeSource<'m, 'k, 'd> {
         }
     }
 
-    /// The function at `at`, its first byte and its end. The padding before a function runs into it.
+    /// The function at `at`, its first byte and its end.
     pub fn function(&self, at: Located<'k, 'd>) -> Option<(Located<'k, 'd>, LinkAddr)> {
         let symbols = at.image.symbols();
-        let inside = symbols.padding_of(at.link).unwrap_or(at.link);
-        let (start, end) = symbols.range(symbols.function(inside)?);
+        let inside = self.behind_padding(at);
+        let (start, end) = symbols.range(symbols.function(inside.link)?);
         Some((at.at(start), end))
+    }
+
+    /// Where a call of `at` goes: the padding before a function runs into it. Call depth tracking counts there.
+    pub fn behind_padding(&self, at: Located<'k, 'd>) -> Located<'k, 'd> {
+        let start = at.image.symbols().padding_of(at.link);
+        start.map_or(at, |start| at.at(start))
     }
 
     /// The last symbol not above `at`.

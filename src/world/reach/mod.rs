@@ -107,7 +107,7 @@ pub enum Unread {
 /// Reads the call that ends at `ret`, a return address in its image.
 pub fn call_before<'k, 'd>(code: CodeSource<'_, 'k, 'd>, ret: Located<'k, 'd>) -> Call<'k, 'd> {
     let place = |target, linked| {
-        let place = code.place(ret, target, linked)?;
+        let place = code.behind_padding(code.place(ret, target, linked)?);
         Some(code.behind_static_call(place))
     };
     // The usual form, recognised by where it leads: the beginning of a function.
