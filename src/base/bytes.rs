@@ -8,7 +8,7 @@ use memchr::memmem;
 macro_rules! read {
     ($($(#[$doc:meta])* $name:ident: $ty:ty;)*) => {$(
         $(#[$doc])*
-        pub fn $name(data: &[u8], at: usize) -> Option<$ty> {
+        pub(crate) fn $name(data: &[u8], at: usize) -> Option<$ty> {
             const N: usize = size_of::<$ty>();
             let bytes = data.get(at..)?.first_chunk::<N>()?;
             Some(<$ty>::from_le_bytes(*bytes))
@@ -31,7 +31,7 @@ read! {
 
 /// The number of `width` bytes, 1 to 4, at byte `at`.
 #[inline]
-pub fn uint_at(data: &[u8], at: usize, width: usize) -> Option<u32> {
+pub(crate) fn uint_at(data: &[u8], at: usize, width: usize) -> Option<u32> {
     match width {
         1 => data.get(at).map(|b| u32::from(*b)),
         2 => u16_at(data, at).map(u32::from),
@@ -45,14 +45,14 @@ pub fn uint_at(data: &[u8], at: usize, width: usize) -> Option<u32> {
 }
 
 /// The NUL-terminated string at byte `at`, without its NUL; `None` when it is not terminated.
-pub fn cstr_at(data: &[u8], at: usize) -> Option<&[u8]> {
+pub(crate) fn cstr_at(data: &[u8], at: usize) -> Option<&[u8]> {
     // Not by the memchr crate: asking the processor what it can do takes longer than all of a short lookup.
     let text = CStr::from_bytes_until_nul(data.get(at..)?).ok()?;
     Some(text.to_bytes())
 }
 
 /// Writes the low bytes of `value` at byte `at`; `None` when they do not fit.
-pub fn put(data: &mut [u8], at: usize, value: u64, len: usize) -> Option<()> {
+pub(crate) fn put(data: &mut [u8], at: usize, value: u64, len: usize) -> Option<()> {
     let end = at.checked_add(len)?;
     data.get_mut(at..end)?
         .copy_from_slice(value.to_le_bytes().get(..len)?);
@@ -61,7 +61,7 @@ pub fn put(data: &mut [u8], at: usize, value: u64, len: usize) -> Option<()> {
 
 /// Where `byte` is first in `data`.
 #[inline]
-pub fn find_byte(data: &[u8], byte: u8) -> Option<usize> {
+pub(crate) fn find_byte(data: &[u8], byte: u8) -> Option<usize> {
     memchr::memchr(byte, data)
 }
 
@@ -73,31 +73,31 @@ pub fn rfind_byte(data: &[u8], byte: u8) -> Option<usize> {
 
 /// Where one of two bytes is first in `data`.
 #[inline]
-pub fn find_either(data: &[u8], [a, b]: [u8; 2]) -> Option<usize> {
+pub(crate) fn find_either(data: &[u8], [a, b]: [u8; 2]) -> Option<usize> {
     memchr::memchr2(a, b, data)
 }
 
 /// Everywhere that `byte` is in `data`.
 #[inline]
-pub fn each_byte(data: &[u8], byte: u8) -> impl Iterator<Item = usize> {
+pub(crate) fn each_byte(data: &[u8], byte: u8) -> impl Iterator<Item = usize> {
     memchr::memchr_iter(byte, data)
 }
 
 /// Everywhere that one of two bytes is in `data`.
 #[inline]
-pub fn each_of_two(data: &[u8], [a, b]: [u8; 2]) -> impl Iterator<Item = usize> {
+pub(crate) fn each_of_two(data: &[u8], [a, b]: [u8; 2]) -> impl Iterator<Item = usize> {
     memchr::memchr2_iter(a, b, data)
 }
 
 /// Everywhere that one of three bytes is in `data`.
 #[inline]
-pub fn each_of_three(data: &[u8], [a, b, c]: [u8; 3]) -> impl Iterator<Item = usize> {
+pub(crate) fn each_of_three(data: &[u8], [a, b, c]: [u8; 3]) -> impl Iterator<Item = usize> {
     memchr::memchr3_iter(a, b, c, data)
 }
 
 /// Where `text` is first in `data`.
 #[inline]
-pub fn find(data: &[u8], text: &[u8]) -> Option<usize> {
+pub(crate) fn find(data: &[u8], text: &[u8]) -> Option<usize> {
     memmem::find(data, text)
 }
 
@@ -106,17 +106,17 @@ pub struct Finder<'t>(memmem::Finder<'t>);
 
 impl<'t> Finder<'t> {
     /// Prepares for looking for `text`.
-    pub fn new(text: &'t [u8]) -> Self {
+    pub(crate) fn new(text: &'t [u8]) -> Self {
         Finder(memmem::Finder::new(text))
     }
 
     /// Where it is first in `data`.
-    pub fn find(&self, data: &[u8]) -> Option<usize> {
+    pub(crate) fn find(&self, data: &[u8]) -> Option<usize> {
         self.0.find(data)
     }
 
     /// Everywhere that it is in `data`; no two of these places overlap.
-    pub fn each<'f>(&'f self, data: &'f [u8]) -> impl Iterator<Item = usize> + 'f {
+    pub(crate) fn each<'f>(&'f self, data: &'f [u8]) -> impl Iterator<Item = usize> + 'f {
         self.0.find_iter(data)
     }
 }

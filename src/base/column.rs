@@ -11,9 +11,9 @@ use crate::base::table::{Gap, Parts, Table};
 const ALIGN: usize = 4;
 
 /// Single numbers that the keys of a table take at the beginning of its group: base, rows, form and gap.
-pub const TABLE_SCALARS: usize = 4;
+pub(crate) const TABLE_SCALARS: usize = 4;
 /// Columns that they take.
-pub const TABLE_COLUMNS: usize = 2;
+pub(crate) const TABLE_COLUMNS: usize = 2;
 /// In place of the bits of a block: keys are kept whole.
 const SORTED: u32 = 0xff;
 
@@ -35,34 +35,34 @@ impl Default for Column<'_> {
 
 impl<'d> Column<'d> {
     /// `bytes` as numbers of `width` bytes; `None` unless that is 1 to 4 and divides them.
-    pub fn new(bytes: &'d [u8], width: usize) -> Option<Self> {
+    pub(crate) fn new(bytes: &'d [u8], width: usize) -> Option<Self> {
         ((1..=4).contains(&width) && bytes.len().is_multiple_of(width))
             .then_some(Column { bytes, width })
     }
 
     /// Number of rows.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.bytes.len() / self.width
     }
 
     /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 
     /// The number in row `row`.
     #[inline]
-    pub fn get(&self, row: usize) -> Option<u32> {
+    pub(crate) fn get(&self, row: usize) -> Option<u32> {
         uint_at(self.bytes, row.checked_mul(self.width)?, self.width)
     }
 
     /// All numbers in row order.
-    pub fn iter(&self) -> impl Iterator<Item = u32> + '_ {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = u32> + '_ {
         (0..self.len()).filter_map(|row| self.get(row))
     }
 
     /// First row for which `low` is false, where it is true for all rows before.
-    pub fn partition_point(&self, low: impl Fn(u32) -> bool) -> usize {
+    pub(crate) fn partition_point(&self, low: impl Fn(u32) -> bool) -> usize {
         let (mut from, mut to) = (0, self.len());
         while from < to {
             let middle = from.midpoint(to);
@@ -75,13 +75,13 @@ impl<'d> Column<'d> {
     }
 
     /// The row of `number` in a sorted column without equal numbers.
-    pub fn find(&self, number: u32) -> Option<usize> {
+    pub(crate) fn find(&self, number: u32) -> Option<usize> {
         let row = self.partition_point(|n| n < number);
         (self.get(row)? == number).then_some(row)
     }
 
     /// The bytes, row after row.
-    pub fn bytes(&self) -> &'d [u8] {
+    pub(crate) fn bytes(&self) -> &'d [u8] {
         self.bytes
     }
 }
@@ -101,7 +101,7 @@ const ENTRY: usize = 8;
 
 impl<'d> Group<'d> {
     /// Reads the counts of a group.
-    pub fn new(bytes: &'d [u8]) -> Option<Self> {
+    pub(crate) fn new(bytes: &'d [u8]) -> Option<Self> {
         let scalars = u32_at(bytes, 0)? as usize;
         let columns = u32_at(bytes, 4)? as usize;
         let group = Group {
@@ -118,12 +118,12 @@ impl<'d> Group<'d> {
     }
 
     /// Single number `number`.
-    pub fn scalar(&self, number: usize) -> Option<u64> {
+    pub(crate) fn scalar(&self, number: usize) -> Option<u64> {
         (number < self.scalars).then(|| u64_at(self.bytes, COUNTS + number * SCALAR))?
     }
 
     /// Column `number`: its end and width stand in the directory, it begins behind the one before.
-    pub fn column(&self, number: usize) -> Option<Column<'d>> {
+    pub(crate) fn column(&self, number: usize) -> Option<Column<'d>> {
         let end = |n: usize| u32_at(self.bytes, COUNTS + self.scalars * SCALAR + n * ENTRY);
         if number >= self.columns {
             return None;
@@ -141,7 +141,7 @@ impl<'d> Group<'d> {
     }
 
     /// The table whose keys [`GroupWriter::table`] put first.
-    pub fn table(&self) -> Option<Table<'d>> {
+    pub(crate) fn table(&self) -> Option<Table<'d>> {
         let (base, rows) = (self.scalar(0)?, usize::try_from(self.scalar(1)?).ok()?);
         let (words, _) = self.column(0)?.bytes().as_chunks();
         let gap = self.scalar(3)?;
@@ -161,7 +161,7 @@ impl<'d> Group<'d> {
     }
 
     /// Whether every byte of the group belongs to a column, and what is between them is zero.
-    pub fn is_whole(&self) -> bool {
+    pub(crate) fn is_whole(&self) -> bool {
         let mut at = self.head();
         for number in 0..self.columns {
             let entry = COUNTS + self.scalars * SCALAR + number * ENTRY;
@@ -188,7 +188,7 @@ pub struct GroupWriter {
 impl GroupWriter {
     /// A group that begins with the keys of `table`; what else it has follows from [`TABLE_SCALARS`] and
     /// [`TABLE_COLUMNS`] on.
-    pub fn table(table: &Table<'_>) -> Self {
+    pub(crate) fn table(table: &Table<'_>) -> Self {
         let mut group = GroupWriter::default();
         group.scalar(table.base()).scalar(table.len() as u64);
         let (shift, gap, words, lows) = match table.parts() {
@@ -208,13 +208,13 @@ impl GroupWriter {
     }
 
     /// Adds a single number.
-    pub fn scalar(&mut self, value: u64) -> &mut Self {
+    pub(crate) fn scalar(&mut self, value: u64) -> &mut Self {
         self.scalars.push(value);
         self
     }
 
     /// Adds a column of the least width that holds all `numbers`.
-    pub fn column(&mut self, numbers: &[u32]) -> &mut Self {
+    pub(crate) fn column(&mut self, numbers: &[u32]) -> &mut Self {
         let top = numbers.iter().fold(0, |a, b| a | b);
         let width = width(top);
         let mut bytes = Vec::with_capacity(numbers.len() * width);
@@ -225,13 +225,13 @@ impl GroupWriter {
     }
 
     /// Adds a column that is bytes already.
-    pub fn raw(&mut self, bytes: Vec<u8>, width: usize) -> &mut Self {
+    pub(crate) fn raw(&mut self, bytes: Vec<u8>, width: usize) -> &mut Self {
         self.columns.push((width, bytes));
         self
     }
 
     /// The whole group; `None` when it is 4 GiB or more.
-    pub fn finish(self) -> Option<Vec<u8>> {
+    pub(crate) fn finish(self) -> Option<Vec<u8>> {
         let head = COUNTS + self.scalars.len() * SCALAR + self.columns.len() * ENTRY;
         let mut out = Vec::with_capacity(
             head + self
@@ -260,12 +260,12 @@ impl GroupWriter {
 }
 
 /// Bytes that `number` takes, at least one.
-pub fn width(number: u32) -> usize {
+pub(crate) fn width(number: u32) -> usize {
     (4 - number.leading_zeros() as usize / 8).max(1)
 }
 
 /// Appends `value` as a varint.
-pub fn put_varint(out: &mut Vec<u8>, mut value: u64) {
+pub(crate) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
         value >>= 7;
@@ -274,7 +274,7 @@ pub fn put_varint(out: &mut Vec<u8>, mut value: u64) {
 }
 
 /// Appends a signed number: small ones of either sign are short.
-pub fn put_signed(out: &mut Vec<u8>, value: i64) {
+pub(crate) fn put_signed(out: &mut Vec<u8>, value: i64) {
     put_varint(out, (value << 1 ^ value >> 63).cast_unsigned());
 }
 
@@ -284,13 +284,13 @@ pub struct Stream<'d>(&'d [u8]);
 
 impl<'d> Stream<'d> {
     /// A stream of all of `bytes`.
-    pub fn new(bytes: &'d [u8]) -> Self {
+    pub(crate) fn new(bytes: &'d [u8]) -> Self {
         Stream(bytes)
     }
 
     /// The next byte.
     #[inline]
-    pub fn byte(&mut self) -> Option<u8> {
+    pub(crate) fn byte(&mut self) -> Option<u8> {
         let (byte, rest) = self.0.split_first()?;
         self.0 = rest;
         Some(*byte)
@@ -298,7 +298,7 @@ impl<'d> Stream<'d> {
 
     /// The next `len` bytes.
     #[inline]
-    pub fn take(&mut self, len: usize) -> Option<&'d [u8]> {
+    pub(crate) fn take(&mut self, len: usize) -> Option<&'d [u8]> {
         let (taken, rest) = self.0.split_at_checked(len)?;
         self.0 = rest;
         Some(taken)
@@ -306,13 +306,13 @@ impl<'d> Stream<'d> {
 
     /// The next four bytes as a number.
     #[inline]
-    pub fn word(&mut self) -> Option<u32> {
+    pub(crate) fn word(&mut self) -> Option<u32> {
         u32_at(self.take(4)?, 0)
     }
 
     /// The next number in DWARF's signed form (DWARF 5, section 7.6), which is another than [`put_signed`]'s.
     #[inline]
-    pub fn leb128(&mut self) -> Option<i64> {
+    pub(crate) fn leb128(&mut self) -> Option<i64> {
         let mut value = 0i64;
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;
@@ -327,7 +327,7 @@ impl<'d> Stream<'d> {
 
     /// The next number; `None` at the end and where none of 64 bits stands.
     #[inline]
-    pub fn varint(&mut self) -> Option<u64> {
+    pub(crate) fn varint(&mut self) -> Option<u64> {
         match self.0 {
             [short @ ..0x80, rest @ ..] => {
                 self.0 = rest;
@@ -355,30 +355,30 @@ impl<'d> Stream<'d> {
     }
 
     /// The next number, if it is a `u32`.
-    pub fn u32(&mut self) -> Option<u32> {
+    pub(crate) fn u32(&mut self) -> Option<u32> {
         u32::try_from(self.varint()?).ok()
     }
 
     /// The next number as a signed one.
-    pub fn signed(&mut self) -> Option<i64> {
+    pub(crate) fn signed(&mut self) -> Option<i64> {
         let n = self.varint()?;
         Some((n >> 1).cast_signed() ^ -((n & 1).cast_signed()))
     }
 
     /// A count of things that take a byte each at least, so that it never asks for more memory than the stream
     /// is worth.
-    pub fn count(&mut self) -> Option<usize> {
+    pub(crate) fn count(&mut self) -> Option<usize> {
         let count = usize::try_from(self.varint()?).ok()?;
         (count <= self.0.len()).then_some(count)
     }
 
     /// What has not been read.
-    pub fn rest(&self) -> &'d [u8] {
+    pub(crate) fn rest(&self) -> &'d [u8] {
         self.0
     }
 
     /// Whether all was read.
-    pub fn is_done(&self) -> bool {
+    pub(crate) fn is_done(&self) -> bool {
         self.0.is_empty()
     }
 }

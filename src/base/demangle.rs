@@ -7,7 +7,7 @@ const MAX_LEN: usize = 4096;
 
 /// A Rust symbol (legacy or v0 mangling) as its author wrote it, without its hash; any other name as it is.
 /// A name nested too deeply stays as it is.
-pub fn demangle(name: &str) -> Cow<'_, str> {
+pub(crate) fn demangle(name: &str) -> Cow<'_, str> {
     if !name.starts_with("_R") && !name.starts_with("_ZN") {
         return Cow::Borrowed(name);
     }

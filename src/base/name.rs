@@ -6,6 +6,6 @@ use std::borrow::Cow;
 pub type Name<'a> = Cow<'a, str>;
 
 /// A copy of `name` that nothing else is needed for.
-pub fn own(name: Name<'_>) -> Name<'static> {
+pub(crate) fn own(name: Name<'_>) -> Name<'static> {
     Cow::Owned(name.into_owned())
 }

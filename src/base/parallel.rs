@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 const FEW: usize = 16;
 
 /// Calls `f` with every item, on as many threads as there are processors.
-pub fn each<T: Sync>(items: &[T], f: impl Fn(&T) + Sync) {
+pub(crate) fn each<T: Sync>(items: &[T], f: impl Fn(&T) + Sync) {
     each_with(items, || (), |(), item| f(item));
 }
 
 /// [`each`], where every thread has something of its own, made by `own`.
-pub fn each_with<T: Sync, S>(
+pub(crate) fn each_with<T: Sync, S>(
     items: &[T],
     own: impl Fn() -> S + Sync,
     f: impl Fn(&mut S, &T) + Sync,
@@ -49,7 +49,7 @@ pub fn map<T: Sync, U: Send + Sync>(items: &[T], f: impl Fn(&T) -> U + Sync) -> 
 }
 
 /// [`map`], where every thread has something of its own, made by `own`.
-pub fn map_with<T: Sync, U: Send + Sync, S>(
+pub(crate) fn map_with<T: Sync, U: Send + Sync, S>(
     items: &[T],
     own: impl Fn() -> S + Sync,
     f: impl Fn(&mut S, &T) -> U + Sync,

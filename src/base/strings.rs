@@ -26,7 +26,7 @@ impl Default for StringPool {
 impl StringPool {
     /// The offset of `text`, which is added unless it is there; up to its first NUL, if it has one. A string
     /// that would begin behind 4 GiB is taken for the empty one.
-    pub fn add(&mut self, text: &str) -> u32 {
+    pub(crate) fn add(&mut self, text: &str) -> u32 {
         let bytes = text.as_bytes();
         let bytes = match bytes.iter().position(|b| *b == 0) {
             Some(end) => &bytes[..end],
@@ -55,7 +55,7 @@ impl StringPool {
     }
 
     /// All of them, NUL-terminated.
-    pub fn finish(self) -> Vec<u8> {
+    pub(crate) fn finish(self) -> Vec<u8> {
         self.bytes
     }
 
@@ -97,7 +97,7 @@ pub struct Strings<'d>(pub &'d [u8]);
 
 impl<'d> Strings<'d> {
     /// The string at `offset`; `None` when none ends there or it is no UTF-8.
-    pub fn get(&self, offset: u32) -> Option<&'d str> {
+    pub(crate) fn get(&self, offset: u32) -> Option<&'d str> {
         str::from_utf8(cstr_at(self.0, offset as usize)?).ok()
     }
 }

@@ -27,7 +27,7 @@ const NEAR: usize = 8;
 const CROWDED: usize = 12;
 
 /// Bytes wanted behind the last low part, so that the last runs can be counted at once, too.
-pub const PADDING: usize = LANES;
+pub(crate) const PADDING: usize = LANES;
 
 /// A little-endian `u32` at any address, as files have it.
 pub type Word = [u8; 4];
@@ -119,7 +119,7 @@ impl Gap {
 
 impl<'d> Table<'d> {
     /// A table over `keys` (offsets from `base`), or `None` when they are not sorted or too many for `u32` rows.
-    pub fn new(base: u64, keys: Vec<u32>) -> Option<Self> {
+    pub(crate) fn new(base: u64, keys: Vec<u32>) -> Option<Self> {
         let rows = u32::try_from(keys.len()).ok()?;
         let (mut widest, mut before) = ((0, 0), *keys.first().unwrap_or(&0));
         for key in &keys {
@@ -170,7 +170,7 @@ impl<'d> Table<'d> {
 
     /// A table of `len` rows over `parts` as they are; `None` when these are too short or do not fit each
     /// other. Their content is not read: if it is wrong, so are the answers, but these are rows below `len`.
-    pub fn from_parts(base: u64, len: usize, parts: Parts<'d>) -> Option<Self> {
+    pub(crate) fn from_parts(base: u64, len: usize, parts: Parts<'d>) -> Option<Self> {
         let keys = match parts {
             Parts::Blocks {
                 shift,
@@ -198,7 +198,7 @@ impl<'d> Table<'d> {
     }
 
     /// What [`Table::from_parts`] takes to make this table again.
-    pub fn parts(&self) -> Parts<'_> {
+    pub(crate) fn parts(&self) -> Parts<'_> {
         match &self.keys {
             Keys::Blocks {
                 shift,
@@ -216,17 +216,17 @@ impl<'d> Table<'d> {
     }
 
     /// Number of rows.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.len
     }
 
     /// Whether there is no row.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.len == 0
     }
 
     /// The address that key 0 stands for.
-    pub fn base(&self) -> u64 {
+    pub(crate) fn base(&self) -> u64 {
         self.base
     }
 
@@ -240,14 +240,14 @@ impl<'d> Table<'d> {
 
     /// The last row whose address is not above `address`; `None` when there is none.
     #[inline]
-    pub fn find(&self, address: u64) -> Option<usize> {
+    pub(crate) fn find(&self, address: u64) -> Option<usize> {
         self.rows_upto(address.checked_sub(self.base)?)?
             .checked_sub(1)
     }
 
     /// The same row with its address.
     #[inline]
-    pub fn find_start(&self, address: u64) -> Option<(usize, u64)> {
+    pub(crate) fn find_start(&self, address: u64) -> Option<(usize, u64)> {
         let offset = address.checked_sub(self.base)?;
         let row = self.rows_upto(offset)?.checked_sub(1)?;
         let key = match &self.keys {
@@ -263,7 +263,7 @@ impl<'d> Table<'d> {
     }
 
     /// The address of row `row`.
-    pub fn address(&self, row: usize) -> Option<u64> {
+    pub(crate) fn address(&self, row: usize) -> Option<u64> {
         let place = match &self.keys {
             Keys::Blocks { starts, .. } => place_of(starts, row),
             Keys::Sorted(_) => 0,
@@ -272,7 +272,7 @@ impl<'d> Table<'d> {
     }
 
     /// All addresses in row order.
-    pub fn addresses(&self) -> impl Iterator<Item = u64> + '_ {
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = u64> + '_ {
         let (mut place, mut upto) = (0, 0);
         (0..self.len).map_while(move |row| {
             if let Keys::Blocks { starts, .. } = &self.keys {

@@ -44,7 +44,7 @@ impl<'q> Query<'q> {
 
 impl<'q> SymbolQuery<'q> {
     /// Parses `text`; offset and size are numbers in C's notation.
-    pub fn parse(text: &'q str) -> Option<Self> {
+    pub(crate) fn parse(text: &'q str) -> Option<Self> {
         let (text, suffix) = match text.split_once(" [") {
             Some((symbol, module)) => (symbol.trim_end(), Some(module.strip_suffix(']')?)),
             None => (text, None),

@@ -24,7 +24,7 @@ pub struct CallSites<'d> {
 
 impl<'d> CallSites<'d> {
     /// Reads what [`CallSites::pack`] wrote.
-    pub fn new(group: Group<'d>) -> Option<Self> {
+    pub(crate) fn new(group: Group<'d>) -> Option<Self> {
         let sites = CallSites {
             returns: group.table()?,
             targets: group.column(TABLE_COLUMNS)?,
@@ -34,7 +34,7 @@ impl<'d> CallSites<'d> {
     }
 
     /// Packs `sites` (sorted by return address); those more than 2 GiB from `base` are left out.
-    pub fn pack(base: u64, sites: &[(RetAddr<LinkAddr>, CallBefore)]) -> GroupWriter {
+    pub(crate) fn pack(base: u64, sites: &[(RetAddr<LinkAddr>, CallBefore)]) -> GroupWriter {
         let near = |at: &LinkAddr| {
             let offset = u32::try_from(at.0.checked_sub(base)?).ok()?;
             (offset < LIST).then_some(offset)
@@ -79,12 +79,12 @@ impl<'d> CallSites<'d> {
     }
 
     /// All return addresses, in order.
-    pub fn returns(&self) -> impl Iterator<Item = RetAddr<LinkAddr>> + '_ {
+    pub(crate) fn returns(&self) -> impl Iterator<Item = RetAddr<LinkAddr>> + '_ {
         self.returns.addresses().map(|at| RetAddr(LinkAddr(at)))
     }
 
     /// What was called before `ret`; `None` when that is not written down.
-    pub fn before(&self, ret: RetAddr<LinkAddr>) -> Option<CallBefore> {
+    pub(crate) fn before(&self, ret: RetAddr<LinkAddr>) -> Option<CallBefore> {
         let row = self.returns.find(ret.0.0)?;
         if self.returns.address(row)? != ret.0.0 {
             return None;

@@ -25,7 +25,7 @@ pub enum Base {
 
 impl Base {
     /// The register.
-    pub fn reg(self) -> Reg {
+    pub(crate) fn reg(self) -> Reg {
         match self {
             Base::Sp => Reg::SP,
             Base::Bp => Reg::BP,

@@ -56,7 +56,7 @@ impl<'m, 'k, 'd> CodeSource<'m, 'k, 'd> {
     }
 
     /// Code of `images`, wherever they run, as it was linked.
-    pub fn of(images: &'k [&'k Image<'d>]) -> Self {
+    pub(crate) fn of(images: &'k [&'k Image<'d>]) -> Self {
         CodeSource {
             images: Images::Linked(images),
             memory: None,
@@ -65,7 +65,7 @@ impl<'m, 'k, 'd> CodeSource<'m, 'k, 'd> {
     }
 
     /// Code as `memory` has it, where it is there.
-    pub(crate) fn in_memory(kernel: &'k Kernel<'d>, memory: &'m dyn Memory) -> Self {
+    pub fn in_memory(kernel: &'k Kernel<'d>, memory: &'m dyn Memory) -> Self {
         CodeSource {
             memory: Some(memory),
             ..CodeSource::linked(kernel)
@@ -73,7 +73,7 @@ impl<'m, 'k, 'd> CodeSource<'m, 'k, 'd> {
     }
 
     /// The same, writing down what is read.
-    pub fn recorded(self, record: &'m Record) -> Self {
+    pub(crate) fn recorded(self, record: &'m Record) -> Self {
         CodeSource {
             record: Some(record),
             ..self
@@ -86,7 +86,7 @@ impl<'m, 'k, 'd> CodeSource<'m, 'k, 'd> {
     }
 
     /// The code from `at` up to `end` of the same image; `None` where not all of it is at hand.
-    pub fn code(&self, at: Located<'k, 'd>, end: LinkAddr) -> Option<Code<'d>> {
+    pub(crate) fn code(&self, at: Located<'k, 'd>, end: LinkAddr) -> Option<Code<'d>> {
         if let Some(record) = self.record {
             record.borrow_mut().push((at.link, end));
         }
@@ -113,7 +113,7 @@ impl<'m, 'k, 'd> CodeSource<'m, 'k, 'd> {
     }
 
     /// The code from `at` up to `end`, as memory has it; `None` without memory of all of it.
-    pub fn live(&self, at: Located<'k, 'd>, end: LinkAddr) -> Option<Vec<u8>> {
+    pub(crate) fn live(&self, at: Located<'k, 'd>, end: LinkAddr) -> Option<Vec<u8>> {
         let memory = self.memory.filter(|_| !is_gone(at))?;
         let len = end.since(at.link).filter(|len| *len <= LONGEST)?;
         let mut bytes = vec![0; usize::try_from(len).ok()?];
@@ -125,7 +125,7 @@ impl<'m, 'k, 'd> CodeSource<'m, 'k, 'd> {
     /// The place that code of the image at `from` means by `target`: its own, or another image's. `linked`: that code is
     /// as it was linked, and names what it imports. `None` for what is imported and in no image here, and for code in no
     /// image.
-    pub fn place(
+    pub(crate) fn place(
         &self,
         from: Located<'k, 'd>,
         target: LinkAddr,
@@ -167,7 +167,7 @@ impl<'m, 'k, 'd> CodeSource<'m, 'k, 'd> {
     }
 
     /// The function at `at`, its first byte and its end.
-    pub fn function(&self, at: Located<'k, 'd>) -> Option<(Located<'k, 'd>, LinkAddr)> {
+    pub(crate) fn function(&self, at: Located<'k, 'd>) -> Option<(Located<'k, 'd>, LinkAddr)> {
         let symbols = at.image.symbols();
         let inside = self.behind_padding(at);
         let (start, end) = symbols.range(symbols.function(inside.link)?);
@@ -175,13 +175,13 @@ impl<'m, 'k, 'd> CodeSource<'m, 'k, 'd> {
     }
 
     /// Where a call of `at` goes: the padding before a function runs into it. Call depth tracking counts there.
-    pub fn behind_padding(&self, at: Located<'k, 'd>) -> Located<'k, 'd> {
+    pub(crate) fn behind_padding(&self, at: Located<'k, 'd>) -> Located<'k, 'd> {
         let start = at.image.symbols().padding_of(at.link);
         start.map_or(at, |start| at.at(start))
     }
 
     /// The last symbol not above `at`.
-    pub fn name(&self, at: Located<'k, 'd>) -> Option<&'d str> {
+    pub(crate) fn name(&self, at: Located<'k, 'd>) -> Option<&'d str> {
         let symbols = at.image.symbols();
         symbols.nearest(at.link).map(|id| symbols.name(id))
     }

@@ -130,7 +130,7 @@ impl<'d> Image<'d> {
     ///
     /// # Errors
     /// When its sections cannot be read.
-    pub fn cfi(&self) -> Result<&Cfi<'d>> {
+    pub(crate) fn cfi(&self) -> Result<&Cfi<'d>> {
         kept(self.cfi.get_or_init(|| Cfi::of(&self.image)))
     }
 

@@ -26,7 +26,7 @@ pub enum Trust {
 
 impl Trust {
     /// Its name in JSON.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Trust::Scanned => "scanned",
             Trust::Text => "text",

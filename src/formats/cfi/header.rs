@@ -12,7 +12,7 @@ pub(super) struct Header<'d> {
 }
 
 impl<'d> Header<'d> {
-    pub fn new(data: &'d [u8], base: u64, eh_frame: u64) -> Option<Self> {
+    pub(crate) fn new(data: &'d [u8], base: u64, eh_frame: u64) -> Option<Self> {
         // Version; encodings: pc-relative sdata4, udata4, data-relative sdata4.
         if data.get(..4)? != [1, 0x1b, 0x03, 0x3b] {
             return None;
@@ -27,7 +27,7 @@ impl<'d> Header<'d> {
     }
 
     /// Offset in `.eh_frame` of the last description that begins at or before `at`.
-    pub fn description(&self, at: u64) -> Option<usize> {
+    pub(crate) fn description(&self, at: u64) -> Option<usize> {
         let address = |pair: usize, part: usize| {
             let distance = i32_at(self.pairs, pair * 8 + part)?;
             Some(self.base.wrapping_add_signed(distance.into()))

@@ -78,7 +78,7 @@ impl<'d> Entry<'d> {
     }
 
     /// Reads the attributes that `wanted` takes of the entry at unit offset `at`, and says where they end.
-    pub fn read(
+    pub(crate) fn read(
         unit: &Opened<'_, 'd>,
         at: usize,
         wanted: impl Fn(gimli::DwAt) -> bool,
@@ -117,7 +117,7 @@ impl<'d> Entry<'d> {
     }
 
     /// Adds the entry's address ranges that lie in text to `spans`.
-    pub fn ranges(
+    pub(crate) fn ranges(
         &self,
         dwarf: &Loaded<'d>,
         unit: &Opened<'_, 'd>,

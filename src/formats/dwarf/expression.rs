@@ -60,7 +60,7 @@ impl<'d> Expression<'d> {
     }
 
     /// Its first `N` operations; `None` if there are more, or where one is broken.
-    pub fn ops<const N: usize>(&self) -> Option<[Option<Op>; N]> {
+    pub(crate) fn ops<const N: usize>(&self) -> Option<[Option<Op>; N]> {
         let mut ops = self.expression().operations(self.encoding);
         let mut found = [None; N];
         for slot in &mut found {

@@ -69,7 +69,7 @@ impl Ranges {
     }
 
     /// The unit of the range that begins last among those that hold `at`; of several, the last found.
-    pub fn find(&self, at: u64) -> Option<u32> {
+    pub(crate) fn find(&self, at: u64) -> Option<u32> {
         let holds = |r: &&(u64, u64, u32)| r.0 <= at && at < r.1;
         let few = || self.asked.fetch_add(1, Ordering::Relaxed) < FEW;
         if self.sorted.get().is_none() && few() {

@@ -83,7 +83,7 @@ pub struct FrameTables<'d> {
 
 impl<'d> FrameTables<'d> {
     /// `.debug_frame` and `.eh_frame` of `image`: the bytes of them are `debug` and `eh`.
-    pub fn new(image: &ElfImage<'d>, debug: &'d [u8], eh: &'d [u8]) -> Self {
+    pub(crate) fn new(image: &ElfImage<'d>, debug: &'d [u8], eh: &'d [u8]) -> Self {
         let mut debug = DebugFrame::from(EndianSlice::new(debug, LittleEndian));
         let mut eh = EhFrame::from(EndianSlice::new(eh, LittleEndian));
         debug.set_address_size(8);
@@ -118,7 +118,7 @@ impl<'d> FrameTables<'d> {
 
     /// What the description at byte `offset` of section `kind` says of `at`; `None` when it is broken, or is of
     /// other code.
-    pub fn row<'s>(
+    pub(crate) fn row<'s>(
         &self,
         (kind, offset): (Kind, usize),
         at: LinkAddr,
@@ -132,7 +132,7 @@ impl<'d> FrameTables<'d> {
 }
 
 /// The last of `list`, sorted, that begins at or before `at`, if it reaches that far.
-pub fn covering(list: &[Description], at: LinkAddr) -> Option<&Description> {
+pub(crate) fn covering(list: &[Description], at: LinkAddr) -> Option<&Description> {
     let next = list.partition_point(|d| d.start <= at.0);
     list.get(next.checked_sub(1)?).filter(|d| at.0 < d.end)
 }
@@ -152,7 +152,7 @@ impl<'d> FrameRow<'_, 'd> {
     }
 
     /// How the CFA is found; `None` if from a register that has no number here.
-    pub fn cfa(&self) -> Option<Cfa<'d>> {
+    pub(crate) fn cfa(&self) -> Option<Cfa<'d>> {
         Some(match *self.row.cfa() {
             CfaRule::RegisterAndOffset { register, offset } => {
                 Cfa::Register(number(register)?, offset)
@@ -162,7 +162,7 @@ impl<'d> FrameRow<'_, 'd> {
     }
 
     /// Where the caller's register `number` is; `None` when nothing is said of it.
-    pub fn saved(&self, number: u8) -> Option<Saved<'d>> {
+    pub(crate) fn saved(&self, number: u8) -> Option<Saved<'d>> {
         let rule = self.row.register(Register(number.into()))?;
         Some(self.saved_by(&rule))
     }

@@ -47,7 +47,7 @@ pub(super) struct Field {
 
 impl Field {
     /// Its value, or the offset it is, in the entry whose attributes begin at `attributes`.
-    pub fn number(&self, bytes: &[u8], attributes: usize) -> Option<u64> {
+    pub(crate) fn number(&self, bytes: &[u8], attributes: usize) -> Option<u64> {
         let at = attributes + self.at as usize;
         match self.form {
             c::DW_FORM_implicit_const => u64::try_from(self.constant?).ok(),
@@ -84,7 +84,7 @@ pub(super) enum Head {
 
 impl<'u, 'd> Entries<'u, 'd> {
     /// The entries of a unit, whose header stands at the beginning of `bytes`.
-    pub fn new(abbreviations: &'u Abbreviations, encoding: Encoding, bytes: &'d [u8]) -> Self {
+    pub(crate) fn new(abbreviations: &'u Abbreviations, encoding: Encoding, bytes: &'d [u8]) -> Self {
         Entries {
             abbreviations,
             encoding,
@@ -94,20 +94,20 @@ impl<'u, 'd> Entries<'u, 'd> {
     }
 
     /// The unit from its header on.
-    pub fn bytes(&self) -> &'d [u8] {
+    pub(crate) fn bytes(&self) -> &'d [u8] {
         self.bytes
     }
 
     /// The shape of an entry just met.
     #[inline(always)]
-    pub fn layout(&self, shape: Shape) -> &Layout {
+    pub(crate) fn layout(&self, shape: Shape) -> &Layout {
         const NOTHING: &Layout = &Layout::NOTHING;
         self.layouts[shape.0].as_ref().unwrap_or(NOTHING)
     }
 
     /// The entry at unit offset `at`; `None` at the end, and where no entry can be.
     #[inline(always)]
-    pub fn head(&mut self, at: usize) -> Option<Head> {
+    pub(crate) fn head(&mut self, at: usize) -> Option<Head> {
         let (mut code, mut attributes) = (usize::from(*self.bytes.get(at)?), at + 1);
         if code == 0 {
             return Some(Head::Null { next: attributes });
@@ -145,7 +145,7 @@ impl<'u, 'd> Entries<'u, 'd> {
     }
 
     /// Where the sibling of an entry stands, if the shape tells.
-    pub fn sibling(&self, shape: Shape, attributes: usize) -> Option<usize> {
+    pub(crate) fn sibling(&self, shape: Shape, attributes: usize) -> Option<usize> {
         let layout = self.layout(shape);
         let place = match layout.sibling {
             [VARIES, VARIES] => return None,
@@ -158,7 +158,7 @@ impl<'u, 'd> Entries<'u, 'd> {
     }
 
     /// Where the attributes of an entry end, if the shape tells.
-    pub fn end(&self, shape: Shape, attributes: usize) -> Option<usize> {
+    pub(crate) fn end(&self, shape: Shape, attributes: usize) -> Option<usize> {
         let layout = self.layout(shape);
         if layout.varies {
             return None;
@@ -168,7 +168,7 @@ impl<'u, 'd> Entries<'u, 'd> {
     }
 
     /// The addresses (start and end) of an entry whose code is in one piece, if the shape tells.
-    pub fn extent(&self, shape: Shape, attributes: usize) -> Option<(u64, u64)> {
+    pub(crate) fn extent(&self, shape: Shape, attributes: usize) -> Option<(u64, u64)> {
         let fields = self.layout(shape).fields.as_deref()?;
         let (mut start, mut len) = (None, None);
         for field in fields {

@@ -21,7 +21,7 @@ pub(super) struct Loaded<'d> {
 
 impl<'d> Loaded<'d> {
     /// Loads the sections of `image`; `None` when it has no debug information.
-    pub fn of(image: &ElfImage<'d>) -> Result<Option<Self>> {
+    pub(crate) fn of(image: &ElfImage<'d>) -> Result<Option<Self>> {
         if !image.has_debug_info() {
             return Ok(None);
         }
@@ -43,7 +43,7 @@ impl<'d> Loaded<'d> {
     }
 
     /// Offsets of all unit headers in `.debug_info`.
-    pub fn headers(&self) -> &[usize] {
+    pub(crate) fn headers(&self) -> &[usize] {
         self.headers.get_or_init(|| headers(&self.main))
     }
 

@@ -19,7 +19,7 @@ pub(super) struct Split<'d> {
 }
 
 impl<'d> Split<'d> {
-    pub fn new(image: &ElfImage<'d>) -> Self {
+    pub(crate) fn new(image: &ElfImage<'d>) -> Self {
         Split {
             path: image.debug_path().to_owned(),
             storage: image.storage(),
@@ -29,7 +29,7 @@ impl<'d> Split<'d> {
 
     /// The sections of split unit `id`: from the package beside the image, or from the file that the skeleton
     /// names, relative to its build directory or beside the image.
-    pub fn find(
+    pub(crate) fn find(
         &self,
         id: DwoId,
         comp_dir: &str,

@@ -25,7 +25,7 @@ enum Home<'s, 'd> {
 
 impl<'s, 'd> Opened<'s, 'd> {
     /// The unit at `offset` of `sections`.
-    pub fn plain(sections: &'s Sections<'d>, offset: DebugInfoOffset) -> gimli::Result<Self> {
+    pub(crate) fn plain(sections: &'s Sections<'d>, offset: DebugInfoOffset) -> gimli::Result<Self> {
         let header = sections.debug_info.header_from_offset(offset)?;
         Self::new(Home::Shared(sections), header)
     }
@@ -44,7 +44,7 @@ impl<'s, 'd> Opened<'s, 'd> {
     }
 
     /// The split unit that the skeleton `self` stands for.
-    pub fn split(&self, dwarf: &Loaded<'d>) -> Option<Opened<'s, 'd>> {
+    pub(crate) fn split(&self, dwarf: &Loaded<'d>) -> Option<Opened<'s, 'd>> {
         let id = self.unit.dwo_id?;
         let name = self.name(self.unit.dwo_name().ok()?)?;
         let sections = dwarf.split.find(id, self.comp_dir(), name, &dwarf.main)?;
@@ -64,7 +64,7 @@ impl<'s, 'd> Opened<'s, 'd> {
         None
     }
 
-    pub fn sections(&self) -> &Sections<'d> {
+    pub(crate) fn sections(&self) -> &Sections<'d> {
         match &self.sections {
             Home::Shared(sections) => sections,
             Home::Own(sections) => sections,
@@ -72,7 +72,7 @@ impl<'s, 'd> Opened<'s, 'd> {
     }
 
     /// The unit's entries, to be passed over.
-    pub fn entries(&self) -> Entries<'_, 'd> {
+    pub(crate) fn entries(&self) -> Entries<'_, 'd> {
         let UnitSectionOffset(start) = self.unit.header.offset();
         let section = self.sections().debug_info.reader().slice();
         let len = self.unit.header.length_including_self();
@@ -85,12 +85,12 @@ impl<'s, 'd> Opened<'s, 'd> {
     }
 
     /// Bytes of the unit.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.unit.header.length_including_self()
     }
 
     /// The text of a name's attribute.
-    pub fn name(&self, value: Option<AttributeValue<Slice<'d>>>) -> Option<&'d str> {
+    pub(crate) fn name(&self, value: Option<AttributeValue<Slice<'d>>>) -> Option<&'d str> {
         text(self.sections().attr_string(&self.unit, value?).ok()?)
     }
 
@@ -127,7 +127,7 @@ impl<'s, 'd> Opened<'s, 'd> {
     }
 
     /// Directory and name by number, of the numbers `used`.
-    pub fn files(&self, used: impl Iterator<Item = u32>) -> Vec<(&'d str, &'d str)> {
+    pub(crate) fn files(&self, used: impl Iterator<Item = u32>) -> Vec<(&'d str, &'d str)> {
         let Some(program) = &self.unit.line_program else {
             return Vec::new();
         };

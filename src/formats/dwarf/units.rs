@@ -41,7 +41,7 @@ impl<'d> Dwarf<'d> {
     }
 
     /// The unit that `.debug_aranges` names for link address `at`.
-    pub fn listed(&self, at: u64) -> Option<UnitId> {
+    pub(crate) fn listed(&self, at: u64) -> Option<UnitId> {
         self.listed.find(at).map(UnitId)
     }
 

@@ -26,7 +26,7 @@ pub enum Layout {
 
 impl Layout {
     /// Bytes of a row.
-    pub fn size(self) -> usize {
+    pub(crate) fn size(self) -> usize {
         match self {
             Layout::Plain8 | Layout::Vdso8 => 8,
             Layout::Handler12 | Layout::TypedA12 | Layout::TypedB12 => 12,

@@ -132,14 +132,14 @@ impl ExType {
     }
 
     /// The type in the third word of a row of Linux 5.17 and later.
-    pub fn of(word: u32) -> Self {
+    pub(crate) fn of(word: u32) -> Self {
         let number = TypeWord::new(word).kind;
         let known = NUMBERS.get(usize::from(number));
         known.copied().unwrap_or(ExType::Unknown(number.into()))
     }
 
     /// `EX_TYPE_UACCESS`, …; of a number that is not known `EX_TYPE_*`.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             ExType::None => "EX_TYPE_NONE",
             ExType::Default => "EX_TYPE_DEFAULT",
@@ -169,7 +169,7 @@ impl ExType {
 
     /// What its handler does to registers besides going to the landing, in words, given the arguments of `word`;
     /// `None` for nothing and where it is not known. `bits` is 32 or 64.
-    pub fn effect(self, word: TypeWord, bits: u32) -> Option<String> {
+    pub(crate) fn effect(self, word: TypeWord, bits: u32) -> Option<String> {
         let (ax, dx, cx, sp) = if bits == 32 {
             ("eax", "edx", "ecx", "esp")
         } else {

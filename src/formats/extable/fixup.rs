@@ -285,7 +285,7 @@ impl FixupMap {
     }
 
     /// The rows that may have brought execution to `at`, back through faults inside fixup code.
-    pub fn roots(&self, at: LinkAddr, entries: &[Entry]) -> Roots {
+    pub(crate) fn roots(&self, at: LinkAddr, entries: &[Entry]) -> Roots {
         self.roots_of(self.blocks_at(at), entries)
     }
 

@@ -117,7 +117,7 @@ impl ExTable {
     }
 
     /// The rows whose faulting instruction begins at `at`.
-    pub fn at(&self, at: LinkAddr) -> &[Entry] {
+    pub(crate) fn at(&self, at: LinkAddr) -> &[Entry] {
         let from = self.entries.partition_point(|e| e.insn < at);
         let len = self.entries[from..].partition_point(|e| e.insn == at);
         &self.entries[from..from + len]

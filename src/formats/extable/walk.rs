@@ -53,7 +53,7 @@ pub struct Walk {
 /// Follows the code at `landing` through anonymous text (and `scope.home`): direct jumps, both ways of
 /// branches, past calls, and through every replacement that alternatives may patch in. A jump into the middle
 /// of a function that owns none of the faulting instructions is followed, too: that code runs for the origin.
-pub fn walk(image: &ElfImage<'_>, landing: LinkAddr, scope: Scope<'_, '_>) -> Walk {
+pub(crate) fn walk(image: &ElfImage<'_>, landing: LinkAddr, scope: Scope<'_, '_>) -> Walk {
     let mut walk = Walk::default();
     let mut seen = HashSet::new();
     let mut exits = BTreeSet::new();

@@ -96,14 +96,14 @@ impl Alternatives {
     }
 
     /// The alternatives of the site that begins at `at`.
-    pub fn at(&self, at: LinkAddr) -> &[Alternative] {
+    pub(crate) fn at(&self, at: LinkAddr) -> &[Alternative] {
         let from = self.sites.partition_point(|a| a.site < at);
         let len = self.sites[from..].partition_point(|a| a.site == at);
         &self.sites[from..from + len]
     }
 
     /// The alternatives of sites that begin between `start` and `end`.
-    pub fn within(&self, start: LinkAddr, end: LinkAddr) -> &[Alternative] {
+    pub(crate) fn within(&self, start: LinkAddr, end: LinkAddr) -> &[Alternative] {
         let from = self.sites.partition_point(|a| a.site < start);
         let len = self.sites[from..].partition_point(|a| a.site < end);
         &self.sites[from..from + len]

@@ -23,7 +23,7 @@ pub(crate) fn is_bzimage(bytes: &[u8]) -> bool {
 /// # Errors
 ///
 /// When the boot header is cut off, older than protocol 2.08, or the kernel lies outside the file.
-pub fn payload(bytes: &[u8]) -> Result<&[u8]> {
+pub(crate) fn payload(bytes: &[u8]) -> Result<&[u8]> {
     let bad =
         |what: &str, at: usize| Error::new(ErrorKind::Malformed, what.to_owned()).at(at as u64);
     let version = u16_at(bytes, VERSION).ok_or_else(|| bad("boot header is cut off", VERSION))?;

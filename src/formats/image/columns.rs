@@ -85,7 +85,7 @@ pub(crate) struct Unpacked {
 
 impl Unpacked {
     /// Adds the columns to `group`, from column [`Columns::FIRST`] on.
-    pub fn pack(&self, group: &mut GroupWriter) {
+    pub(crate) fn pack(&self, group: &mut GroupWriter) {
         let small: Vec<u32> = self.sizes.iter().map(|s| (*s).min(LARGE)).collect();
         let (large, large_sizes): (Vec<u32>, Vec<u32>) = (0u32..)
             .zip(&self.sizes)

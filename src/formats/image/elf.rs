@@ -128,7 +128,7 @@ pub enum SymbolList<'d> {
 
 impl SymbolList<'_> {
     /// Numbers of the symbols whose names stand at one of `offsets` (sorted).
-    pub fn named(&self, offsets: &[u32]) -> Vec<u32> {
+    pub(crate) fn named(&self, offsets: &[u32]) -> Vec<u32> {
         fn search<S: object::read::elf::Sym<Endian = LE>>(
             symbols: &[S],
             offsets: &[u32],
@@ -151,7 +151,7 @@ impl SymbolList<'_> {
     }
 
     /// Symbol `number`.
-    pub fn get(&self, number: u32) -> Option<RawSymbol> {
+    pub(crate) fn get(&self, number: u32) -> Option<RawSymbol> {
         match self {
             SymbolList::E32(symbols) => symbols.get(number as usize).map(plain),
             SymbolList::E64(symbols) => symbols.get(number as usize).map(plain),
@@ -173,7 +173,7 @@ pub(super) fn plain<S: object::read::elf::Sym<Endian = LE>>(s: &S) -> RawSymbol 
 
 impl<'d> Elf<'d> {
     /// Parses the headers of `data`.
-    pub fn parse(data: &'d [u8]) -> Result<Self> {
+    pub(crate) fn parse(data: &'d [u8]) -> Result<Self> {
         match data.get(4) {
             Some(1) => Self::parse_as::<FileHeader32<LE>>(data, 32, Raw::E32),
             Some(2) => Self::parse_as::<FileHeader64<LE>>(data, 64, Raw::E64),
@@ -253,7 +253,7 @@ impl<'d> Elf<'d> {
     }
 
     /// The bytes of section `index` in the file; `None` when they lie outside it. Empty for `SHT_NOBITS`.
-    pub fn bytes(&self, index: usize) -> Option<&'d [u8]> {
+    pub(crate) fn bytes(&self, index: usize) -> Option<&'d [u8]> {
         let s = self.sections.get(index)?;
         if s.kind == SHT_NOBITS {
             return Some(&[]);
@@ -280,7 +280,7 @@ impl<'d> Elf<'d> {
     }
 
     /// All symbols with their numbers.
-    pub fn symbols(&self) -> impl Iterator<Item = (usize, RawSymbol)> + '_ {
+    pub(crate) fn symbols(&self) -> impl Iterator<Item = (usize, RawSymbol)> + '_ {
         let (small, large): (&[_], &[_]) = match &self.raw {
             Raw::E32(_, symbols) => (symbols, &[]),
             Raw::E64(_, symbols) => (&[], symbols),
@@ -293,7 +293,7 @@ impl<'d> Elf<'d> {
     }
 
     /// The string table of the symbols; empty without one.
-    pub fn strings(&self) -> &'d [u8] {
+    pub(crate) fn strings(&self) -> &'d [u8] {
         let table = self.sections.iter().find(|s| s.kind == self.symbols_of);
         table
             .and_then(|t| self.bytes(t.link as usize))
@@ -351,7 +351,7 @@ impl<'d> Elf<'d> {
 
 /// A compressed section taken apart: `ELFCOMPRESS_*`, uncompressed size in bytes, payload.
 /// Reads `SHF_COMPRESSED` headers of both classes and the older `ZLIB` prefix of `.zdebug_*`.
-pub fn compressed(section: &[u8], bits: u32, flagged: bool) -> Option<(u32, u64, &[u8])> {
+pub(crate) fn compressed(section: &[u8], bits: u32, flagged: bool) -> Option<(u32, u64, &[u8])> {
     if !flagged {
         let size = section.strip_prefix(b"ZLIB")?.first_chunk::<8>()?;
         return Some((ELFCOMPRESS_ZLIB, u64::from_be_bytes(*size), &section[12..]));

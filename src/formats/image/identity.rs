@@ -82,7 +82,7 @@ impl<'d> ElfImage<'d> {
     }
 
     /// The line with which the kernel introduces itself, out of `.rodata`; `None` where an index stands for the image.
-    pub fn banner(&self) -> Option<&'d str> {
+    pub(crate) fn banner(&self) -> Option<&'d str> {
         const LONGEST: usize = 1024;
         let rodata = self.section(".rodata")?.data;
         let begin = b"Linux version ";

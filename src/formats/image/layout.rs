@@ -30,7 +30,7 @@ pub struct Header<'a> {
 }
 
 /// An address per section, in order; `None` for those that are not loaded or do not fit.
-pub fn place(sections: &[Header<'_>]) -> Vec<Option<u64>> {
+pub(crate) fn place(sections: &[Header<'_>]) -> Vec<Option<u64>> {
     let (alloc, exec, write) = (SHF_ALLOC, SHF_EXEC, SHF_WRITE);
     let mut places = vec![None; sections.len()];
     for (init, text, data) in [(false, 0, DATA), (true, INIT, INIT + DATA)] {

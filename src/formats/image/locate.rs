@@ -16,7 +16,7 @@ pub(crate) fn module_name(path: &Path) -> String {
 }
 
 /// Where a vmlinux of `release` may be, best first.
-pub fn vmlinux(release: &str, debug_dirs: &[PathBuf]) -> Vec<PathBuf> {
+pub(crate) fn vmlinux(release: &str, debug_dirs: &[PathBuf]) -> Vec<PathBuf> {
     let mut all = Vec::new();
     for dir in debug_dirs {
         all.push(dir.join(format!("boot/vmlinux-{release}")));
@@ -71,7 +71,7 @@ pub(crate) fn debug_files(
 
 /// The file of module `name` anywhere below `dirs`, searched in order. Dashes and underscores are the same. At most
 /// `MAX_ENTRIES` directory entries are looked at.
-pub fn module(name: &str, dirs: impl IntoIterator<Item = PathBuf>) -> Option<PathBuf> {
+pub(crate) fn module(name: &str, dirs: impl IntoIterator<Item = PathBuf>) -> Option<PathBuf> {
     const MAX_ENTRIES: usize = 100_000;
     let wanted = name.replace('-', "_");
     let mut left = MAX_ENTRIES;

@@ -23,7 +23,7 @@ pub fn clone_base(name: &str) -> Option<&str> {
 }
 
 /// The function that the padding `__pfx_foo` stands before (objtool `--prefix`, Linux 6.2 and later).
-pub fn padded(name: &str) -> Option<&str> {
+pub(crate) fn padded(name: &str) -> Option<&str> {
     name.strip_prefix("__pfx_").filter(|n| !n.is_empty())
 }
 

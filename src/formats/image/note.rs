@@ -17,7 +17,7 @@ pub struct Note<'d> {
 }
 
 /// The notes in `bytes`, up to the first that is cut short. Source: gABI "Note Section"; notes are 4-aligned.
-pub fn notes(mut bytes: &[u8]) -> impl Iterator<Item = Note<'_>> {
+pub(crate) fn notes(mut bytes: &[u8]) -> impl Iterator<Item = Note<'_>> {
     std::iter::from_fn(move || {
         let (note, rest) = first(bytes)?;
         bytes = rest;
@@ -43,7 +43,7 @@ fn first(bytes: &[u8]) -> Option<(Note<'_>, &[u8])> {
 }
 
 /// The GNU build-id among the notes of one section.
-pub fn build_id(bytes: &[u8]) -> Option<&[u8]> {
+pub(crate) fn build_id(bytes: &[u8]) -> Option<&[u8]> {
     notes(bytes)
         .find(|n| n.kind == NT_GNU_BUILD_ID && n.name == b"GNU" && !n.desc.is_empty())
         .map(|n| n.desc)

@@ -107,7 +107,7 @@ impl Storage {
     /// # Errors
     ///
     /// When the file cannot be read or a stream is broken.
-    pub fn open(&self, path: &Path) -> Result<&[u8]> {
+    pub(crate) fn open(&self, path: &Path) -> Result<&[u8]> {
         let bytes = self.map(path)?;
         self.unpack(bytes).map_err(|e| e.in_file(path))
     }
@@ -285,7 +285,7 @@ impl Packing {
     ///
     /// Always.
     #[cfg(not(feature = "compression"))]
-    pub fn decompress(self, _: &[u8], _: u64) -> Result<Vec<u8>> {
+    pub(crate) fn decompress(self, _: &[u8], _: u64) -> Result<Vec<u8>> {
         Err(Error::new(
             ErrorKind::Unsupported,
             format!("{self:?}: built without the feature `compression`"),

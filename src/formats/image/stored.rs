@@ -57,7 +57,7 @@ impl<'d> Excerpts<'d> {
     }
 
     /// What is kept from `at` on; empty where nothing is.
-    pub fn at(&self, at: LinkAddr) -> &'d [u8] {
+    pub(crate) fn at(&self, at: LinkAddr) -> &'d [u8] {
         let found = self.starts.find(at.0).and_then(|row| {
             let offset = at.0.checked_sub(self.starts.address(row)?)?;
             self.piece(row).get(usize::try_from(offset).ok()?..)
@@ -66,7 +66,7 @@ impl<'d> Excerpts<'d> {
     }
 
     /// All pieces by address.
-    pub fn iter(&self) -> impl Iterator<Item = (LinkAddr, &'d [u8])> + '_ {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (LinkAddr, &'d [u8])> + '_ {
         let rows = self.starts.addresses().enumerate();
         rows.map(|(row, at)| (LinkAddr(at), self.piece(row)))
     }
@@ -81,7 +81,7 @@ pub struct Original<'d> {
 
 impl<'d> Original<'d> {
     /// The ELF file `bytes`, with its separate debug file; nothing of them is read yet.
-    pub fn new(bytes: &'d [u8], debug: Option<PathBuf>) -> Self {
+    pub(crate) fn new(bytes: &'d [u8], debug: Option<PathBuf>) -> Self {
         Original { bytes, debug }
     }
 

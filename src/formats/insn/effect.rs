@@ -22,7 +22,7 @@ pub struct Part {
 
 impl Part {
     /// Its value, zero-extended.
-    pub fn value(self, regs: &Regs) -> Option<u64> {
+    pub(crate) fn value(self, regs: &Regs) -> Option<u64> {
         let mask = u64::MAX >> (64 - self.bits.clamp(1, 64));
         Some(regs.get(self.reg)? >> self.shift.min(63) & mask)
     }
@@ -76,7 +76,7 @@ pub struct Effect {
 }
 
 /// What the first instruction of `code` does, which is at `at`; `None` for bytes that are no instruction.
-pub fn effect(code: &[u8], at: u64) -> Option<Effect> {
+pub(crate) fn effect(code: &[u8], at: u64) -> Option<Effect> {
     let window = &code[..code.len().min(15)];
     let insn = Decoder::with_ip(64, window, at, DecoderOptions::NONE).decode();
     if insn.is_invalid() {

@@ -68,7 +68,7 @@ pub struct Memory {
 
 impl Memory {
     /// Its address, if all that it is made of is known. `bases` are those of FS and GS.
-    pub fn address(&self, regs: &Regs, fs: Option<u64>, gs: Option<u64>) -> Option<u64> {
+    pub(crate) fn address(&self, regs: &Regs, fs: Option<u64>, gs: Option<u64>) -> Option<u64> {
         let segment = match self.segment {
             Segment::Flat => 0,
             Segment::Fs => fs?,
@@ -92,7 +92,7 @@ impl Memory {
     }
 
     /// Registers that it is made of.
-    pub fn registers(&self) -> impl Iterator<Item = Reg> {
+    pub(crate) fn registers(&self) -> impl Iterator<Item = Reg> {
         let index = self.index.map(|(reg, _)| reg);
         [self.base, index, self.bit.map(|b| b.reg)]
             .into_iter()
@@ -100,7 +100,7 @@ impl Memory {
     }
 
     /// It as text, in AT&T syntax.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let segment = match self.segment {
             Segment::Flat => "",
             Segment::Fs => "%fs:",

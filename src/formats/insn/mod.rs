@@ -45,7 +45,7 @@ pub struct Insn<A = LinkAddr> {
 
 /// Decodes the first instruction of `code`, which is at `at`; `None` for bytes that are none. `bits`: 32 for code of
 /// i386; all else is of 64 bits.
-pub fn decode<A: Address>(code: &[u8], at: A, bits: u32) -> Option<Insn<A>> {
+pub(crate) fn decode<A: Address>(code: &[u8], at: A, bits: u32) -> Option<Insn<A>> {
     let window = &code[..code.len().min(15)];
     let mut decoder = decoder(window, at.number(), bits);
     let mut insn = Instruction::default();
@@ -107,7 +107,7 @@ pub fn sweep<'d>(
 }
 
 /// Decodes `code`, which is at `at`, one instruction after the other, as long as the bytes are instructions.
-pub fn run<A: Address>(
+pub(crate) fn run<A: Address>(
     code: &[u8],
     at: A,
     bits: u32,
@@ -148,7 +148,7 @@ pub enum CallBefore {
 /// Decodes what was called so that `ret` was pushed. Where alternatives may have rewritten the site, each
 /// variant that has a call ending there counts. `start` is the first byte of the function, which fixes where
 /// instructions begin.
-pub fn call_before(image: &ElfImage<'_>, start: LinkAddr, ret: RetAddr<LinkAddr>) -> CallBefore {
+pub(crate) fn call_before(image: &ElfImage<'_>, start: LinkAddr, ret: RetAddr<LinkAddr>) -> CallBefore {
     let found = calls_before(image, start, &[ret]).pop();
     found.unwrap_or(CallBefore::None)
 }

@@ -141,7 +141,7 @@ pub(crate) fn before_call(code: &[u8], start: LinkAddr, kept: &Regs) -> Regs {
 }
 
 /// Whether an instruction of `code`, which is at `at`, writes `reg`; also where the bytes are no instructions.
-pub fn writes(code: &[u8], at: LinkAddr, reg: Reg) -> bool {
+pub(crate) fn writes(code: &[u8], at: LinkAddr, reg: Reg) -> bool {
     let mut info = InstructionInfoFactory::new();
     let mut decoder = Decoder::with_ip(64, code, at.0, DecoderOptions::NONE);
     while decoder.can_decode() {

@@ -17,7 +17,7 @@ pub(super) struct Calls<'d> {
 
 impl<'d> Calls<'d> {
     /// `widths` has the bytes of each number, 1 to 4.
-    pub fn new(rows: &'d [u8], widths: &[u8]) -> Option<Self> {
+    pub(crate) fn new(rows: &'d [u8], widths: &[u8]) -> Option<Self> {
         let widths: &[u8; FIELDS] = widths.try_into().ok()?;
         let mut fields = [(0, 0); FIELDS];
         let mut width = 0;
@@ -34,12 +34,12 @@ impl<'d> Calls<'d> {
     }
 
     /// Number of calls.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.rows.len() / self.width
     }
 
     /// The numbers of call `row`.
-    pub fn get(&self, row: usize) -> Option<[u32; FIELDS]> {
+    pub(crate) fn get(&self, row: usize) -> Option<[u32; FIELDS]> {
         let start = row.checked_mul(self.width)?;
         let row = self.rows.get(start..)?.get(..self.width)?;
         let mut numbers = [0; FIELDS];

@@ -33,7 +33,7 @@ struct Slot<'d> {
 }
 
 impl<'d> Units<'d> {
-    pub fn of(image: &ElfImage<'d>) -> Result<Option<Self>> {
+    pub(crate) fn of(image: &ElfImage<'d>) -> Result<Option<Self>> {
         let dwarf = Dwarf::of(image).map_err(|e| e.in_file(image.path()))?;
         let kernel = matches!(image.kind(), ImageKind::Vmlinux | ImageKind::Module);
         Ok(dwarf.map(|dwarf| Units {
@@ -46,12 +46,12 @@ impl<'d> Units<'d> {
     }
 
     /// See [`super::Lines::listed`].
-    pub fn listed(&self, at: u64) -> bool {
+    pub(crate) fn listed(&self, at: u64) -> bool {
         self.dwarf.listed(at).is_some()
     }
 
     /// The place at `at`, and the unit that knows its names.
-    pub fn place(&self, at: u64) -> Option<(&UnitLines<'d>, Place)> {
+    pub(crate) fn place(&self, at: u64) -> Option<(&UnitLines<'d>, Place)> {
         Some(self.place_in(self.dwarf.unit_at(at)?, at))
     }
 
@@ -74,7 +74,7 @@ impl<'d> Units<'d> {
     }
 
     /// See [`super::Lines::prepare`].
-    pub fn prepare(&self, addresses: &[LinkAddr], whole: bool) {
+    pub(crate) fn prepare(&self, addresses: &[LinkAddr], whole: bool) {
         let mut sorted: Vec<u64> = addresses.iter().map(|at| at.0).collect();
         sorted.sort_unstable();
         let mut asked: Vec<(UnitId, u64)> = sorted
@@ -102,7 +102,7 @@ impl<'d> Units<'d> {
 
     /// Calls `f` with every unit, read whole and not kept, and with the addresses (start and end) that are its
     /// own: those for which [`Units::place`] asks it.
-    pub fn each(&self, mut f: impl FnMut(&UnitLines<'d>, &[(u64, u64)])) {
+    pub(crate) fn each(&self, mut f: impl FnMut(&UnitLines<'d>, &[(u64, u64)])) {
         let bounds = innermost(self.dwarf.claims());
         let ends = bounds.iter().skip(1).map(|b| b.0).chain([u64::MAX]);
         let mut claims: Vec<(u32, u64, u64)> = bounds

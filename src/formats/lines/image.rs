@@ -56,7 +56,7 @@ impl<'d> Lines<'d> {
     }
 
     /// Whether it is known at once which unit `at` is of. Otherwise all units that no list names must be looked at.
-    pub fn listed(&self, at: LinkAddr) -> bool {
+    pub(crate) fn listed(&self, at: LinkAddr) -> bool {
         match &self.0 {
             Source::Dwarf(units) => units.listed(at.0),
             Source::Index(_) => true,
@@ -101,7 +101,7 @@ impl<'d> Lines<'d> {
 
     /// Reads ahead for many questions about `addresses`, by all processors. With `whole` more questions are to
     /// come: all of each unit is read.
-    pub fn prepare(&self, addresses: &[LinkAddr], whole: bool) {
+    pub(crate) fn prepare(&self, addresses: &[LinkAddr], whole: bool) {
         if let Source::Dwarf(units) = &self.0 {
             units.prepare(addresses, whole);
         }

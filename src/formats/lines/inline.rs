@@ -28,7 +28,7 @@ impl Inline<'_> {
     }
 
     /// The same with names of its own.
-    pub fn into_owned(self) -> Inline<'static> {
+    pub(crate) fn into_owned(self) -> Inline<'static> {
         let own = |name: Cow<'_, str>| Cow::Owned(name.into_owned());
         Inline {
             function: self.function.map(own),

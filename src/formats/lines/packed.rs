@@ -43,7 +43,7 @@ pub(super) struct Packed<'d> {
 
 impl<'d> Packed<'d> {
     /// From the group that [`pack`] made.
-    pub fn new(group: Group<'d>, strings: &'d [u8]) -> Option<Self> {
+    pub(crate) fn new(group: Group<'d>, strings: &'d [u8]) -> Option<Self> {
         let column = |n| group.column(TABLE_COLUMNS + n);
         let starts = group.table()?;
         let offsets = column(0)?;
@@ -59,7 +59,7 @@ impl<'d> Packed<'d> {
     }
 
     /// The place at link address `at`.
-    pub fn place(&self, at: u64) -> Place {
+    pub(crate) fn place(&self, at: u64) -> Place {
         let found = self.starts.find_start(at);
         found
             .and_then(|(row, start)| self.unpack(row, start, at))
@@ -85,7 +85,7 @@ impl<'d> Packed<'d> {
     }
 
     /// Call `number`.
-    pub fn call(&self, number: u32) -> Option<Call<'d>> {
+    pub(crate) fn call(&self, number: u32) -> Option<Call<'d>> {
         let [name, distance, file, line, column] = self.calls.get(number as usize)?;
         Some(Call {
             name: Some(name)
@@ -102,12 +102,12 @@ impl<'d> Packed<'d> {
     }
 
     /// The path of file `number`.
-    pub fn file(&self, number: u32) -> Option<&'d str> {
+    pub(crate) fn file(&self, number: u32) -> Option<&'d str> {
         self.strings.get(self.files.get(number as usize)?)
     }
 
     /// What is wrong with the whole of it: every piece is unpacked.
-    pub fn damage(&self) -> Option<&'static str> {
+    pub(crate) fn damage(&self) -> Option<&'static str> {
         let starts: Vec<u64> = self.starts.addresses().collect();
         if !starts.is_sorted() {
             return Some("pieces of source lines are not sorted");

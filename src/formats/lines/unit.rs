@@ -22,7 +22,7 @@ pub(super) struct UnitLines<'d> {
 
 impl<'d> UnitLines<'d> {
     /// `kernel` says whether the unit is of a kernel: its sources then have well-known directories.
-    pub fn new(mut contents: Contents<'d>, kernel: bool) -> Self {
+    pub(crate) fn new(mut contents: Contents<'d>, kernel: bool) -> Self {
         let bounds = innermost(std::mem::take(&mut contents.spans));
         let mut segments = join(&bounds, &contents.rows);
         let mut calls = std::mem::take(&mut contents.calls);
@@ -54,14 +54,14 @@ impl<'d> UnitLines<'d> {
     }
 
     /// Whether what was read answers for `at`.
-    pub fn covers(&self, at: u64) -> bool {
+    pub(crate) fn covers(&self, at: u64) -> bool {
         let Some(part) = &self.part else { return true };
         let next = part.partition_point(|p| p.0 <= at);
         part[..next].iter().rev().take(64).any(|p| at < p.1)
     }
 
     /// The place at link address `at`.
-    pub fn place(&self, at: u64) -> Place {
+    pub(crate) fn place(&self, at: u64) -> Place {
         let found = self.starts.find(at).and_then(|row| self.places.get(row));
         found.copied().unwrap_or_default()
     }

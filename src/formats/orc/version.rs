@@ -137,7 +137,7 @@ fn numbers(release: &str) -> Option<(u32, u32)> {
 }
 
 /// The version that `release` shipped with. Red Hat's 5.14.0-517.el9 and later carry version 3.
-pub fn by_release(release: &str) -> Option<OrcVersion> {
+pub(crate) fn by_release(release: &str) -> Option<OrcVersion> {
     let (major, minor) = numbers(release)?;
     if (major, minor) == (5, 14) && release.contains(".el9") {
         let build = release

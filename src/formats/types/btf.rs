@@ -199,7 +199,7 @@ impl<'d> Btf<'d> {
     }
 
     /// The member called `name` of structure `number`, also within unnamed structures and unions of it.
-    pub fn member(&self, number: u32, name: &str) -> Option<Member> {
+    pub(crate) fn member(&self, number: u32, name: &str) -> Option<Member> {
         let mut pending = vec![(number, 0u64, 0usize)];
         // Each structure within is looked at once: a broken file may have a circle of them.
         let mut left = 1024;
@@ -219,7 +219,7 @@ impl<'d> Btf<'d> {
     }
 
     /// The type of the elements of array `number`, and how many there are.
-    pub fn array(&self, number: u32) -> Option<(u32, u64)> {
+    pub(crate) fn array(&self, number: u32) -> Option<(u32, u64)> {
         let (_, found) = self.resolve(number)?;
         if found.kind != ARRAY {
             return None;
@@ -236,7 +236,7 @@ impl<'d> Btf<'d> {
     }
 
     /// Bytes of a value of type `number`.
-    pub fn size(&self, mut number: u32) -> Option<u64> {
+    pub(crate) fn size(&self, mut number: u32) -> Option<u64> {
         let mut count = 1u64;
         for _ in 0..MAX_NAMES {
             let (this, found) = self.resolve(number)?;
@@ -257,7 +257,7 @@ impl<'d> Btf<'d> {
     }
 
     /// The value of the first enumerator called `name`.
-    pub fn enumerator(&self, name: &str) -> Option<i64> {
+    pub(crate) fn enumerator(&self, name: &str) -> Option<i64> {
         (1..self.at.len() as u32).find_map(|number| {
             let found = self.get(number)?;
             let (stride, wide) = match found.kind {

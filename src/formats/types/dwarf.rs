@@ -39,7 +39,7 @@ pub(super) struct Dwarf<'d>(Mutex<Known<'d>>);
 
 impl<'d> Dwarf<'d> {
     /// The types of `image`; `None` when it has no debug information.
-    pub fn of(image: &ElfImage<'d>) -> Option<Self> {
+    pub(crate) fn of(image: &ElfImage<'d>) -> Option<Self> {
         Some(Dwarf(Mutex::new(Known {
             units: Units::of(image)?,
             searched: 0,

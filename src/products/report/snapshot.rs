@@ -41,7 +41,7 @@ pub struct Snapshot<'d> {
 ///
 /// # Errors
 /// `Io` where `out` does not take it.
-pub fn write(
+pub(crate) fn write(
     world: &World,
     memory: &[(Addr, Vec<u8>)],
     without_text: bool,

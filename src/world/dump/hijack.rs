@@ -31,7 +31,7 @@ pub enum Tracer {
 
 impl Tracer {
     /// The name that people know it by.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Tracer::FunctionGraph => "function_graph",
             Tracer::Kretprobe => "kretprobe",

@@ -61,12 +61,12 @@ pub struct Place {
 
 impl Place {
     /// The kernel's memory.
-    pub fn memory<'a, 'd>(&self, dump: &'a Dump<'d>) -> Paged<'a, 'd> {
+    pub(crate) fn memory<'a, 'd>(&self, dump: &'a Dump<'d>) -> Paged<'a, 'd> {
         Paged::new(dump, self.root, self.levels, self.encryption)
     }
 
     /// What is odd about it: the image was not proved to be the one that ran.
-    pub fn finding(&self) -> Option<Finding> {
+    pub(crate) fn finding(&self) -> Option<Finding> {
         let Proof::Unproved(why) = self.proof else {
             return None;
         };
@@ -79,7 +79,7 @@ impl Place {
 
 /// The release of the kernel in `dump`: as VMCOREINFO has it, in the notes or in the kernel's own page; else as the
 /// banners in memory have it, if they agree.
-pub fn release(dump: &Dump<'_>) -> Option<String> {
+pub(crate) fn release(dump: &Dump<'_>) -> Option<String> {
     let noted = dump
         .vmcoreinfo()
         .and_then(|i| i.release().map(str::to_owned));
@@ -107,7 +107,7 @@ pub fn build_id(dump: &Dump<'_>) -> Option<Vec<u8>> {
 ///
 /// # Errors
 /// `WrongImage` where another kernel is in the dump; it names what differs. `NotFound` where none is.
-pub fn find(dump: &Dump<'_>, vmlinux: &Image<'_>) -> Result<Place> {
+pub(crate) fn find(dump: &Dump<'_>, vmlinux: &Image<'_>) -> Result<Place> {
     let own = Own::of(vmlinux)?;
     let mut wrong = None;
     let candidates =

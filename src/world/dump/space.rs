@@ -61,7 +61,7 @@ pub struct Spaces<'a, 'd> {
 
 impl<'a, 'd> Spaces<'a, 'd> {
     /// For tasks of `vmlinux`, which is at `place` in `dump`; `None` when it does not describe its types.
-    pub fn new(dump: &'a Dump<'d>, vmlinux: &'a Image<'d>, place: &Place) -> Option<Self> {
+    pub(crate) fn new(dump: &'a Dump<'d>, vmlinux: &'a Image<'d>, place: &Place) -> Option<Self> {
         Some(Spaces {
             vmlinux,
             types: Types::of(vmlinux)?,
@@ -72,7 +72,7 @@ impl<'a, 'd> Spaces<'a, 'd> {
 
     /// The user half of the task whose `task_struct` is at `task`: what can be read of it. `None` for a kernel thread,
     /// or when not even its page table is known.
-    pub fn of(&self, task: Addr) -> Option<Space<'a, 'd>> {
+    pub(crate) fn of(&self, task: Addr) -> Option<Space<'a, 'd>> {
         let slide = self.place.slide;
         let r = Reader::of_types(self.vmlinux, &self.types, &self.kernel, slide);
         let mm = Addr(r.get(task, r.types.field("task_struct", "mm")?).ok()?);

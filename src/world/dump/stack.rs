@@ -15,7 +15,7 @@ pub struct Stack {
 
 impl Stack {
     /// Whether `at` lies on it. The end counts: an empty stack's pointer is there.
-    pub fn holds(&self, at: Addr) -> bool {
+    pub(crate) fn holds(&self, at: Addr) -> bool {
         at >= self.low && at <= self.high
     }
 
@@ -54,7 +54,7 @@ pub enum StackKind {
 
 impl StackKind {
     /// The name that the kernel prints in angle brackets (`stack_type_name()`).
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             StackKind::Task => "TASK",
             StackKind::Irq => "IRQ",

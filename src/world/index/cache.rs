@@ -45,7 +45,7 @@ impl Cache {
 }
 
 /// Notes that the index `path` was used.
-pub fn touch(path: &Path) {
+pub(crate) fn touch(path: &Path) {
     let age = |m: &fs::Metadata| SystemTime::now().duration_since(m.modified().ok()?).ok();
     let recent = fs::metadata(path).is_ok_and(|m| age(&m).is_none_or(|a| a < NOTED));
     if !recent {

@@ -49,7 +49,7 @@ impl SectionId {
     /// Code symbols.
     pub(crate) const SYMBOLS: Self = SectionId(4);
     /// ORC rows.
-    pub const ORC: Self = SectionId(5);
+    pub(crate) const ORC: Self = SectionId(5);
     /// Exception-table rows.
     pub(crate) const EXTABLE: Self = SectionId(6);
     /// The fixup map.
@@ -210,7 +210,7 @@ impl Header {
     }
 
     /// The bytes of section `id` of the index `bytes`; empty when it has none.
-    pub fn section<'d>(&self, bytes: &'d [u8], id: SectionId) -> &'d [u8] {
+    pub(crate) fn section<'d>(&self, bytes: &'d [u8], id: SectionId) -> &'d [u8] {
         let found = self.sections.iter().find(|s| s.id == id);
         found.map_or(&[], |s| s.bytes(bytes))
     }
@@ -218,7 +218,7 @@ impl Header {
 
 impl Entry {
     /// Its bytes in the index `bytes`.
-    pub fn bytes<'d>(&self, bytes: &'d [u8]) -> &'d [u8] {
+    pub(crate) fn bytes<'d>(&self, bytes: &'d [u8]) -> &'d [u8] {
         let start = usize::try_from(self.offset).unwrap_or(usize::MAX);
         let end = start.saturating_add(usize::try_from(self.len).unwrap_or(usize::MAX));
         bytes.get(start..end).unwrap_or_default()

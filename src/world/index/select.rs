@@ -17,7 +17,7 @@ pub(super) struct Selection {
 
 impl Selection {
     /// Everything.
-    pub fn all(tables: &Image<'_>) -> Self {
+    pub(crate) fn all(tables: &Image<'_>) -> Self {
         let rows = |len: usize| (0..len as u32).collect();
         Selection {
             symbols: rows(tables.symbols().len()),
@@ -28,22 +28,22 @@ impl Selection {
     }
 
     /// The new number of symbol `old`.
-    pub fn symbol(&self, old: u32) -> Option<u32> {
+    pub(crate) fn symbol(&self, old: u32) -> Option<u32> {
         place(&self.symbols, old)
     }
 
     /// The new number of exception-table row `old`.
-    pub fn entry(&self, old: u32) -> Option<u32> {
+    pub(crate) fn entry(&self, old: u32) -> Option<u32> {
         place(&self.entries, old)
     }
 
     /// The new number of block `old`.
-    pub fn block(&self, old: u32) -> Option<u32> {
+    pub(crate) fn block(&self, old: u32) -> Option<u32> {
         place(&self.blocks, old)
     }
 
     /// Whether the text at `at` is kept.
-    pub fn holds(&self, at: LinkAddr) -> bool {
+    pub(crate) fn holds(&self, at: LinkAddr) -> bool {
         self.ranges.as_ref().is_none_or(|ranges| inside(ranges, at))
     }
 }

@@ -25,7 +25,7 @@ impl<'k, 'd> Located<'k, 'd> {
     }
 
     /// Whether both are in the same image.
-    pub fn beside(&self, other: &Self) -> bool {
+    pub(crate) fn beside(&self, other: &Self) -> bool {
         std::ptr::eq(self.image, other.image)
     }
 
@@ -35,7 +35,7 @@ impl<'k, 'd> Located<'k, 'd> {
     }
 
     /// What tells it from other places, for tables.
-    pub fn key(&self) -> Key {
+    pub(crate) fn key(&self) -> Key {
         Key(std::ptr::from_ref(self.image).addr(), self.link)
     }
 }

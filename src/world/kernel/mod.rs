@@ -41,7 +41,7 @@ pub struct Kernel<'d> {
 ///
 /// # Errors
 /// What differs, as a fragment that fits behind the image's name.
-pub fn slide_of(image: &Image<'_>, loaded: &Loaded) -> Result<Slide, String> {
+pub(crate) fn slide_of(image: &Image<'_>, loaded: &Loaded) -> Result<Slide, String> {
     if let (Some(wanted), Some(found)) = (&loaded.build_id, image.build_id())
         && wanted != found
     {
@@ -124,7 +124,7 @@ impl<'d> Kernel<'d> {
     }
 
     /// The same without the images called as one of `names`.
-    pub fn without(&self, names: &[&str]) -> Self {
+    pub(crate) fn without(&self, names: &[&str]) -> Self {
         let out = |p: &&Placed<'_>| names.iter().any(|n| same(n).eq(same(p.image.name())));
         Kernel::of(self.images.iter().filter(|p| !out(p)).cloned().collect())
     }
@@ -176,7 +176,7 @@ impl<'d> Kernel<'d> {
 
     /// The code from `at` to the end of its section as its image has it; empty outside text, in an image that has
     /// excerpts only, and for code of initialisation, which is gone when the kernel runs.
-    pub fn text(&self, at: Addr) -> &'d [u8] {
+    pub(crate) fn text(&self, at: Addr) -> &'d [u8] {
         let found = self.locate(at).filter(|l| {
             let section = l.image.text_section(l.link);
             !l.image.is_excerpt() && section.is_some_and(|s| !s.name.starts_with(".init"))

@@ -15,7 +15,7 @@ pub struct Bitmap<'d> {
 
 impl<'d> Bitmap<'d> {
     /// The first `pages` bits of `bytes`.
-    pub fn new(bytes: Cow<'d, [u8]>, pages: u64) -> Self {
+    pub(crate) fn new(bytes: Cow<'d, [u8]>, pages: u64) -> Self {
         let mut sum = 0;
         let counts = bytes.chunks(BLOCK).map(|block| {
             let before = sum;
@@ -31,7 +31,7 @@ impl<'d> Bitmap<'d> {
     }
 
     /// Whether `page` is in it.
-    pub fn holds(&self, page: u64) -> bool {
+    pub(crate) fn holds(&self, page: u64) -> bool {
         page < self.pages && self.byte(page / 8) >> (page % 8) & 1 != 0
     }
 
@@ -57,7 +57,7 @@ impl<'d> Bitmap<'d> {
     }
 
     /// Runs of pages in it: `[first, end)`, by number.
-    pub fn runs(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+    pub(crate) fn runs(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
         let mut at = 0;
         std::iter::from_fn(move || {
             let first = self.next(at, true)?;

@@ -14,12 +14,12 @@ pub struct PageCache(Vec<Mutex<Set>>);
 
 impl PageCache {
     /// An empty cache.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         PageCache((0..SETS).map(|_| Mutex::default()).collect())
     }
 
     /// Gives page `number` to `use_it`: the one at hand, or what `make` made, which is kept.
-    pub fn with<T, E>(
+    pub(crate) fn with<T, E>(
         &self,
         number: u64,
         make: impl FnOnce() -> Result<Box<[u8]>, E>,

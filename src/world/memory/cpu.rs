@@ -21,7 +21,7 @@ pub struct Prstatus {
 
 impl Prstatus {
     /// Reads `note` if it is an `NT_PRSTATUS`.
-    pub fn read(note: &Note<'_>) -> Option<Self> {
+    pub(crate) fn read(note: &Note<'_>) -> Option<Self> {
         if note.kind != NT_PRSTATUS || note.name != b"CORE" {
             return None;
         }
@@ -75,7 +75,7 @@ const QEMU_ORDER: [Reg; 16] = [
 impl CpuState {
     /// Reads `note` if it is QEMU's. Source: `struct QEMUCPUState`, target/i386/arch_dump.c (QEMU 1.2-10), version 1:
     /// version and size, 16 registers, RIP, RFLAGS, ten segments of 24 bytes, CR0-CR4, `kernel_gs_base`.
-    pub fn read(note: &Note<'_>) -> Option<Self> {
+    pub(crate) fn read(note: &Note<'_>) -> Option<Self> {
         const RIP: usize = 8 + 16 * 8;
         const SEGMENTS: usize = RIP + 16;
         const CR: usize = SEGMENTS + 10 * 24;
@@ -104,7 +104,7 @@ impl CpuState {
     }
 
     /// Levels of the page tables, by CR4.LA57.
-    pub fn levels(&self) -> u32 {
+    pub(crate) fn levels(&self) -> u32 {
         if self.cr4 & 1 << 12 != 0 { 5 } else { 4 }
     }
 }

@@ -53,7 +53,7 @@ impl<'d> Dump<'d> {
     /// # Errors
     /// `Io`; `Unsupported` for what is no dump; `WrongArch`; `Truncated` or `Malformed` when its headers do not even
     /// say where memory is. What is missing behind them makes findings, and reads that fail.
-    pub fn open(path: &Path, storage: &'d Storage) -> Result<Self> {
+    pub(crate) fn open(path: &Path, storage: &'d Storage) -> Result<Self> {
         let mut findings = Vec::new();
         let opened = Medium::open(path, storage, &mut findings)
             .and_then(|medium| Dump::read(medium, findings));
@@ -69,7 +69,7 @@ impl<'d> Dump<'d> {
     ///
     /// # Errors
     /// As [`Dump::open`].
-    pub fn parse(bytes: &'d [u8]) -> Result<Self> {
+    pub(crate) fn parse(bytes: &'d [u8]) -> Result<Self> {
         let mut findings = Vec::new();
         let medium = Medium::of(bytes, &mut findings);
         Dump::read(medium, findings)
@@ -149,7 +149,7 @@ impl<'d> Dump<'d> {
     }
 
     /// What was odd about it.
-    pub fn findings(&self) -> &[Finding] {
+    pub(crate) fn findings(&self) -> &[Finding] {
         &self.findings
     }
 
@@ -177,7 +177,7 @@ impl<'d> Dump<'d> {
     }
 
     /// Physical memory that the dump holds, by address: first address and bytes.
-    pub fn ranges(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+    pub(crate) fn ranges(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
         let end = self.medium.end();
         let held = move |e: Extent| {
             let len = e.len.min(end.saturating_sub(e.offset));
@@ -195,7 +195,7 @@ impl<'d> Dump<'d> {
     }
 
     /// All ELF notes, in file order.
-    pub fn notes(&self) -> impl Iterator<Item = Note<'_>> {
+    pub(crate) fn notes(&self) -> impl Iterator<Item = Note<'_>> {
         note::notes(match &self.layout {
             Layout::Elf(core) => &core.notes,
             Layout::Kdump(kdump) => &kdump.notes,
@@ -222,13 +222,13 @@ impl<'d> Dump<'d> {
     }
 
     /// What the kernel tells of itself, if the notes have it; see [`Dump::find_vmcoreinfo`].
-    pub fn vmcoreinfo(&self) -> Option<&VmcoreInfo> {
+    pub(crate) fn vmcoreinfo(&self) -> Option<&VmcoreInfo> {
         self.vmcoreinfo.as_ref()
     }
 
     /// Registers of CPUs, or of a process's threads, in the order of the notes. In a dump that the kernel made, CPUs
     /// that did not answer are missing, so that the place in the list need not be the CPU's number.
-    pub fn prstatus(&self) -> impl Iterator<Item = Prstatus> {
+    pub(crate) fn prstatus(&self) -> impl Iterator<Item = Prstatus> {
         self.notes().filter_map(|n| Prstatus::read(&n))
     }
 

@@ -39,7 +39,7 @@ pub(crate) fn is_elf(start: &[u8]) -> bool {
 ///
 /// # Errors
 /// When it is no core file of x86-64, or its headers are cut short or say what cannot be.
-pub fn read(medium: &Medium<'_>, findings: &mut Vec<Finding>) -> Result<ElfCore> {
+pub(crate) fn read(medium: &Medium<'_>, findings: &mut Vec<Finding>) -> Result<ElfCore> {
     let malformed = |why: &str| Error::new(ErrorKind::Malformed, why);
     let head = medium
         .bytes(0, 64)

@@ -60,7 +60,7 @@ impl Extents {
     }
 
     /// Where the byte at `at` is, and how many follow it there (at least 1).
-    pub fn find(&self, at: u64) -> Option<(u64, u64)> {
+    pub(crate) fn find(&self, at: u64) -> Option<(u64, u64)> {
         let next = self.0.partition_point(|e| e.start <= at);
         let found = self.0.get(next.checked_sub(1)?)?;
         let skip = at - found.start;
@@ -75,17 +75,17 @@ impl Extents {
     }
 
     /// All, by address.
-    pub fn iter(&self) -> impl Iterator<Item = Extent> + '_ {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Extent> + '_ {
         self.0.iter().copied()
     }
 
     /// One past the highest address; 0 if there are none.
-    pub fn end(&self) -> u64 {
+    pub(crate) fn end(&self) -> u64 {
         self.0.last().map_or(0, |e| e.start.saturating_add(e.len))
     }
 
     /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }

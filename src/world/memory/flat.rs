@@ -13,7 +13,7 @@ const RECORD: usize = 16;
 ///
 /// **Source:** `struct makedumpfile_header` and `makedumpfile_data_header`, makedumpfile.h (1.5-1.7): signature
 /// `makedumpfile`, type 1, version 1, then records up to one with offset and length -1. What comes later holds.
-pub fn index(bytes: &[u8], findings: &mut Vec<Finding>) -> Option<(Extents, bool)> {
+pub(crate) fn index(bytes: &[u8], findings: &mut Vec<Finding>) -> Option<(Extents, bool)> {
     if bytes.get(..16)? != b"makedumpfile\0\0\0\0" || be64(bytes, 16)? != 1 {
         return None;
     }

@@ -17,7 +17,7 @@ const DESCRIPTOR: u64 = 24;
 /// Members of `struct disk_dump_header`: bytes from its beginning.
 mod header {
     /// `header_version`
-    pub const VERSION: usize = 8;
+    pub(crate) const VERSION: usize = 8;
     /// `utsname.release`, the third text of [`UTS_LEN`] bytes
     pub(crate) const RELEASE: usize = 12 + 2 * UTS_LEN;
     /// `__NEW_UTS_LEN + 1`
@@ -33,7 +33,7 @@ mod header {
     /// `max_mapnr`, pages
     pub(crate) const PAGES: usize = 440;
     /// Bytes of the whole.
-    pub const SIZE: u64 = 464;
+    pub(crate) const SIZE: u64 = 464;
 }
 
 /// Members of `struct kdump_sub_header`: bytes from its beginning; where one came later, the first version with it.
@@ -47,7 +47,7 @@ mod sub_header {
     /// `start_pfn`, version 2; `end_pfn` is behind it
     pub(crate) const PART: usize = 16;
     /// `offset_vmcoreinfo`, version 3; its size is behind it
-    pub const VMCOREINFO: usize = 32;
+    pub(crate) const VMCOREINFO: usize = 32;
     /// `offset_note`, version 4; its size is behind it
     pub(crate) const NOTES: usize = 48;
     /// `start_pfn_64`, version 6; `end_pfn_64` is behind it
@@ -55,15 +55,15 @@ mod sub_header {
     /// `max_mapnr_64`, version 6
     pub(crate) const PAGES_64: usize = 96;
     /// Bytes of the whole.
-    pub const SIZE: u64 = 104;
+    pub(crate) const SIZE: u64 = 104;
 }
 
 /// Members of `struct page_desc`: bytes from its beginning.
 mod descriptor {
     /// `offset`, bytes in the file
-    pub const OFFSET: usize = 0;
+    pub(crate) const OFFSET: usize = 0;
     /// `size`, bytes
-    pub const SIZE: usize = 8;
+    pub(crate) const SIZE: usize = 8;
     /// `flags`
     pub(crate) const FLAGS: usize = 12;
 }
@@ -112,7 +112,7 @@ pub(crate) fn is_kdump(start: &[u8]) -> bool {
 ///
 /// # Errors
 /// When the headers or bitmaps are cut short, or say what cannot be.
-pub fn read<'d>(medium: &Medium<'d>, findings: &mut Vec<Finding>) -> Result<Kdump<'d>> {
+pub(crate) fn read<'d>(medium: &Medium<'d>, findings: &mut Vec<Finding>) -> Result<Kdump<'d>> {
     let truncated = |what: &str| Error::new(ErrorKind::Truncated, format!("ends within {what}"));
     let head = medium
         .bytes(0, header::SIZE)
@@ -241,7 +241,7 @@ pub fn read<'d>(medium: &Medium<'d>, findings: &mut Vec<Finding>) -> Result<Kdum
 
 impl Kdump<'_> {
     /// Runs of pages that the file holds: first address and bytes.
-    pub fn runs(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+    pub(crate) fn runs(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
         let (from, to) = self.part;
         self.dumped.runs().filter_map(move |(start, end)| {
             let (start, end) = (start.max(from), end.min(to));

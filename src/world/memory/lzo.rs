@@ -5,7 +5,7 @@
 ///
 /// **Source:** the stream format in Documentation/staging/lzo.rst (Linux 5.6 and later), without its run-length
 /// extension (`bitstream version` 1), which only zram writes.
-pub fn decompress(input: &[u8], out: &mut [u8]) -> Option<usize> {
+pub(crate) fn decompress(input: &[u8], out: &mut [u8]) -> Option<usize> {
     let mut stream = Stream {
         input,
         out,

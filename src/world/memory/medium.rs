@@ -37,7 +37,7 @@ impl<'d> Medium<'d> {
     ///
     /// # Errors
     /// When the file cannot be opened or mapped.
-    pub fn open(path: &Path, storage: &'d Storage, findings: &mut Vec<Finding>) -> Result<Self> {
+    pub(crate) fn open(path: &Path, storage: &'d Storage, findings: &mut Vec<Finding>) -> Result<Self> {
         if Self::is_live(path) {
             let file = File::open(path).map_err(|e| Error::io(path, e))?;
             return Ok(Medium::File(file));
@@ -46,7 +46,7 @@ impl<'d> Medium<'d> {
     }
 
     /// The dump in `bytes`, which may be a flattened stream of it.
-    pub fn of(bytes: &'d [u8], findings: &mut Vec<Finding>) -> Self {
+    pub(crate) fn of(bytes: &'d [u8], findings: &mut Vec<Finding>) -> Self {
         match flat::index(bytes, findings) {
             Some((extents, whole)) => Medium::Flat {
                 stream: bytes,
@@ -58,7 +58,7 @@ impl<'d> Medium<'d> {
     }
 
     /// Bytes that can be there at all; what a file announces cannot need more memory than this.
-    pub fn stored(&self) -> u64 {
+    pub(crate) fn stored(&self) -> u64 {
         match self {
             Medium::Mapped(bytes) => bytes.len() as u64,
             Medium::Flat { stream, .. } => stream.len() as u64,
@@ -68,7 +68,7 @@ impl<'d> Medium<'d> {
     }
 
     /// One past the last byte of the dump.
-    pub fn end(&self) -> u64 {
+    pub(crate) fn end(&self) -> u64 {
         match self {
             Medium::Mapped(bytes) => bytes.len() as u64,
             Medium::Flat { extents, .. } => extents.end(),
@@ -99,7 +99,7 @@ impl<'d> Medium<'d> {
     ///
     /// # Errors
     /// `Truncated` where the file ends before, or a stream does not hold it.
-    pub fn read(&self, mut at: u64, mut buf: &mut [u8]) -> std::result::Result<(), Unreadable> {
+    pub(crate) fn read(&self, mut at: u64, mut buf: &mut [u8]) -> std::result::Result<(), Unreadable> {
         if let Some(bytes) = self.slice(at, buf.len() as u64) {
             buf.copy_from_slice(bytes);
             return Ok(());
@@ -137,7 +137,7 @@ impl<'d> Medium<'d> {
     ///
     /// # Errors
     /// As [`Medium::read`].
-    pub fn bytes(&self, at: u64, len: u64) -> std::result::Result<Cow<'d, [u8]>, Unreadable> {
+    pub(crate) fn bytes(&self, at: u64, len: u64) -> std::result::Result<Cow<'d, [u8]>, Unreadable> {
         if let Some(bytes) = self.slice(at, len) {
             return Ok(Cow::Borrowed(bytes));
         }

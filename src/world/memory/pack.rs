@@ -14,7 +14,7 @@ pub(crate) const SNAPPY: u32 = 4;
 pub(crate) const ZSTD: u32 = 0x20;
 
 /// Whether a page with these flags is packed.
-pub fn is_packed(flags: u32) -> bool {
+pub(crate) fn is_packed(flags: u32) -> bool {
     flags & (ZLIB | LZO | SNAPPY | ZSTD) != 0
 }
 
@@ -27,7 +27,7 @@ pub(crate) fn supported(flags: u32) -> bool {
 ///
 /// # Errors
 /// `Corrupt` where the bytes do not unpack to a page.
-pub fn unpack(flags: u32, bytes: &[u8], page: &mut [u8]) -> Result<(), Unreadable> {
+pub(crate) fn unpack(flags: u32, bytes: &[u8], page: &mut [u8]) -> Result<(), Unreadable> {
     let written = match flags & (ZLIB | LZO | SNAPPY | ZSTD) {
         ZLIB => Packing::Zlib.decompress_into(bytes, page),
         LZO => lzo::decompress(bytes, page),

@@ -50,7 +50,7 @@ impl<'a, 'd> Paged<'a, 'd> {
     /// The address space of page table `root`: CR3, or the physical address of a `pgd_t[512]`. `levels` is 5 under
     /// LA57, else 4. `encryption` has the bits that mark encrypted memory
     /// ([`VmcoreInfo::encryption_mask`](super::VmcoreInfo::encryption_mask)), 0 if there are none.
-    pub fn new(dump: &'a Dump<'d>, root: u64, levels: u32, encryption: u64) -> Self {
+    pub(crate) fn new(dump: &'a Dump<'d>, root: u64, levels: u32, encryption: u64) -> Self {
         let address = ADDRESS & !encryption;
         Paged {
             dump,
@@ -145,7 +145,7 @@ impl<'a, 'd> Paged<'a, 'd> {
 
     /// The pages mapped in `[from, to)`, by address. What no page table tells (also where one is missing in the dump)
     /// is passed over. A large range may have any number of pages: 2^36 of them if a table is its own.
-    pub fn mapped(&self, from: Addr, to: Addr) -> impl Iterator<Item = Mapped> {
+    pub(crate) fn mapped(&self, from: Addr, to: Addr) -> impl Iterator<Item = Mapped> {
         let mut at = Some(from).filter(|f| *f < to);
         std::iter::from_fn(move || {
             loop {

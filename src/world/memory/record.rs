@@ -7,7 +7,7 @@ use super::{Memory, Unreadable};
 use crate::base::addr::Addr;
 
 /// Bytes that are noted at once.
-pub const LINE: u64 = 64;
+pub(crate) const LINE: u64 = 64;
 
 /// What was read, as lines of 64 bytes by address; `None` where that failed.
 #[derive(Default)]
@@ -17,7 +17,7 @@ type Line = [u8; LINE as usize];
 
 impl Record {
     /// Memory that reads `inner` and notes it here.
-    pub fn of<'r>(&'r self, inner: &'r dyn Memory) -> Recorder<'r> {
+    pub(crate) fn of<'r>(&'r self, inner: &'r dyn Memory) -> Recorder<'r> {
         Recorder {
             inner,
             record: self,
@@ -25,7 +25,7 @@ impl Record {
     }
 
     /// Reads and notes `[from, to)` of `inner`, as far as it can be read.
-    pub fn note(&self, inner: &dyn Memory, from: Addr, to: Addr) {
+    pub(crate) fn note(&self, inner: &dyn Memory, from: Addr, to: Addr) {
         let Ok(mut lines) = self.0.lock() else { return };
         let mut at = from.0 & !(LINE - 1);
         while at < to.0 {

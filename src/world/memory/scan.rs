@@ -28,7 +28,7 @@ pub struct Banner {
 
 impl Banner {
     /// The kernel release.
-    pub fn release(&self) -> Option<&str> {
+    pub(crate) fn release(&self) -> Option<&str> {
         self.text.split(' ').nth(2)
     }
 }

@@ -40,7 +40,7 @@ pub struct Header {
 
 impl Header {
     /// Reads the header at the beginning of `bytes`; `None` where it ends within that, or no ELF file begins.
-    pub fn read(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
         /// `ELFCLASS64`, `ELFDATA2LSB`
         const WIDE: [u8; 2] = [2, 1];
         let ident = bytes.strip_prefix(b"\x7fELF")?;
@@ -57,7 +57,7 @@ impl Header {
 
     /// The number of program headers. Where `e_phnum` has no room for it, `sh_info` reads it from the section header
     /// at the offset that it is given; `None` where that fails.
-    pub fn count(&self, sh_info: impl FnOnce(u64) -> Option<u32>) -> Option<u64> {
+    pub(crate) fn count(&self, sh_info: impl FnOnce(u64) -> Option<u32>) -> Option<u64> {
         match self.count {
             PN_XNUM => sh_info(self.sections).map(u64::from),
             count => Some(count.into()),
@@ -96,7 +96,7 @@ pub struct Segment {
 
 impl Segment {
     /// Those in the table `bytes`, as far as it goes.
-    pub fn all(bytes: &[u8]) -> impl Iterator<Item = Segment> + '_ {
+    pub(crate) fn all(bytes: &[u8]) -> impl Iterator<Item = Segment> + '_ {
         bytes.chunks_exact(PHDR_SIZE).map_while(|h| {
             Some(Segment {
                 kind: u32_at(h, 0)?,
@@ -111,7 +111,7 @@ impl Segment {
     }
 
     /// The bytes in `file` that the segment has there: those that the file still holds.
-    pub fn bytes<'d>(&self, file: &'d [u8]) -> &'d [u8] {
+    pub(crate) fn bytes<'d>(&self, file: &'d [u8]) -> &'d [u8] {
         let start = usize::try_from(self.offset).unwrap_or(usize::MAX);
         let rest = file.get(start..).unwrap_or_default();
         let len = usize::try_from(self.file_size).unwrap_or(usize::MAX);
@@ -121,7 +121,7 @@ impl Segment {
 
 /// `e_type` and program headers of the x86-64 ELF file `bytes`, as far as they are there; `None` if it is no such
 /// file.
-pub fn read(bytes: &[u8]) -> Option<(u16, Vec<Segment>)> {
+pub(crate) fn read(bytes: &[u8]) -> Option<(u16, Vec<Segment>)> {
     let header = Header::read(bytes).filter(|h| h.wide && h.machine == EM_X86_64)?;
     let from = |at: u64| bytes.get(usize::try_from(at).ok()?..);
     let count = match header.known_size() {

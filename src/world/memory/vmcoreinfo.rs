@@ -13,7 +13,7 @@ pub struct VmcoreInfo {
 
 impl VmcoreInfo {
     /// Takes the text up to its first NUL. Bytes that are no UTF-8 are replaced.
-    pub fn new(bytes: &[u8]) -> Self {
+    pub(crate) fn new(bytes: &[u8]) -> Self {
         let text = bytes.split(|b| *b == 0).next().unwrap_or_default();
         VmcoreInfo {
             text: String::from_utf8_lossy(text).into_owned(),
@@ -26,12 +26,12 @@ impl VmcoreInfo {
     }
 
     /// All lines, as key and value.
-    pub fn lines(&self) -> impl Iterator<Item = (&str, &str)> {
+    pub(crate) fn lines(&self) -> impl Iterator<Item = (&str, &str)> {
         self.text.lines().filter_map(|l| l.split_once('='))
     }
 
     /// The value of `key` as it is written.
-    pub fn value(&self, key: &str) -> Option<&str> {
+    pub(crate) fn value(&self, key: &str) -> Option<&str> {
         self.lines().find(|(k, _)| *k == key).map(|(_, v)| v)
     }
 
@@ -44,7 +44,7 @@ impl VmcoreInfo {
     }
 
     /// `OSRELEASE`: the kernel release.
-    pub fn release(&self) -> Option<&str> {
+    pub(crate) fn release(&self) -> Option<&str> {
         self.value("OSRELEASE")
     }
 
@@ -59,13 +59,13 @@ impl VmcoreInfo {
     }
 
     /// `KERNELOFFSET`: by how much KASLR moved the kernel.
-    pub fn slide(&self) -> Option<Slide> {
+    pub(crate) fn slide(&self) -> Option<Slide> {
         let hex = self.value("KERNELOFFSET")?;
         u64::from_str_radix(hex, 16).ok().map(Slide)
     }
 
     /// `SYMBOL(name)`: its runtime address.
-    pub fn symbol(&self, name: &str) -> Option<Addr> {
+    pub(crate) fn symbol(&self, name: &str) -> Option<Addr> {
         let hex = self.inner("SYMBOL", name)?;
         u64::from_str_radix(hex, 16).ok().map(Addr)
     }
@@ -86,7 +86,7 @@ impl VmcoreInfo {
     }
 
     /// `NUMBER(name)`: a constant or variable, which the kernel writes as decimal or with `0x`.
-    pub fn number(&self, name: &str) -> Option<i64> {
+    pub(crate) fn number(&self, name: &str) -> Option<i64> {
         let value = self.inner("NUMBER", name)?;
         match value.strip_prefix("0x") {
             Some(hex) => u64::from_str_radix(hex, 16).ok().map(|v| v as i64),
@@ -100,7 +100,7 @@ impl VmcoreInfo {
     }
 
     /// Levels of the page tables: 5 where `NUMBER(pgtable_l5_enabled)` is 1.
-    pub fn levels(&self) -> u32 {
+    pub(crate) fn levels(&self) -> u32 {
         match self.number("pgtable_l5_enabled") {
             Some(1) => 5,
             _ => 4,

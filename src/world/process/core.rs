@@ -96,12 +96,12 @@ impl<'d> ProcessCore<'d> {
     }
 
     /// Process id.
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.notes.pid
     }
 
     /// Name of the process, at most 15 characters.
-    pub fn comm(&self) -> &str {
+    pub(crate) fn comm(&self) -> &str {
         &self.notes.comm
     }
 

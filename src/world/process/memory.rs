@@ -23,7 +23,7 @@ pub struct Backed<'d, M> {
 
 impl<'d, M: Memory> Backed<'d, M> {
     /// `files`: first address, end, and the file from there on; none that the process may have changed.
-    pub fn new(memory: M, files: impl Iterator<Item = (Addr, Addr, &'d [u8])>) -> Self {
+    pub(crate) fn new(memory: M, files: impl Iterator<Item = (Addr, Addr, &'d [u8])>) -> Self {
         let cut = |(start, end, bytes): (Addr, Addr, &'d [u8])| {
             let len = usize::try_from(end.0.saturating_sub(start.0)).unwrap_or(usize::MAX);
             (start, &bytes[..len.min(bytes.len())])

@@ -105,7 +105,7 @@ pub struct Notes {
 
 impl Notes {
     /// Adds what `note` tells.
-    pub fn take(&mut self, note: Note<'_>) {
+    pub(crate) fn take(&mut self, note: Note<'_>) {
         if note.name != b"CORE" {
             return;
         }

@@ -88,7 +88,7 @@ struct Header {
 impl<'d> Objects<'d> {
     /// Finds the files of `mappings` on disk, and the vDSO in `memory`. A file whose build-id is not that of
     /// the one mapped (read from `memory`) is left out with a finding, unless `options` force it.
-    pub fn find(
+    pub(crate) fn find(
         mappings: &[Mapping],
         memory: &dyn Memory,
         options: &Options,
@@ -188,7 +188,7 @@ impl<'d> Objects<'d> {
     }
 
     /// What was odd with the files, those parsed so far included.
-    pub fn findings(&self) -> Vec<Finding> {
+    pub(crate) fn findings(&self) -> Vec<Finding> {
         let broken = self.objects.iter().filter_map(|o| {
             let error = o.loaded.get()?.as_ref().err()?;
             Some(finding(&o.path.to_string_lossy(), error.clone()))
@@ -206,7 +206,7 @@ impl<'d> Objects<'d> {
     }
 
     /// The object around `at`, and where in it that is.
-    pub fn loaded(&self, at: Addr) -> Option<(&Loaded<'d>, LinkAddr)> {
+    pub(crate) fn loaded(&self, at: Addr) -> Option<(&Loaded<'d>, LinkAddr)> {
         let next = self.objects.partition_point(|o| o.start <= at);
         let object = self.objects.get(next.checked_sub(1)?)?;
         if at >= object.end {

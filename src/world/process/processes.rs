@@ -19,7 +19,7 @@ pub struct Processes<'a, 'd> {
 
 impl<'a, 'd> Processes<'a, 'd> {
     /// Those of `tasks`, with the files that are mapped into them; see [`Objects::find`](super::Objects::find).
-    pub fn of<'t>(
+    pub(crate) fn of<'t>(
         spaces: &Spaces<'a, 'd>,
         tasks: impl Iterator<Item = &'t Task>,
         options: &Options,
@@ -66,7 +66,7 @@ impl<'a, 'd> Processes<'a, 'd> {
     }
 
     /// What was odd with mapped files, each once.
-    pub fn findings(&self) -> Vec<Finding> {
+    pub(crate) fn findings(&self) -> Vec<Finding> {
         let mut all: Vec<Finding> = Vec::new();
         for finding in self.all.iter().flat_map(|p| p.objects().findings()) {
             if !all.contains(&finding) {

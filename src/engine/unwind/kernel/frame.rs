@@ -68,14 +68,14 @@ pub struct Notes([Option<Note>; 4]);
 
 impl Notes {
     /// Adds a note; a fifth is dropped.
-    pub fn add(&mut self, note: Note) {
+    pub(crate) fn add(&mut self, note: Note) {
         if let Some(free) = self.0.iter_mut().find(|n| n.is_none()) {
             *free = Some(note);
         }
     }
 
     /// Adds all of `notes`.
-    pub fn extend(&mut self, notes: impl IntoIterator<Item = Note>) {
+    pub(crate) fn extend(&mut self, notes: impl IntoIterator<Item = Note>) {
         notes.into_iter().for_each(|n| self.add(n));
     }
 

@@ -85,7 +85,7 @@ impl<'k, 'd> Unwinder<'k, 'd> {
     }
 
     /// The kernel.
-    pub fn kernel(&self) -> &'k Kernel<'d> {
+    pub(crate) fn kernel(&self) -> &'k Kernel<'d> {
         self.kernel
     }
 

@@ -8,9 +8,9 @@ use crate::formats::cfi::user::{Cfa, Expression, REGISTERS, RETURN, Row, Saved, 
 use crate::world::memory::{Memory, Unreadable};
 
 /// DWARF numbers of RBP and RSP.
-pub const BP: u8 = 6;
+pub(crate) const BP: u8 = 6;
 /// See [`BP`].
-pub const SP: u8 = 7;
+pub(crate) const SP: u8 = 7;
 
 /// [`Reg`]s by their DWARF number.
 const BY_NUMBER: [Reg; 16] = [
@@ -55,7 +55,7 @@ pub struct State([Known; REGISTERS]);
 
 impl State {
     /// The registers that `regs` hold.
-    pub fn new(regs: &Regs) -> Self {
+    pub(crate) fn new(regs: &Regs) -> Self {
         let mut state = State([Known::Nothing; REGISTERS]);
         for (slot, reg) in state.0.iter_mut().zip(BY_NUMBER) {
             *slot = regs.get(reg).map_or(Known::Nothing, Known::Value);
@@ -65,7 +65,7 @@ impl State {
     }
 
     /// Sets a register.
-    pub fn set(&mut self, number: u8, value: u64) {
+    pub(crate) fn set(&mut self, number: u8, value: u64) {
         self.put(number, Known::Value(value));
     }
 
@@ -84,7 +84,7 @@ impl State {
     ///
     /// # Errors
     /// When it is not known, or its slot cannot be read.
-    pub fn get(&self, number: u8, memory: &dyn Memory) -> Result<u64, Failed> {
+    pub(crate) fn get(&self, number: u8, memory: &dyn Memory) -> Result<u64, Failed> {
         match self.known(number) {
             Known::Nothing => Err(Failed::Unknown),
             Known::Value(value) => Ok(value),
@@ -96,7 +96,7 @@ impl State {
     ///
     /// # Errors
     /// When a register that is needed is not known, or memory cannot be read.
-    pub fn step(&mut self, row: &Row<'_>, memory: &dyn Memory) -> Result<u64, Failed> {
+    pub(crate) fn step(&mut self, row: &Row<'_>, memory: &dyn Memory) -> Result<u64, Failed> {
         if row.plain {
             return self.step_plain(row, memory);
         }
@@ -198,7 +198,7 @@ impl State {
 
 impl Failed {
     /// Why a walk ends at `pc`.
-    pub fn stop(self, pc: Addr) -> Stop {
+    pub(crate) fn stop(self, pc: Addr) -> Stop {
         match self {
             Failed::Unreadable(at, why) => Stop::NoUserMemory { at, why },
             Failed::Unknown => Stop::NoUserRule(pc),

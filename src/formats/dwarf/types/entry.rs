@@ -136,7 +136,7 @@ impl<'d> Entry<'d> {
     }
 
     /// Elements of the dimension that this is; 0 when not given.
-    pub fn length(&self) -> u64 {
+    pub(crate) fn length(&self) -> u64 {
         let bound = || self.upper?.checked_add(1);
         self.count.or_else(bound).unwrap_or_default()
     }

@@ -69,17 +69,17 @@ impl<'d> Unit<'d> {
     }
 
     /// Bytes of the unit: it has no more entries.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.header.length_including_self()
     }
 
     /// Where its root entry is.
-    pub fn root(&self) -> usize {
+    pub(crate) fn root(&self) -> usize {
         self.start.saturating_add(self.header.root_offset().0)
     }
 
     /// Reads the entry at `at`; `None` for the end of a list, and where none can be read.
-    pub fn entry(&self, at: usize) -> Option<Entry<'d>> {
+    pub(crate) fn entry(&self, at: usize) -> Option<Entry<'d>> {
         Some(self.read(at.checked_sub(self.start)?)?.entry)
     }
 
@@ -128,7 +128,7 @@ impl<'d> Unit<'d> {
 
     /// Calls `visit` with those entries directly below the one at `parent` whose tags are among `tags`, until it
     /// gives `false`; `left` is counted down by each entry gone through, and ends it too, as damage does.
-    pub fn below(
+    pub(crate) fn below(
         &self,
         parent: usize,
         left: &mut usize,
@@ -190,7 +190,7 @@ impl<'d> Unit<'d> {
     }
 
     /// The text of a name.
-    pub fn text(&self, sections: &Sections<'d>, name: Option<Name<'d>>) -> Option<&'d [u8]> {
+    pub(crate) fn text(&self, sections: &Sections<'d>, name: Option<Name<'d>>) -> Option<&'d [u8]> {
         let text = match name?.0 {
             AttributeValue::String(text) => text,
             AttributeValue::DebugStrRef(at) => sections.str.get_str(at).ok()?,

@@ -35,7 +35,7 @@ pub struct Units<'d> {
 
 impl<'d> Units<'d> {
     /// The units of `image`; `None` when it has no debug information.
-    pub fn of(image: &ElfImage<'d>) -> Option<Self> {
+    pub(crate) fn of(image: &ElfImage<'d>) -> Option<Self> {
         let sections = Sections::of(image)?;
         Some(Units {
             headers: Some(sections.info.units()),
@@ -47,7 +47,7 @@ impl<'d> Units<'d> {
     }
 
     /// Whether there is a unit `index`, in the order of the file.
-    pub fn has(&mut self, index: usize) -> bool {
+    pub(crate) fn has(&mut self, index: usize) -> bool {
         while self.listed.len() <= index {
             if !self.list_next() {
                 return false;
@@ -74,7 +74,7 @@ impl<'d> Units<'d> {
     }
 
     /// Opens unit `index`.
-    pub fn open(&mut self, index: usize) -> Option<Unit<'d>> {
+    pub(crate) fn open(&mut self, index: usize) -> Option<Unit<'d>> {
         let listed = self.listed.get(index)?;
         let (start, header) = (listed.start, listed.header);
         let table = header.debug_abbrev_offset();
@@ -92,7 +92,7 @@ impl<'d> Units<'d> {
     }
 
     /// The unit that holds offset `at` of `.debug_info`.
-    pub fn around(&mut self, at: usize) -> Option<Arc<Unit<'d>>> {
+    pub(crate) fn around(&mut self, at: usize) -> Option<Arc<Unit<'d>>> {
         while self.listed.last().is_none_or(|u| u.end <= at) && self.list_next() {}
         let upto = self.listed.partition_point(|u| u.start <= at);
         let index = upto.checked_sub(1)?;

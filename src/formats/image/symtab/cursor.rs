@@ -14,7 +14,7 @@ pub struct Cursor<'s, 'd> {
 
 impl<'s, 'd> Cursor<'s, 'd> {
     /// A cursor on `symbols`.
-    pub fn new(symbols: &'s SymTab<'d>) -> Self {
+    pub(crate) fn new(symbols: &'s SymTab<'d>) -> Self {
         let nowhere = LinkAddr(0);
         Cursor {
             symbols,
@@ -23,7 +23,7 @@ impl<'s, 'd> Cursor<'s, 'd> {
     }
 
     /// [`SymTab::function`] of `at`.
-    pub fn function(&self, at: LinkAddr) -> Option<SymbolId> {
+    pub(crate) fn function(&self, at: LinkAddr) -> Option<SymbolId> {
         let (from, to, answer) = self.last.get();
         if (from..to).contains(&at) {
             return answer;

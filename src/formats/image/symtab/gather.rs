@@ -16,12 +16,12 @@ pub(super) struct Reach(Vec<u32>);
 
 impl Reach {
     /// For `len` bytes of text.
-    pub fn new(len: u64) -> Self {
+    pub(crate) fn new(len: u64) -> Self {
         let len = u32::try_from(len).unwrap_or(u32::MAX);
         Reach(vec![0; (len >> PAGE) as usize + 1])
     }
 
-    pub fn add(&mut self, offset: u32, size: u64) {
+    pub(crate) fn add(&mut self, offset: u32, size: u64) {
         if let Some(end) = self.0.get_mut((offset >> PAGE) as usize) {
             *end = (*end)
                 .max(u32::try_from(u64::from(offset).saturating_add(size)).unwrap_or(u32::MAX));
@@ -29,7 +29,7 @@ impl Reach {
     }
 
     /// The furthest end up to each page.
-    pub fn pages(mut self) -> Vec<u32> {
+    pub(crate) fn pages(mut self) -> Vec<u32> {
         let mut furthest = 0;
         for end in &mut self.0 {
             furthest = furthest.max(*end);
@@ -59,7 +59,7 @@ pub(super) struct Gather<'s> {
 
 impl<'s> Gather<'s> {
     /// For `count` symbols; text spans from `span.0` to `span.1`.
-    pub fn new(
+    pub(crate) fn new(
         sections: &[Section<'_>],
         strings: &'s [u8],
         linked: Option<&'s [u64]>,
@@ -80,7 +80,7 @@ impl<'s> Gather<'s> {
     }
 
     /// Takes those of `symbols` that fit.
-    pub fn all<S: Sym<Endian = LittleEndian>>(&mut self, symbols: &[S]) {
+    pub(crate) fn all<S: Sym<Endian = LittleEndian>>(&mut self, symbols: &[S]) {
         for (number, s) in symbols.iter().enumerate() {
             self.take(number, &plain(s));
         }

@@ -30,7 +30,7 @@ pub enum Parent {
 
 impl Parent {
     /// The functions that it may be; none for what is no cold part.
-    pub fn all(self) -> Vec<SymbolId> {
+    pub(crate) fn all(self) -> Vec<SymbolId> {
         match self {
             Parent::NotCold | Parent::Missing => Vec::new(),
             Parent::One(parent) => vec![parent],

@@ -1,7 +1,7 @@
 //! Names of the model-specific registers that kernels use (arch/x86/include/asm/msr-index.h).
 
 /// The name of MSR `number`; `None` for those without one here.
-pub fn name(number: u32) -> Option<&'static str> {
+pub(crate) fn name(number: u32) -> Option<&'static str> {
     NAMES
         .binary_search_by_key(&number, |(n, _)| *n)
         .ok()

@@ -7,7 +7,7 @@ use super::errno;
 const REACH: u64 = 0x1000;
 
 /// What `value` is, by the strongest rule that applies; `None` if it looks like nothing in particular.
-pub fn value(value: u64, la57: bool) -> Option<String> {
+pub(crate) fn value(value: u64, la57: bool) -> Option<String> {
     null(value)
         .or_else(|| error_pointer(value))
         .or_else(|| list_poison(value))
@@ -22,12 +22,12 @@ pub fn value(value: u64, la57: bool) -> Option<String> {
 }
 
 /// 0.
-pub fn null(value: u64) -> Option<String> {
+pub(crate) fn null(value: u64) -> Option<String> {
     (value == 0).then(|| "a NULL pointer".to_owned())
 }
 
 /// Values below a page.
-pub fn small(value: u64) -> Option<String> {
+pub(crate) fn small(value: u64) -> Option<String> {
     (1..REACH)
         .contains(&value)
         .then(|| "a small number, not a pointer".to_owned())
@@ -62,7 +62,7 @@ pub(crate) fn list_poison(value: u64) -> Option<String> {
 }
 
 /// The magic number of debugged spin locks.
-pub fn magic(value: u64) -> Option<String> {
+pub(crate) fn magic(value: u64) -> Option<String> {
     const SPINLOCK_MAGIC: u64 = 0xdead_4ead;
     let half = match (value >> 32, value & 0xffff_ffff) {
         (SPINLOCK_MAGIC, _) => "upper",
@@ -95,7 +95,7 @@ const FILLS: [(u8, &str); 7] = [
 ];
 
 /// A value of which all bytes are the same fill byte, or an address a little behind one.
-pub fn pattern(value: u64) -> Option<String> {
+pub(crate) fn pattern(value: u64) -> Option<String> {
     for (byte, what) in FILLS {
         let full = u64::from_le_bytes([byte; 8]);
         // The last byte of a freed object has a mark of its own.
@@ -151,7 +151,7 @@ pub(crate) fn kasan_shadow(value: u64, la57: bool) -> Option<String> {
 }
 
 /// Printable bytes.
-pub fn text(value: u64) -> Option<String> {
+pub(crate) fn text(value: u64) -> Option<String> {
     let bytes = value.to_le_bytes();
     let len = bytes.iter().position(|b| *b == 0).unwrap_or(bytes.len());
     let (shown, rest) = bytes.split_at(len);

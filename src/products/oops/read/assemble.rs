@@ -79,12 +79,12 @@ pub struct Assembler {
 
 impl Assembler {
     /// The report that is being read.
-    pub fn open(&self) -> Option<&Oops> {
+    pub(crate) fn open(&self) -> Option<&Oops> {
         self.open.as_ref()
     }
 
     /// Ends the report that is being read.
-    pub fn finish(&mut self) -> Option<Oops> {
+    pub(crate) fn finish(&mut self) -> Option<Oops> {
         let done = std::mem::take(self).open;
         done.map(|mut oops| {
             if oops.title.is_empty() {
@@ -98,7 +98,7 @@ impl Assembler {
     }
 
     /// A line of another printer came by.
-    pub fn pass(&mut self, patience: u32) -> Option<Oops> {
+    pub(crate) fn pass(&mut self, patience: u32) -> Option<Oops> {
         self.quiet += 1;
         (self.quiet > patience).then(|| self.finish()).flatten()
     }
@@ -115,7 +115,7 @@ impl Assembler {
     }
 
     /// Takes one line; gives the report that it ended.
-    pub fn line(&mut self, said: &Said<'_>, text: &str, place: &Place) -> Option<Oops> {
+    pub(crate) fn line(&mut self, said: &Said<'_>, text: &str, place: &Place) -> Option<Oops> {
         let ended = match self.begins(said) {
             Begin::No => None,
             Begin::Again => {

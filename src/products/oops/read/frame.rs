@@ -46,7 +46,7 @@ pub struct FrameText<'l> {
 
 /// The frame of a trace that `text` is; `None` for any other line. `indented`: whether blanks stood before it, as the
 /// kernel prints frames; a bare number is no frame without.
-pub fn frame(text: &str, indented: bool) -> Option<FrameText<'_>> {
+pub(crate) fn frame(text: &str, indented: bool) -> Option<FrameText<'_>> {
     let text = text.trim_end();
     // Whatever a frame is, it holds one of these; most lines hold neither.
     let named = text.contains("+0x");
@@ -84,7 +84,7 @@ pub fn frame(text: &str, indented: bool) -> Option<FrameText<'_>> {
 }
 
 /// The place that `text`, which follows `RIP:`, gives.
-pub fn rip(text: &str) -> Option<FrameText<'_>> {
+pub(crate) fn rip(text: &str) -> Option<FrameText<'_>> {
     let rest = text.trim();
     let (segment, rest) = match rest.split_once(':') {
         Some((segment, rest)) if segment.len() <= 4 => {
@@ -110,7 +110,7 @@ pub fn rip(text: &str) -> Option<FrameText<'_>> {
 }
 
 /// `name+0x1/0x2`, `name+0x1/0x2 [module]`, `… [module 0123abcd]`, also with flags in parentheses behind.
-pub fn symbol(text: &str) -> Option<Symbol<'_>> {
+pub(crate) fn symbol(text: &str) -> Option<Symbol<'_>> {
     let (symbol, rest) = text.split_once(' ').unwrap_or((text, ""));
     let (name, numbers) = symbol.rsplit_once("+0x")?;
     let (offset, size) = numbers.split_once("/0x")?;
@@ -163,7 +163,7 @@ fn bracketed_address(text: &str) -> (Option<u64>, &str) {
 }
 
 /// A number of hexadecimal digits only.
-pub fn hex(digits: &str) -> Option<u64> {
+pub(crate) fn hex(digits: &str) -> Option<u64> {
     let sane = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_hexdigit());
     sane.then(|| u64::from_str_radix(digits, 16).ok()).flatten()
 }

@@ -144,7 +144,7 @@ pub struct Die<'l> {
 }
 
 /// What `text` begins; `None` for any other line.
-pub fn heading(text: &str) -> Option<Heading<'_>> {
+pub(crate) fn heading(text: &str) -> Option<Heading<'_>> {
     let text = text.trim_end();
     if text.starts_with("------------[ cut here ]") {
         return Some(Heading::CutHere);

@@ -21,7 +21,7 @@ pub struct Line<'l> {
 
 impl<'l> Line<'l> {
     /// Reads `bytes`, one line with its ending.
-    pub fn new(bytes: &'l [u8]) -> Self {
+    pub(crate) fn new(bytes: &'l [u8]) -> Self {
         let content = bytes.strip_suffix(b"\n").unwrap_or(bytes);
         // Serial consoles write CR CR LF, too.
         let end = content.len() - content.iter().rev().take_while(|b| **b == b'\r').count();
@@ -35,12 +35,12 @@ impl<'l> Line<'l> {
     }
 
     /// The text: neither prefix nor ending.
-    pub fn text(&self) -> &'l [u8] {
+    pub(crate) fn text(&self) -> &'l [u8] {
         &self.bytes[self.prefix..self.end]
     }
 
     /// The text as the kernel wrote it: without colours and the escapes of HTML; what is not UTF-8 is replaced.
-    pub fn plain(&self) -> Cow<'l, str> {
+    pub(crate) fn plain(&self) -> Cow<'l, str> {
         let text = self.text();
         let Some(first) = find_either(text, [b'\x1b', b'&']) else {
             return String::from_utf8_lossy(text);
@@ -68,7 +68,7 @@ impl<'l> Line<'l> {
 }
 
 /// The lines of `log`, each with the bytes it takes. Together they are the log.
-pub fn lines(log: &[u8]) -> impl Iterator<Item = (Range<usize>, Line<'_>)> {
+pub(crate) fn lines(log: &[u8]) -> impl Iterator<Item = (Range<usize>, Line<'_>)> {
     let mut from = 0;
     std::iter::from_fn(move || {
         let rest = log.get(from..).filter(|r| !r.is_empty())?;

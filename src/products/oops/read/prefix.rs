@@ -29,7 +29,7 @@ pub struct Prefix {
 const HEAD: usize = 160;
 
 /// The prefix of `line`.
-pub fn prefix(line: &[u8]) -> Prefix {
+pub(crate) fn prefix(line: &[u8]) -> Prefix {
     let mut found = Prefix {
         len: stamp_of_printk(line),
         caller: None,

@@ -30,7 +30,7 @@ impl Block {
     }
 
     /// Takes what a line of registers says; the first value of each counts.
-    pub fn take(&mut self, text: &str) {
+    pub(crate) fn take(&mut self, text: &str) {
         let last = text
             .trim_end()
             .rsplit(' ')
@@ -86,7 +86,7 @@ const MAX_CODE: usize = 8192;
 
 impl Code {
     /// Reads what follows `Code:`.
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         let mut code = Code::Bytes(Vec::new(), None);
         if code.append(text) {
@@ -97,7 +97,7 @@ impl Code {
     }
 
     /// Adds the bytes of `text`, a piece of a wrapped line; false, and nothing is added, if it holds anything else.
-    pub fn append(&mut self, text: &str) -> bool {
+    pub(crate) fn append(&mut self, text: &str) -> bool {
         let Code::Bytes(bytes, mark) = self else {
             return false;
         };

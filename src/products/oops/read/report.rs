@@ -105,7 +105,7 @@ pub struct Symbol {
 
 impl LogFrame {
     /// The frame that a line shows.
-    pub fn new(text: &FrameText<'_>, line: u64) -> Self {
+    pub(crate) fn new(text: &FrameText<'_>, line: u64) -> Self {
         LogFrame {
             vouch: text.vouch,
             symbol: text.symbol.map(|s| Symbol {
@@ -157,7 +157,7 @@ pub struct Module {
 
 impl Oops {
     /// An empty report that begins on `line`, `bytes` of the log.
-    pub fn new(kind: Kind, line: u64, bytes: Range<u64>) -> Self {
+    pub(crate) fn new(kind: Kind, line: u64, bytes: Range<u64>) -> Self {
         Oops {
             kind,
             title: String::new(),
@@ -193,7 +193,7 @@ impl Oops {
     }
 
     /// All frames, wherever they stand.
-    pub fn all_frames(&self) -> impl Iterator<Item = &LogFrame> {
+    pub(crate) fn all_frames(&self) -> impl Iterator<Item = &LogFrame> {
         let stacks = self.stacks.iter().flat_map(|s| &s.frames);
         self.frames.iter().chain(stacks).chain(&self.again)
     }

@@ -42,7 +42,7 @@ pub struct Reports {
 
 impl Reports {
     /// Takes the next line; adds reports that it ended to `done`. False if the line is of no interest.
-    pub fn line(
+    pub(crate) fn line(
         &mut self,
         line: &Line<'_>,
         number: u64,
@@ -122,7 +122,7 @@ impl Reports {
     }
 
     /// The log is at its end.
-    pub fn finish(&mut self, done: &mut Vec<Oops>) {
+    pub(crate) fn finish(&mut self, done: &mut Vec<Oops>) {
         let open = std::mem::take(&mut self.open);
         for (caller, mut a) in open {
             done.extend(a.finish().map(|oops| self.complete(oops, caller)));

@@ -123,7 +123,7 @@ fn old_task(text: &[u8]) -> bool {
 }
 
 /// What `text` says; `indented`: whether blanks stood before it.
-pub fn said(text: &str, indented: bool) -> Said<'_> {
+pub(crate) fn said(text: &str, indented: bool) -> Said<'_> {
     let text = text.trim_end();
     if let Some(found) = keyword(text) {
         return found;

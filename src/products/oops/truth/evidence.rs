@@ -100,7 +100,7 @@ impl Evidence {
     }
 
     /// What is held of the image called `name`.
-    pub fn verdict(&self, name: &str) -> Verdict {
+    pub(crate) fn verdict(&self, name: &str) -> Verdict {
         match self.images.get(&key(name)) {
             Some(seen) => seen.verdict(name),
             None => Verdict::Unconfirmed,
@@ -108,7 +108,7 @@ impl Evidence {
     }
 
     /// Runtime minus link address of the kernel, where frames have both a symbol and an address.
-    pub fn slide(&self) -> Option<Slide> {
+    pub(crate) fn slide(&self) -> Option<Slide> {
         self.slide
     }
 

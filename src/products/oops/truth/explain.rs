@@ -23,7 +23,7 @@ const PF_RSVD: u16 = 8;
 const PF_INSTR: u16 = 16;
 
 /// The exception that `oops` is about, as far as it says.
-pub fn trap(oops: &Oops) -> Trap {
+pub(crate) fn trap(oops: &Oops) -> Trap {
     let what = oops.die.as_ref().map(|d| (d.kind, d.what.as_str()));
     match (oops.kind, what) {
         (Kind::StackOverflow | Kind::DoubleFault, _) => Trap::DoubleFault,
@@ -152,7 +152,7 @@ pub struct Decoded {
 }
 
 /// Decodes the code of `block`, the registers of `frame`; `located` is its place, if an image has it.
-pub fn decoded(
+pub(crate) fn decoded(
     oops: &Oops,
     frame: &LogFrame,
     block: &Block,
@@ -217,7 +217,7 @@ pub fn decoded(
 }
 
 /// What patching made of the code, in words; `None` where it is as it was linked, or that is not known.
-pub fn patches(compared: Option<&Compared>) -> Option<String> {
+pub(crate) fn patches(compared: Option<&Compared>) -> Option<String> {
     let compared = compared?;
     let names: Vec<&str> = kinds(&compared.explained)
         .into_iter()

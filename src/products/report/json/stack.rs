@@ -83,7 +83,7 @@ impl<'a> Stack<'a> {
 
 impl<'a> StackFrame<'a> {
     /// The twin of `frame`.
-    pub fn new(frame: &'a stack::Frame<'_>) -> Self {
+    pub(crate) fn new(frame: &'a stack::Frame<'_>) -> Self {
         StackFrame {
             frame: Frame::new(frame, None),
             cfa: frame.cfa.map(|a| Address(a.0)),
