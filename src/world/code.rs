@@ -65,7 +65,7 @@ impl<'m, 'k, 'd> CodeSource<'m, 'k, 'd> {
     }
 
     /// Code as `memory` has it, where it is there.
-    pub(crate) fn in_memory(kernel: &'k Kernel<'d>, memory: &'m dyn Memory) -> Self {
+    pub fn in_memory(kernel: &'k Kernel<'d>, memory: &'m dyn Memory) -> Self {
         CodeSource {
             memory: Some(memory),
             ..CodeSource::linked(kernel)

@@ -51,7 +51,7 @@ impl Edge<'_> {
     }
 
     /// Whether the call itself says that it leads there.
-    pub(crate) fn confirms(&self) -> bool {
+    pub fn confirms(&self) -> bool {
         matches!(self, Edge::Direct | Edge::Tail)
     }
 
