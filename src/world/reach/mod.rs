@@ -280,10 +280,6 @@ impl<'k, 'd> Reach<'k, 'd> {
     }
 
     /// Follows jumps from one function to the next.
-    #[expect(
-        clippy::mutable_key_type,
-        reason = "places are hashed and compared by which image it is, not by what was read of it"
-    )]
     fn walk(
         &mut self,
         code: CodeSource<'_, 'k, 'd>,
