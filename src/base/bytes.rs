@@ -8,7 +8,7 @@ use memchr::memmem;
 macro_rules! read {
     ($($(#[$doc:meta])* $name:ident: $ty:ty;)*) => {$(
         $(#[$doc])*
-        pub(crate) fn $name(data: &[u8], at: usize) -> Option<$ty> {
+        pub fn $name(data: &[u8], at: usize) -> Option<$ty> {
             const N: usize = size_of::<$ty>();
             let bytes = data.get(at..)?.first_chunk::<N>()?;
             Some(<$ty>::from_le_bytes(*bytes))

@@ -119,7 +119,7 @@ impl Gap {
 
 impl<'d> Table<'d> {
     /// A table over `keys` (offsets from `base`), or `None` when they are not sorted or too many for `u32` rows.
-    pub(crate) fn new(base: u64, keys: Vec<u32>) -> Option<Self> {
+    pub fn new(base: u64, keys: Vec<u32>) -> Option<Self> {
         let rows = u32::try_from(keys.len()).ok()?;
         let (mut widest, mut before) = ((0, 0), *keys.first().unwrap_or(&0));
         for key in &keys {
@@ -226,7 +226,7 @@ impl<'d> Table<'d> {
     }
 
     /// The address that key 0 stands for.
-    pub(crate) fn base(&self) -> u64 {
+    pub fn base(&self) -> u64 {
         self.base
     }
 
@@ -240,14 +240,14 @@ impl<'d> Table<'d> {
 
     /// The last row whose address is not above `address`; `None` when there is none.
     #[inline]
-    pub(crate) fn find(&self, address: u64) -> Option<usize> {
+    pub fn find(&self, address: u64) -> Option<usize> {
         self.rows_upto(address.checked_sub(self.base)?)?
             .checked_sub(1)
     }
 
     /// The same row with its address.
     #[inline]
-    pub(crate) fn find_start(&self, address: u64) -> Option<(usize, u64)> {
+    pub fn find_start(&self, address: u64) -> Option<(usize, u64)> {
         let offset = address.checked_sub(self.base)?;
         let row = self.rows_upto(offset)?.checked_sub(1)?;
         let key = match &self.keys {
@@ -272,7 +272,7 @@ impl<'d> Table<'d> {
     }
 
     /// All addresses in row order.
-    pub(crate) fn addresses(&self) -> impl Iterator<Item = u64> + '_ {
+    pub fn addresses(&self) -> impl Iterator<Item = u64> + '_ {
         let (mut place, mut upto) = (0, 0);
         (0..self.len).map_while(move |row| {
             if let Keys::Blocks { starts, .. } = &self.keys {

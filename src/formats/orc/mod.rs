@@ -217,7 +217,7 @@ impl<'d> OrcTable<'d> {
     }
 
     /// The keys, as a table.
-    pub(crate) fn keys(&self) -> &Table<'d> {
+    pub fn keys(&self) -> &Table<'d> {
         &self.keys
     }
 

@@ -41,7 +41,7 @@ pub struct Kernel<'d> {
 ///
 /// # Errors
 /// What differs, as a fragment that fits behind the image's name.
-pub(crate) fn slide_of(image: &Image<'_>, loaded: &Loaded) -> Result<Slide, String> {
+pub fn slide_of(image: &Image<'_>, loaded: &Loaded) -> Result<Slide, String> {
     if let (Some(wanted), Some(found)) = (&loaded.build_id, image.build_id())
         && wanted != found
     {
