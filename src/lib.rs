@@ -17,6 +17,7 @@
 //! |---|---|
 //! | [`Session::attribute`], [`Session::find`], [`Session::ask_many`] | [`Frame`]: function or candidates, evidence, source lines |
 //! | [`Session::unwind`] | [`Stack`]: frames, each with [`Trust`] and [`Edge`], and why there are no more |
+//! | [`Session::stacks`] | [`Stacks`]: those of a dump, a snapshot, or a process's core |
 //! | [`Session::reports`], [`Session::annotate`] | the reports of a log; the log with what is true of them |
 //!
 //! The function behind an address:
@@ -100,6 +101,7 @@ pub use products::oops::read::report::Oops;
 pub use products::oops::read::reports::parse;
 pub use products::oops::truth::clerk::Manner;
 pub use products::oops::truth::tell::Told;
+pub use products::stacks::{Choice, Failed, Owner, Stacks, Stage, Step};
 pub use world::dump::{Context, Start};
 pub use world::index::Cache;
 pub use world::memory::{Memory, Unreadable, from_fn};

@@ -84,7 +84,11 @@ pub(super) enum Head {
 
 impl<'u, 'd> Entries<'u, 'd> {
     /// The entries of a unit, whose header stands at the beginning of `bytes`.
-    pub(crate) fn new(abbreviations: &'u Abbreviations, encoding: Encoding, bytes: &'d [u8]) -> Self {
+    pub(crate) fn new(
+        abbreviations: &'u Abbreviations,
+        encoding: Encoding,
+        bytes: &'d [u8],
+    ) -> Self {
         Entries {
             abbreviations,
             encoding,

@@ -25,7 +25,10 @@ enum Home<'s, 'd> {
 
 impl<'s, 'd> Opened<'s, 'd> {
     /// The unit at `offset` of `sections`.
-    pub(crate) fn plain(sections: &'s Sections<'d>, offset: DebugInfoOffset) -> gimli::Result<Self> {
+    pub(crate) fn plain(
+        sections: &'s Sections<'d>,
+        offset: DebugInfoOffset,
+    ) -> gimli::Result<Self> {
         let header = sections.debug_info.header_from_offset(offset)?;
         Self::new(Home::Shared(sections), header)
     }

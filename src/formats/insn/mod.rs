@@ -148,7 +148,11 @@ pub enum CallBefore {
 /// Decodes what was called so that `ret` was pushed. Where alternatives may have rewritten the site, each
 /// variant that has a call ending there counts. `start` is the first byte of the function, which fixes where
 /// instructions begin.
-pub(crate) fn call_before(image: &ElfImage<'_>, start: LinkAddr, ret: RetAddr<LinkAddr>) -> CallBefore {
+pub(crate) fn call_before(
+    image: &ElfImage<'_>,
+    start: LinkAddr,
+    ret: RetAddr<LinkAddr>,
+) -> CallBefore {
     let found = calls_before(image, start, &[ret]).pop();
     found.unwrap_or(CallBefore::None)
 }

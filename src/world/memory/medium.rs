@@ -37,7 +37,11 @@ impl<'d> Medium<'d> {
     ///
     /// # Errors
     /// When the file cannot be opened or mapped.
-    pub(crate) fn open(path: &Path, storage: &'d Storage, findings: &mut Vec<Finding>) -> Result<Self> {
+    pub(crate) fn open(
+        path: &Path,
+        storage: &'d Storage,
+        findings: &mut Vec<Finding>,
+    ) -> Result<Self> {
         if Self::is_live(path) {
             let file = File::open(path).map_err(|e| Error::io(path, e))?;
             return Ok(Medium::File(file));
@@ -99,7 +103,11 @@ impl<'d> Medium<'d> {
     ///
     /// # Errors
     /// `Truncated` where the file ends before, or a stream does not hold it.
-    pub(crate) fn read(&self, mut at: u64, mut buf: &mut [u8]) -> std::result::Result<(), Unreadable> {
+    pub(crate) fn read(
+        &self,
+        mut at: u64,
+        mut buf: &mut [u8],
+    ) -> std::result::Result<(), Unreadable> {
         if let Some(bytes) = self.slice(at, buf.len() as u64) {
             buf.copy_from_slice(bytes);
             return Ok(());
@@ -137,7 +145,11 @@ impl<'d> Medium<'d> {
     ///
     /// # Errors
     /// As [`Medium::read`].
-    pub(crate) fn bytes(&self, at: u64, len: u64) -> std::result::Result<Cow<'d, [u8]>, Unreadable> {
+    pub(crate) fn bytes(
+        &self,
+        at: u64,
+        len: u64,
+    ) -> std::result::Result<Cow<'d, [u8]>, Unreadable> {
         if let Some(bytes) = self.slice(at, len) {
             return Ok(Cow::Borrowed(bytes));
         }

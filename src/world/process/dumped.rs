@@ -16,7 +16,12 @@ pub struct Process<'d, M> {
 impl<'d, M: Memory> Process<'d, M> {
     /// Finds the files of `mappings`; see [`Objects::find`]. Pages that `memory` does not have are read from them,
     /// unless the process could write there.
-    pub(crate) fn new(mappings: &[Mapping], memory: M, options: &Options, storage: &'d Storage) -> Self {
+    pub(crate) fn new(
+        mappings: &[Mapping],
+        memory: M,
+        options: &Options,
+        storage: &'d Storage,
+    ) -> Self {
         let objects = Objects::find(mappings, &memory, options, storage);
         let memory = Backed::new(memory, objects.pieces());
         Process { objects, memory }
