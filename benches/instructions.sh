@@ -1,6 +1,6 @@
 #!/bin/bash
 # Instructions two builds of fixtrace execute on the same work, in pairs: figures a noisy machine
-# cannot bend.  Wants valgrind, and a kernel with debug info (testdata/kernels.sh fetches some).
+# cannot bend.  Wants valgrind, and a kernel with debug info (testdata/fetch-kernels.sh gets some).
 #
 #   benches/instructions.sh OLD-PROGRAM NEW-PROGRAM VMLINUX [LOG] [DUMP]...
 set -euo pipefail
