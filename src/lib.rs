@@ -89,12 +89,13 @@ mod world;
 pub use base::addr::{Addr, LinkAddr, Pc, RetAddr, Slide};
 pub use base::error::{Error, ErrorKind, Finding, Result};
 pub use base::regs::{Reg, Regs};
-pub use engine::ask::{Answers, Found, How, Missed};
+pub use engine::ask::{Answers, Found, How, Missed, Walk};
 pub use engine::attribute::{
     Attribution, Basis, Certainty, Evidence, Fixup, Function, Nearest, Origin,
 };
 pub use engine::remark::Remark;
 pub use engine::stack::{Frame, Gap, Mode, Place, Stack, User, incomplete};
+pub use engine::unwind::kernel::Witness;
 pub use engine::unwind::{Stop, Trust};
 pub use formats::lines::Inline;
 pub use products::oops::read::report::Oops;

@@ -6,7 +6,7 @@ use fixtrace::low::base::addr::Slide;
 use fixtrace::low::base::error::{Error, ErrorKind};
 use fixtrace::low::world::index::Cache;
 use fixtrace::low::world::session::{
-    self, Indexes, Level, ModuleFile, Noticed, Options, Session, View, Wanted,
+    Indexes, Level, ModuleFile, Noticed, Options, Session, Wanted,
 };
 
 use super::args::{Images, parse_hex};
@@ -82,14 +82,14 @@ fn module(text: &str) -> ModuleFile {
 /// Opens what `args` name, or what is `wanted`.
 pub fn session(args: &Images, wanted: Wanted<'_>) -> Result<Session, Failure> {
     let session = Session::new(options(args));
-    session::with(&session, |view| images(args, view, wanted))?;
+    images(args, &session, wanted)?;
     Ok(session)
 }
 
 /// The same in a session that is open.
-pub fn images(args: &Images, view: View<'_, '_>, wanted: Wanted<'_>) -> Result<(), Failure> {
-    let opened = view.open_images(wanted);
-    say(args, view.noticed());
+pub fn images(args: &Images, session: &Session, wanted: Wanted<'_>) -> Result<(), Failure> {
+    let opened = session.open_images(wanted);
+    say(args, session.noticed());
     opened.map_err(|e| failure(&e))
 }
 

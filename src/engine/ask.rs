@@ -15,7 +15,7 @@ use crate::engine::remark::Remark;
 use crate::engine::stack::resolve::{self, may_know};
 use crate::engine::stack::{Cache, Frame, Stack, walked};
 use crate::engine::unwind::Trust;
-use crate::engine::unwind::kernel::Unwinder;
+use crate::engine::unwind::kernel::{MAX_FRAMES, Unwinder, Witness};
 use crate::world::code::CodeSource;
 use crate::world::dump::{Context, Start};
 use crate::world::kernel::{Kernel, Located};
@@ -40,6 +40,24 @@ pub struct How<'q> {
     pub no_lines: bool,
     /// Whether more places than these are to come: units of debug information are read whole then.
     pub many: bool,
+}
+
+/// How a stack is walked.
+#[derive(Clone, Copy, Debug)]
+pub struct Walk {
+    /// By which tables.
+    pub by: Witness,
+    /// To how many frames.
+    pub max_frames: u32,
+}
+
+impl Default for Walk {
+    fn default() -> Self {
+        Walk {
+            by: Witness::BOTH,
+            max_frames: MAX_FRAMES,
+        }
+    }
 }
 
 /// What was found of one place. A name may be of several: each is an answer then.
@@ -192,7 +210,7 @@ impl Session {
             regs: *regs,
             exact: true,
         };
-        self.unwind_from(start, memory, Context::default())
+        self.unwind_from(start, memory, Context::default(), Walk::default())
     }
 
     /// The stack from `start` on, with what is known of the task in `context`.
@@ -201,11 +219,14 @@ impl Session {
         start: Start,
         memory: &dyn Memory,
         context: Context<'_>,
+        walk: Walk,
     ) -> Stack<'static> {
         let lines = self.options().lines;
         with(self, |view| {
             let kernel = view.kernel();
-            let unwinder = Unwinder::new(&kernel);
+            let unwinder = Unwinder::new(&kernel)
+                .witness(walk.by)
+                .max_frames(walk.max_frames);
             let mut cache = Cache::default();
             walked(&unwinder, start, memory, context, lines, &mut cache).into_owned()
         })

@@ -7,14 +7,14 @@ use std::sync::Mutex;
 
 use fixtrace::low::base::addr::Addr;
 use fixtrace::low::base::regs::{Reg, Regs};
-use fixtrace::low::engine::stack::{Cache, walked};
-use fixtrace::low::engine::unwind::kernel::{Unwinder, Witness};
+use fixtrace::low::engine::ask::Walk;
+use fixtrace::low::engine::unwind::kernel::Witness;
 use fixtrace::low::formats::image::Storage;
 use fixtrace::low::products::report::human::list;
 use fixtrace::low::products::stacks::{Choice, Failed, Owner, Stacks, Stage, Step};
 use fixtrace::low::world::dump::{Context, Start};
 use fixtrace::low::world::memory::Pieces;
-use fixtrace::low::world::session::{self, Session, View, Wanted};
+use fixtrace::low::world::session::{Session, Wanted};
 
 use super::args::{By, Unwind, parse_hex};
 use super::exit::{Exit, Failure};
@@ -29,7 +29,7 @@ pub fn run(args: &Unwind) -> Result<Exit, Failure> {
     options.lines = !args.no_lines;
     let session = Session::new(options);
     let exit = match &args.dump {
-        None => session::with(&session, |view| by_hand(args, view)),
+        None => by_hand(args, &session),
         Some(path) => file(args, path, &session),
     }?;
     open::say(&args.images, session.without_lines());
@@ -164,23 +164,17 @@ fn registers(text: &str) -> Result<Regs, Failure> {
 }
 
 /// Unwinds from registers and pieces of memory alone.
-fn by_hand(args: &Unwind, view: View<'_, '_>) -> Result<Exit, Failure> {
-    let memory = &pieces(args, view.storage())?;
-    let regs = registers(args.regs.as_deref().unwrap_or_default())?;
-    open::images(&args.images, view, Wanted::default())?;
-    let kernel = view.kernel();
+fn by_hand(args: &Unwind, session: &Session) -> Result<Exit, Failure> {
+    let storage = Storage::new();
+    let memory = &pieces(args, &storage)?;
     let start = Start {
-        regs,
+        regs: registers(args.regs.as_deref().unwrap_or_default())?,
         exact: !args.is_return,
     };
-    let choice = choice(args);
-    let unwinder = Unwinder::new(&kernel)
-        .witness(choice.by)
-        .max_frames(choice.max_frames);
-    let mut cache = Cache::default();
-    let lines = !args.no_lines;
-    let context = Context::default();
-    let found = walked(&unwinder, start, memory, context, lines, &mut cache);
-    show(args, vec![(found, Owner::default())])?;
+    open::images(&args.images, session, Wanted::default())?;
+    let Choice { by, max_frames, .. } = choice(args);
+    let walk = Walk { by, max_frames };
+    let stack = session.unwind_from(start, memory, Context::default(), walk);
+    show(args, vec![(stack, Owner::default())])?;
     Ok(Exit::Done)
 }
