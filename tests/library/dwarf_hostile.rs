@@ -3,6 +3,7 @@
 use crate::common::elf::{Section, loaded, write};
 use crate::common::testdata;
 use fixtrace::low::base::addr::LinkAddr;
+use fixtrace::low::base::error::ErrorKind;
 use fixtrace::low::formats::dwarf::{Dwarf, UnitId};
 use fixtrace::low::formats::image::{ElfImage, Storage};
 use fixtrace::low::world::image::Image;
@@ -109,7 +110,12 @@ fn a_unit_that_is_not_there_is_an_error() {
     for path in fixtures() {
         let storage = Storage::new();
         let image = ElfImage::open(&path, &storage).expect("fixture");
-        let dwarf = Dwarf::of(&image).expect("sections").expect("units");
+        let dwarf = match Dwarf::of(&image) {
+            Err(e) if !cfg!(feature = "compression") && e.kind() == ErrorKind::Unsupported => {
+                continue;
+            }
+            dwarf => dwarf.expect("sections").expect("units"),
+        };
         let units = dwarf.listed_units() + dwarf.unlisted_units();
         assert!(units > 0, "{}", path.display());
         for number in [units as u32, 9999, u32::MAX] {

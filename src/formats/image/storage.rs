@@ -285,7 +285,7 @@ impl Packing {
     ///
     /// Always.
     #[cfg(not(feature = "compression"))]
-    pub(crate) fn decompress(self, _: &[u8], _: u64) -> Result<Vec<u8>> {
+    pub fn decompress(self, _: &[u8], _: u64) -> Result<Vec<u8>> {
         Err(Error::new(
             ErrorKind::Unsupported,
             format!("{self:?}: built without the feature `compression`"),

@@ -295,7 +295,7 @@ impl<'d> SymTab<'d> {
     }
 
     /// Whether there is none.
-    pub(crate) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.starts.is_empty()
     }
 
