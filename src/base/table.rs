@@ -68,7 +68,7 @@ pub enum Parts<'d> {
         gap: Gap,
         /// The first row of each block; behind the last block, the number of rows.
         starts: &'d [Word],
-        /// The low byte of each key, then [`PADDING`] bytes. Without these the table is only slower.
+        /// The low byte of each key, then `PADDING` bytes. Without these the table is only slower.
         lows: &'d [u8],
     },
     /// Every key.

@@ -106,7 +106,7 @@ pub struct Rule {
     pub shape: Shape,
     /// Whether the caller's PC is exact.
     pub signal: bool,
-    /// The caller's values of [`PRESERVED`].
+    /// The caller's values of `PRESERVED`.
     pub saved: [Saved; 5],
 }
 

@@ -1,6 +1,6 @@
 //! Which function was really running at a PC, and how that is known.
 //!
-//! Pure: a question about one address of one image. Where it leaves several functions, [`narrow`] asks the next frame
+//! Pure: a question about one address of one image. Where it leaves several functions, `narrow` asks the next frame
 //! outwards as a further witness.
 
 mod answer;

@@ -9,9 +9,9 @@ pub(crate) const NONE: u32 = u32::MAX;
 pub struct Call<'d> {
     /// The function called: its linkage name, else its name in the source.
     pub name: Option<&'d str>,
-    /// The call that this one was inlined into; [`NONE`] for a function.
+    /// The call that this one was inlined into; `NONE` for a function.
     pub parent: u32,
-    /// Where the call stands: number of the file in the unit's line table; [`NONE`] when not known.
+    /// Where the call stands: number of the file in the unit's line table; `NONE` when not known.
     pub file: u32,
     /// Line, from 1; 0 when not known.
     pub line: u32,

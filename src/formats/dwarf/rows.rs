@@ -15,7 +15,7 @@ use crate::base::column::Stream;
 pub struct Row {
     /// First link address.
     pub address: u64,
-    /// Number of the file in the unit's table; [`NONE`] where a sequence ends and nothing is known.
+    /// Number of the file in the unit's table; `NONE` where a sequence ends and nothing is known.
     pub file: u32,
     /// Line, from 1; 0 for code of no line.
     pub line: u32,

@@ -3,7 +3,7 @@
 //! Every landing that lies outside the faulting function, or whose code runs on into text that no function
 //! covers, is walked to all its exits. Each address met remembers the landings it was reached from. A faulting
 //! instruction that itself lies in such code has no function of its own: its origins are those of the code
-//! around it, found by going back through the landings ([`FixupMap::roots`]).
+//! around it, found by going back through the landings (`FixupMap::roots`).
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

@@ -6,7 +6,7 @@
 //! address; a label without a size covers nothing.
 //!
 //! Text symbol files have no sizes. There a symbol is taken to reach to the next one
-//! ([`SymTab::sizes_assumed`]), but labels that begin with a dot and section marks still cover nothing.
+//! (`SymTab::sizes_assumed`), but labels that begin with a dot and section marks still cover nothing.
 
 mod cursor;
 mod gather;

@@ -70,7 +70,7 @@ pub(crate) fn write(
     memory.iter().try_for_each(|(_, bytes)| put(bytes))
 }
 
-/// Reads what [`write()`] wrote. Memory behind the end of a file that was cut is missing, and a finding says so.
+/// Reads what `write` wrote. Memory behind the end of a file that was cut is missing, and a finding says so.
 ///
 /// # Errors
 /// When the header is cut short, broken, or of another form.

@@ -1,4 +1,4 @@
-//! What was running: tasks, CPUs and their stacks, as plain data ([`World`]). It is found in a dump ([`discover()`]), or
+//! What was running: tasks, CPUs and their stacks, as plain data ([`World`]). It is found in a dump (`discover`), or
 //! read from a snapshot of one; where the kernel is in a dump ([`place`]) and what its processes have mapped ([`space`])
 //! is asked beside it.
 

@@ -69,7 +69,7 @@ impl StackKind {
         }
     }
 
-    /// The kind that [`StackKind::name`] gives `name` to.
+    /// The kind that `StackKind::name` gives `name` to.
     pub fn from_name(name: &str) -> Option<Self> {
         use StackKind::{
             Debug, DoubleFault, Entry, Irq, MachineCheck, Nmi, SoftIrq, Task, Vc, Vc2,

@@ -209,7 +209,7 @@ impl<'d> Dump<'d> {
         told.or_else(header)
     }
 
-    /// `phys_base` by the header of a kdump file: see [`VmcoreInfo::phys_base`].
+    /// `phys_base` by the header of a kdump file: see `VmcoreInfo::phys_base`.
     pub fn phys_base(&self) -> Option<u64> {
         self.kdump().map(|k| k.phys_base)
     }

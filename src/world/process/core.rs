@@ -35,7 +35,7 @@ impl<'d> ProcessCore<'d> {
         found.of_process
     }
 
-    /// Opens the core file `path` and finds the files that were mapped; see [`Objects::find`].
+    /// Opens the core file `path` and finds the files that were mapped.
     ///
     /// # Errors
     ///

@@ -19,7 +19,7 @@ pub(crate) const SCHEMA: &str = "fixtrace.frame/1";
 /// A frame.
 #[derive(Clone, Serialize, Debug)]
 pub struct Frame<'a> {
-    /// [`SCHEMA`]
+    /// The name of this form, with its version.
     pub schema: &'static str,
     /// What was asked for (`lookup`).
     pub query: Option<&'a str>,

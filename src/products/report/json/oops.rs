@@ -21,7 +21,7 @@ pub(crate) const SCHEMA: &str = "fixtrace.oops/1";
 /// A report.
 #[derive(Clone, Serialize, Debug)]
 pub struct Report<'a> {
-    /// [`SCHEMA`]
+    /// The name of this form, with its version.
     pub schema: &'static str,
     /// The log it is in.
     pub file: Option<&'a str>,

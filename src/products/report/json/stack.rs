@@ -13,7 +13,7 @@ pub(crate) const SCHEMA: &str = "fixtrace.trace/1";
 /// A stack.
 #[derive(Clone, Serialize, Debug)]
 pub struct Stack<'a> {
-    /// [`SCHEMA`]
+    /// The name of this form, with its version.
     pub schema: &'static str,
     /// Thread id.
     pub pid: Option<u32>,
