@@ -20,7 +20,7 @@ use crate::world::code::CodeSource;
 use crate::world::dump::{Context, Start};
 use crate::world::kernel::{Kernel, Located};
 use crate::world::memory::Memory;
-use crate::world::reach::{Reach, call_before};
+use crate::world::reach::{Call, Reach, call_before};
 use crate::world::session::{Session, with};
 
 /// Places answered by one thread at a time.
@@ -125,8 +125,17 @@ impl Session {
             };
             let link = pc.map(|at| located.slide.unwrap_or_default().link(at));
             let caller = caller.and_then(|at| kernel.locate(at));
+            let caller = caller.map(|ret| Caller::read(kernel, ret));
             let located = located.at(link.raw());
-            frame(kernel, located, link, caller, lines, &mut Memo::default()).into_owned()
+            frame(
+                kernel,
+                located,
+                link,
+                caller.as_ref(),
+                lines,
+                &mut Memo::default(),
+            )
+            .into_owned()
         })
     }
 
@@ -233,22 +242,34 @@ impl Session {
     }
 }
 
+/// The next frame outwards: its return address, and the call that ends there.
+struct Caller<'k, 'd> {
+    ret: LinkAddr,
+    call: Call<'k, 'd>,
+}
+
+impl<'k, 'd> Caller<'k, 'd> {
+    fn read(kernel: &'k Kernel<'d>, ret: Located<'k, 'd>) -> Self {
+        Caller {
+            ret: ret.link,
+            call: call_before(CodeSource::linked(kernel), ret),
+        }
+    }
+}
+
 /// The frame of `pc`, which is at `located`, called from before `caller`.
 fn frame<'k, 'd>(
     kernel: &'k Kernel<'d>,
     located: Located<'k, 'd>,
     pc: Pc<LinkAddr>,
-    caller: Option<Located<'k, 'd>>,
+    caller: Option<&Caller<'k, 'd>>,
     lines: bool,
     memo: &mut Memo<'k, 'd>,
 ) -> Frame<'k> {
     let mut frame = resolve::place(located, pc, Trust::Text, memo);
-    if let Some(ret) = caller {
-        let code = CodeSource::linked(kernel);
-        let call = call_before(code, ret);
-        let mut reach = Reach::default();
-        let attribution = &mut frame.attribution;
-        narrow(attribution, located, (ret.link, &call), (code, &mut reach));
+    if let Some(Caller { ret, call }) = caller {
+        let code = (CodeSource::linked(kernel), &mut Reach::default());
+        narrow(&mut frame.attribution, located, (*ret, call), code);
     }
     if lines {
         resolve::read_lines(located.image, pc, &mut frame);
@@ -260,7 +281,7 @@ fn frame<'k, 'd>(
 struct Asked<'k, 'd> {
     kernel: &'k Kernel<'d>,
     how: How<'k>,
-    caller: Option<Located<'k, 'd>>,
+    caller: Option<Caller<'k, 'd>>,
 }
 
 /// One answer to give.
@@ -306,10 +327,11 @@ impl<'k, 'd> Asked<'k, 'd> {
                 },
                 None => None,
             };
-            asked.caller = Some(found.ok_or_else(|| {
+            let ret = found.ok_or_else(|| {
                 let what = format!("{text}: not one place in the images given");
                 Error::new(ErrorKind::UnknownSymbol, what)
-            })?);
+            })?;
+            asked.caller = Some(Caller::read(kernel, ret));
         }
         Ok(asked)
     }
@@ -445,7 +467,14 @@ impl<'k, 'd> Asked<'k, 'd> {
                 remarks,
             } => {
                 let lines = !self.how.no_lines;
-                let mut frame = frame(self.kernel, *located, *pc, self.caller, lines, memo);
+                let mut frame = frame(
+                    self.kernel,
+                    *located,
+                    *pc,
+                    self.caller.as_ref(),
+                    lines,
+                    memo,
+                );
                 frame.remarks.extend_from_slice(remarks);
                 Found {
                     asked: *asked,

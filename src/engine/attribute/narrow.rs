@@ -41,6 +41,9 @@ pub(crate) fn narrow<'k, 'd>(
     call: (LinkAddr, &Call<'k, 'd>),
     code: (CodeSource<'_, 'k, 'd>, &mut Reach<'k, 'd>),
 ) -> bool {
+    if attribution.fixup.is_none() {
+        return false;
+    }
     let decided = decide(attribution, of, call, code);
     let Some(fixup) = &mut attribution.fixup else {
         return false;

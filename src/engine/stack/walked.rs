@@ -13,8 +13,7 @@ use crate::world::code::CodeSource;
 use crate::world::dump::{Context, Generated, Start};
 use crate::world::kernel::Located;
 use crate::world::memory::Memory;
-use crate::world::reach::Edge;
-use crate::world::reach::{Call, Reach, call_before};
+use crate::world::reach::{Call, Edge, Reach, call_before};
 
 /// What was found on earlier stacks of the same kernel in the same memory. Each thread has its own.
 #[derive(Default)]
