@@ -29,6 +29,24 @@ pub fn loaded(name: &'static str, exec: bool, addr: u64, data: &[u8]) -> Section
     }
 }
 
+/// Where the text of a [`kernel`] begins.
+pub const TEXT: u64 = 0xffff_ffff_8100_0000;
+
+/// A little kernel's sections, with build-id `id`; no symbols yet.
+pub fn kernel(id: u8) -> Vec<Section> {
+    let note = [
+        &[4, 0, 0, 0, 8, 0, 0, 0, 3, 0, 0, 0][..],
+        b"GNU\0",
+        &[id; 8],
+    ]
+    .concat();
+    vec![
+        loaded(".text", true, TEXT, &[0x90; 64]),
+        loaded("__ex_table", false, TEXT + 0x1000, &[]),
+        loaded(".notes", false, TEXT + 0x2000, &note),
+    ]
+}
+
 /// Name, value, size, section, `st_info`.
 pub type Symbol = (&'static str, u64, u64, u16, u8);
 

@@ -21,6 +21,16 @@ pub fn testdata(name: &str) -> PathBuf {
         .join(name)
 }
 
+/// An empty directory for the test `name` of `group`.
+pub fn scratch(group: &str, name: &str) -> PathBuf {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join(group)
+        .join(name);
+    let _ = std::fs::remove_dir_all(&dir);
+    std::fs::create_dir_all(&dir).expect("directory");
+    dir
+}
+
 /// Opens a fixture.
 pub fn fixture<'d>(name: &str, storage: &'d Storage) -> Image<'d> {
     Image::open(&testdata("fixtures").join(name), storage).unwrap_or_else(|e| panic!("{e}"))

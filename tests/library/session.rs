@@ -1,6 +1,6 @@
 //! A session is one value that owns all it opened, is shared by threads, and says what it noticed.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use fixtrace::low::base::addr::{Addr, Pc, Slide};
 use fixtrace::low::base::error::ErrorKind;
@@ -9,34 +9,12 @@ use fixtrace::low::products::oops::truth::desk::Desk;
 use fixtrace::low::world::index::Cache;
 use fixtrace::low::world::session::{Indexes, Level, Noticed, Options, Session};
 
-use crate::common::elf::{self, loaded, symtab};
-use crate::common::testdata;
-
-const TEXT: u64 = 0xffff_ffff_8100_0000;
-
-/// A folder that is this test's.
-fn folder(name: &str) -> PathBuf {
-    let dir = Path::new(env!("CARGO_TARGET_TMPDIR"))
-        .join("session")
-        .join(name);
-    let _ = std::fs::remove_dir_all(&dir);
-    std::fs::create_dir_all(&dir).expect("directory");
-    dir
-}
+use crate::common::elf::{self, TEXT, symtab};
+use crate::common::{scratch, testdata};
 
 /// Writes a little kernel with build-id `id`.
 fn kernel(path: &Path, id: u8) {
-    let note = [
-        &[4, 0, 0, 0, 8, 0, 0, 0, 3, 0, 0, 0][..],
-        b"GNU\0",
-        &[id; 8],
-    ]
-    .concat();
-    let mut sections = vec![
-        loaded(".text", true, TEXT, &[0x90; 64]),
-        loaded("__ex_table", false, TEXT + 0x1000, &[]),
-        loaded(".notes", false, TEXT + 0x2000, &note),
-    ];
+    let mut sections = elf::kernel(id);
     sections.extend(symtab(
         &[("", 0, 0, 0, 0), ("do_work", TEXT, 32, 1, 0x12)],
         5,
@@ -101,7 +79,7 @@ fn many_are_answered_in_the_order_asked_where_the_kernel_ran() {
 
 #[test]
 fn a_vmlinux_is_found_by_release_or_build_id_and_what_was_tried_is_listed() {
-    let dir = folder("found");
+    let dir = scratch("session", "found");
     kernel(&dir.join(".build-id/ab/ababababababab.debug"), 0xab);
     kernel(&dir.join("boot/vmlinux-6.0.0-x"), 0xcd);
     let by_id = |id: u8| {
@@ -135,7 +113,7 @@ fn a_vmlinux_is_found_by_release_or_build_id_and_what_was_tried_is_listed() {
 
 #[test]
 fn modules_are_found_when_they_are_asked_for_and_looked_for_once() {
-    let dir = folder("modules");
+    let dir = scratch("session", "modules");
     let session = demo().modules_dir(&dir).open().expect("opens");
     assert!(session.find_module("vmread").is_none());
     let below = dir.join("kernel/arch");
@@ -176,7 +154,7 @@ fn an_image_of_another_release_is_refused_or_used_with_a_word() {
 
 #[test]
 fn an_index_is_written_where_it_is_asked_for_and_nowhere_else() {
-    let dir = folder("index");
+    let dir = scratch("session", "index");
     let image = dir.join("vmlinux");
     kernel(&image, 0x77);
     let cache = Cache {
@@ -238,7 +216,7 @@ fn images_are_placed_where_a_world_had_them_and_stay_where_they_are_for_others()
         assert_eq!(placed.kernel.vmlinux().expect("there").slide, Some(wanted));
     });
     assert_eq!(session.images()[0].slide, Some(Slide(0)));
-    let other = folder("placed").join("vmlinux");
+    let other = scratch("session", "placed").join("vmlinux");
     kernel(&other, 0x11);
     let other = Session::builder().vmlinux(other).open().expect("opens");
     world.images[0].build_id = Some(vec![0x22; 8]);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::common::index::{
     Random, both, both_across, same_answer, same_symbols, same_tables, same_with_caller, text,
 };
-use crate::common::{fixture, kernels, testdata};
+use crate::common::{fixture, kernels, scratch, testdata};
 use crate::run::{fixtrace, stderr, stdout};
 use fixtrace::low::base::addr::{Address, LinkAddr, Pc, RetAddr};
 use fixtrace::low::formats::image::Storage;
@@ -85,7 +85,7 @@ fn an_index_knows_the_calls_that_tell_owners_apart() {
 
 #[test]
 fn inspect_prints_the_same() {
-    let dir = scratch("inspect");
+    let dir = scratch("index", "inspect");
     for name in [
         "demo-5.10.elf",
         "14-fastop.ko",
@@ -169,7 +169,7 @@ fn an_index_is_no_image_to_index() {
 
 #[test]
 fn info_and_verify_print_what_an_index_holds() {
-    let dir = scratch("info");
+    let dir = scratch("index", "info");
     let image = testdata("fixtures/demo-5.10.elf").display().to_string();
     let fxi = dir.join("demo.fxi").display().to_string();
     assert!(
@@ -224,7 +224,7 @@ fn info_and_verify_print_what_an_index_holds() {
 
 #[test]
 fn of_two_writers_one_wins_and_readers_see_a_whole_file() {
-    let path = scratch("race").join("a.fxi");
+    let path = scratch("index", "race").join("a.fxi");
     let contents: Vec<Vec<u8>> = (1..=2u8).map(|n| vec![n; 300_000]).collect();
     file::replace(&path, &contents[0]).expect("written");
     std::thread::scope(|scope| {
@@ -243,16 +243,6 @@ fn of_two_writers_one_wins_and_readers_see_a_whole_file() {
         .expect("dir")
         .count();
     assert_eq!(left, 1, "no temporary file is left");
-}
-
-/// An empty directory for this test.
-fn scratch(name: &str) -> PathBuf {
-    let dir = Path::new(env!("CARGO_TARGET_TMPDIR"))
-        .join("index")
-        .join(name);
-    let _ = std::fs::remove_dir_all(&dir);
-    std::fs::create_dir_all(&dir).expect("directory");
-    dir
 }
 
 #[test]

@@ -1,41 +1,25 @@
 //! Indexes in the cache: found by build-id, ignored with a note when they are of no use, the oldest thrown out.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::time::{Duration, SystemTime};
 
-use crate::common::elf::{self, loaded, symtab};
+use crate::common::elf::{self, TEXT, loaded, symtab};
+use crate::common::scratch;
 use crate::run::{stderr, stdout};
-
-const TEXT: u64 = 0xffff_ffff_8100_0000;
 
 /// A scene of its own: images, and a cache that is this test's.
 struct Scene(PathBuf);
 
 impl Scene {
     fn new(name: &str) -> Self {
-        let dir = Path::new(env!("CARGO_TARGET_TMPDIR"))
-            .join("cache")
-            .join(name);
-        let _ = std::fs::remove_dir_all(&dir);
-        std::fs::create_dir_all(&dir).expect("directory");
-        Scene(dir)
+        Scene(scratch("cache", name))
     }
 
     /// A little kernel with build-id `id`, whose function is called `name`; a `.debug_info` makes it complete.
     fn image(&self, file: &str, id: u8, name: &'static str, extra: usize) -> String {
-        let note = [
-            &[4, 0, 0, 0, 8, 0, 0, 0, 3, 0, 0, 0][..],
-            b"GNU\0",
-            &[id; 8],
-        ]
-        .concat();
-        let mut sections = vec![
-            loaded(".text", true, TEXT, &[0x90; 64]),
-            loaded("__ex_table", false, TEXT + 0x1000, &[]),
-            loaded(".notes", false, TEXT + 0x2000, &note),
-            loaded(".debug_info", false, 0, &vec![0; extra]),
-        ];
+        let mut sections = elf::kernel(id);
+        sections.push(loaded(".debug_info", false, 0, &vec![0; extra]));
         sections[3].flags = 0;
         sections.extend(symtab(&[("", 0, 0, 0, 0), (name, TEXT, 32, 1, 0x12)], 6));
         let path = self.0.join(file);
@@ -176,20 +160,7 @@ fn an_index_of_no_use_is_ignored_with_a_note_and_written_anew() {
 fn a_separate_debug_file_belongs_to_what_the_index_stands_for() {
     let scene = Scene::new("debug");
     let whole = scene.image("whole", 0xab, "do_work", 8);
-    let note = [
-        &[4, 0, 0, 0, 8, 0, 0, 0, 3, 0, 0, 0][..],
-        b"GNU\0",
-        &[0xab; 8],
-    ]
-    .concat();
-    let bare = elf::write(
-        2,
-        &[
-            loaded(".text", true, TEXT, &[0x90; 64]),
-            loaded("__ex_table", false, TEXT + 0x1000, &[]),
-            loaded(".notes", false, TEXT + 0x2000, &note),
-        ],
-    );
+    let bare = elf::write(2, &elf::kernel(0xab));
     let image = scene.0.join("vmlinux").display().to_string();
     std::fs::write(&image, bare).expect("written");
     let dir = scene.0.join("debug").display().to_string();
