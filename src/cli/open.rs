@@ -113,6 +113,6 @@ pub fn failure(e: &Error) -> Failure {
 }
 
 /// A vmlinux that proved to be another one.
-pub fn refused(e: &Error) -> Failure {
-    Failure::new(e.to_string(), "pass the vmlinux that ran, or --force")
+pub fn refused(why: &impl ToString) -> Failure {
+    Failure::new(why.to_string(), "pass the vmlinux that ran, or --force")
 }

@@ -31,11 +31,7 @@ impl<'a> Outcome<'a> {
             let (exit, failure) = match &noticed {
                 Noticed::Refuted {
                     used: false, name, ..
-                } if name == "vmlinux" => {
-                    let hint = "pass the vmlinux that ran, or --force";
-                    let failure = Failure::new(noticed.to_string(), hint);
-                    (Exit::Usage, Some(failure))
-                }
+                } if name == "vmlinux" => (Exit::Usage, Some(open::refused(&noticed))),
                 Noticed::Refuted {
                     used: false, name, ..
                 } => {

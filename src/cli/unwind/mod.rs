@@ -59,20 +59,27 @@ fn file(args: &Unwind, path: &Path, session: &Session) -> Result<Exit, Failure> 
     })
 }
 
-/// Which stacks are asked for.
-fn choice(args: &Unwind) -> Choice {
+/// How stacks are walked.
+fn walk(args: &Unwind) -> Walk {
     let (orc, cfi) = match args.by {
         By::Both => (true, true),
         By::Orc => (true, false),
         By::Cfi => (false, true),
     };
+    Walk {
+        by: Witness { orc, cfi },
+        max_frames: args.max_frames,
+    }
+}
+
+/// Which stacks are asked for.
+fn choice(args: &Unwind) -> Choice {
     Choice {
         pids: args.pids.clone(),
         cpus: args.cpus.clone(),
         comms: args.comms.clone(),
         running: args.running,
-        by: Witness { orc, cfi },
-        max_frames: args.max_frames,
+        walk: walk(args),
         user: args.user,
         snapshot: args.snapshot.clone(),
     }
@@ -172,9 +179,7 @@ fn by_hand(args: &Unwind, session: &Session) -> Result<Exit, Failure> {
         exact: !args.is_return,
     };
     open::images(&args.images, session, Wanted::default())?;
-    let Choice { by, max_frames, .. } = choice(args);
-    let walk = Walk { by, max_frames };
-    let stack = session.unwind_from(start, memory, Context::default(), walk);
+    let stack = session.unwind_from(start, memory, Context::default(), walk(args));
     show(args, vec![(stack, Owner::default())])?;
     Ok(Exit::Done)
 }

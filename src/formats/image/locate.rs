@@ -12,7 +12,12 @@ pub(crate) const PACKED: [&str; 4] = ["", ".xz", ".zst", ".gz"];
 pub(crate) fn module_name(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let stem = name.split(".ko").next().unwrap_or_default();
-    stem.replace('-', "_")
+    underscored(stem)
+}
+
+/// A module's name as it is compared: dashes and underscores are the same.
+pub(crate) fn underscored(name: &str) -> String {
+    name.replace('-', "_")
 }
 
 /// Where a vmlinux of `release` may be, best first.
@@ -73,7 +78,7 @@ pub(crate) fn debug_files(
 /// `MAX_ENTRIES` directory entries are looked at.
 pub(crate) fn module(name: &str, dirs: impl IntoIterator<Item = PathBuf>) -> Option<PathBuf> {
     const MAX_ENTRIES: usize = 100_000;
-    let wanted = name.replace('-', "_");
+    let wanted = underscored(name);
     let mut left = MAX_ENTRIES;
     for dir in dirs {
         let mut pending = vec![dir];

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use crate::base::error::{Error, Finding};
+use crate::engine::ask::Walk;
 use crate::engine::stack::Stack;
-use crate::engine::unwind::kernel::{MAX_FRAMES, Witness};
 use crate::world::dump::{Task, World};
 
 /// Which stacks are asked for; all of them, as long as none is named.
-#[derive(Clone, Debug)]
+#[derive(Clone, Default, Debug)]
 pub struct Choice {
     /// Tasks by their ids.
     pub pids: Vec<u32>,
@@ -18,29 +18,12 @@ pub struct Choice {
     pub comms: Vec<String>,
     /// Tasks that run on a CPU.
     pub running: bool,
-    /// The tables to unwind by.
-    pub by: Witness,
-    /// Frames of a stack at most.
-    pub max_frames: u32,
+    /// How they are walked.
+    pub walk: Walk,
     /// Whether to go on in user mode.
     pub user: bool,
     /// Where to write what the stacks need, in the form of a snapshot.
     pub snapshot: Option<PathBuf>,
-}
-
-impl Default for Choice {
-    fn default() -> Self {
-        Choice {
-            pids: Vec::new(),
-            cpus: Vec::new(),
-            comms: Vec::new(),
-            running: false,
-            by: Witness::BOTH,
-            max_frames: MAX_FRAMES,
-            user: false,
-            snapshot: None,
-        }
-    }
 }
 
 impl Choice {

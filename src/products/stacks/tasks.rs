@@ -27,8 +27,8 @@ impl<'w, 'd> Tasks<'w, '_, 'd> {
         let (world, kernel) = (self.world, &self.placed.kernel);
         let unwinder = Unwinder::new(kernel)
             .generated(&world.generated)
-            .witness(self.choice.by)
-            .max_frames(self.choice.max_frames);
+            .witness(self.choice.walk.by)
+            .max_frames(self.choice.walk.max_frames);
         let chosen: Vec<usize> = (0..world.tasks.len())
             .filter(|i| self.choice.holds(world, *i))
             .collect();

@@ -11,6 +11,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::base::addr::{Addr, LinkAddr, Slide};
 use crate::formats::image::ImageKind;
+use crate::formats::image::locate::underscored;
 use crate::formats::image::note::hex;
 use crate::world::dump::Loaded;
 use crate::world::image::Image;
@@ -72,6 +73,11 @@ fn same(name: &str) -> impl Iterator<Item = u8> + '_ {
     name.bytes().map(|b| if b == b'-' { b'_' } else { b })
 }
 
+/// Whether two names are of one module.
+pub(crate) fn same_name(a: &str, b: &str) -> bool {
+    same(a).eq(same(b))
+}
+
 impl<'d> Placed<'d> {
     /// The place at `link` in it.
     pub fn at(&self, link: LinkAddr) -> Located<'_, 'd> {
@@ -84,7 +90,7 @@ impl<'d> Placed<'d> {
 
     /// Its image's name as it is compared.
     fn name(&self) -> Box<str> {
-        self.image.name().replace('-', "_").into()
+        underscored(self.image.name()).into()
     }
 }
 

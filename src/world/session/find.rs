@@ -14,19 +14,13 @@ impl<'d> View<'_, 'd> {
     /// The kernel's image, named or looked for; `None` where modules alone are named.
     pub(super) fn vmlinux(&self, wanted: Wanted<'_>) -> Result<Option<PathBuf>> {
         let options = self.options();
-        match (&options.vmlinux, wanted) {
-            (Some(path), _) => Ok(Some(path.clone())),
-            (
-                None,
-                Wanted {
-                    release: None,
-                    build_id: None,
-                },
-            ) => match options.modules.is_empty() {
-                true => Err(Error::new(ErrorKind::NoImage, "no kernel image")),
-                false => Ok(None),
-            },
-            (None, wanted) => self.find_vmlinux(wanted).map(Some),
+        match &options.vmlinux {
+            Some(path) => Ok(Some(path.clone())),
+            None if !wanted.is_empty() => self.find_vmlinux(wanted).map(Some),
+            None if options.modules.is_empty() => {
+                Err(Error::new(ErrorKind::NoImage, "no kernel image"))
+            }
+            None => Ok(None),
         }
     }
 
@@ -70,7 +64,7 @@ impl<'d> View<'_, 'd> {
         if let Some(placed) = self.kernel().image(name) {
             return Some(Arc::clone(&placed.image));
         }
-        let key = (name.replace('-', "_"), release.map(str::to_owned));
+        let key = (locate::underscored(name), release.map(str::to_owned));
         if locked(&self.inner.absent).contains(&key) {
             return None;
         }

@@ -27,13 +27,7 @@ impl<'d> View<'_, 'd> {
             build_id: options.build_id.as_deref(),
         };
         // What was asked for need not be what the input is of.
-        let wanted = match asked {
-            Wanted {
-                release: None,
-                build_id: None,
-            } => wanted,
-            asked => asked,
-        };
+        let wanted = if asked.is_empty() { wanted } else { asked };
         if let Some(path) = self.vmlinux(wanted)? {
             let image = self.open(&path, options.symbols.as_deref())?;
             self.check_release(&image, wanted.release)?;

@@ -71,6 +71,13 @@ pub struct Wanted<'w> {
     pub build_id: Option<&'w [u8]>,
 }
 
+impl Wanted<'_> {
+    /// Whether it says nothing.
+    pub(super) fn is_empty(&self) -> bool {
+        self.release.is_none() && self.build_id.is_none()
+    }
+}
+
 impl Default for Options {
     /// Nothing is named; debug files are looked for in /usr/lib/debug, there is no cache, and answers have lines.
     fn default() -> Self {

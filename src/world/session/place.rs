@@ -7,7 +7,7 @@ use super::view::View;
 use crate::base::addr::Addr;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::world::dump::World;
-use crate::world::kernel::{Kernel, Placed, slide_of};
+use crate::world::kernel::{Kernel, Placed, same_name, slide_of};
 
 /// Images placed as a world has them.
 pub struct Placement<'d> {
@@ -43,8 +43,7 @@ impl<'d> View<'_, 'd> {
         let mut kernel = Kernel::new();
         let mut missing = Vec::new();
         for loaded in &world.images {
-            let same = |name: &str| name.replace('-', "_") == loaded.name.replace('-', "_");
-            let named = |p: &Placed<'_>| same(p.image.name());
+            let named = |p: &Placed<'_>| same_name(p.image.name(), &loaded.name);
             // Of several with one name, the one that ran.
             let ran = |p: &Placed<'_>| named(p) && p.image.build_id() == loaded.build_id.as_deref();
             let found = given.iter().position(ran);

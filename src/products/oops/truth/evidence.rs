@@ -6,13 +6,14 @@ use super::tell::{Settled, find, settle};
 use crate::base::addr::{Address, Slide};
 use crate::engine::remark::Missing;
 use crate::formats::image::ImageKind;
+use crate::formats::image::locate::underscored;
 use crate::formats::image::note::hex;
 use crate::products::oops::code::patched::compare;
 use crate::products::oops::read::registers::Code;
 use crate::products::oops::read::report::{LogFrame, Oops};
 use crate::products::oops::read::reports::Facts;
 use crate::world::image::Image;
-use crate::world::kernel::{Kernel, Located};
+use crate::world::kernel::{Kernel, Located, same_name};
 
 /// What is held of an image.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -76,7 +77,7 @@ impl Evidence {
                 true => oops.build_id.as_deref().into_iter().collect(),
                 false => ids.collect(),
             };
-            let seen = self.images.entry(key(image.name())).or_default();
+            let seen = self.images.entry(underscored(image.name())).or_default();
             seen.identify(image, &ids);
             seen.release(image, oops.release.as_deref());
             if vmlinux && facts.release == oops.release {
@@ -95,13 +96,13 @@ impl Evidence {
 
     /// Whether any log had a function of the image called `name`.
     pub(crate) fn met(&self, name: &str) -> bool {
-        let seen = self.images.get(&key(name));
+        let seen = self.images.get(&underscored(name));
         seen.is_some_and(|s| !s.fit.is_empty() || !s.unfit.is_empty())
     }
 
     /// What is held of the image called `name`.
     pub(crate) fn verdict(&self, name: &str) -> Verdict {
-        match self.images.get(&key(name)) {
+        match self.images.get(&underscored(name)) {
             Some(seen) => seen.verdict(name),
             None => Verdict::Unconfirmed,
         }
@@ -139,7 +140,7 @@ impl Evidence {
         if vmlinux && self.slide.is_none() {
             self.slide = found.slide;
         }
-        let seen = self.images.entry(key(image.name())).or_default();
+        let seen = self.images.entry(underscored(image.name())).or_default();
         if found.refutes() {
             let why = format!(
                 "its code at {} is not what ran: {} of {} bytes differ, and no patching explains it",
@@ -159,7 +160,7 @@ impl Evidence {
         if kernel.image(name).is_none() {
             return;
         }
-        let seen = self.images.entry(key(name)).or_default();
+        let seen = self.images.entry(underscored(name)).or_default();
         if seen.fit.contains(&symbol.name) || seen.fit.len() > MAX_NAMES {
             return;
         }
@@ -182,15 +183,6 @@ impl Evidence {
             Err(_) => {}
         }
     }
-}
-
-/// Module names are the same with `-` and `_`.
-fn key(name: &str) -> String {
-    name.replace('-', "_")
-}
-
-fn same_name(a: &str, b: &str) -> bool {
-    key(a) == key(b)
 }
 
 /// The slide that an address beside a symbol tells, if it is one that KASLR makes.
