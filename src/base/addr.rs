@@ -14,10 +14,19 @@ pub struct LinkAddr(pub u64);
 pub struct Addr(pub u64);
 
 /// Runtime address minus link address, modulo 2^64 (KASLR offset, module base).
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub struct Slide(pub u64);
 
 impl Slide {
+    /// The least that KASLR moves a kernel by (`CONFIG_PHYSICAL_ALIGN`, 2 MB at least), and the room that it has.
+    const STEP: u64 = 1 << 21;
+    const ROOM: u64 = 1 << 30;
+
+    /// `by`, where KASLR can have moved a kernel so far.
+    pub(crate) fn kaslr(by: u64) -> Option<Self> {
+        (by.is_multiple_of(Self::STEP) && by < Self::ROOM).then_some(Slide(by))
+    }
+
     /// Where a linked byte ran.
     pub fn runtime(self, link: LinkAddr) -> Addr {
         Addr(link.0.wrapping_add(self.0))

@@ -23,6 +23,11 @@ pub fn cores() -> PathBuf {
     cached("FIXTRACE_USER_CORES", "user-cores")
 }
 
+/// The directory that `testdata/machines/boot.sh` fills.
+pub fn machines() -> PathBuf {
+    cached("FIXTRACE_MACHINES", "machines")
+}
+
 /// What `variable` names; else a directory in the cache of whoever runs the tests.
 fn cached(variable: &str, below: &str) -> PathBuf {
     let cache = || {

@@ -8,6 +8,7 @@ use super::elf::{self, Elf};
 use super::kind::ImageKind;
 use super::layout::{self, link_symbols, section_addresses};
 use super::section::{Section, tail, text_of};
+use super::sites::Sites;
 use super::storage::Storage;
 use super::stored::Stored;
 use super::symtab::SymTab;
@@ -39,6 +40,7 @@ pub struct ElfImage<'d> {
     /// Directories with debug files.
     pub(super) debug_dirs: Vec<PathBuf>,
     pub(super) alternatives: OnceLock<Alternatives>,
+    pub(super) sites: Sites,
     /// What an index has instead of the file.
     pub(super) stored: Option<Box<Stored<'d>>>,
     /// The file that the index was made from, once it was asked for.
@@ -138,6 +140,7 @@ impl<'d> ElfImage<'d> {
             debug: None,
             debug_dirs: Vec::new(),
             alternatives: OnceLock::new(),
+            sites: Sites::default(),
             stored: None,
             original: OnceLock::new(),
         };

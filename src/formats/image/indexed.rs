@@ -39,6 +39,7 @@ impl<'d> ElfImage<'d> {
             debug: None,
             debug_dirs: Vec::new(),
             alternatives: OnceLock::new(),
+            sites: Default::default(),
             stored: Some(Box::new(parts.stored)),
             original: OnceLock::new(),
         }

@@ -22,6 +22,7 @@ pub mod note;
 pub mod peek;
 mod reloc;
 mod section;
+pub mod sites;
 mod storage;
 pub(crate) mod stored;
 pub mod symtab;

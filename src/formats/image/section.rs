@@ -27,6 +27,11 @@ pub struct Section<'d> {
 }
 
 impl Section<'_> {
+    /// Whether it is in memory when the image runs, or while it starts.
+    pub fn is_loaded(&self) -> bool {
+        self.flags & elf::SHF_ALLOC != 0
+    }
+
     /// Whether it holds instructions that run in place. Data that is executable as well (`.data` of Linux 7.2,
     /// with the copy of `relocate_kernel`) is none.
     pub fn is_text(&self) -> bool {

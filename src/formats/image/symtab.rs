@@ -374,7 +374,7 @@ impl<'d> SymTab<'d> {
     }
 
     /// Where the first symbol behind `at` begins.
-    fn next_start(&self, at: LinkAddr) -> Option<LinkAddr> {
+    pub(crate) fn next_start(&self, at: LinkAddr) -> Option<LinkAddr> {
         let next = self.starts.find(at.0).map_or(0, |row| row + 1);
         self.starts.address(next).map(LinkAddr)
     }

@@ -2,6 +2,7 @@
 
 mod align;
 pub mod effect;
+pub mod fields;
 pub mod listing;
 pub mod memory;
 pub mod replay;

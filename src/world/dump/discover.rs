@@ -19,7 +19,7 @@ use crate::world::memory::Dump;
 /// # Errors
 /// When the image does not describe the structures that tasks are found by. All else that cannot be read is left out,
 /// with a finding.
-pub(crate) fn discover(dump: &Dump<'_>, vmlinux: &Image<'_>, place: &Place) -> Result<World> {
+pub fn discover(dump: &Dump<'_>, vmlinux: &Image<'_>, place: &Place) -> Result<World> {
     let types = Types::of(vmlinux).ok_or_else(|| {
         let what = "no types: neither .BTF nor DWARF tells where members are";
         Error::new(ErrorKind::MissingSection, what).in_file(vmlinux.path())

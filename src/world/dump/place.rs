@@ -61,7 +61,7 @@ pub struct Place {
 
 impl Place {
     /// The kernel's memory.
-    pub(crate) fn memory<'a, 'd>(&self, dump: &'a Dump<'d>) -> Paged<'a, 'd> {
+    pub fn memory<'a, 'd>(&self, dump: &'a Dump<'d>) -> Paged<'a, 'd> {
         Paged::new(dump, self.root, self.levels, self.encryption)
     }
 
@@ -107,7 +107,7 @@ pub fn build_id(dump: &Dump<'_>) -> Option<Vec<u8>> {
 ///
 /// # Errors
 /// `WrongImage` where another kernel is in the dump; it names what differs. `NotFound` where none is.
-pub(crate) fn find(dump: &Dump<'_>, vmlinux: &Image<'_>) -> Result<Place> {
+pub fn find(dump: &Dump<'_>, vmlinux: &Image<'_>) -> Result<Place> {
     let own = Own::of(vmlinux)?;
     let mut wrong = None;
     let candidates =

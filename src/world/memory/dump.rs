@@ -53,7 +53,7 @@ impl<'d> Dump<'d> {
     /// # Errors
     /// `Io`; `Unsupported` for what is no dump; `WrongArch`; `Truncated` or `Malformed` when its headers do not even
     /// say where memory is. What is missing behind them makes findings, and reads that fail.
-    pub(crate) fn open(path: &Path, storage: &'d Storage) -> Result<Self> {
+    pub fn open(path: &Path, storage: &'d Storage) -> Result<Self> {
         let mut findings = Vec::new();
         let opened = Medium::open(path, storage, &mut findings)
             .and_then(|medium| Dump::read(medium, findings));

@@ -71,7 +71,7 @@ pub fn conclusions(oops: &Oops, told: &Told<'_, '_>, code: bool, out: &mut Addit
         }
         if code
             && let Some(line) = block.code_line
-            && let Some(decoded) = explain::decoded(oops, frame, block, *located)
+            && let Some(decoded) = explain::decoded(oops, frame, block, *located, told)
         {
             out.entry(line).or_default().lines.extend(listing(&decoded));
         }

@@ -50,14 +50,44 @@ struct Seen {
     against: Option<String>,
 }
 
+/// What several witnesses tell of one thing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+enum Told {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// All the same.
+    One(Slide),
+    /// They contradict each other.
+    Torn,
+}
+
+impl Told {
+    fn hear(&mut self, slide: Slide) {
+        *self = match self {
+            Told::Nothing => Told::One(slide),
+            Told::One(known) if *known == slide => return,
+            _ => Told::Torn,
+        };
+    }
+
+    fn one(self) -> Option<Slide> {
+        match self {
+            Told::One(slide) => Some(slide),
+            _ => None,
+        }
+    }
+}
+
 /// What logs say of images.
 #[derive(Clone, Debug, Default)]
 pub struct Evidence {
     images: BTreeMap<String, Seen>,
     /// Places whose code was looked at.
     coded: BTreeSet<String>,
-    /// Where the kernel ran, as addresses beside symbols tell.
-    slide: Option<Slide>,
+    /// Where the kernel ran, as addresses beside symbols tell, and as its code does.
+    slide: Told,
+    slide_by_code: Told,
     /// Which alternatives the kernel chose.
     pub settled: Settled,
 }
@@ -108,9 +138,13 @@ impl Evidence {
         }
     }
 
-    /// Runtime minus link address of the kernel, where frames have both a symbol and an address.
+    /// Runtime minus link address of the kernel: as frames tell that have both a symbol and an address; else as the
+    /// fields of its code do, if all of them agree.
     pub(crate) fn slide(&self) -> Option<Slide> {
-        self.slide
+        match self.slide {
+            Told::Nothing => self.slide_by_code.one(),
+            told => told.one(),
+        }
     }
 
     /// What the code around RIP says of the image it is of.
@@ -133,12 +167,16 @@ impl Evidence {
         let at = located.link.offset(-(mark as i64));
         let image = located.image;
         let vmlinux = image.kind() == ImageKind::Vmlinux;
-        let slide = facts.offset.map(Slide).filter(|_| vmlinux).or(self.slide);
+        // Each piece of code is asked by itself, so that one that went bad does not speak for all.
+        let slide = facts.offset.map(Slide).or(self.slide.one());
         let Some(found) = compare(image, at, code, slide.filter(|_| vmlinux)) else {
             return;
         };
-        if vmlinux && self.slide.is_none() {
-            self.slide = found.slide;
+        if vmlinux && slide.is_none() {
+            found.slide.iter().for_each(|s| self.slide_by_code.hear(*s));
+            if found.torn {
+                self.slide_by_code = Told::Torn;
+            }
         }
         let seen = self.images.entry(underscored(image.name())).or_default();
         if found.refutes() {
@@ -150,7 +188,11 @@ impl Evidence {
             );
             seen.against.get_or_insert(why);
         } else if found.unexplained.is_empty() && found.same >= ENOUGH {
-            seen.by.insert("the code around RIP".to_owned());
+            let by = match found.by_shape {
+                false => "the code around RIP",
+                true => "the code around RIP, its patches by their shape",
+            };
+            seen.by.insert(by.to_owned());
         }
     }
 
@@ -167,8 +209,10 @@ impl Evidence {
         match find(frame, kernel, None) {
             Ok(located) => {
                 seen.fit.insert(symbol.name.clone());
-                if symbol.module.is_none() && self.slide.is_none() {
-                    self.slide = slide(frame, located);
+                if symbol.module.is_none()
+                    && let Some(slide) = slide(frame, located)
+                {
+                    self.slide.hear(slide);
                 }
             }
             Err(Missing::Several(_)) => {
@@ -187,11 +231,7 @@ impl Evidence {
 
 /// The slide that an address beside a symbol tells, if it is one that KASLR makes.
 fn slide(frame: &LogFrame, located: Located<'_, '_>) -> Option<Slide> {
-    /// `CONFIG_PHYSICAL_ALIGN` at least, and the room there is for the kernel.
-    const STEP: u64 = 1 << 21;
-    const ROOM: u64 = 1 << 30;
-    let slide = frame.address?.wrapping_sub(located.link.0);
-    (slide.is_multiple_of(STEP) && slide < ROOM).then_some(Slide(slide))
+    Slide::kaslr(frame.address?.wrapping_sub(located.link.0))
 }
 
 impl Seen {

@@ -2,6 +2,7 @@
 //! the code at RIP did.
 
 use crate::base::addr::{Address, LinkAddr};
+use crate::formats::image::ImageKind;
 use crate::formats::insn::listing::{Listing, listing};
 use crate::formats::insn::sweep;
 use crate::products::oops::code::decode::{self, Context, Fault, Trap};
@@ -9,6 +10,7 @@ use crate::products::oops::code::patched::{Compared, compare, kinds};
 use crate::products::oops::read::kind::Kind;
 use crate::products::oops::read::registers::{Block, Code};
 use crate::products::oops::read::report::{LogFrame, Oops};
+use crate::products::oops::truth::tell::Told;
 use crate::world::kernel::Located;
 
 /// EFLAGS.AC, with which the kernel opens user memory to itself under SMAP.
@@ -151,12 +153,14 @@ pub struct Decoded {
     pub before: Option<String>,
 }
 
-/// Decodes the code of `block`, the registers of `frame`; `located` is its place, if an image has it.
+/// Decodes the code of `block`, the registers of `frame`; `located` is its place, if an image has it; `told` tells where
+/// the kernel ran.
 pub(crate) fn decoded(
     oops: &Oops,
     frame: &LogFrame,
     block: &Block,
     located: Option<Located<'_, '_>>,
+    told: &Told<'_, '_>,
 ) -> Option<Decoded> {
     let Some(Code::Bytes(bytes, Some(mark))) = &block.code else {
         return None;
@@ -207,7 +211,8 @@ pub(crate) fn decoded(
     Some(Decoded {
         compared: located.and_then(|l| {
             let at = l.link.offset(-(*mark as i64));
-            compare(l.image, at, bytes, None)
+            let vmlinux = l.image.kind() == ImageKind::Vmlinux;
+            compare(l.image, at, bytes, told.slide.filter(|_| vmlinux))
         }),
         labels: rows.rows.iter().map(|r| label(r.at)).collect(),
         listing: rows,

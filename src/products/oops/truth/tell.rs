@@ -25,6 +25,8 @@ pub struct Told<'k, 'd> {
     pub stacks: Vec<ToldStack<'k, 'd>>,
     /// For each of [`Oops::again`].
     pub again: ToldStack<'k, 'd>,
+    /// Where the kernel ran, if that is known.
+    pub slide: Option<Slide>,
 }
 
 /// A stack of a report with what is true of it.
@@ -141,6 +143,7 @@ pub fn tell<'k, 'd>(
         main: list(&oops.frames),
         stacks: oops.stacks.iter().map(|s| list(&s.frames)).collect(),
         again: again(oops, &look, &mut reach),
+        slide: options.slide,
     }
 }
 

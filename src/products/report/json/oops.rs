@@ -199,7 +199,7 @@ impl<'a> Report<'a> {
         let top = top.filter(|_| block.is_some());
         let located = top.and_then(|(_, located)| *located);
         let decoded = match (block, top) {
-            (Some(block), Some((frame, _))) => explain::decoded(oops, frame, block, located),
+            (Some(block), Some((frame, _))) => explain::decoded(oops, frame, block, located, told),
             _ => None,
         };
         let note = block

@@ -1,4 +1,3 @@
-use super::bytes::*;
 use super::*;
 use crate::formats::image::Storage;
 use proptest::prelude::*;
@@ -7,56 +6,6 @@ use std::path::Path;
 fn fixture(storage: &Storage) -> ElfImage<'_> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/fixtures/32-return-thunk.elf");
     ElfImage::open(&path, storage).expect("fixture")
-}
-
-#[test]
-fn nops_of_every_length_are_nops() {
-    for code in [
-        &[0x90][..],
-        &[0x66, 0x90],
-        &[0x0f, 0x1f, 0x00],
-        &[0x0f, 0x1f, 0x44, 0x00, 0x00],
-        &[0x66, 0x66, 0x66, 0x66, 0x90],
-        &[0x66, 0x2e, 0x0f, 0x1f, 0x84, 0x00, 0x00, 0x00, 0x00, 0x00],
-        &[0x48, 0x8d, 0x76, 0x00],
-        &[],
-    ] {
-        assert!(all_nops(code), "{code:02x?}");
-    }
-    assert!(!all_nops(&[0x90, 0xc3]) && !all_nops(&[0x48, 0x8d, 0x76, 0x01]));
-}
-
-#[test]
-fn a_replacement_reaches_what_it_was_linked_to_reach() {
-    let alt = Alternative {
-        site: LinkAddr(0x1000),
-        len: 8,
-        replacement: LinkAddr(0x5000),
-        replacement_len: 8,
-    };
-    // call 0x5008 + 0x10, then a jump inside of the replacement
-    let mut code = vec![0xe8, 0x13, 0, 0, 0, 0xeb, 0x01, 0x90];
-    rebase(&mut code, &alt);
-    assert_eq!(code, [0xe8, 0x13, 0x40, 0, 0, 0xeb, 0x01, 0x90]);
-}
-
-#[test]
-fn fields_move_by_the_slide_only() {
-    let linked = [0x48, 0xc7, 0xc7, 0x00, 0x00, 0x20, 0x82];
-    let moved = [0x48, 0xc7, 0xc7, 0x00, 0x00, 0x60, 0x84];
-    let odd = [0x48, 0xc7, 0xc7, 0x01, 0x00, 0x60, 0x84];
-    assert!(equal_but_for_addresses(&linked, &moved, None));
-    assert!(equal_but_for_addresses(
-        &linked,
-        &moved,
-        Some(Slide(0x240_0000))
-    ));
-    assert!(!equal_but_for_addresses(
-        &linked,
-        &moved,
-        Some(Slide(0x20_0000))
-    ));
-    assert!(!equal_but_for_addresses(&linked, &odd, None));
 }
 
 #[test]

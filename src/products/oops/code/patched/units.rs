@@ -1,0 +1,171 @@
+//! Code in units, each of which is patched as a whole, or not: instructions, and places that tables say more of.
+
+use super::alternative;
+use super::cfi;
+use super::form::{Form, Shown};
+use super::forms;
+use super::look::Look;
+use crate::base::addr::{Address, LinkAddr};
+use crate::formats::image::altinstr::Alternative;
+use crate::formats::insn;
+
+/// What a unit is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Kind {
+    /// An instruction.
+    Insn,
+    /// A byte that is none.
+    Byte,
+    /// A jump to an address and a segment, of 32-bit code.
+    FarJump,
+    /// What alternatives may be put in place of.
+    Alternative,
+    /// A call through the table of paravirtual operations, with what prepares it.
+    Paravirt,
+    /// A static-call trampoline.
+    Trampoline,
+    /// The NOPs before the function at the unit's end, in which calls are counted.
+    Padding,
+    /// What stands before a function whose callers check its type, and its ENDBR.
+    Preamble,
+    /// The check of a type before a call.
+    Check,
+}
+
+/// See the module text.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Unit {
+    pub at: LinkAddr,
+    pub len: usize,
+    pub kind: Kind,
+}
+
+impl Unit {
+    /// It as it was linked.
+    pub fn linked(&self, look: &Look<'_, '_>) -> Option<Form> {
+        Form::linked(look, (self.at, self.at), self.len, (self.at, self.at))
+    }
+}
+
+/// The units from `at` to `end`; the first and the last may reach beyond.
+pub(super) fn between(look: &Look<'_, '_>, at: LinkAddr, end: LinkAddr) -> Vec<Unit> {
+    let symbols = look.image.symbols();
+    // Where instructions begin is known from the first byte of a function on only.
+    let start = match symbols.function(at) {
+        Some(id) => symbols.range(id).0,
+        None => symbols.nearest(at).map_or(at, |id| symbols.get(id).addr),
+    };
+    let section = look.image.text_section(at).and_then(|s| s.addr);
+    let mut here = section.map_or(start, |s| start.max(s));
+    let mut units = Vec::new();
+    let mut next = here;
+    while here < end {
+        if here >= next {
+            next = symbols.next_start(here).unwrap_or(LinkAddr(u64::MAX));
+        }
+        let unit = unit(look, here, next, here.offset(256) > at);
+        let behind = here.offset(unit.len as i64);
+        if behind > at {
+            units.push(unit);
+        }
+        here = behind;
+    }
+    units
+}
+
+/// The unit that begins at `at`; `next`: the next symbol. `near`: whether it may be of use.
+fn unit(look: &Look<'_, '_>, at: LinkAddr, next: LinkAddr, near: bool) -> Unit {
+    let image = look.image;
+    let of = |len: usize, kind| Unit { at, len, kind };
+    let gap = next.since(at).unwrap_or(0);
+    if near {
+        let longest = |all: &[Alternative]| all.iter().map(|a| usize::from(a.len)).max();
+        if let Some(len) = longest(image.alternatives().at(at)).filter(|len| *len > 0) {
+            return of(len, Kind::Alternative);
+        }
+        if let Some(Some(len)) = image.paravirtual(at).filter(|len| *len > Some(0)) {
+            return of(len.into(), Kind::Paravirt);
+        }
+        if let Some((len, kind)) = cfi::unit(look, at) {
+            return of(len, kind);
+        }
+        if matches!(gap, 9 | 10) && look.counter().is_none_or(|(_, c)| c.len() as u64 == gap) {
+            let len = gap as usize;
+            if look.padded(at, len) {
+                return of(len, Kind::Padding);
+            }
+        }
+        if look.trampoline(at) {
+            return of(5, Kind::Trampoline);
+        }
+    }
+    let code = image.code(at);
+    // A far jump of 32-bit code, which some text begins with.
+    if code.first() == Some(&0xea) && gap >= 7 && code.len() >= 7 && !look.module {
+        return of(7, Kind::FarJump);
+    }
+    let len = insn::decode(code, at, image.bits()).map(|i| usize::from(i.len));
+    // An instruction ends where a symbol begins that stands in it.
+    match len.filter(|len| *len as u64 <= gap) {
+        Some(len) => of(len, Kind::Insn),
+        None => of(1, Kind::Byte),
+    }
+}
+
+/// Which forms explain what is shown of `unit`, each with the bytes before it; or which of its bytes nothing explains.
+pub(super) fn explain(
+    unit: &Unit,
+    shown: Shown<'_>,
+    look: &Look<'_, '_>,
+) -> Result<Vec<(usize, Form)>, Vec<usize>> {
+    let whole = |forms: Vec<Form>| best(forms, shown, look).map(|form| vec![(0, form)]);
+    let linked = || unit.linked(look);
+    match unit.kind {
+        Kind::Insn => {
+            let linked: Vec<Form> = linked().into_iter().collect();
+            let place = forms::Place::of(unit.at, unit.len);
+            match whole(linked) {
+                Err(wrong) => {
+                    whole(forms::of(look, place)).or_else(|more| shorter(wrong, more))
+                }
+                found => found,
+            }
+        }
+        Kind::Byte => whole(linked().into_iter().collect()),
+        Kind::FarJump => whole(Form::far_jump(look, unit.at).into_iter().collect()),
+        Kind::Alternative => alternative::explain(unit, shown, look),
+        Kind::Paravirt => {
+            let linked = alternative::as_linked(unit, shown, look);
+            linked.or_else(|wrong| {
+                whole(forms::paravirt(look, unit)).or_else(|more| shorter(wrong, more))
+            })
+        }
+        Kind::Trampoline => whole(forms::trampoline(look, unit)),
+        Kind::Padding => whole(forms::padding(look, unit)),
+        Kind::Preamble => whole(cfi::preamble(look, unit)),
+        Kind::Check => whole(cfi::check(look, unit)),
+    }
+}
+
+pub(super) fn shorter<T>(a: Vec<usize>, b: Vec<usize>) -> Result<T, Vec<usize>> {
+    Err(if b.len() < a.len() && !b.is_empty() { b } else { a })
+}
+
+/// The first of `forms` that allows all that is shown; or what the nearest one does not.
+pub(super) fn best(
+    forms: Vec<Form>,
+    shown: Shown<'_>,
+    look: &Look<'_, '_>,
+) -> Result<Form, Vec<usize>> {
+    let mut nearest: Option<Vec<usize>> = None;
+    for form in forms {
+        let wrong = form.wrong(shown, look);
+        if wrong.is_empty() {
+            return Ok(form);
+        }
+        if nearest.as_ref().is_none_or(|n| wrong.len() < n.len()) {
+            nearest = Some(wrong);
+        }
+    }
+    Err(nearest.unwrap_or_default())
+}
