@@ -31,7 +31,11 @@ fn dumps() -> Vec<PathBuf> {
 }
 
 fn text<'d>(path: &Path, storage: &'d Storage) -> Option<Text<'d>> {
-    let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
+    let name = path
+        .file_stem()
+        .expect("a name")
+        .to_string_lossy()
+        .into_owned();
     let (kernel, _) = name.rsplit_once('-').expect("KERNEL-MACHINE");
     let image = match VERSIONS.iter().any(|(version, _)| *version == kernel) {
         true => vmlinux(kernel, storage),
@@ -42,15 +46,24 @@ fn text<'d>(path: &Path, storage: &'d Storage) -> Option<Text<'d>> {
     let place = place::find(&dump, &image).expect("the kernel");
     let memory = place.memory(&dump);
     let mut pieces = Vec::new();
-    let kept = |name: &str| !name.starts_with(".init") && !name.starts_with(".alt") && !name.starts_with(".exit");
+    let kept = |name: &str| {
+        !name.starts_with(".init") && !name.starts_with(".alt") && !name.starts_with(".exit")
+    };
     for section in image.text_sections().filter(|s| kept(s.name)) {
         let at = section.addr.expect("text");
         let own = image.code(at).len();
         let mut bytes = vec![0; own];
-        memory.read(place.slide.runtime(at), &mut bytes).expect("text in memory");
+        memory
+            .read(place.slide.runtime(at), &mut bytes)
+            .expect("text in memory");
         pieces.push((at, bytes));
     }
-    Some(Text { name, slide: place.slide, image, pieces })
+    Some(Text {
+        name,
+        slide: place.slide,
+        image,
+        pieces,
+    })
 }
 
 #[test]
@@ -68,7 +81,9 @@ fn all_text_of_every_machine_is_explained() {
         for (at, bytes) in &text.pieces {
             for (n, window) in bytes.chunks(4096).enumerate() {
                 let here = at.offset(n as i64 * 4096);
-                let Some(found) = compare(&text.image, here, window, Some(text.slide)) else { continue };
+                let Some(found) = compare(&text.image, here, window, Some(text.slide)) else {
+                    continue;
+                };
                 same += found.same;
                 by_shape += usize::from(found.by_shape);
                 for (_, patch) in &found.explained {
@@ -85,12 +100,19 @@ fn all_text_of_every_machine_is_explained() {
                         let off = id.map_or(0, |id| a.since(symbols.get(id).addr).unwrap_or(0));
                         let from = i.saturating_sub(8);
                         let to = (i + 12).min(window.len());
-                        println!("  {name}+{off:#x} {a:?} ran {:02x?} own {:02x?}", &window[from..to], &text.image.code(here.offset(from as i64))[..to - from]);
+                        println!(
+                            "  {name}+{off:#x} {a:?} ran {:02x?} own {:02x?}",
+                            &window[from..to],
+                            &text.image.code(here.offset(from as i64))[..to - from]
+                        );
                     }
                 }
             }
         }
-        println!("{}: slide {:#x}, {same} same, {unexplained} unexplained, {by_shape} by shape, {patches:?}", text.name, text.slide.0);
+        println!(
+            "{}: slide {:#x}, {same} same, {unexplained} unexplained, {by_shape} by shape, {patches:?}",
+            text.name, text.slide.0
+        );
         bad += unexplained;
     }
     assert_eq!(bad, 0);
@@ -125,7 +147,9 @@ impl Seen {
 #[test]
 #[ignore = "needs the dumps of testdata/machines"]
 fn windows_are_explained_wherever_they_are_cut() {
-    let stride = std::env::var("FIXTRACE_STRIDE").ok().and_then(|s| s.parse().ok());
+    let stride = std::env::var("FIXTRACE_STRIDE")
+        .ok()
+        .and_then(|s| s.parse().ok());
     let stride: usize = stride.unwrap_or(7 * 401);
     let mut wrong = 0;
     for path in dumps() {
@@ -136,7 +160,10 @@ fn windows_are_explained_wherever_they_are_cut() {
         let (mut known, mut alone) = (Seen::default(), Seen::default());
         for (at, bytes) in &text.pieces {
             let symbols = text.image.symbols().iter().map(|(_, s)| s.addr);
-            let starts = symbols.filter_map(|a| a.since(*at)).map(|a| a as usize).step_by(stride.div_ceil(28));
+            let starts = symbols
+                .filter_map(|a| a.since(*at))
+                .map(|a| a as usize)
+                .step_by(stride.div_ceil(28));
             let uniform = (0..bytes.len()).step_by(stride);
             for from in uniform.chain(starts) {
                 let Some(window) = bytes.get(from..from + WINDOW) else {
@@ -148,7 +175,13 @@ fn windows_are_explained_wherever_they_are_cut() {
                 if odd && known.unexplained + alone.unexplained < 60 {
                     let found = compare(&text.image, here, window, Some(text.slide)).expect("code");
                     let other = compare(&text.image, here, window, None).expect("code");
-                    println!("  {here:?} {:?} {:?} {:?}\n  ran {window:02x?}\n  own {:02x?}", found.unexplained, other.unexplained, other.slide, &text.image.code(here)[..WINDOW]);
+                    println!(
+                        "  {here:?} {:?} {:?} {:?}\n  ran {window:02x?}\n  own {:02x?}",
+                        found.unexplained,
+                        other.unexplained,
+                        other.slide,
+                        &text.image.code(here)[..WINDOW]
+                    );
                 }
             }
         }

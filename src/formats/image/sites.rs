@@ -106,7 +106,9 @@ impl<'d> ElfImage<'d> {
     /// Whether the image's table lists `at` as a place of this kind; `None` where it has no such table.
     pub fn lists(&self, site: Site, at: LinkAddr) -> Option<bool> {
         let read = || self.whole().read_places(site);
-        let places = self.sites.places[site as usize].get_or_init(read).as_ref()?;
+        let places = self.sites.places[site as usize]
+            .get_or_init(read)
+            .as_ref()?;
         Some(places.binary_search(&at).is_ok())
     }
 
@@ -172,7 +174,9 @@ impl<'d> ElfImage<'d> {
     fn read_jumps(&self) -> Option<Vec<(LinkAddr, LinkAddr)>> {
         let (base, data) = self.table("__jump_table", Between::Jumps)?;
         let near = || {
-            let rows = data.chunks_exact(16).zip((0i64..).map(|n| base.offset(16 * n)));
+            let rows = data
+                .chunks_exact(16)
+                .zip((0i64..).map(|n| base.offset(16 * n)));
             rows.filter_map(|(e, at)| {
                 let code = at.offset(i32_at(e, 0)?.into());
                 Some((code, at.offset(4 + i64::from(i32_at(e, 4)?))))
@@ -203,7 +207,10 @@ impl<'d> ElfImage<'d> {
     }
 
     fn read_constants(&self) -> Vec<LinkAddr> {
-        let lists = self.sections().iter().filter(|s| s.name.starts_with("runtime_"));
+        let lists = self
+            .sections()
+            .iter()
+            .filter(|s| s.name.starts_with("runtime_"));
         let places = lists.flat_map(|s| relative(s.addr.unwrap_or_default(), s.data, 4));
         by_address(&places.collect::<Vec<_>>(), |at| at.0)
     }
@@ -229,7 +236,9 @@ impl<'d> ElfImage<'d> {
 
 /// The places that entries of `size` bytes, the first of which is at `base`, begin with the distance of.
 fn relative(base: LinkAddr, data: &[u8], size: usize) -> impl Iterator<Item = LinkAddr> {
-    let rows = data.chunks_exact(size).zip((0i64..).map(move |n| base.offset(n * size as i64)));
+    let rows = data
+        .chunks_exact(size)
+        .zip((0i64..).map(move |n| base.offset(n * size as i64)));
     rows.filter_map(|(e, at)| {
         let distance = i32_at(e, 0).filter(|d| *d != 0)?;
         Some(at.offset(distance.into()))

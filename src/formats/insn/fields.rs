@@ -130,9 +130,15 @@ mod tests {
         // lea -0x7e3d36d2(%r13,%rsi),%r13d, a step of SHA-256; cmp $0x82000000,%eax
         let lea = [0x45, 0x8d, 0xac, 0x35, 0x2e, 0xc9, 0xc2, 0x81];
         assert_eq!(of(&lea), [(4, 4, Means::Number(high(0x81c2_c92e)))]);
-        assert_eq!(of(&[0x3d, 0, 0, 0, 0x82]), [(1, 4, Means::Number(high(0x8200_0000)))]);
+        assert_eq!(
+            of(&[0x3d, 0, 0, 0, 0x82]),
+            [(1, 4, Means::Number(high(0x8200_0000)))]
+        );
         // call; jmp short
-        assert_eq!(of(&[0xe8, 0, 1, 0, 0]), [(1, 4, Means::Branch(high(0x8100_0105)))]);
+        assert_eq!(
+            of(&[0xe8, 0, 1, 0, 0]),
+            [(1, 4, Means::Branch(high(0x8100_0105)))]
+        );
         assert_eq!(of(&[0xeb, 2]), [(1, 1, Means::Branch(high(0x8100_0004)))]);
         // add $8,%rsp; push %rbx; bytes that are none
         assert_eq!(of(&[0x48, 0x83, 0xc4, 8]), []);

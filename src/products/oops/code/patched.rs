@@ -180,14 +180,22 @@ impl Job<'_, '_> {
     /// Where the kernel was, if fields with addresses moved and all of them by the same.
     fn find_slide(&mut self, units: &[Unit]) {
         let mut told = BTreeSet::new();
-        for unit in units.iter().filter(|u| u.kind == Kind::Insn) {
+        for unit in units {
             let shown = self.shown(unit);
-            let Some(form) = unit.linked(&self.look) else {
-                continue;
+            let (from, to) = self.within(unit);
+            let same = self.own[from..to] == self.ran[from..to];
+            let forms = match unit.kind {
+                Kind::Insn if same => unit.linked(&self.look).into_iter().collect(),
+                Kind::Insn => unit.forms(&self.look),
+                Kind::Padding => forms::counter(&self.look, unit).into_iter().collect(),
+                _ => continue,
             };
             // A field of an instruction that is another one tells nothing.
-            let holes = |k: &usize| form.holes.iter().any(|h| (h.at..h.at + h.len).contains(k));
-            if form.wrong(shown, &self.look).iter().all(holes) {
+            let moved = |form: &&Form| {
+                let inside = |k: &usize| form.moves().any(|h| (h.at..h.at + h.len).contains(k));
+                form.wrong(shown, &self.look).iter().all(inside)
+            };
+            if let Some(form) = forms.iter().find(moved) {
                 told.extend(form.slides(shown));
             }
         }
@@ -206,11 +214,15 @@ impl Job<'_, '_> {
             return;
         }
         match units::explain(unit, shown, &self.look) {
-            Ok(forms) => forms.iter().for_each(|(k, form)| self.explained(unit, *k, form)),
+            Ok(forms) => forms
+                .iter()
+                .for_each(|(k, form)| self.explained(unit, *k, form)),
             Err(wrong) => {
                 let odd = wrong.iter().map(|k| unit.at.offset(*k as i64));
                 let odd = odd.filter_map(|at| Some(at.since(self.at)? as usize));
-                self.out.unexplained.extend(odd.filter(|i| *i < self.ran.len()));
+                self.out
+                    .unexplained
+                    .extend(odd.filter(|i| *i < self.ran.len()));
             }
         }
     }
@@ -228,7 +240,13 @@ impl Job<'_, '_> {
         self.out.by_shape |= form.by_shape;
         let begin = unit.at.offset(k as i64);
         let mut take = |from: usize, len: usize, patch: Patch| {
-            let at = |n: usize| begin.offset(n as i64).0.wrapping_sub(self.at.0).cast_signed();
+            let at = |n: usize| {
+                begin
+                    .offset(n as i64)
+                    .0
+                    .wrapping_sub(self.at.0)
+                    .cast_signed()
+            };
             let shown = (from..from + len).filter_map(|n| usize::try_from(at(n)).ok());
             let odd = shown.filter(|i| self.own.get(*i) != self.ran.get(*i));
             let odd: Vec<usize> = odd.filter(|i| *i < self.ran.len()).collect();

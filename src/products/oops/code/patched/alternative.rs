@@ -31,7 +31,9 @@ pub(super) fn explain(
         let len = usize::from(alt.replacement_len);
         match candidate(unit, (alt.replacement, len), shown, look) {
             Ok(mut forms) => {
-                forms.iter_mut().for_each(|(_, f)| f.patch = Some(f.patch.unwrap_or(Patch::Alternative)));
+                forms
+                    .iter_mut()
+                    .for_each(|(_, f)| f.patch = Some(f.patch.unwrap_or(Patch::Alternative)));
                 return Ok(forms);
             }
             Err(more) => wrong = shorter::<()>(wrong, more).err().unwrap_or_default(),
@@ -133,7 +135,11 @@ fn pieces(unit: &Unit, src: LinkAddr, len: usize, look: &Look<'_, '_>) -> Vec<Pi
 fn forms_of(look: &Look<'_, '_>, place: Place) -> Vec<Form> {
     let linked = Form::linked(look, (place.src, place.run), place.len, place.within);
     let mut all: Vec<Form> = linked.into_iter().collect();
-    let code = look.image.code(place.src).get(..place.len).unwrap_or_default();
+    let code = look
+        .image
+        .code(place.src)
+        .get(..place.len)
+        .unwrap_or_default();
     let flow = insn::decode(code, place.src, look.image.bits()).map(|i| i.flow);
     match (code, flow) {
         // Where it is near enough, a jump is made a short one.

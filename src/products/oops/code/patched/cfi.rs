@@ -34,7 +34,12 @@ pub(super) fn preamble(look: &Look<'_, '_>, unit: &Unit) -> Vec<Form> {
     let own = look.image.code(unit.at);
     let own = &own[..own.len().min(unit.len)];
     let mut forms: Vec<Form> = unit.linked(look).into_iter().collect();
-    let sealed: [&[u8]; 4] = [&ENDBR, &[0x66, 0x0f, 0x1f, 0], &[0x0f, 0x1f, 0x40, 0xd6], &[0x90, 0x0f, 0x1f, 0]];
+    let sealed: [&[u8]; 4] = [
+        &ENDBR,
+        &[0x66, 0x0f, 0x1f, 0],
+        &[0x0f, 0x1f, 0x40, 0xd6],
+        &[0x90, 0x0f, 0x1f, 0],
+    ];
     let with_endbr = |head: Form| {
         let tails = sealed.iter().map(move |tail| {
             let mut form = head.clone();
@@ -50,7 +55,8 @@ pub(super) fn preamble(look: &Look<'_, '_>, unit: &Unit) -> Vec<Form> {
     if own.first().is_some_and(|op| (0xb8..0xc0).contains(op)) {
         let head = Form::new(Patch::Ibt, &own[..1]).hole(4, Rule::Any(Patch::Ibt));
         let mut head = head;
-        head.bytes.extend_from_slice(own.get(5..BEFORE).unwrap_or_default());
+        head.bytes
+            .extend_from_slice(own.get(5..BEFORE).unwrap_or_default());
         forms.extend(with_endbr(head));
     }
     if let Some((_, code)) = look.image.between(Between::Preamble) {
@@ -70,7 +76,10 @@ pub(super) fn preamble(look: &Look<'_, '_>, unit: &Unit) -> Vec<Form> {
         for form in all {
             let len = form.bytes.len();
             match len {
-                n if n >= unit.len => forms.push(Form { bytes: form.bytes[..unit.len].to_vec(), ..form }),
+                n if n >= unit.len => forms.push(Form {
+                    bytes: form.bytes[..unit.len].to_vec(),
+                    ..form
+                }),
                 _ => forms.extend(with_endbr(form)),
             }
         }
@@ -84,7 +93,8 @@ pub(super) fn check(look: &Look<'_, '_>, unit: &Unit) -> Vec<Form> {
     let mut forms: Vec<Form> = unit.linked(look).into_iter().collect();
     for head in [[0x41, 0xba], [0xeb, CHECK as u8 - 2]] {
         let mut form = Form::new(Patch::Ibt, &head).hole(4, Rule::Any(Patch::Ibt));
-        form.bytes.extend_from_slice(own.get(6..CHECK).unwrap_or_default());
+        form.bytes
+            .extend_from_slice(own.get(6..CHECK).unwrap_or_default());
         forms.push(form);
     }
     let templates = [Between::Caller, Between::Paranoid].into_iter();

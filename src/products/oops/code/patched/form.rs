@@ -157,31 +157,53 @@ impl Form {
             by_shape: false,
         };
         let moved = run.0.wrapping_sub(src.0);
-        for Field { at, len: size, means } in fields(code, src, look.image.bits()) {
+        for Field {
+            at,
+            len: size,
+            means,
+        } in fields(code, src, look.image.bits())
+        {
             let (at, size) = (usize::from(at), usize::from(size));
             let rule = match means {
                 Means::Branch(to) if moved != 0 && !(within.0..=within.1).contains(&to) => {
                     let end = run.offset(len as i64);
-                    Some(Rule::Branch { end, to: Goes::To(to) })
+                    Some(Rule::Branch {
+                        end,
+                        to: Goes::To(to),
+                    })
                 }
                 Means::Branch(_) => None,
                 Means::Distance(to) => {
                     let distance = i32_at(&form.bytes, at)?.wrapping_sub(moved as i32);
                     put(&mut form.bytes, at, distance as u32 as u64, 4)?;
                     match look.per_cpu(to) {
-                        true => Some(Rule::Moves { back: true, says: Says::All }),
+                        true => Some(Rule::Moves {
+                            back: true,
+                            says: Says::All,
+                        }),
                         // Code of 32 bits, which some text begins with, has the address there.
-                        false => Some(Rule::Moves { back: look.fixed(to), says: Says::Nothing }),
+                        false => Some(Rule::Moves {
+                            back: look.fixed(to),
+                            says: Says::Nothing,
+                        }),
                     }
                 }
-                Means::Address(to) if look.moves(to) => {
-                    Some(Rule::Moves { back: false, says: Says::All })
-                }
+                Means::Address(to) if look.moves(to) => Some(Rule::Moves {
+                    back: false,
+                    says: Says::All,
+                }),
                 Means::Address(to) | Means::Number(to) => {
-                    look.may_move(to).then_some(Rule::Moves { back: false, says: Says::Moved })
+                    look.may_move(to).then_some(Rule::Moves {
+                        back: false,
+                        says: Says::Moved,
+                    })
                 }
             };
-            form.holes.extend(rule.map(|rule| Hole { at, len: size, rule }));
+            form.holes.extend(rule.map(|rule| Hole {
+                at,
+                len: size,
+                rule,
+            }));
         }
         if look.module {
             let end = src.offset(len as i64);
@@ -190,7 +212,11 @@ impl Form {
                 let size = usize::from(size).min(len.checked_sub(at)?);
                 form.holes.retain(|h| h.at != at);
                 let rule = Rule::Any(Patch::ModuleRelocation);
-                form.holes.push(Hole { at, len: size, rule });
+                form.holes.push(Hole {
+                    at,
+                    len: size,
+                    rule,
+                });
             }
         }
         Some(form)
@@ -198,10 +224,17 @@ impl Form {
 
     /// A far jump of 32-bit code at `at`.
     pub fn far_jump(look: &Look<'_, '_>, at: LinkAddr) -> Option<Self> {
-        let rule = Rule::Moves { back: false, says: Says::Nothing };
+        let rule = Rule::Moves {
+            back: false,
+            says: Says::Nothing,
+        };
         Some(Form {
             bytes: look.image.code(at).get(..7)?.to_vec(),
-            holes: vec![Hole { at: 1, len: 4, rule }],
+            holes: vec![Hole {
+                at: 1,
+                len: 4,
+                rule,
+            }],
             patch: None,
             by_shape: false,
         })
@@ -232,14 +265,21 @@ impl Form {
         if bytes.is_empty() {
             return true;
         }
-        let first = (hole.at..).find(|k| shown.get(*k).is_some()).unwrap_or(hole.at) - hole.at;
+        let first = (hole.at..)
+            .find(|k| shown.get(*k).is_some())
+            .unwrap_or(hole.at)
+            - hole.at;
         let is = |number: u64| number.to_le_bytes()[first..].starts_with(&bytes);
         match hole.rule {
             Rule::Any(_) => true,
             Rule::Fill => fills(&bytes, before, behind),
             Rule::Moves { back, says } => {
                 let linked = self.value(hole);
-                let mask = if hole.len == 8 { u64::MAX } else { u32::MAX.into() };
+                let mask = if hole.len == 8 {
+                    u64::MAX
+                } else {
+                    u32::MAX.into()
+                };
                 let moved = |by: u64| is(linked.wrapping_add(by) & mask);
                 let other = says == Says::Nothing;
                 match look.slide {
@@ -280,6 +320,12 @@ impl Form {
         number(&self.bytes[hole.at..hole.at + hole.len]).unwrap_or_default()
     }
 
+    /// The holes of fields that may move.
+    pub fn moves(&self) -> impl Iterator<Item = &Hole> {
+        let moves = |h: &&Hole| matches!(h.rule, Rule::Moves { .. });
+        self.holes.iter().filter(moves)
+    }
+
     /// The slides that the fields tell which are shown; `None` for what is none.
     pub fn slides(&self, shown: Shown<'_>) -> impl Iterator<Item = Option<Slide>> {
         self.holes.iter().filter_map(move |hole| {
@@ -291,7 +337,11 @@ impl Form {
                 false => ran.wrapping_sub(linked),
                 true => linked.wrapping_sub(ran),
             };
-            let by = if hole.len == 8 { by } else { by & u64::from(u32::MAX) };
+            let by = if hole.len == 8 {
+                by
+            } else {
+                by & u64::from(u32::MAX)
+            };
             let tells = match says {
                 Says::All => true,
                 Says::Moved => by != 0,

@@ -198,12 +198,7 @@ fn constant(look: &Look<'_, '_>, place: Place, code: &[u8]) -> Vec<Form> {
 }
 
 /// The NOP and the jump of a static key.
-fn jump_label(
-    look: &Look<'_, '_>,
-    place: Place,
-    code: &[u8],
-    flow: Option<Flow>,
-) -> Vec<Form> {
+fn jump_label(look: &Look<'_, '_>, place: Place, code: &[u8], flow: Option<Flow>) -> Vec<Form> {
     let jumps = matches!((code, flow), ([0xeb | JUMP, ..], Some(Flow::Jump(_))));
     let idle = super::nops::all_nops(code);
     if !matches!(code.len(), 2 | 5) || !(jumps || idle) {
@@ -223,10 +218,7 @@ fn jump_label(
         _ => Form::new(Patch::StaticKey, &[JUMP]).hole(4, rule),
     };
     let nop = Form::new(Patch::StaticKey, &[]).hole(place.len, Rule::Fill);
-    vec![
-        Form { by_shape, ..nop },
-        Form { by_shape, ..jump },
-    ]
+    vec![Form { by_shape, ..nop }, Form { by_shape, ..jump }]
 }
 
 /// The call of tracing: none, one of what traces, or a jump to a trampoline.
@@ -257,7 +249,11 @@ fn through(name: &str, way: Way, place: Place) -> Vec<Form> {
         return other.into_iter().collect();
     };
     let register = register.0;
-    let mut indirect = if register >= 8 { vec![0x41] } else { Vec::new() };
+    let mut indirect = if register >= 8 {
+        vec![0x41]
+    } else {
+        Vec::new()
+    };
     indirect.push(0xff);
     indirect.push(0xc0 | (register & 7) | if way == Way::Call { 0x10 } else { 0x20 });
     let mut forms = Vec::new();
@@ -360,7 +356,10 @@ pub(super) fn paravirt(look: &Look<'_, '_>, unit: &Unit) -> Vec<Form> {
         let call = Way::Call.form(patch, at, Goes::Function);
         forms.extend(call.map(|call| prefixed(&own[..len], call)));
     }
-    forms.into_iter().filter_map(|f| f.filled(unit.len)).collect()
+    forms
+        .into_iter()
+        .filter_map(|f| f.filled(unit.len))
+        .collect()
 }
 
 fn prefixed(head: &[u8], mut form: Form) -> Form {
@@ -383,7 +382,7 @@ pub(super) fn trampoline(look: &Look<'_, '_>, unit: &Unit) -> Vec<Form> {
 pub(super) fn padding(look: &Look<'_, '_>, unit: &Unit) -> Vec<Form> {
     let patch = Patch::CallDepth;
     let nops = Form::new(patch, &vec![0x90; unit.len]);
-    let Some((from, code)) = look.counter() else {
+    let Some(counter) = counter(look, unit) else {
         // sarq $5, %gs:…(%rip); sarq $5, %gs:…
         let any = Rule::Any(patch);
         let near = Form::new(patch, &[0x65, 0x48, 0xc1, 0x3d]).hole(4, any);
@@ -394,15 +393,23 @@ pub(super) fn padding(look: &Look<'_, '_>, unit: &Unit) -> Vec<Form> {
             form
         });
         let fit = ends.into_iter().filter(|f| f.bytes.len() == unit.len);
-        let shaped = fit.map(|f| Form { by_shape: true, ..f });
+        let shaped = fit.map(|f| Form {
+            by_shape: true,
+            ..f
+        });
         return std::iter::once(nops).chain(shaped).collect();
     };
-    let counter = Form::of(look, code, (from, unit.at), (from, from));
-    let counter = counter.map(|form| Form {
-        patch: Some(patch),
+    vec![nops, counter]
+}
+
+/// What counts calls, in the padding `unit`.
+pub(super) fn counter(look: &Look<'_, '_>, unit: &Unit) -> Option<Form> {
+    let (from, code) = look.counter()?;
+    let form = Form::of(look, code, (from, unit.at), (from, from))?;
+    Some(Form {
+        patch: Some(Patch::CallDepth),
         ..form
-    });
-    std::iter::once(nops).chain(counter).collect()
+    })
 }
 
 impl<'d> Look<'_, 'd> {

@@ -27,7 +27,9 @@ impl<'a, 'd> Look<'a, 'd> {
         let spans = loaded.filter_map(|s| Some((s.addr.filter(|a| a.0 != 0)?, s.size)));
         let ends = spans.map(|(at, size)| (at, LinkAddr(at.0.saturating_add(size))));
         let all = ends.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
-        let per_cpu = image.section(".data..percpu").filter(|s| s.addr.is_none_or(|a| a.0 == 0));
+        let per_cpu = image
+            .section(".data..percpu")
+            .filter(|s| s.addr.is_none_or(|a| a.0 == 0));
         Look {
             image,
             slide,
@@ -76,15 +78,25 @@ impl<'a, 'd> Look<'a, 'd> {
 
     /// Whether `at` is code of no image here: of a module, or made at run time.
     fn outside(&self, at: LinkAddr) -> bool {
-        let far = || self.slide.is_some_and(|s| s.runtime(at).0 >= MODULES + s.0.min(0x2000_0000));
+        let far = || {
+            self.slide
+                .is_some_and(|s| s.runtime(at).0 >= MODULES + s.0.min(0x2000_0000))
+        };
         self.image.text_section(at).is_none() || (self.moved() && far())
     }
 
     /// Whether a function, or any code with a name, begins at `at`, or the bytes before it that count calls.
     fn begins(&self, at: LinkAddr) -> bool {
         let symbols = self.image.symbols();
-        let start = |at| symbols.nearest(at).is_some_and(|id| symbols.get(id).addr == at);
-        start(at) || [9, 10].into_iter().any(|n| start(at.offset(n)) && self.padded(at, n as usize))
+        let start = |at| {
+            symbols
+                .nearest(at)
+                .is_some_and(|id| symbols.get(id).addr == at)
+        };
+        start(at)
+            || [9, 10]
+                .into_iter()
+                .any(|n| start(at.offset(n)) && self.padded(at, n as usize))
     }
 
     /// Whether `len` bytes from `at` on are the NOPs that a build leaves before functions.

@@ -31,8 +31,7 @@ pub(super) fn fills(code: &[u8], cut_before: bool, cut_behind: bool) -> bool {
     }
     // The end of a NOP, of which each end is one of a longer one's.
     cut_before
-        && (1..=code.len().min(LONGEST - 1))
-            .any(|n| whole(&code[n..]) && ends_a_nop(&code[..n]))
+        && (1..=code.len().min(LONGEST - 1)).any(|n| whole(&code[n..]) && ends_a_nop(&code[..n]))
         || cut_before && code.iter().skip(1).all(|b| *b == 0xcc)
 }
 

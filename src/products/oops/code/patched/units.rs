@@ -45,6 +45,12 @@ impl Unit {
     pub fn linked(&self, look: &Look<'_, '_>) -> Option<Form> {
         Form::linked(look, (self.at, self.at), self.len, (self.at, self.at))
     }
+
+    /// The forms of an instruction, the linked one first.
+    pub(super) fn forms(&self, look: &Look<'_, '_>) -> Vec<Form> {
+        let patched = forms::of(look, forms::Place::of(self.at, self.len));
+        self.linked(look).into_iter().chain(patched).collect()
+    }
 }
 
 /// The units from `at` to `end`; the first and the last may reach beyond.
@@ -121,16 +127,7 @@ pub(super) fn explain(
     let whole = |forms: Vec<Form>| best(forms, shown, look).map(|form| vec![(0, form)]);
     let linked = || unit.linked(look);
     match unit.kind {
-        Kind::Insn => {
-            let linked: Vec<Form> = linked().into_iter().collect();
-            let place = forms::Place::of(unit.at, unit.len);
-            match whole(linked) {
-                Err(wrong) => {
-                    whole(forms::of(look, place)).or_else(|more| shorter(wrong, more))
-                }
-                found => found,
-            }
-        }
+        Kind::Insn => whole(unit.forms(look)),
         Kind::Byte => whole(linked().into_iter().collect()),
         Kind::FarJump => whole(Form::far_jump(look, unit.at).into_iter().collect()),
         Kind::Alternative => alternative::explain(unit, shown, look),
@@ -148,7 +145,11 @@ pub(super) fn explain(
 }
 
 pub(super) fn shorter<T>(a: Vec<usize>, b: Vec<usize>) -> Result<T, Vec<usize>> {
-    Err(if b.len() < a.len() && !b.is_empty() { b } else { a })
+    Err(if b.len() < a.len() && !b.is_empty() {
+        b
+    } else {
+        a
+    })
 }
 
 /// The first of `forms` that allows all that is shown; or what the nearest one does not.
