@@ -14,6 +14,7 @@ mod oops_code;
 mod oops_corpus;
 mod oops_kernels;
 mod oops_shapes;
+mod patched;
 mod patched_text;
 mod reach;
 mod real_kernels;

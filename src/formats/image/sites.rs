@@ -3,6 +3,8 @@
 //! Sources: tools/objtool/check.c and arch/x86/kernel/{alternative,callthunks,ftrace,jump_label,static_call,paravirt}.c,
 //! Linux 4.19-7.2. Tables that code is found by, not instructions: a place that is in none of them is not patched.
 
+pub(crate) mod stored;
+
 use std::sync::OnceLock;
 
 use super::elf_image::ElfImage;
@@ -10,6 +12,7 @@ use super::kind::ImageKind;
 use crate::base::addr::{Address, LinkAddr};
 use crate::base::bytes::{i32_at, u64_at};
 use crate::base::sort::by_address;
+use stored::StoredSites;
 
 /// What is patched at a place.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -105,7 +108,10 @@ pub(super) struct Sites {
 impl<'d> ElfImage<'d> {
     /// Whether the image's table lists `at` as a place of this kind; `None` where it has no such table.
     pub fn lists(&self, site: Site, at: LinkAddr) -> Option<bool> {
-        let read = || self.whole().read_places(site);
+        let read = || match self.stored_sites() {
+            Some(stored) => stored.places(site),
+            None => self.whole().read_places(site),
+        };
         let places = self.sites.places[site as usize]
             .get_or_init(read)
             .as_ref()?;
@@ -114,7 +120,10 @@ impl<'d> ElfImage<'d> {
 
     /// Where the jump label at `at` jumps to, if there is one; `None` where the image has no table of them.
     pub fn jump_label(&self, at: LinkAddr) -> Option<Option<LinkAddr>> {
-        let read = || self.whole().read_jumps();
+        let read = || match self.stored_sites() {
+            Some(stored) => stored.jumps(),
+            None => self.whole().read_jumps(),
+        };
         let jumps = self.sites.jumps.get_or_init(read).as_ref()?;
         let row = jumps.binary_search_by_key(&at, |(code, _)| *code).ok();
         Some(row.map(|row| jumps[row].1))
@@ -123,7 +132,10 @@ impl<'d> ElfImage<'d> {
     /// How many bytes at `at` a paravirtual operation may take, if there is one; `None` where the image has no table of
     /// them (from 6.8 on they are alternatives).
     pub fn paravirtual(&self, at: LinkAddr) -> Option<Option<u8>> {
-        let read = || self.whole().read_paravirt();
+        let read = || match self.stored_sites() {
+            Some(stored) => stored.paravirt(),
+            None => self.whole().read_paravirt(),
+        };
         let all = self.sites.paravirt.get_or_init(read).as_ref()?;
         let row = all.binary_search_by_key(&at, |(site, _)| *site).ok();
         Some(row.map(|row| all[row].1))
@@ -132,10 +144,19 @@ impl<'d> ElfImage<'d> {
     /// The first constant of run time that is put in between `from` and `to`: sections `runtime_ptr_*`,
     /// `runtime_shift_*` (6.11 on).
     pub fn runtime_constant(&self, from: LinkAddr, to: LinkAddr) -> Option<LinkAddr> {
-        let read = || Some(self.whole().read_constants());
+        let read = || match self.stored_sites() {
+            Some(stored) => Some(stored.constants()),
+            None => Some(self.whole().read_constants()),
+        };
         let all = self.sites.constants.get_or_init(read).as_ref()?;
         let next = all.partition_point(|at| *at < from);
         all.get(next).copied().filter(|at| *at < to)
+    }
+
+    /// What an index has, where its file is not at hand.
+    fn stored_sites(&self) -> Option<&StoredSites<'d>> {
+        let stored = self.stored.as_ref().filter(|s| s.original.is_none())?;
+        stored.sites.as_ref()
     }
 
     /// The image whose sections have their bytes.
@@ -226,6 +247,9 @@ impl<'d> ElfImage<'d> {
 
     /// What stands between two symbols of a vmlinux that mark `what`, and where it begins.
     pub fn between(&self, what: Between) -> Option<(LinkAddr, &'d [u8])> {
+        if let Some(stored) = self.stored_sites() {
+            return stored.between(what);
+        }
         let find = || self.data_addresses(LANDMARKS);
         let marks = self.sites.landmarks.get_or_init(find);
         let (from, to) = (marks[2 * what as usize]?, marks[2 * what as usize + 1]?);

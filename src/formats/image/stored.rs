@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::altinstr::{Alternative, Alternatives};
 use super::kind::ImageKind;
 use super::section::Section;
+use super::sites::stored::StoredSites;
 use super::symtab::SymTab;
 use crate::base::addr::LinkAddr;
 use crate::base::column::{Column, Group, GroupWriter, TABLE_COLUMNS};
@@ -121,6 +122,8 @@ pub struct Stored<'d> {
     pub code: Excerpts<'d>,
     /// Alternatives of that code: site, length, replacement, its length, bytes from the base.
     pub alternatives: Group<'d>,
+    /// Which places of that code are patched.
+    pub sites: Option<StoredSites<'d>>,
     /// The file it was made from.
     pub original: Option<Original<'d>>,
 }

@@ -62,6 +62,8 @@ impl SectionId {
     pub(crate) const ALTERNATIVES: Self = SectionId(10);
     /// Source lines and inlined calls.
     pub(crate) const LINES: Self = SectionId(11);
+    /// Which places of the code excerpts are patched.
+    pub(crate) const SITES: Self = SectionId(12);
 
     /// What is in it, in a word.
     pub fn name(self) -> &'static str {
@@ -77,6 +79,7 @@ impl SectionId {
             Self::CALLS => "calls",
             Self::ALTERNATIVES => "alternatives",
             Self::LINES => "lines",
+            Self::SITES => "sites",
             _ => "unknown",
         }
     }

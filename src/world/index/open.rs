@@ -9,6 +9,7 @@ use crate::base::error::{Error, ErrorKind, Finding, Result};
 use crate::base::strings::Strings;
 use crate::formats::callsites::CallSites;
 use crate::formats::extable::{ExTable, fixup::FixupMap};
+use crate::formats::image::sites::stored::StoredSites;
 use crate::formats::image::stored::{Excerpts, Original, Parts, Stored};
 use crate::formats::image::{ElfImage, Storage};
 use crate::formats::lines::Lines;
@@ -86,6 +87,7 @@ fn tables<'d>(
             release: meta.release,
             code,
             alternatives: group(SectionId::ALTERNATIVES)?,
+            sites: StoredSites::new(Group::new(section(SectionId::SITES)).unwrap_or_default()),
             original: origin.map(|o| Original::new(o.bytes, o.debug)),
         },
     };

@@ -5,6 +5,7 @@ use super::{fixups, meta, orc, symbols};
 use crate::base::column::{Column, Group};
 use crate::base::strings::Strings;
 use crate::formats::callsites::CallSites;
+use crate::formats::image::sites::stored::StoredSites;
 use crate::formats::image::stored::Excerpts;
 use crate::formats::lines::Lines;
 
@@ -69,6 +70,15 @@ fn walk(header: &Header, bytes: &[u8]) -> Vec<String> {
     }
     if let Some(what) = alternatives.and_then(|g| alternatives_damage(g)) {
         note(SectionId::ALTERNATIVES, what);
+    }
+    let sites = section(SectionId::SITES);
+    if !sites.is_empty() {
+        let whole = Group::new(sites).filter(Group::is_whole);
+        match whole.and_then(StoredSites::new).map(|s| s.damage()) {
+            Some(None) => {}
+            Some(Some(what)) => note(SectionId::SITES, what),
+            None => note(SectionId::SITES, "the directory of columns is damaged"),
+        }
     }
     if !section(SectionId::LINES).is_empty() {
         let lines = Group::new(section(SectionId::LINES)).filter(Group::is_whole);

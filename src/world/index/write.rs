@@ -1,13 +1,16 @@
 //! Writing an index: every table packed, then all put together.
 
+use std::cmp::Ordering;
+
 use super::format::{Header, SectionId, assemble};
 use super::select::Selection;
 use super::{code, fixups, meta, only, orc, symbols};
-use crate::base::addr::LinkAddr;
+use crate::base::addr::{Address, LinkAddr};
 use crate::base::column::GroupWriter;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::strings::StringPool;
 use crate::formats::callsites::CallSites;
+use crate::formats::image::sites::stored as sites;
 use crate::formats::image::stored::{Excerpts, Stored};
 use crate::formats::image::{ElfImage, Section};
 use crate::world::image::Image;
@@ -77,6 +80,12 @@ pub fn write(tables: &Image<'_>, options: &Options) -> Result<Vec<u8>> {
             group(Stored::pack_alternatives(base, &code.alternatives))?,
         ),
     ];
+    let kept = |at| {
+        code.pieces
+            .binary_search_by(|(from, bytes)| piece(*from, bytes.len(), at))
+            .is_ok()
+    };
+    out.push((SectionId::SITES, group(sites::pack(tables, base, kept))?));
     // A broken ORC table stays an error of the image; its index has none.
     if let Ok(Some(table)) = tables.orc() {
         out.push((SectionId::ORC, group(orc::pack(table, &keep))?));
@@ -103,6 +112,15 @@ pub fn write(tables: &Image<'_>, options: &Options) -> Result<Vec<u8>> {
         return Err(refuse("its build-id is longer than 32 bytes".to_owned()));
     }
     Ok(assemble(&header, &out))
+}
+
+/// Whether the piece of `len` bytes at `from` holds `at`, or lies before or behind it.
+fn piece(from: LinkAddr, len: usize, at: LinkAddr) -> Ordering {
+    match at.since(from) {
+        None => Ordering::Greater,
+        Some(offset) if offset < len as u64 => Ordering::Equal,
+        Some(_) => Ordering::Less,
+    }
 }
 
 /// Bytes of the separate debug file on disk; 0 when there is none.

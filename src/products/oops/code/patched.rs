@@ -113,7 +113,7 @@ pub fn compare(
     ran: &[u8],
     slide: Option<Slide>,
 ) -> Option<Compared> {
-    if image.is_excerpt() || image.stands_in() {
+    if image.stands_in() {
         return None;
     }
     let ran = &ran[..ran.len().min(MAX)];
@@ -123,6 +123,12 @@ pub fn compare(
     let own = image.code(at);
     let ran = &all[..all.len().min(own.len())];
     let own = &own[..ran.len()];
+    // An index keeps some functions only, whole.
+    let start = units::start(image, at);
+    let whole = at.since(start).map(|before| before as usize + ran.len());
+    if image.is_excerpt() && whole.is_none_or(|len| image.code(start).len() < len) {
+        return None;
+    }
     let mut out = Compared {
         same: ran.len(),
         slide,

@@ -93,9 +93,11 @@ pub(super) fn of(look: &Look<'_, '_>, place: Place) -> Vec<Form> {
     });
     let probed: Vec<Form> = probed.collect();
     forms.extend(probed);
-    // An optimised probe jumps out of the image.
+    // An optimised probe jumps out of the image; the kernel makes none of calls and jumps.
     let jump = place.branch(1, Goes::Outside);
-    if let Some(linked) = linked.filter(|l| l.bytes.len() >= 5) {
+    let plain =
+        insn::decode(code, place.src, look.image.bits()).is_some_and(|i| i.flow == Flow::Next);
+    if let Some(linked) = linked.filter(|l| plain && l.bytes.len() >= 5) {
         let mut form = Form::new(Patch::Probe, &[JUMP]).hole(4, jump);
         form.bytes.extend_from_slice(&linked.bytes[5..]);
         forms.push(form);

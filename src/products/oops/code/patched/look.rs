@@ -101,8 +101,13 @@ impl<'a, 'd> Look<'a, 'd> {
 
     /// Whether `len` bytes from `at` on are the NOPs that a build leaves before functions.
     pub fn padded(&self, at: LinkAddr, len: usize) -> bool {
-        let code = self.image.code(at).get(..len);
-        code.is_some_and(|code| code.iter().all(|b| *b == 0x90))
+        let code = self.image.code(at);
+        // An index has the code of some functions only.
+        if code.is_empty() && self.image.is_excerpt() {
+            return true;
+        }
+        code.get(..len)
+            .is_some_and(|code| code.iter().all(|b| *b == 0x90))
     }
 
     /// Whether a branch that was made at run time may lead to `at`.

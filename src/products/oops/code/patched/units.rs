@@ -6,6 +6,7 @@ use super::form::{Form, Shown};
 use super::forms;
 use super::look::Look;
 use crate::base::addr::{Address, LinkAddr};
+use crate::formats::image::ElfImage;
 use crate::formats::image::altinstr::Alternative;
 use crate::formats::insn;
 
@@ -56,13 +57,7 @@ impl Unit {
 /// The units from `at` to `end`; the first and the last may reach beyond.
 pub(super) fn between(look: &Look<'_, '_>, at: LinkAddr, end: LinkAddr) -> Vec<Unit> {
     let symbols = look.image.symbols();
-    // Where instructions begin is known from the first byte of a function on only.
-    let start = match symbols.function(at) {
-        Some(id) => symbols.range(id).0,
-        None => symbols.nearest(at).map_or(at, |id| symbols.get(id).addr),
-    };
-    let section = look.image.text_section(at).and_then(|s| s.addr);
-    let mut here = section.map_or(start, |s| start.max(s));
+    let mut here = start(look.image, at);
     let mut units = Vec::new();
     let mut next = here;
     while here < end {
@@ -77,6 +72,17 @@ pub(super) fn between(look: &Look<'_, '_>, at: LinkAddr, end: LinkAddr) -> Vec<U
         here = behind;
     }
     units
+}
+
+/// Where decoding begins for `at`: where instructions begin is known from the first byte of a function on only.
+pub(super) fn start(image: &ElfImage<'_>, at: LinkAddr) -> LinkAddr {
+    let symbols = image.symbols();
+    let start = match symbols.function(at) {
+        Some(id) => symbols.range(id).0,
+        None => symbols.nearest(at).map_or(at, |id| symbols.get(id).addr),
+    };
+    let section = image.text_section(at).and_then(|s| s.addr);
+    section.map_or(start, |s| start.max(s))
 }
 
 /// The unit that begins at `at`; `next`: the next symbol. `near`: whether it may be of use.
