@@ -194,14 +194,17 @@ impl Job<'_, '_> {
                 Kind::Insn if same => unit.linked(&self.look).into_iter().collect(),
                 Kind::Insn => unit.forms(&self.look),
                 Kind::Padding => forms::counter(&self.look, unit).into_iter().collect(),
+                Kind::Alternative if !same => {
+                    for (k, form) in alternative::moving(unit, shown, &self.look) {
+                        told.extend(form.slides(shown.behind(k)));
+                    }
+                    continue;
+                }
                 _ => continue,
             };
             // A field of an instruction that is another one tells nothing.
-            let moved = |form: &&Form| {
-                let inside = |k: &usize| form.moves().any(|h| (h.at..h.at + h.len).contains(k));
-                form.wrong(shown, &self.look).iter().all(inside)
-            };
-            if let Some(form) = forms.iter().find(moved) {
+            let mut forms = forms.iter();
+            if let Some(form) = forms.find(|f| f.is_but_for_moves(shown, &self.look)) {
                 told.extend(form.slides(shown));
             }
         }

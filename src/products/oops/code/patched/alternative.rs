@@ -29,7 +29,7 @@ pub(super) fn explain(
     };
     for alt in look.image.alternatives().at(unit.at) {
         let len = usize::from(alt.replacement_len);
-        match candidate(unit, (alt.replacement, len), shown, look) {
+        match candidate(unit, (alt.replacement, len), shown, look, &best) {
             Ok(mut forms) => {
                 forms
                     .iter_mut()
@@ -64,8 +64,24 @@ pub(super) fn as_linked(
     shown: Shown<'_>,
     look: &Look<'_, '_>,
 ) -> Result<Vec<(usize, Form)>, Vec<usize>> {
-    candidate(unit, (unit.at, unit.len), shown, look)
+    candidate(unit, (unit.at, unit.len), shown, look, &best)
 }
+
+/// The forms of the replacement that is in `unit` but for fields that may move, each with the bytes before it.
+pub(super) fn moving(unit: &Unit, shown: Shown<'_>, look: &Look<'_, '_>) -> Vec<(usize, Form)> {
+    let moving = |forms: Vec<Form>, shown: Shown<'_>, look: &Look<'_, '_>| {
+        let found = forms.into_iter().find(|f| f.is_but_for_moves(shown, look));
+        found.ok_or_else(|| vec![0])
+    };
+    let mut all = look.image.alternatives().at(unit.at).iter().map(|alt| {
+        let len = alt.replacement_len.into();
+        candidate(unit, (alt.replacement, len), shown, look, &moving)
+    });
+    all.find_map(Result::ok).unwrap_or_default()
+}
+
+/// Chooses one of several forms for what is shown, or tells which bytes none explains.
+type Choose = dyn Fn(Vec<Form>, Shown<'_>, &Look<'_, '_>) -> Result<Form, Vec<usize>>;
 
 /// What explains `unit` by the `len` bytes at `src` and NOPs behind them.
 fn candidate(
@@ -73,6 +89,7 @@ fn candidate(
     (src, len): (LinkAddr, usize),
     shown: Shown<'_>,
     look: &Look<'_, '_>,
+    choose: &Choose,
 ) -> Result<Vec<(usize, Form)>, Vec<usize>> {
     let mut found = Vec::new();
     let mut wrong = Vec::new();
@@ -85,11 +102,8 @@ fn candidate(
             }
         };
         let k = at.since(unit.at).unwrap_or(0) as usize;
-        let shown = Shown {
-            begin: shown.begin.saturating_add(k as i64),
-            ..shown
-        };
-        match best(forms, shown, look) {
+        let shown = shown.behind(k);
+        match choose(forms, shown, look) {
             Ok(form) => found.push((k, form)),
             Err(odd) => wrong.extend(odd.into_iter().map(|n| n + k)),
         }

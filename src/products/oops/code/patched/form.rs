@@ -81,6 +81,14 @@ impl Shown<'_> {
         self.ran.get(at).copied()
     }
 
+    /// What is shown of the place `k` bytes further.
+    pub fn behind(self, k: usize) -> Self {
+        Shown {
+            begin: self.begin.saturating_add(k as i64),
+            ..self
+        }
+    }
+
     /// What is shown of `len` bytes from the `k`-th on: those bytes, and whether they are cut off before and behind.
     fn part(&self, k: usize, len: usize) -> (Vec<u8>, bool, bool) {
         let all: Vec<Option<u8>> = (k..k + len).map(|k| self.get(k)).collect();
@@ -320,8 +328,14 @@ impl Form {
         number(&self.bytes[hole.at..hole.at + hole.len]).unwrap_or_default()
     }
 
+    /// Whether it allows all that is shown, wherever fields moved to.
+    pub fn is_but_for_moves(&self, shown: Shown<'_>, look: &Look<'_, '_>) -> bool {
+        let inside = |k: &usize| self.moves().any(|h| (h.at..h.at + h.len).contains(k));
+        self.wrong(shown, look).iter().all(inside)
+    }
+
     /// The holes of fields that may move.
-    pub fn moves(&self) -> impl Iterator<Item = &Hole> {
+    fn moves(&self) -> impl Iterator<Item = &Hole> {
         let moves = |h: &&Hole| matches!(h.rule, Rule::Moves { .. });
         self.holes.iter().filter(moves)
     }
