@@ -8,17 +8,27 @@ const MAX_LEN: usize = 4096;
 /// A Rust symbol (legacy or v0 mangling) as its author wrote it, without its hash; any other name as it is.
 /// A name nested too deeply stays as it is.
 pub(crate) fn demangle(name: &str) -> Cow<'_, str> {
-    if !name.starts_with("_R") && !name.starts_with("_ZN") {
-        return Cow::Borrowed(name);
+    match parse(name).and_then(|d| limited(format_args!("{d:#}"))) {
+        Some(text) => Cow::Owned(text),
+        None => Cow::Borrowed(name),
     }
-    let Ok(demangled) = rustc_demangle::try_demangle(name) else {
-        return Cow::Borrowed(name);
-    };
-    let mut text = Limited(String::new());
-    match std::fmt::write(&mut text, format_args!("{demangled:#}")) {
-        Ok(()) if !text.0.contains("{recursion limit reached}") => Cow::Owned(text.0),
-        _ => Cow::Borrowed(name),
-    }
+}
+
+/// The same with its hash; `None` for what is no Rust symbol.
+pub(crate) fn demangle_whole(name: &str) -> Option<String> {
+    parse(name).and_then(|d| limited(format_args!("{d}")))
+}
+
+fn parse(name: &str) -> Option<rustc_demangle::Demangle<'_>> {
+    let mangled = name.starts_with("_R") || name.starts_with("_ZN");
+    mangled.then(|| rustc_demangle::try_demangle(name).ok())?
+}
+
+/// `text`, unless it is too long or nested too deeply.
+fn limited(text: std::fmt::Arguments<'_>) -> Option<String> {
+    let mut limited = Limited(String::new());
+    std::fmt::write(&mut limited, text).ok()?;
+    Some(limited.0).filter(|t| !t.contains("{recursion limit reached}"))
 }
 
 struct Limited(String);
@@ -46,6 +56,11 @@ mod tests {
         );
         assert_eq!(demangle("_RNvCs1234_6kernel5print"), "kernel::print");
         assert_eq!(demangle("_ZNothing"), "_ZNothing");
+        assert_eq!(
+            demangle_whole("_ZN4core3fmt9Formatter3pad17h0123456789abcdefE").as_deref(),
+            Some("core::fmt::Formatter::pad::h0123456789abcdef")
+        );
+        assert_eq!(demangle_whole("vfs_read"), None);
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! What people and logs call a PC: an address, or `symbol+offset/size`, perhaps with a module.
+//! What people and logs call a PC: an address, or `symbol+offset/size`, perhaps with a module. A Rust function may be
+//! called by its path.
 
 use crate::base::addr::{Addr, Address, LinkAddr};
 use crate::formats::image::symtab::SymbolId;
@@ -18,7 +19,7 @@ pub enum Query<'q> {
 pub struct SymbolQuery<'q> {
     /// The module, when named.
     pub module: Option<&'q str>,
-    /// The symbol.
+    /// The symbol, or the path of a Rust function.
     pub name: &'q str,
     /// Bytes from it.
     pub offset: u64,
@@ -45,15 +46,20 @@ impl<'q> Query<'q> {
 impl<'q> SymbolQuery<'q> {
     /// Parses `text`; offset and size are numbers in C's notation.
     pub(crate) fn parse(text: &'q str) -> Option<Self> {
-        let (text, suffix) = match text.split_once(" [") {
-            Some((symbol, module)) => (symbol.trim_end(), Some(module.strip_suffix(']')?)),
+        // A path may have brackets in it, but ends in none.
+        let suffixed = text.strip_suffix(']').and_then(|t| t.rsplit_once(" ["));
+        let (text, suffix) = match suffixed {
+            Some((symbol, module)) => (symbol.trim_end(), Some(module)),
             None => (text, None),
         };
         let (module, symbol) = match text.split_once(':') {
-            Some((module, symbol)) => (Some(module), symbol),
-            None => (suffix, text),
+            Some((module, symbol)) if !symbol.starts_with(':') => (Some(module), symbol),
+            _ => (suffix, text),
         };
+        let is_path = symbol.contains("::");
         let (name, numbers) = match symbol.rsplit_once('+') {
+            // `Vec<dyn Any + Send>`
+            Some((_, rest)) if is_path && rest.contains('>') => (symbol, "0"),
             Some((name, numbers)) => (name, numbers),
             None => (symbol, "0"),
         };
@@ -62,9 +68,13 @@ impl<'q> SymbolQuery<'q> {
             None => (numbers, None),
         };
         let sane = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_graphic());
+        let sane_name = match is_path {
+            true => !name.chars().any(char::is_control),
+            false => sane(name),
+        };
         // `[lab 0123456789abcdef…]` carries the module's build-id.
         let module = module.map(|m| m.split(' ').next().unwrap_or(m));
-        (sane(name) && module.is_none_or(sane)).then_some(())?;
+        (sane_name && module.is_none_or(sane)).then_some(())?;
         Some(SymbolQuery {
             module,
             name,
@@ -115,7 +125,10 @@ pub fn resolve<'k, 'd>(kernel: &'k Kernel<'d>, query: &SymbolQuery<'_>) -> Vec<M
     };
     for placed in images {
         let symbols = placed.image.symbols();
-        let ids: Vec<SymbolId> = symbols.named(query.name).collect();
+        let mut ids: Vec<SymbolId> = symbols.named(query.name).collect();
+        if ids.is_empty() && query.name.contains("::") {
+            ids.extend(symbols.named_from(query.name));
+        }
         for id in ids {
             let s = symbols.get(id);
             let size_fits = query
@@ -192,6 +205,51 @@ mod tests {
     }
 
     #[test]
+    fn paths_of_rust_functions_are_names() {
+        let name = |module, name, offset| symbol(module, name, offset, None);
+        for (text, expected) in [
+            (
+                "core::str::count::f+0x10",
+                name(None, "core::str::count::f", 16),
+            ),
+            (
+                "lab:core::str::count::f",
+                name(Some("lab"), "core::str::count::f", 0),
+            ),
+            (
+                "core::str::count::f+0x1 [lab 01ab]",
+                name(Some("lab"), "core::str::count::f", 1),
+            ),
+            (
+                "alloc::vec::Vec<T, A>::push+2",
+                name(None, "alloc::vec::Vec<T, A>::push", 2),
+            ),
+            (
+                "<[T] as core::fmt::Debug>::fmt+0x1",
+                name(None, "<[T] as core::fmt::Debug>::fmt", 1),
+            ),
+            (
+                "core::ptr::drop_in_place<dyn Any + Send>",
+                name(None, "core::ptr::drop_in_place<dyn Any + Send>", 0),
+            ),
+            (
+                "core::ptr::drop_in_place<dyn Any + Send>+0x4",
+                name(None, "core::ptr::drop_in_place<dyn Any + Send>", 4),
+            ),
+        ] {
+            assert_eq!(Query::parse(text), expected, "{text}");
+        }
+        let sized = "<core::fmt::Formatter as core::fmt::Write>::write_str+0x10/0x20";
+        let named = "<core::fmt::Formatter as core::fmt::Write>::write_str";
+        assert_eq!(Query::parse(sized), symbol(None, named, 16, Some(32)));
+        let mangled = "_RNvCs1234_6kernel5print+0x4";
+        assert_eq!(
+            Query::parse(mangled),
+            name(None, "_RNvCs1234_6kernel5print", 4)
+        );
+    }
+
+    #[test]
     fn what_is_no_pc_is_refused() {
         for bad in [
             "",
@@ -206,6 +264,9 @@ mod tests {
             "a b+0x1",
             "foo+-1",
             "0xfffffffffffffffff",
+            "core::f+bar",
+            "core::f+0x1\t::g",
+            " :core::f",
         ] {
             assert_eq!(Query::parse(bad), None, "{bad}");
         }

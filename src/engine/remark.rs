@@ -10,7 +10,7 @@ use crate::world::dump::Tracer;
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Remark<'a> {
-    /// The symbols have no sizes: each function is taken to reach to the next symbol.
+    /// The symbols have no sizes: where functions end is read from their code.
     SizesAssumed,
     /// In the padding before a function.
     Padding(Name<'a>),
@@ -247,7 +247,7 @@ impl fmt::Display for Remark<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Remark::SizesAssumed => {
-                f.write_str("no symbol sizes: the function is taken to reach to the next symbol")
+                f.write_str("no symbol sizes: where the function ends is read from its code")
             }
             Remark::Padding(base) => write!(f, "in the padding before {base}"),
             Remark::PastEnd { symbol, bytes } => {

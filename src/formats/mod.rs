@@ -9,4 +9,5 @@ pub mod insn;
 pub mod lines;
 pub mod orc;
 pub mod rule;
+pub mod sizes;
 pub mod types;

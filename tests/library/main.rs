@@ -20,6 +20,7 @@ mod reach;
 mod real_kernels;
 mod robustness;
 mod session;
+mod symbol_text;
 mod types;
 mod unwind;
 mod user_core;

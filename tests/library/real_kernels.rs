@@ -723,53 +723,6 @@ fn cold_landings_of_kvm_intel_6_1_belong_to_their_parents() {
 
 #[test]
 #[ignore = "needs the real kernels"]
-fn a_bootable_image_with_its_system_map_answers_like_the_debug_vmlinux() {
-    for (version, release) in VERSIONS {
-        let storage = Storage::new();
-        let full = vmlinux(version, &storage);
-        let mut boot = ElfImage::open(&file(version, &format!("boot/vmlinuz-{release}")), &storage)
-            .expect("bzImage");
-        let map = storage
-            .map(&file(version, &format!("debug/boot/System.map-{release}")))
-            .expect("System.map");
-        boot.use_symbol_text(map).expect("symbols");
-        let boot = Image::new(boot);
-        assert_eq!(boot.build_id(), full.build_id(), "{version}");
-        assert_eq!(
-            boot.extable().entries(),
-            full.extable().entries(),
-            "{version}"
-        );
-        let orc = |i: &Image<'_>| {
-            i.orc()
-                .expect("readable")
-                .expect("present")
-                .iter()
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(orc(&boot), orc(&full), "{version}");
-        let (mut same, mut wider, mut all) = (0, 0, 0);
-        for e in full.extable().entries() {
-            let wanted = at(&full, e.fixup.0);
-            // A label inside a function (__put_user_nocheck_4) is a function where no sizes are known.
-            let covering = |name: &String| {
-                let id = full.symbols().named(name).next().expect("symbol");
-                let function = full.symbols().function(full.symbols().range(id).0);
-                full.symbols().name(function.unwrap_or(id)).to_owned()
-            };
-            let found: Vec<String> = at(&boot, e.fixup.0).iter().map(covering).collect();
-            all += 1;
-            same += usize::from(wanted == found);
-            // Without sizes the symbol before an anonymous tail stays a candidate: more names, never fewer.
-            wider += usize::from(wanted != found && wanted.iter().all(|n| found.contains(n)));
-        }
-        assert_eq!(same + wider, all, "{version}: {same} {wider}");
-        assert!(same * 100 >= all * 95, "{version}: {same} of {all}");
-    }
-}
-
-#[test]
-#[ignore = "needs the real kernels"]
 fn retries_and_transfers_keep_their_function() {
     let storage = Storage::new();
     let image = vmlinux("7.2", &storage);

@@ -12,6 +12,7 @@ use fixtrace::low::engine::query::Query;
 use fixtrace::low::formats::cfi::{Cfi, Scratch};
 use fixtrace::low::formats::image::{ElfImage, Packing, Storage};
 use fixtrace::low::formats::lines::Lines;
+use fixtrace::low::formats::sizes::use_symbol_text;
 use fixtrace::low::products::oops::truth::annotate::MARK;
 use fixtrace::low::world::image::Image;
 use fixtrace::low::world::kernel::Located;
@@ -476,7 +477,7 @@ proptest! {
         lines.extend(&text);
         for file in [&lines, &text] {
             let mut image = ElfImage::parse(&bytes, Path::new("made"), &storage).expect("opens");
-            if image.use_symbol_text(storage.own(file.clone())).is_ok() {
+            if use_symbol_text(&mut image, storage.own(file.clone())).is_ok() {
                 let image = Image::new(image);
                 for at in 0..12 {
                     attribute(&image, Pc::Exact(LinkAddr(TEXT + at)));

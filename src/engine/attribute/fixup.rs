@@ -52,9 +52,7 @@ pub(super) fn in_fixup<'d>(
     }
     let mut functions: Vec<Function<'d>> = origins.iter().map(|o| o.function.clone()).collect();
     // Code that a function reaches by itself as well is that function's, too.
-    let itself =
-        |id: &SymbolId| image.symbols().sizes_assumed() || reached_from_start(image, *id, at);
-    if let Some(id) = covering.filter(itself) {
+    if let Some(id) = covering.filter(|id| reached_from_start(image, *id, at)) {
         functions.extend(parents(image, id));
         let name = image.symbols().name(id);
         out.remarks.push(Remark::RunsItself(name.into()));

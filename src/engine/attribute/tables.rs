@@ -104,10 +104,8 @@ fn uncovered<'d>(image: &Image<'d>, at: LinkAddr, out: &mut Attribution<'d>) {
         out.settle(vec![function(image, id)]);
         return;
     }
-    let behind = at
-        .since(label.addr)
-        .zip(label.size)
-        .and_then(|(offset, size)| offset.checked_sub(size));
+    let (start, end) = image.symbols().range(id);
+    let behind = at.since(end).filter(|_| start < end);
     out.remarks.push(match behind {
         Some(bytes) => Remark::PastEnd {
             symbol: label.name.into(),

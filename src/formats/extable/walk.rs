@@ -67,10 +67,9 @@ pub(crate) fn walk(image: &ElfImage<'_>, landing: LinkAddr, scope: Scope<'_, '_>
         }
         if let Some(id) = owner.filter(|o| scope.home != Some(*o)) {
             let exit = leave(image, at, id);
-            // Functions jump into each other in the ordinary course of things; without sizes that is not known.
-            let ordinary = from_home && !image.symbols().sizes_assumed();
             let home = scope.owners.is_empty() || scope.owners.contains(&id);
-            if home || ordinary || !matches!(exit, Exit::Resume(_)) {
+            // Functions jump into each other in the ordinary course of things.
+            if home || from_home || !matches!(exit, Exit::Resume(_)) {
                 exits.insert(exit);
                 continue;
             }
@@ -93,7 +92,7 @@ pub(crate) fn walk(image: &ElfImage<'_>, landing: LinkAddr, scope: Scope<'_, '_>
         // A call that ends its function does not come back.
         let behind = at.offset(insn.len.into());
         let call = matches!(insn.flow, Flow::Call(_) | Flow::IndirectCall);
-        let last_call = call && owner.is_some() && image.symbols().function(behind) != owner;
+        let last_call = call && owner.is_some_and(|o| ends_at(image, o, behind));
         if last_call {
             exits.insert(Exit::Stop);
         } else {
@@ -142,6 +141,24 @@ fn is_patch_stub(image: &ElfImage<'_>, at: LinkAddr) -> bool {
         .is_some_and(|s| s.name == ".altinstr_aux")
 }
 
+/// Whether function `id` has no code from `at` on. Where sizes are read from the code, padding counts as the function.
+fn ends_at(image: &ElfImage<'_>, id: SymbolId, at: LinkAddr) -> bool {
+    let symbols = image.symbols();
+    if symbols.function(at) != Some(id) {
+        return true;
+    }
+    let code = image.code(at);
+    let mut rest = insn::sweep(image, at, symbols.range(id).1);
+    symbols.sizes_assumed()
+        && rest.all(|(place, i)| {
+            let from = place.since(at).unwrap_or(0) as usize;
+            insn::may_pad(
+                code.get(from..from + usize::from(i.len))
+                    .unwrap_or_default(),
+            )
+        })
+}
+
 fn follow(at: LinkAddr, insn: Insn, pending: &mut Vec<LinkAddr>, exits: &mut BTreeSet<Exit>) {
     let next = at.offset(insn.len.into());
     match insn.flow {
@@ -166,21 +183,15 @@ fn leave(image: &ElfImage<'_>, at: LinkAddr, owner: SymbolId) -> Exit {
     }
 }
 
-/// Whether function `id` may leave to code that no function covers (or, without sizes, that another one only
-/// seems to cover), by a cheap test without false denials: any two bytes that look like a branch count, except to
-/// where INT3 or zeroes pad the text.
+/// Whether function `id` may leave to code that no function covers, by a cheap test without false denials: any two
+/// bytes that look like a branch count, except to where INT3 or zeroes pad the text.
 pub(crate) fn may_reach_anonymous(image: &ElfImage<'_>, id: SymbolId) -> bool {
     let (start, end) = image.symbols().range(id);
     let code = image.code(start);
     let len = end.since(start).unwrap_or(0).min(code.len() as u64) as usize;
-    let symbols = image.symbols();
-    let outside = |target: LinkAddr| match symbols.function(target) {
-        None => true,
-        Some(other) => symbols.sizes_assumed() && symbols.range(other).0 != target,
-    };
     let anonymous = |target: LinkAddr| {
         target.since(start).is_none_or(|o| o >= len as u64)
-            && outside(target)
+            && image.symbols().function(target).is_none()
             && !matches!(image.code(target).first(), Some(0xcc | 0x00))
             && image
                 .text_section(target)

@@ -5,16 +5,16 @@ use std::sync::OnceLock;
 
 use super::altinstr::Alternatives;
 use super::elf::{self, Elf};
+use super::kallsyms::{self, SymbolText};
 use super::kind::ImageKind;
 use super::layout::{self, link_symbols, section_addresses};
+use super::reloc;
 use super::section::{Section, tail, text_of};
 use super::sites::Sites;
 use super::storage::Storage;
 use super::stored::Stored;
 use super::symtab::SymTab;
-use super::{kallsyms, reloc};
 use crate::base::addr::{Address, LinkAddr};
-use crate::base::bytes::u32_at;
 use crate::base::error::{Finding, Result};
 
 /// One ELF image. It borrows everything from its [`Storage`].
@@ -34,6 +34,8 @@ pub struct ElfImage<'d> {
     /// Names of undefined symbols, in the order of their pseudo-addresses; modules only.
     pub(super) imports: Vec<&'d str>,
     pub(super) symbols: SymTab<'d>,
+    /// The text that its symbols are from, if they are from one.
+    pub(super) symbol_text: Option<SymbolText<'d>>,
     pub(super) findings: Vec<Finding>,
     /// The separate debug file.
     pub(super) debug: Option<Box<ElfImage<'d>>>,
@@ -136,6 +138,7 @@ impl<'d> ElfImage<'d> {
             linked,
             imports,
             symbols,
+            symbol_text: None,
             findings,
             debug: None,
             debug_dirs: Vec::new(),
@@ -247,64 +250,22 @@ impl<'d> ElfImage<'d> {
         &self.symbols
     }
 
-    /// Takes the symbols of a `System.map` or `/proc/kallsyms` text instead of its own.
+    /// Takes the symbols of a `System.map` or `/proc/kallsyms` text instead of its own; they have no sizes yet.
     ///
     /// # Errors
     ///
     /// When no code symbol of this image is in it, or all its addresses are hidden.
-    pub fn use_symbol_text(&mut self, text: &'d [u8]) -> Result<()> {
-        let (symbols, findings) = kallsyms::parse(text, &self.sections)?;
+    pub(crate) fn take_symbol_text(&mut self, text: &'d [u8]) -> Result<()> {
+        let (symbols, source, findings) = kallsyms::parse(text, &self.sections, self.release())?;
         self.symbols = symbols;
+        self.symbol_text = Some(source);
         self.findings.extend(findings);
         Ok(())
     }
 
-    /// The bytes from the first symbol called `name`, text or data, to the end of its section.
-    pub fn data_symbol(&self, name: &str) -> Option<&'d [u8]> {
-        let Some(elf) = &self.elf else {
-            return self.original()?.data_symbol(name);
-        };
-        let mut symbols = elf.symbols().map(|(_, s)| s);
-        let value = symbols
-            .find(|s| elf.symbol_name(s.name) == name.as_bytes())?
-            .value;
-        Some(self.bytes(LinkAddr(value))).filter(|b| !b.is_empty())
-    }
-
-    /// Addresses of the first symbols called `names`, text or data, in one pass over the symbol table.
-    pub(crate) fn data_addresses<const N: usize>(&self, names: [&str; N]) -> [Option<LinkAddr>; N] {
-        let mut found = [None; N];
-        let Some(elf) = &self.elf else {
-            return self.original().map_or(found, |o| o.data_addresses(names));
-        };
-        let strings = elf.strings();
-        // Nearly all symbols are dismissed by how their names begin.
-        let slot = |beginning: u32| (beginning.wrapping_mul(0x9e37_79b9) >> 22) as usize;
-        let beginning = |name: &[u8]| u32_at(name, 0).unwrap_or_default();
-        let mut likely = [false; 1024];
-        for name in names {
-            let mut first = [0; 4];
-            let len = name.len().min(4);
-            first[..len].copy_from_slice(&name.as_bytes()[..len]);
-            // What follows a shorter name is any other name.
-            match len {
-                4 => likely[slot(beginning(&first))] = true,
-                _ => likely = [true; 1024],
-            }
-        }
-        for (_, symbol) in elf.symbols() {
-            let name = strings.get(symbol.name as usize..).unwrap_or_default();
-            if !likely[slot(beginning(name))] {
-                continue;
-            }
-            let is = |n: &str| name.starts_with(n.as_bytes()) && name.get(n.len()) == Some(&0);
-            if let Some(wanted) = names.iter().position(|n| is(n))
-                && found[wanted].is_none()
-            {
-                found[wanted] = Some(LinkAddr(symbol.value));
-            }
-        }
-        found
+    /// Takes sizes, in bytes by row, for symbols that are from a text.
+    pub(crate) fn resize_symbols(&mut self, sizes: &[u32]) {
+        self.symbols.resize(sizes);
     }
 
     /// The name of the undefined symbol that was linked to the pseudo-address `at` (modules only).

@@ -35,6 +35,7 @@ impl<'d> ElfImage<'d> {
             linked: Vec::new(),
             imports: parts.imports,
             symbols: parts.symbols,
+            symbol_text: None,
             findings: Vec::new(),
             debug: None,
             debug_dirs: Vec::new(),

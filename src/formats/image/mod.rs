@@ -8,6 +8,7 @@
 pub mod altinstr;
 mod bzimage;
 pub(crate) mod columns;
+mod data;
 mod debug;
 mod elf;
 mod elf_image;

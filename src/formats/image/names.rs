@@ -27,19 +27,33 @@ pub(crate) fn padded(name: &str) -> Option<&str> {
     name.strip_prefix("__pfx_").filter(|n| !n.is_empty())
 }
 
-/// Marks of the linker script (vmlinux.lds.S): they name the edge of a region, not code.
-pub(crate) fn is_mark(name: &str) -> bool {
-    let guess = name.len() >= 8
+/// Whether scripts/kallsyms.c takes the name for one that the linker script made up, and prefers others
+/// (`may_be_linker_script_provide_symbol()`). Some functions are called like that, too.
+pub(crate) fn seems_made_up(name: &str) -> bool {
+    let begins = ["__start_", "__stop_", "__end_"].iter();
+    name.len() >= 8
         && name.starts_with("__")
-        && (["__start_", "__stop_", "__end_"]
-            .iter()
-            .any(|p| name.starts_with(p))
+        && (begins.clone().any(|p| name.starts_with(p))
             || name.ends_with("_start")
-            || name.ends_with("_end"));
-    guess
+            || name.ends_with("_end"))
+}
+
+/// Marks of the linker script in text (vmlinux.lds.S): they name the edge of a region, not code.
+pub(crate) fn is_edge(name: &str) -> bool {
+    let region = name
+        .strip_suffix("_start")
+        .or_else(|| name.strip_suffix("_end"));
+    region.is_some_and(|r| r.starts_with("__") && (r.ends_with("text") || r == "__indirect_thunk"))
         || matches!(
             name,
-            "_text" | "_stext" | "_etext" | "_sinittext" | "_einittext" | "_end"
+            "_text"
+                | "__pi__text"
+                | "_stext"
+                | "_etext"
+                | "_sinittext"
+                | "_einittext"
+                | "_end"
+                | "__end_entry_SYSENTER_compat"
         )
 }
 
@@ -74,14 +88,14 @@ mod tests {
     }
 
     #[test]
-    fn marks_are_no_functions() {
-        for mark in [
+    fn edges_of_regions_are_no_functions() {
+        for edge in [
             "_etext",
             "__static_call_text_end",
-            "__start_orc_unwind",
             "__kprobes_text_start",
+            "__indirect_thunk_start",
         ] {
-            assert!(is_mark(mark), "{mark}");
+            assert!(is_edge(edge), "{edge}");
         }
         for function in [
             "vfs_read",
@@ -89,8 +103,11 @@ mod tests {
             "restart",
             "__sched_text_endless",
             "end_repeat_nmi",
+            "__start_timer",
+            "__bpf_trace_initcall_end",
+            "seq_text_start",
         ] {
-            assert!(!is_mark(function), "{function}");
+            assert!(!is_edge(function), "{function}");
         }
     }
 

@@ -2,18 +2,21 @@
 //!
 //! *Nearest* is what others print: the last symbol not above the address, with the kernel's choice among
 //! aliases (scripts/kallsyms.c `compare_symbols()`, 5.10-7.2: not weak, not a linker mark, fewest leading
-//! underscores, table order). *Function* is the innermost sized symbol (FUNC or NOTYPE) that covers the
+//! underscores, order of `nm -n`; in a module, order of its table). *Function* is the innermost sized symbol (FUNC or NOTYPE) that covers the
 //! address; a label without a size covers nothing.
 //!
-//! Text symbol files have no sizes. There a symbol is taken to reach to the next one
-//! (`SymTab::sizes_assumed`), but labels that begin with a dot and section marks still cover nothing.
+//! Text symbol files have no sizes; [`sizes`](crate::formats::sizes) reads them from the code. They are no ELF sizes
+//! (`SymTab::sizes_assumed`).
 
 mod cursor;
 mod gather;
 mod named;
 pub(super) mod packed;
 mod parts;
+mod places;
 mod regions;
+mod rust;
+mod strings;
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -25,15 +28,15 @@ use super::columns::{Columns, INVALID};
 use super::elf::{Elf, SHT_DYNSYM, SymbolList};
 use super::names::padded;
 use crate::base::addr::{Address, LinkAddr};
-use crate::base::bytes::cstr_at;
 use crate::base::error::Finding;
 use crate::base::sort::by_offset;
 use crate::base::table::Table;
 pub use cursor::Cursor;
-use gather::{Gather, PAGE, Reach};
+use gather::{Gather, PAGE};
 pub use named::Parent;
-use packed::{Packed, STB_LOCAL, STT_NOTYPE, assume_sizes, is_function, kernel_order, name_at};
+use packed::{Packed, STB_LOCAL, STT_NOTYPE, by_name, is_function, kernel_order};
 use regions::{regions, span};
+use strings::Strings;
 
 /// Where symbols came from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -91,7 +94,7 @@ pub struct SymTab<'d> {
     base: u64,
     /// First byte and end of what is loaded in one piece; symbols do not reach beyond.
     regions: Vec<(u64, u64)>,
-    strings: &'d [u8],
+    strings: Strings<'d>,
     /// Bytes from the base, and number in `raw`; sorted.
     order: Vec<(u32, u32)>,
     raw: Raw<'d>,
@@ -107,6 +110,8 @@ pub struct SymTab<'d> {
     /// (hash of the name, symbol), sorted; made once many have been asked for.
     names: OnceLock<Vec<(u32, u32)>>,
     asked: AtomicU32,
+    /// Names of Rust functions as [`SymTab::named_from`] compares them, sorted; made when first asked for.
+    rust: OnceLock<Vec<(Box<str>, u32)>>,
     /// Answers that were prepared.
     expected: RwLock<HashMap<Box<str>, Vec<u32>>>,
 }
@@ -133,14 +138,18 @@ impl<'d> SymTab<'d> {
             let what = format!("{} code symbols lie outside the text", found.outside);
             findings.push(Finding::new(".symtab", 0, what));
         }
+        let mut order = by_offset(found.order);
+        if linked.is_none() {
+            by_name(&mut order, elf, Strings::Table(strings));
+        }
         Self::new(
             match elf.symbols_of {
                 SHT_DYNSYM => SymbolSource::Dynsym,
                 _ => SymbolSource::Symtab,
             },
             regions,
-            strings,
-            by_offset(found.order),
+            Strings::Table(strings),
+            order,
             Raw::Elf(elf.symbol_list()),
             found.files,
             found.reach.pages(),
@@ -153,24 +162,16 @@ impl<'d> SymTab<'d> {
         symbols: Vec<Packed>,
     ) -> Self {
         let order = by_offset(symbols.iter().map(|s| s.offset).zip(0..).collect());
-        let mut symbols: Vec<Packed> = order.iter().map(|(_, i)| symbols[*i as usize]).collect();
-        let regions = regions(sections, false);
-        let (base, end) = span(&regions);
-        assume_sizes(&mut symbols, text, end.saturating_sub(base));
-        let mut reach = Reach::new(end.saturating_sub(base));
-        symbols
-            .iter()
-            .filter(|s| is_function(s))
-            .for_each(|s| reach.add(s.offset, s.size.into()));
+        let symbols: Vec<Packed> = order.iter().map(|(_, i)| symbols[*i as usize]).collect();
         let order = symbols.iter().map(|s| s.offset).zip(0..).collect();
         Self::new(
             SymbolSource::Text,
-            regions,
-            text,
+            regions(sections, false),
+            Strings::Text(text),
             order,
             Raw::Text(symbols),
             Vec::new(),
-            reach.pages(),
+            Vec::new(),
         )
     }
 
@@ -178,7 +179,7 @@ impl<'d> SymTab<'d> {
         Self::new(
             SymbolSource::None,
             Vec::new(),
-            &[],
+            Strings::Table(&[]),
             Vec::new(),
             Raw::Text(Vec::new()),
             Vec::new(),
@@ -189,7 +190,7 @@ impl<'d> SymTab<'d> {
     fn new(
         source: SymbolSource,
         regions: Vec<(u64, u64)>,
-        strings: &'d [u8],
+        strings: Strings<'d>,
         order: Vec<(u32, u32)>,
         raw: Raw<'d>,
         files: Vec<u32>,
@@ -212,6 +213,7 @@ impl<'d> SymTab<'d> {
             reach,
             names: OnceLock::new(),
             asked: AtomicU32::new(0),
+            rust: OnceLock::new(),
             expected: RwLock::default(),
         }
     }
@@ -334,10 +336,7 @@ impl<'d> SymTab<'d> {
     }
 
     fn name_of(&self, s: &Packed) -> &'d [u8] {
-        match &self.raw {
-            Raw::Columns(_) => cstr_at(self.strings, s.name as usize).unwrap_or_default(),
-            _ => name_at(self.strings, s.name),
-        }
+        self.strings.name(s.name)
     }
 
     /// What others print for `at`: the last symbol not above it.

@@ -96,6 +96,15 @@ pub(crate) fn is_nop(code: &[u8]) -> bool {
     !insn.is_invalid() && insn.len() == code.len() && (insn.mnemonic() == Mnemonic::Nop || lea)
 }
 
+/// Whether the instruction `code` may pad text: a NOP, INT3, or zeroes.
+pub(crate) fn may_pad(code: &[u8]) -> bool {
+    match code {
+        [0xcc] | [0, 0] => true,
+        [0x90 | 0x66 | 0x0f | 0x2e | 0x48 | 0x8d, ..] => is_nop(code),
+        _ => false,
+    }
+}
+
 /// Decodes one after the other from `from` up to `end`, as long as the bytes are instructions.
 pub fn sweep<'d>(
     image: &ElfImage<'d>,

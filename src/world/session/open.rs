@@ -11,6 +11,7 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::formats::image::peek::Peek;
 use crate::formats::image::symtab::SymbolSource;
 use crate::formats::image::{ElfImage, ImageKind, locate};
+use crate::formats::sizes;
 use crate::world::image::Image;
 use crate::world::index::{self, Header, Origin, cache};
 
@@ -82,9 +83,7 @@ impl<'d> View<'_, 'd> {
         let mut image = self.parse(path, bytes, symbols.is_some())?;
         if let Some(symbols) = symbols {
             let text = storage.map(symbols)?;
-            image
-                .use_symbol_text(text)
-                .map_err(|e| e.in_file(symbols))?;
+            sizes::use_symbol_text(&mut image, text).map_err(|e| e.in_file(symbols))?;
         }
         let image = Image::new(image);
         if (unusable || options.indexes == Indexes::UseAndWrite)

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::packed::{STB_LOCAL, is_function, name_at};
+use super::packed::{STB_LOCAL, is_function};
 use super::{INVALID, Raw, SymTab, SymbolId};
 use crate::base::bytes::Finder;
 use crate::formats::image::elf::SymbolList;
@@ -46,7 +46,7 @@ impl SymTab<'_> {
         let known = known.and_then(|k| k.get(name).cloned());
         let found = match &self.raw {
             _ if known.is_some() => known.unwrap_or_default(),
-            Raw::Columns(columns) => columns.named(name, self.strings),
+            Raw::Columns(columns) => columns.named(name, self.strings.bytes()),
             // Offsets outside the strings stand for names that are not there.
             Raw::Elf(list)
                 if !name.is_empty()
@@ -82,21 +82,20 @@ impl SymTab<'_> {
             return;
         }
         // Most names differ in their beginning already.
-        let head = |name: &[u8]| {
-            let head = name.iter().take(6).take_while(|b| **b != 0);
-            let hash = head.fold(0u32, |h, b| h.wrapping_mul(31).wrapping_add((*b).into()));
+        const HEAD: usize = 6;
+        fn slot(head: impl Iterator<Item = u8>) -> usize {
+            let hash = head.fold(0u32, |h, b| h.wrapping_mul(31).wrapping_add(b.into()));
             hash as usize % HEADS
-        };
+        }
         let mut heads = vec![Vec::new(); HEADS];
         for (number, (name, _)) in wanted.iter().enumerate() {
-            heads[head(name.as_bytes())].push(number);
+            heads[slot(name.bytes().take(HEAD))].push(number);
         }
         for row in 0..self.order.len() {
-            let at = self.packed(row).name as usize;
-            let text = self.strings.get(at..).unwrap_or_default();
-            for number in &heads[head(text)] {
+            let at = self.packed(row).name;
+            for number in &heads[slot(self.strings.head(at, HEAD))] {
                 let (name, rows) = &mut wanted[*number];
-                if text.starts_with(name.as_bytes()) && text.get(name.len()) == Some(&0) {
+                if self.strings.is(at, name.as_bytes()) {
                     rows.push(row as u32);
                 }
             }
@@ -110,11 +109,10 @@ impl SymTab<'_> {
 
     /// Goes through all strings, then all symbols.
     fn search(&self, list: &SymbolList<'_>, name: &str) -> Vec<u32> {
-        let is_name = |at: &usize| name_at(self.strings, *at as u32).len() == name.len();
-        // A name may be the end of another.
-        let at: Vec<u32> = Finder::new(name.as_bytes())
-            .each(self.strings)
-            .filter(is_name)
+        // A name may be the end of another, and occur in that twice: what is looked for has its own end.
+        let ended = [name.as_bytes(), &[0]].concat();
+        let at: Vec<u32> = Finder::new(&ended)
+            .each(self.strings.bytes())
             .map(|at| at as u32)
             .collect();
         let numbers = list.named(&at);
@@ -145,7 +143,7 @@ impl SymTab<'_> {
             let end = end.unwrap_or(first.saturating_add(MAX_BESIDE));
             for number in first..end.min(first.saturating_add(MAX_BESIDE)) {
                 let Some(s) = list.get(number) else { break };
-                if s.bind == STB_LOCAL && name_at(self.strings, s.name) == name.as_bytes() {
+                if s.bind == STB_LOCAL && self.strings.is(s.name, name.as_bytes()) {
                     found.extend(self.row_of(list, number));
                 }
             }

@@ -2,7 +2,9 @@
 
 use std::cmp::Ordering;
 
-use crate::formats::image::names::is_mark;
+use super::strings::Strings;
+use crate::formats::image::elf::Elf;
+use crate::formats::image::names::seems_made_up;
 
 // Types and bindings of ELF symbols.
 pub(crate) const STT_NOTYPE: u8 = 0;
@@ -32,15 +34,6 @@ pub(crate) fn is_function(s: &Packed) -> bool {
     s.size > 0 && s.kind != STT_OBJECT
 }
 
-/// The name at byte `at` of the strings of a file or a text.
-pub(super) fn name_at(strings: &[u8], at: u32) -> &[u8] {
-    let tail = strings.get(at as usize..).unwrap_or_default();
-    let end = tail
-        .iter()
-        .position(|b| matches!(b, 0 | b'\n' | b'\r' | b'\t' | b' '));
-    &tail[..end.unwrap_or(0)]
-}
-
 /// The kernel's choice among symbols of one address; the least is it.
 pub(super) fn kernel_order(
     (a, name_a): (&Packed, &[u8]),
@@ -48,30 +41,22 @@ pub(super) fn kernel_order(
 ) -> Ordering {
     let rank = |s: &Packed, name: &[u8]| {
         let name = str::from_utf8(name).unwrap_or_default();
-        let guess = is_mark(name) && name.starts_with("__");
         (
             s.bind == STB_WEAK,
-            guess,
+            seems_made_up(name),
             name.bytes().take_while(|c| *c == b'_').count(),
         )
     };
     rank(a, name_a).cmp(&rank(b, name_b))
 }
 
-/// Sizes for sorted symbols of a text, which has none: up to the next one, the last up to `end`.
-pub(super) fn assume_sizes(symbols: &mut [Packed], strings: &[u8], end: u64) {
-    let mut next = u32::try_from(end).unwrap_or(u32::MAX);
-    let mut behind = next;
-    for s in symbols.iter_mut().rev() {
-        if s.offset < next {
-            behind = next;
-            next = s.offset;
+/// Sorts symbols of one address by name, as `nm -n` does, whose order kallsyms keeps where it has no other.
+pub(super) fn by_name(order: &mut [(u32, u32)], elf: &Elf<'_>, strings: Strings<'_>) {
+    let list = elf.symbol_list();
+    let name = |number: u32| list.get(number).map(|s| strings.name(s.name));
+    for same in order.chunk_by_mut(|a, b| a.0 == b.0) {
+        if same.len() > 1 {
+            same.sort_by_key(|(_, number)| name(*number));
         }
-        let name = str::from_utf8(name_at(strings, s.name)).unwrap_or_default();
-        s.size = if name.starts_with('.') || is_mark(name) {
-            0
-        } else {
-            behind.saturating_sub(s.offset)
-        };
     }
 }

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use super::super::columns::{Columns, INVALID, Record};
 use super::super::names::cold_base;
-use super::{Raw, SymTab, SymbolId, SymbolSource, span};
+use super::{Raw, Strings, SymTab, SymbolId, SymbolSource, span};
 use crate::base::table::Table;
 
 impl<'d> SymTab<'d> {
@@ -23,7 +23,7 @@ impl<'d> SymTab<'d> {
             base,
             end: end.saturating_sub(base),
             regions,
-            strings,
+            strings: Strings::Table(strings),
             order: Vec::new(),
             raw: Raw::Columns(columns),
             files: Vec::new(),
@@ -32,6 +32,7 @@ impl<'d> SymTab<'d> {
             reach: Vec::new(),
             names: OnceLock::new(),
             asked: Default::default(),
+            rust: OnceLock::new(),
             expected: Default::default(),
         }
     }
