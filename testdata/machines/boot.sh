@@ -5,9 +5,9 @@
 #    if it is not there; or a directory in that layout
 #  Output: $FIXTRACE_MACHINES/KERNEL-MACHINE.elf  memory    .log  console    .txt  facts: slide, mitigations, modules
 #    .tryN  console of a try that failed
-#  Environment: MEM (256M); TRIES (6), the emulator may end a guest early; WAIT (150) seconds for init; APPEND more words
-#    of the command line; NODUMP=1; TAG instead of KERNEL-MACHINE; OOPS=FUNCTION, one that init tells: when init is done
-#    a debugger takes the first argument from it, so that the kernel oopses; needs gdb
+#  Environment: MEM (256M); TRIES (6), the emulator may end a guest early; WAIT (150) seconds of CPU time for init;
+#    APPEND more words of the command line; NODUMP=1; TAG instead of KERNEL-MACHINE; OOPS=FUNCTION, one of those that
+#    init tells: when init is done a debugger takes the first argument from it, so that the kernel oopses; needs gdb
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=table.sh
@@ -48,18 +48,20 @@ for m in $MODULES; do module "$m"; done
 
 said() { grep -aqE "$1" "$out.log"; }
 
-# ready: waits until init has said all, the emulator is gone, or an oops has been the last word for some seconds.
+# used: seconds that the emulator has had of a CPU. Waiting is measured by them: other work may leave it few.
+used() { ps -o cputimes= -p "$QEMU" || echo 0; }
+
+# ready: waits until init has said all, the emulator is gone, or an oops has been the last word for a while.
 ready() {
-  local i size=0 still=0 old
-  for ((i = 0; i < ${WAIT:-150}; i++)); do
-    sleep 1
+  local size=0 old at=0 since=$SECONDS start=$SECONDS
+  while sleep 1; do
     if said MACHINE-READY; then return 0; fi
     kill -0 "$QEMU" 2> /dev/null || return 1
+    [ $(($(used))) -lt "${WAIT:-150}" ] && [ $((SECONDS - start)) -lt $((${WAIT:-150} * 10)) ] || return 1
     old=$size size=$(stat -c %s "$out.log")
-    if [ "$size" = "$old" ] && said 'Oops|Kernel panic|invalid opcode'; then still=$((still + 1)); else still=0; fi
-    [ "$still" -lt 8 ] || return 1
+    if [ "$size" != "$old" ] || ! said 'Oops|Kernel panic|invalid opcode'; then at=$(used) since=$SECONDS; fi
+    [ $(($(used) - at)) -lt 8 ] && [ $((SECONDS - since)) -lt 60 ] || return 1
   done
-  return 1
 }
 
 # oops FUNCTION: the next call of it gets a null pointer; waits for the kernel's report.
@@ -67,9 +69,9 @@ oops() {
   local a i
   a=$(tr -d '\r' < "$out.log" | sed -n "s/^symbol \([0-9a-f]*\) . $1\$/\1/p" | head -n 1)
   [ -n "$a" ] || die "init does not tell where $1 is"
-  timeout 60 gdb -nx -batch -ex 'set architecture i386:x86-64' -ex "target remote $TMP/gdb" -ex "break *0x$a" -ex continue \
-    -ex 'set $rdi=0' -ex delete -ex detach > "$TMP/gdb.log" 2>&1 || :
-  for ((i = 0; i < 30; i++)); do
+  timeout 300 gdb -nx -batch -ex 'set architecture i386:x86-64' -ex 'set remotetimeout 60' -ex "target remote $TMP/gdb" -ex "break *0x$a" \
+    -ex continue -ex 'set $rdi=0' -ex delete -ex detach > "$TMP/gdb.log" 2>&1 || :
+  for ((i = 0; i < 120; i++)); do
     sleep 1
     if said 'end trace'; then return 0; fi
   done
@@ -129,9 +131,13 @@ for m in "$@"; do
   rm -f "$out".try*
   for ((t = 1; t <= ${TRIES:-6}; t++)); do
     if boot "$m"; then ok=1; break; fi
-    last=$(tr -d '\r' < "$out.log" | awk '/^MACHINE/ { l = $0 } /double fault/ { l = "double fault"; exit } /Oops|BUG:/ { o = 1 } o && !n++ { l2 = l } END { print o && l != "double fault" ? l2 : l }')
+    if said 'double fault'; then
+      last='double fault' # the emulator's
+    else
+      last=$(tr -d '\r' < "$out.log" | awk '/^MACHINE/ { l = $0 } /Oops|BUG:/ { exit } END { print l }')
+    fi
     echo "$NAME $m: try $t ended after '$last'" >&2
-    # A module that this kernel cannot load is left out of the next try; double faults are the emulator's.
+    # A module that this kernel cannot load is left out of the next try.
     case $last in 'MACHINE-INSMOD '*) skip=$skip${skip:+,}${last#* } ;; esac
     cp "$out.log" "$out.try$t"
   done
