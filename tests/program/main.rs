@@ -8,6 +8,7 @@ mod dumps;
 mod dwarf_shapes;
 mod index;
 mod index_cache;
+mod memory;
 mod oops;
 mod real_lines;
 mod run;
