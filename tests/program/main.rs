@@ -1,5 +1,6 @@
 //! What a user of the program meets, and what both its answers and the library are needed for.
 
+mod architectures;
 mod cli;
 #[expect(dead_code, reason = "the other test program uses the rest")]
 #[path = "../common/mod.rs"]

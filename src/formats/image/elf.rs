@@ -4,6 +4,7 @@ use object::LittleEndian as LE;
 use object::elf::{FileHeader32, FileHeader64, Rel32, Rel64, Rela32, Rela64, Sym32, Sym64};
 use object::read::elf::{FileHeader, SectionHeader, SectionTable};
 
+use crate::base::arch::{self, Arch};
 use crate::base::bytes::{cstr_at, u32_at, u64_at};
 use crate::base::error::{Error, ErrorKind, Result};
 
@@ -37,9 +38,6 @@ pub(crate) const SHN_ABS: u16 = 0xfff1;
 pub(crate) const ELFCOMPRESS_ZLIB: u32 = 1;
 /// `ch_type`: zstd
 pub(crate) const ELFCOMPRESS_ZSTD: u32 = 2;
-
-const EM_386: u16 = 3;
-const EM_X86_64: u16 = 62;
 
 /// A section header.
 #[derive(Clone, Copy, Debug)]
@@ -174,6 +172,13 @@ pub(super) fn plain<S: object::read::elf::Sym<Endian = LE>>(s: &S) -> RawSymbol 
 impl<'d> Elf<'d> {
     /// Parses the headers of `data`.
     pub(crate) fn parse(data: &'d [u8]) -> Result<Self> {
+        // Before all else: files of others may have another order of bytes.
+        if let Some(machine) = arch::machine(data)
+            && !Arch::of_machine(machine).is_some_and(Arch::is_x86)
+        {
+            let what = format!("an image of {}, not of x86", arch::named(machine));
+            return Err(Error::new(ErrorKind::WrongArch, what).at(18));
+        }
         match data.get(4) {
             Some(1) => Self::parse_as::<FileHeader32<LE>>(data, 32, Raw::E32),
             Some(2) => Self::parse_as::<FileHeader64<LE>>(data, 64, Raw::E64),
@@ -191,14 +196,6 @@ impl<'d> Elf<'d> {
         };
         let header = E::parse(data).map_err(broken)?;
         let endian = header.endian().map_err(broken)?;
-        let machine = header.e_machine(endian).0;
-        if machine != EM_X86_64 && machine != EM_386 {
-            return Err(Error::new(
-                ErrorKind::WrongArch,
-                format!("ELF machine {machine} is not x86"),
-            )
-            .at(18));
-        }
         let table = header.sections(endian, data).map_err(|e| {
             let shoff: u64 = header.e_shoff(endian).into();
             let kind = if shoff > data.len() as u64 {
