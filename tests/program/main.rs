@@ -9,6 +9,7 @@ mod dumps;
 mod dwarf_shapes;
 mod index;
 mod index_cache;
+mod inspect;
 mod memory;
 mod oops;
 mod real_lines;
