@@ -1,6 +1,7 @@
 //! L0, vocabulary: addresses, bytes, errors, sorted tables. Knows no format.
 
 pub mod addr;
+pub mod arch;
 pub mod bytes;
 pub mod column;
 pub mod demangle;

@@ -40,7 +40,8 @@ pub struct Images {
     #[arg(long, value_name = "FILE")]
     pub vmlinux: Option<PathBuf>,
 
-    /// Module, and where its text was loaded (as in /proc/modules); may be repeated
+    /// Module, and where its text was loaded (as in /proc/modules); may be repeated. Without @ADDR its addresses
+    /// count from the beginning of its core text
     #[arg(long = "module", value_name = "FILE[@ADDR]")]
     pub modules: Vec<String>,
 
@@ -114,8 +115,9 @@ pub struct Output {
 #[derive(Args, Debug)]
 #[command(after_help = EXITS)]
 pub struct Lookup {
-    /// Places to look up: ADDR, SYM, SYM+OFF, SYM+OFF/SIZE, MODULE:SYM+OFF/SIZE; read from standard input, one
-    /// a line, when none is given
+    /// Places to look up: ADDR, MODULE:ADDR, SYM, SYM+OFF, SYM+OFF/SIZE, MODULE:SYM+OFF/SIZE; read from standard
+    /// input, one a line, when none is given. ADDR is where the code ran, or, in a module given without @ADDR,
+    /// where inspect shows it: its core text begins at 0
     #[arg(value_name = "PLACE")]
     pub places: Vec<String>,
 
@@ -323,7 +325,8 @@ pub struct Inspect {
     #[arg(value_enum)]
     pub table: Table,
 
-    /// Only rows there: ADDR, SYMBOL (its whole extent), SYMBOL+OFF, or a range A..B (B excluded)
+    /// Only rows there: ADDR, MODULE:ADDR, SYMBOL (its whole extent), SYMBOL+OFF, or a range A..B (B excluded).
+    /// Addresses, here and in the tables, are those that lookup takes
     #[arg(value_name = "WHERE")]
     pub place: Option<String>,
 

@@ -153,7 +153,7 @@ impl Session {
                 how,
                 caller: None,
             };
-            let tasks = pcs.iter().map(|pc| asked.address(*pc, None)).collect();
+            let tasks = pcs.iter().map(|pc| asked.running(*pc)).collect();
             let made = asked.answer(tasks, &|all: &mut Vec<_>, found: Found<'_>| {
                 all.push(found.frame.map(Frame::into_owned));
             });
@@ -320,7 +320,10 @@ impl<'k, 'd> Asked<'k, 'd> {
         };
         if let Some(text) = how.caller {
             let found = match Query::parse(text) {
-                Some(Query::Address(at)) => kernel.locate(at),
+                Some(Query::Address(image, at)) => match query::places(kernel, image, at)[..] {
+                    [one] => Some(one),
+                    _ => None,
+                },
                 Some(Query::Symbol(q)) => match query::resolve(kernel, &q)[..] {
                     [one] => Some(one.located),
                     _ => None,
@@ -404,7 +407,7 @@ impl<'k, 'd> Asked<'k, 'd> {
 
     fn tasks(&self, text: &'k str, tasks: &mut Vec<Task<'k, 'd>>) {
         match Query::parse(text) {
-            Some(Query::Address(at)) => tasks.push(self.address(self.pc(at), Some(text))),
+            Some(Query::Address(image, at)) => self.addresses(text, image, self.pc(at), tasks),
             Some(Query::Symbol(query)) => self.symbol(text, &query, tasks),
             None => tasks.push(Task::Missed {
                 asked: text,
@@ -413,16 +416,54 @@ impl<'k, 'd> Asked<'k, 'd> {
         }
     }
 
-    fn address(&self, pc: Pc<Addr>, text: Option<&'k str>) -> Task<'k, 'd> {
-        let Some(located) = self.kernel.locate(pc.lookup()) else {
-            return Task::Nowhere { asked: text, pc };
-        };
+    /// Whatever is at an address.
+    fn addresses(
+        &self,
+        text: &'k str,
+        image: Option<&'k str>,
+        pc: Pc<Addr>,
+        tasks: &mut Vec<Task<'k, 'd>>,
+    ) {
+        // Mostly something runs there.
+        if image.is_none()
+            && let Some(located) = self.kernel.locate(pc.lookup())
+        {
+            let asked = Some(text).filter(|t| !usual(t, pc.raw()));
+            return tasks.push(self.located(asked, located, pc, None));
+        }
+        let found = query::places(self.kernel, image, pc.lookup());
+        if found.is_empty() {
+            let asked = Some(text);
+            return tasks.push(Task::Nowhere { asked, pc });
+        }
+        let several = (found.len() > 1).then_some(found.len());
+        for located in found {
+            tasks.push(self.located(Some(text), located, pc, several));
+        }
+    }
+
+    /// What runs at `pc`.
+    fn running(&self, pc: Pc<Addr>) -> Task<'k, 'd> {
+        match self.kernel.locate(pc.lookup()) {
+            Some(located) => self.located(None, located, pc, None),
+            None => Task::Nowhere { asked: None, pc },
+        }
+    }
+
+    /// What is at `located`, one of `several` places that `pc` may mean.
+    fn located(
+        &self,
+        asked: Option<&'k str>,
+        located: Located<'k, 'd>,
+        pc: Pc<Addr>,
+        several: Option<usize>,
+    ) -> Task<'k, 'd> {
         let link = pc.map(|at| located.slide.unwrap_or_default().link(at));
         Task::Located {
-            asked: text.filter(|t| !usual(t, pc.raw())),
+            asked,
             located: located.at(link.raw()),
             pc: link,
-            remarks: Vec::new(),
+            remarks: several.map(Remark::SameAddress).into_iter().collect(),
         }
     }
 

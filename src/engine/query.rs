@@ -8,8 +8,8 @@ use crate::world::kernel::{Kernel, Located, Placed};
 /// A PC by name or number.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Query<'q> {
-    /// A runtime address.
-    Address(Addr),
+    /// An address, perhaps of one image: `module:0x1234`.
+    Address(Option<&'q str>, Addr),
     /// A place in a symbol.
     Symbol(SymbolQuery<'q>),
 }
@@ -34,10 +34,14 @@ impl<'q> Query<'q> {
         let text = text.trim();
         // No symbol begins with a digit.
         if let Some(digits) = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
-            return hex(digits).map(|a| Query::Address(Addr(a)));
+            return hex(digits).map(|a| Query::Address(None, Addr(a)));
         }
         if let Some(addr) = (8..=16).contains(&text.len()).then(|| hex(text)).flatten() {
-            return Some(Query::Address(Addr(addr)));
+            return Some(Query::Address(None, Addr(addr)));
+        }
+        let image = |i: &&str| !i.is_empty() && i.bytes().all(|b| b.is_ascii_graphic());
+        if let Some((image, digits)) = text.split_once(":0x").filter(|(i, _)| image(i)) {
+            return hex(digits).map(|a| Query::Address(Some(image), Addr(a)));
         }
         SymbolQuery::parse(text).map(Query::Symbol)
     }
@@ -114,6 +118,32 @@ pub struct Match<'k, 'd> {
     pub size_fits: Option<bool>,
 }
 
+/// The places that address `at` may mean, of `image` where one is named: the text that runs there; else that of modules
+/// whose address is not known, which are taken where they are linked, from 0 on.
+pub fn places<'k, 'd>(
+    kernel: &'k Kernel<'d>,
+    image: Option<&str>,
+    at: Addr,
+) -> Vec<Located<'k, 'd>> {
+    let in_text = |l: &Located<'_, '_>| l.image.text_section(l.link).is_some();
+    let images = match image.map(|name| kernel.image(name)) {
+        None => kernel.images(),
+        Some(named) => named.map(std::slice::from_ref).unwrap_or_default(),
+    };
+    let running = match (image, images) {
+        (Some(_), [p]) => p.slide.map(|s| p.at(s.link(at))).filter(in_text),
+        _ => kernel.locate(at).filter(|_| image.is_none()),
+    };
+    if let Some(running) = running {
+        return vec![running];
+    }
+    let unplaced = images.iter().filter(|p| p.slide.is_none());
+    unplaced
+        .map(|p| p.at(LinkAddr(at.0)))
+        .filter(in_text)
+        .collect()
+}
+
 /// All places that `query` may mean. Of equally named symbols those whose size fits are taken; when none
 /// does, all are given, marked. Without a module the vmlinux goes first and modules count only if it has no
 /// such symbol.
@@ -170,7 +200,7 @@ mod tests {
 
     #[test]
     fn every_way_to_name_a_pc() {
-        let addr = |a| Some(Query::Address(Addr(a)));
+        let addr = |a| Some(Query::Address(None, Addr(a)));
         assert_eq!(
             Query::parse("0xffffffff81c01d27"),
             addr(0xffff_ffff_81c0_1d27)
@@ -180,6 +210,10 @@ mod tests {
             addr(0xffff_ffff_81c0_1d27)
         );
         assert_eq!(Query::parse("0x10"), addr(16));
+        assert_eq!(
+            Query::parse("kvm:0x10"),
+            Some(Query::Address(Some("kvm"), Addr(16)))
+        );
         assert_eq!(Query::parse("dead"), symbol(None, "dead", 0, None));
         assert_eq!(Query::parse("vfs_read"), symbol(None, "vfs_read", 0, None));
         assert_eq!(
@@ -261,6 +295,9 @@ mod tests {
             "foo+1/x",
             "foo [lab",
             ":foo+0x1",
+            ":0x10",
+            "kvm:0x",
+            "kvm:0x10+0x1",
             "a b+0x1",
             "foo+-1",
             "0xfffffffffffffffff",

@@ -75,6 +75,8 @@ pub enum Remark<'a> {
     OtherSize(Name<'a>),
     /// Several symbols have the name asked for.
     SameName(usize),
+    /// Several modules that run nobody knows where are linked at the address asked for.
+    SameAddress(usize),
     /// ORC and CFI give different frame addresses.
     TablesDisagree {
         /// The frame address by the row that was followed.
@@ -202,6 +204,7 @@ impl Remark<'_> {
             },
             Remark::OtherSize(name) => Remark::OtherSize(own(name)),
             Remark::SameName(count) => Remark::SameName(count),
+            Remark::SameAddress(count) => Remark::SameAddress(count),
             Remark::TablesDisagree { used, orc, other } => {
                 Remark::TablesDisagree { used, orc, other }
             }
@@ -299,6 +302,10 @@ impl fmt::Display for Remark<'_> {
                 "{name} has another size here: is this the image it ran in?"
             ),
             Remark::SameName(count) => write!(f, "one of {count} symbols of that name"),
+            Remark::SameAddress(count) => write!(
+                f,
+                "one of {count} modules linked at that address (MODULE:ADDR asks for one, FILE@ADDR places one)"
+            ),
             Remark::TablesDisagree { used, orc, other } => {
                 let (a, b) = if *orc { ("ORC", "CFI") } else { ("CFI", "ORC") };
                 write!(

@@ -139,6 +139,51 @@ fn debug_sections_cut_short_do_no_harm() {
     }
 }
 
+/// Every call at every few bytes of text, in words.
+fn calls(bytes: &[u8], path: &Path) -> Vec<String> {
+    let storage = Storage::new();
+    let image = Image::new(ElfImage::parse(bytes, path, &storage).expect("module"));
+    let lines = image.lines().expect("sections").expect("units");
+    let text = image
+        .text_sections()
+        .filter_map(|s| Some((s.addr?.0, s.size)));
+    let places = text.flat_map(|(start, len)| (start..start + len).step_by(3));
+    let chain = |at| {
+        lines
+            .at(LinkAddr(at))
+            .map(move |call| format!("{at:#x} {call:?}"))
+    };
+    places.flat_map(chain).collect()
+}
+
+/// Linkers write them by the places they apply to. Nothing says that they must.
+#[test]
+fn relocations_in_any_order_mean_the_same() {
+    const RELA: usize = 24;
+    for name in ["gcc-5.ko", "clang-5.ko"] {
+        let path = testdata("fixtures/dwarf").join(name);
+        let whole = std::fs::read(&path).expect("fixture");
+        let storage = Storage::new();
+        let image = ElfImage::parse(&whole, &path, &storage).expect("fixture");
+        let lists = image.sections().iter();
+        let lists = lists.filter(|s| s.name.starts_with(".rela.debug"));
+        let mut turned = whole.clone();
+        for list in lists {
+            let (at, len) = (list.offset as usize, list.size as usize);
+            let all: Vec<u8> = whole[at..at + len]
+                .rchunks(RELA)
+                .flatten()
+                .copied()
+                .collect();
+            turned[at..at + len].copy_from_slice(&all);
+        }
+        assert_ne!(whole, turned);
+        let wanted = calls(&whole, &path);
+        assert!(wanted.len() > 100, "{name}");
+        assert_eq!(calls(&turned, &path), wanted, "{name}");
+    }
+}
+
 /// One unit of `entries` (in the abbreviations below), version 4.
 fn unit(entries: &[u8]) -> Vec<u8> {
     let mut info = Vec::new();

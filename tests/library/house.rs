@@ -34,7 +34,7 @@ const ROOMS: [(&str, &str); 20] = [
     ("serde", "products/report"),
     ("serde_json", "products/report"),
     ("snap", "world/memory/pack.rs"),
-    ("tabled", "cli/inspect.rs"),
+    ("tabled", "cli/inspect/mod.rs"),
 ];
 
 /// Path below `src/` and code, without comments, of every file.

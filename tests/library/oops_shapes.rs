@@ -2,6 +2,7 @@
 //! together with the texts, from the kernel's printing code; see `testdata/oops/shapes/README.md`.
 
 use crate::common::testdata;
+use fixtrace::low::base::arch::Arch;
 use fixtrace::low::base::regs::Reg;
 use fixtrace::low::products::oops::read::frame::Vouch;
 use fixtrace::low::products::oops::read::report::{LogFrame, Oops};
@@ -43,6 +44,7 @@ fn differences(oops: &Oops, expected: &Value) -> Vec<String> {
     check("release", oops.release.clone().into());
     check("taint", words(&oops.taint).into());
     check("panic", oops.panic.clone().into());
+    check("arch", oops.arch.map(Arch::name).into());
     let top = oops.registers().and_then(|b| {
         oops.frames
             .iter()

@@ -1,5 +1,6 @@
 //! What a user of the program meets, and what both its answers and the library are needed for.
 
+mod architectures;
 mod cli;
 #[expect(dead_code, reason = "the other test program uses the rest")]
 #[path = "../common/mod.rs"]
@@ -8,6 +9,8 @@ mod dumps;
 mod dwarf_shapes;
 mod index;
 mod index_cache;
+mod inspect;
+mod memory;
 mod oops;
 mod real_lines;
 mod run;

@@ -3,6 +3,7 @@
 use crate::base::addr::LinkAddr;
 use crate::base::name::{Name, own};
 use crate::engine::remark::Remark;
+use crate::formats::extable::walk::Exit;
 
 /// How the function is known.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -133,8 +134,10 @@ pub struct Origin<'d> {
 pub struct Fixup<'d> {
     /// Where the handler sent execution; the first of several.
     pub landing: LinkAddr,
-    /// Where the block rejoins functions: resume address and function.
+    /// Exits into functions: resume address and function.
     pub resumes: Vec<(LinkAddr, Option<Name<'d>>)>,
+    /// The other exits: returns, indirect jumps and stops.
+    pub exits: Vec<Exit>,
     /// What the PC goes back to.
     pub origins: Vec<Origin<'d>>,
 }
@@ -242,6 +245,7 @@ impl Fixup<'_> {
         Fixup {
             landing: self.landing,
             resumes: self.resumes.into_iter().map(resume).collect(),
+            exits: self.exits,
             origins: self.origins.into_iter().map(origin).collect(),
         }
     }

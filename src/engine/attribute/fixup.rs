@@ -1,8 +1,11 @@
 //! Fixup code: whose it is by the exception table and by following it.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::answer::{Attribution, Basis, Evidence, Fixup, Function, Origin};
 use super::function::{parents, runs_into};
 use crate::base::addr::LinkAddr;
+use crate::base::name::Name;
 use crate::engine::remark::Remark;
 use crate::formats::extable::walk::Exit;
 use crate::formats::image::symtab::SymbolId;
@@ -64,28 +67,33 @@ pub(super) fn in_fixup<'d>(
     out.settle(functions);
     let blocks = map.blocks_at(at);
     let landing = roots.roots.iter().map(|r| r.landing).min();
-    let mut resumes: Vec<_> = blocks
-        .iter()
-        .flat_map(|b| &map.blocks()[*b as usize].exits)
-        .filter_map(|e| match e {
-            Exit::Resume(a) | Exit::TailCall(a) => Some((
-                *a,
-                image
-                    .symbols()
-                    .function(*a)
-                    .map(|f| image.symbols().name(f).into()),
-            )),
-            _ => None,
-        })
-        .collect();
-    resumes.sort_unstable();
-    resumes.dedup();
+    let all = blocks.iter().flat_map(|b| &map.blocks()[*b as usize].exits);
+    let all: BTreeSet<Exit> = all.copied().collect();
+    let (mut resumes, mut exits) = (BTreeMap::new(), Vec::new());
+    for exit in all {
+        match exit {
+            Exit::Resume(at) | Exit::TailCall(at) => {
+                let function = image.symbols().function(at);
+                resumes.insert(at, function.and_then(|id| only_parent(image, id)));
+            }
+            other => exits.push(other),
+        }
+    }
     let landing = landing.unwrap_or_else(|| map.blocks()[blocks[0] as usize].landing);
     out.fixup = Some(Fixup {
         landing,
-        resumes,
+        resumes: resumes.into_iter().collect(),
+        exits,
         origins,
     });
+}
+
+/// The name of the function that the symbol `id` stands for; the symbol's where that is not one.
+fn only_parent<'d>(image: &Image<'d>, id: SymbolId) -> Option<Name<'d>> {
+    match <[Function<'d>; 1]>::try_from(parents(image, id)) {
+        Ok([one]) => Some(one.name),
+        Err(_) => Some(image.symbols().name(id).into()),
+    }
 }
 
 /// Whether the function `id` gets to `at` without any exception. A landing at its first byte is its own code

@@ -35,7 +35,7 @@ pub(super) fn read<'d>(
     offset: DebugInfoOffset,
     wanted: Option<&[u64]>,
 ) -> gimli::Result<Contents<'d>> {
-    let own = Opened::plain(&dwarf.main, offset)?;
+    let own = Opened::own(dwarf, offset)?;
     let split = own.split(dwarf);
     let calls = tree::read(dwarf, split.as_ref().unwrap_or(&own), wanted)?;
     let keep = |start: u64, end: u64| {
@@ -81,9 +81,13 @@ pub(super) fn ranges(
     dwarf: &Loaded<'_>,
     offset: DebugInfoOffset,
 ) -> gimli::Result<Vec<(u64, u64)>> {
-    let own = Opened::plain(&dwarf.main, offset)?;
-    let mut found = tree::root_ranges(dwarf, &own)?;
+    let root = Opened::root(dwarf, offset)?;
+    let mut found = tree::root_ranges(dwarf, &root)?;
     if found.is_empty() {
+        let own = match root.is_whole() {
+            true => root,
+            false => Opened::own(dwarf, offset)?,
+        };
         let split = own.split(dwarf);
         let calls = tree::read(dwarf, split.as_ref().unwrap_or(&own), None)?;
         found.extend(

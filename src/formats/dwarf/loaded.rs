@@ -2,16 +2,22 @@
 
 use std::sync::OnceLock;
 
-use gimli::{DwarfFileType, UnitSectionOffset};
+use gimli::{DwarfFileType, SectionId, UnitSectionOffset};
 
-use super::sections::{Sections, load};
+use super::pieces::Pieces;
+use super::sections::{Sections, load, load_by};
 use super::split::{Split, supplementary};
 use crate::base::error::Result;
 use crate::formats::image::ElfImage;
 
 /// The debug information of one image and of the files that it refers to.
 pub(super) struct Loaded<'d> {
+    /// Its units and line programs as they are in the file, not relocated.
     pub main: Sections<'d>,
+    /// The units of a module; `None` where those in `main` need not be relocated.
+    pub units: Option<Pieces<'d>>,
+    /// Its line programs.
+    pub programs: Option<Pieces<'d>>,
     pub split: Split<'d>,
     /// First and last-but-one address of each run of text.
     text: Vec<(u64, u64)>,
@@ -25,7 +31,13 @@ impl<'d> Loaded<'d> {
         if !image.has_debug_info() {
             return Ok(None);
         }
-        let mut main = load(image, |id| id.name())?;
+        let units = Pieces::of(image, SectionId::DebugInfo.name())?;
+        let programs = Pieces::of(image, SectionId::DebugLine.name())?;
+        let mut main = load_by(|id| match id {
+            SectionId::DebugInfo => Ok(units.raw()),
+            SectionId::DebugLine => Ok(programs.raw()),
+            _ => image.debug_section(id.name()),
+        })?;
         main.file_type = DwarfFileType::Main;
         if let Some(sup) = supplementary(image)? {
             main.set_sup(load(&sup, |id| id.name())?);
@@ -36,6 +48,8 @@ impl<'d> Loaded<'d> {
             .collect();
         Ok(Some(Loaded {
             main,
+            units: Some(units).filter(Pieces::is_relocatable),
+            programs: Some(programs).filter(Pieces::is_relocatable),
             split: Split::new(image),
             text,
             headers: OnceLock::new(),

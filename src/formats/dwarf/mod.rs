@@ -10,6 +10,7 @@ mod find;
 pub mod frames;
 mod layout;
 mod loaded;
+mod pieces;
 mod rows;
 mod sections;
 mod split;

@@ -215,7 +215,7 @@ fn name_at<'d>(
                 return name_in(dwarf, unit, own, left);
             }
             let start = dwarf.unit_around(offset.0)?;
-            let other = Opened::plain(&dwarf.main, DebugInfoOffset(start)).ok()?;
+            let other = Opened::own(dwarf, DebugInfoOffset(start)).ok()?;
             let at = offset.to_unit_offset(&other.unit.header)?;
             name_in(dwarf, &other, at, left)
         }

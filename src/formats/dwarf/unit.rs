@@ -2,17 +2,21 @@
 
 use gimli::constants as c;
 use gimli::{
-    AttributeValue, DebugInfoOffset, DwTag, LineProgramHeader, Section as _, Unit, UnitHeader,
+    AttributeValue, DebugAbbrevOffset, DebugInfoOffset, DebugLine, DebugLineOffset, DwTag,
+    EndianSlice, LineProgramHeader, LittleEndian, Section as _, Unit, UnitHeader,
     UnitSectionOffset,
 };
 
 use super::layout::Entries;
 use super::loaded::Loaded;
 use super::sections::{Sections, Slice};
+use crate::base::bytes::{u32_at, u64_at};
 
 /// An opened unit.
 pub(super) struct Opened<'s, 'd> {
     sections: Home<'s, 'd>,
+    /// From its header on; less than all of it where its root entry alone is wanted.
+    bytes: &'d [u8],
     pub unit: Unit<Slice<'d>>,
     /// Whether functions stand at the top only, so that types and abstract functions may be passed over.
     pub flat: bool,
@@ -24,6 +28,31 @@ enum Home<'s, 'd> {
 }
 
 impl<'s, 'd> Opened<'s, 'd> {
+    /// The unit at `offset` of the image's own sections.
+    pub(crate) fn own(dwarf: &'s Loaded<'d>, offset: DebugInfoOffset) -> gimli::Result<Self> {
+        let Some(units) = &dwarf.units else {
+            return Self::plain(&dwarf.main, offset);
+        };
+        let mut opened = Self::relocated(dwarf, offset, units.at(offset.0))?;
+        let unit = &mut opened.unit;
+        if let (Some(program), Some(programs)) = (&mut unit.line_program, &dwarf.programs) {
+            let at = programs.at(program.header().offset().0);
+            let piece = EndianSlice::new(at.unwrap_or_default(), LittleEndian);
+            let (size, dir, name) = (unit.header.address_size(), unit.comp_dir, unit.name);
+            *program = DebugLine::from(piece).program(DebugLineOffset(0), size, dir, name)?;
+        }
+        Ok(opened)
+    }
+
+    /// The same, mostly cut off behind its root entry, and without its lines.
+    pub(crate) fn root(dwarf: &'s Loaded<'d>, offset: DebugInfoOffset) -> gimli::Result<Self> {
+        match &dwarf.units {
+            None => Self::plain(&dwarf.main, offset),
+            Some(units) => Self::relocated(dwarf, offset, units.head(offset.0))
+                .or_else(|_| Self::own(dwarf, offset)),
+        }
+    }
+
     /// The unit at `offset` of `sections`.
     pub(crate) fn plain(
         sections: &'s Sections<'d>,
@@ -33,7 +62,35 @@ impl<'s, 'd> Opened<'s, 'd> {
         Self::new(Home::Shared(sections), header)
     }
 
+    /// The unit at `offset` whose bytes, relocated, are `bytes`.
+    fn relocated(
+        dwarf: &'s Loaded<'d>,
+        offset: DebugInfoOffset,
+        bytes: Option<&'d [u8]>,
+    ) -> gimli::Result<Self> {
+        let plain = dwarf.main.debug_info.header_from_offset(offset)?;
+        let outside = gimli::Error::OffsetOutOfBounds(offset.0 as u64);
+        let bytes = bytes.ok_or(outside)?;
+        let header = relocated_header(&plain, bytes).ok_or(outside)?;
+        Self::with_bytes(Home::Shared(&dwarf.main), header, bytes)
+    }
+
     fn new(sections: Home<'s, 'd>, header: UnitHeader<Slice<'d>>) -> gimli::Result<Self> {
+        let UnitSectionOffset(start) = header.offset();
+        let len = header.length_including_self();
+        let section = match &sections {
+            Home::Shared(s) => s.debug_info.reader().slice(),
+            Home::Own(s) => s.debug_info.reader().slice(),
+        };
+        let bytes = section.get(start..).unwrap_or_default();
+        Self::with_bytes(sections, header, &bytes[..len.min(bytes.len())])
+    }
+
+    fn with_bytes(
+        sections: Home<'s, 'd>,
+        header: UnitHeader<Slice<'d>>,
+        bytes: &'d [u8],
+    ) -> gimli::Result<Self> {
         let unit = match &sections {
             Home::Shared(s) => s.unit(header)?,
             Home::Own(s) => s.unit(header)?,
@@ -41,6 +98,7 @@ impl<'s, 'd> Opened<'s, 'd> {
         let flat = is_flat(&unit);
         Ok(Opened {
             sections,
+            bytes,
             unit,
             flat,
         })
@@ -56,9 +114,12 @@ impl<'s, 'd> Opened<'s, 'd> {
             let mut found = Opened::new(Home::Shared(&sections), header).ok()?;
             if found.unit.dwo_id == Some(id) {
                 found.unit.copy_relocated_attributes(&self.unit);
-                let Opened { unit, flat, .. } = found;
+                let Opened {
+                    bytes, unit, flat, ..
+                } = found;
                 return Some(Opened {
                     sections: Home::Own(Box::new(sections)),
+                    bytes,
                     unit,
                     flat,
                 });
@@ -76,15 +137,13 @@ impl<'s, 'd> Opened<'s, 'd> {
 
     /// The unit's entries, to be passed over.
     pub(crate) fn entries(&self) -> Entries<'_, 'd> {
-        let UnitSectionOffset(start) = self.unit.header.offset();
-        let section = self.sections().debug_info.reader().slice();
-        let len = self.unit.header.length_including_self();
-        let unit = section.get(start..).unwrap_or_default();
-        Entries::new(
-            &self.unit.abbreviations,
-            self.unit.encoding(),
-            &unit[..len.min(unit.len())],
-        )
+        let (abbreviations, encoding) = (&self.unit.abbreviations, self.unit.encoding());
+        Entries::new(abbreviations, encoding, self.bytes)
+    }
+
+    /// Whether all of it is there.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.bytes.len() >= self.len()
     }
 
     /// Bytes of the unit.
@@ -158,6 +217,32 @@ impl<'s, 'd> Opened<'s, 'd> {
         let name = self.name(Some(file.path_name())).unwrap_or_default();
         (self.name(directory).unwrap_or_default(), name)
     }
+}
+
+/// `plain` for the unit whose bytes, relocated, are `bytes`: what the header says of abbreviations is relocated, too.
+fn relocated_header<'d>(
+    plain: &UnitHeader<Slice<'d>>,
+    bytes: &'d [u8],
+) -> Option<UnitHeader<Slice<'d>>> {
+    let encoding = plain.encoding();
+    let word = encoding.format.word_size();
+    // DWARF 5, section 7.5.1: behind the length and the version; before version 5 nothing stands between.
+    let between = if encoding.version < 5 { 0 } else { 2 };
+    let at = usize::from(encoding.format.initial_length_size()) + 2 + between;
+    let abbreviations = match word {
+        4 => u32_at(bytes, at)? as usize,
+        _ => usize::try_from(u64_at(bytes, at)?).ok()?,
+    };
+    let entries = bytes.get(plain.header_size()..)?;
+    Some(UnitHeader::new(
+        encoding,
+        plain.unit_length(),
+        plain.type_(),
+        DebugAbbrevOffset(abbreviations),
+        plain.section(),
+        plain.offset(),
+        EndianSlice::new(entries, LittleEndian),
+    ))
 }
 
 /// C and assembler define no function inside a type, and none inside an abstract function.

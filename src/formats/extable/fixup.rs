@@ -79,7 +79,7 @@ pub struct Block {
     pub rows: Vec<u32>,
     /// Runs of code outside the origin: first byte and length.
     pub code: Vec<(LinkAddr, u8)>,
-    /// Ways out.
+    /// How it is left.
     pub exits: Vec<Exit>,
 }
 

@@ -1,4 +1,4 @@
-//! Following fixup code forward from its landing, to every way out.
+//! Following fixup code forward from its landing to every exit.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -26,6 +26,19 @@ pub enum Exit {
     Stop,
 }
 
+impl Exit {
+    /// A short name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Exit::Resume(_) => "resume",
+            Exit::TailCall(_) => "tail call",
+            Exit::Return => "return",
+            Exit::Indirect => "indirect jump",
+            Exit::Stop => "stop",
+        }
+    }
+}
+
 /// What a walk counts as outside the origins.
 #[derive(Clone, Copy)]
 pub struct Scope<'s, 'd> {
@@ -44,7 +57,7 @@ pub struct Scope<'s, 'd> {
 pub struct Walk {
     /// Runs of code: first byte and length in bytes; sorted, distinct starts.
     pub code: Vec<(LinkAddr, u8)>,
-    /// Ways out, sorted.
+    /// How it is left, sorted.
     pub exits: Vec<Exit>,
     /// Whether the walk was cut off for length.
     pub truncated: bool,

@@ -1,9 +1,11 @@
 //! Debug information of an image: its own, or that of a separate file.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use super::reloc::Relocations;
 use super::symtab::{SymTab, SymbolSource};
-use super::{ElfImage, Packing, elf, note, reloc};
+use super::{ElfImage, Packing, Storage, elf, note};
 use crate::base::error::{Error, ErrorKind, Result};
 
 impl<'d> ElfImage<'d> {
@@ -70,8 +72,18 @@ impl<'d> ElfImage<'d> {
     ///
     /// When it is compressed, and broken or in a way that is not known.
     pub fn debug_section(&self, name: &str) -> Result<&'d [u8]> {
+        Ok(self.debug_part(name)?.whole(self.storage))
+    }
+
+    /// The same, to be relocated where it is read.
+    ///
+    /// # Errors
+    ///
+    /// As [`ElfImage::debug_section`].
+    pub(crate) fn debug_part(&self, name: &str) -> Result<DebugSection<'d>> {
+        let none = || Ok(DebugSection::default());
         let Some(elf) = &self.elf else {
-            return self.original().map_or(Ok(&[]), |o| o.debug_section(name));
+            return self.original().map_or_else(none, |o| o.debug_part(name));
         };
         // Sections of other names (`.gnu_debugaltlink`) have no older form.
         let old_name = name
@@ -83,10 +95,8 @@ impl<'d> ElfImage<'d> {
             .iter()
             .position(|s| !s.name.is_empty() && (s.name == name || s.name == old_name));
         let Some(index) = found else {
-            return self
-                .debug
-                .as_ref()
-                .map_or(Ok(&[]), |d| d.debug_section(name));
+            let debug = self.debug.as_ref();
+            return debug.map_or_else(none, |d| d.debug_part(name));
         };
         let section = &self.sections[index];
         let flagged = section.flags & elf::SHF_COMPRESSED != 0;
@@ -111,17 +121,47 @@ impl<'d> ElfImage<'d> {
                 .storage
                 .own(packing.decompress(payload, size).map_err(place)?);
         }
-        if !self.linked.is_empty() {
-            let mut findings = Vec::new();
-            data = self.storage.own(reloc::relocate(
-                elf,
-                index,
-                data,
-                0,
-                &self.linked,
-                &mut findings,
-            ));
-        }
-        Ok(data)
+        // What is loaded has been relocated already.
+        let relocations = match section.addr.is_some() || self.linked.is_empty() {
+            true => None,
+            false => Relocations::new(elf.relocations(index), elf.bits, &self.linked),
+        };
+        Ok(DebugSection { data, relocations })
+    }
+}
+
+/// A section of debug information, uncompressed, and what is to be relocated in it.
+#[derive(Default)]
+pub struct DebugSection<'d> {
+    /// Its bytes as they are in the file.
+    pub(crate) data: &'d [u8],
+    relocations: Option<Relocations<'d>>,
+}
+
+impl<'d> DebugSection<'d> {
+    /// Whether its bytes are not what they mean.
+    pub(crate) fn is_relocatable(&self) -> bool {
+        self.relocations.is_some()
+    }
+
+    /// Its bytes between two offsets, relocated; `None` when they lie outside.
+    pub(crate) fn part(&self, range: Range<usize>, storage: &'d Storage) -> Option<&'d [u8]> {
+        let data = self.data.get(range.clone())?;
+        let Some(relocations) = &self.relocations else {
+            return Some(data);
+        };
+        let mut bytes = data.to_vec();
+        relocations.apply_part(&mut bytes, range.start);
+        Some(storage.own(bytes))
+    }
+
+    /// All its bytes, relocated.
+    fn whole(&self, storage: &'d Storage) -> &'d [u8] {
+        let Some(relocations) = &self.relocations else {
+            return self.data;
+        };
+        let mut bytes = self.data.to_vec();
+        relocations.apply(&mut bytes, 0, "", &mut Vec::new());
+        storage.own(bytes)
     }
 }

@@ -1,9 +1,10 @@
 //! Raw ELF structures of both classes as plain values; the only place that names the crate `object`.
 
 use object::LittleEndian as LE;
-use object::elf::{FileHeader32, FileHeader64, Sym32, Sym64};
-use object::read::elf::{FileHeader, Rel as _, Rela as _, SectionHeader, SectionTable};
+use object::elf::{FileHeader32, FileHeader64, Rel32, Rel64, Rela32, Rela64, Sym32, Sym64};
+use object::read::elf::{FileHeader, SectionHeader, SectionTable};
 
+use crate::base::arch::{self, Arch};
 use crate::base::bytes::{cstr_at, u32_at, u64_at};
 use crate::base::error::{Error, ErrorKind, Result};
 
@@ -37,9 +38,6 @@ pub(crate) const SHN_ABS: u16 = 0xfff1;
 pub(crate) const ELFCOMPRESS_ZLIB: u32 = 1;
 /// `ch_type`: zstd
 pub(crate) const ELFCOMPRESS_ZSTD: u32 = 2;
-
-const EM_386: u16 = 3;
-const EM_X86_64: u16 = 62;
 
 /// A section header.
 #[derive(Clone, Copy, Debug)]
@@ -174,6 +172,13 @@ pub(super) fn plain<S: object::read::elf::Sym<Endian = LE>>(s: &S) -> RawSymbol 
 impl<'d> Elf<'d> {
     /// Parses the headers of `data`.
     pub(crate) fn parse(data: &'d [u8]) -> Result<Self> {
+        // Before all else: files of others may have another order of bytes.
+        if let Some(machine) = arch::machine(data)
+            && !Arch::of_machine(machine).is_some_and(Arch::is_x86)
+        {
+            let what = format!("an image of {}, not of x86", arch::named(machine));
+            return Err(Error::new(ErrorKind::WrongArch, what).at(18));
+        }
         match data.get(4) {
             Some(1) => Self::parse_as::<FileHeader32<LE>>(data, 32, Raw::E32),
             Some(2) => Self::parse_as::<FileHeader64<LE>>(data, 64, Raw::E64),
@@ -191,14 +196,6 @@ impl<'d> Elf<'d> {
         };
         let header = E::parse(data).map_err(broken)?;
         let endian = header.endian().map_err(broken)?;
-        let machine = header.e_machine(endian).0;
-        if machine != EM_X86_64 && machine != EM_386 {
-            return Err(Error::new(
-                ErrorKind::WrongArch,
-                format!("ELF machine {machine} is not x86"),
-            )
-            .at(18));
-        }
         let table = header.sections(endian, data).map_err(|e| {
             let shoff: u64 = header.e_shoff(endian).into();
             let kind = if shoff > data.len() as u64 {
@@ -305,47 +302,90 @@ impl<'d> Elf<'d> {
         cstr_at(self.strings(), offset as usize).unwrap_or_default()
     }
 
-    /// Calls `f` with every relocation that applies to section `target`.
-    pub(crate) fn relocations(&self, target: usize, mut f: impl FnMut(Reloc)) {
+    /// The relocations that apply to section `target`: mostly one list, none for most sections.
+    pub(crate) fn relocations(&self, target: usize) -> Vec<RelocList<'d>> {
+        let mut lists = Vec::new();
         for (index, s) in self.sections.iter().enumerate() {
-            if s.info as usize == target && (s.kind == SHT_RELA || s.kind == SHT_REL) {
-                match &self.raw {
-                    Raw::E32(t, _) => self.relocations_of(t, index, &mut f),
-                    Raw::E64(t, _) => self.relocations_of(t, index, &mut f),
+            if s.info as usize != target || !matches!(s.kind, SHT_RELA | SHT_REL) {
+                continue;
+            }
+            let index = object::SectionIndex(index);
+            match &self.raw {
+                Raw::E32(table, _) => {
+                    let Ok(section) = table.section(index) else {
+                        continue;
+                    };
+                    let (rela, rel) = (section.rela(LE, self.data), section.rel(LE, self.data));
+                    lists.extend(rela.ok().flatten().map(|(list, _)| RelocList::Rela32(list)));
+                    lists.extend(rel.ok().flatten().map(|(list, _)| RelocList::Rel32(list)));
+                }
+                Raw::E64(table, _) => {
+                    let Ok(section) = table.section(index) else {
+                        continue;
+                    };
+                    let (rela, rel) = (section.rela(LE, self.data), section.rel(LE, self.data));
+                    lists.extend(rela.ok().flatten().map(|(list, _)| RelocList::Rela64(list)));
+                    lists.extend(rel.ok().flatten().map(|(list, _)| RelocList::Rel64(list)));
                 }
             }
         }
+        lists
+    }
+}
+
+/// Relocations where they are mapped.
+#[derive(Clone, Copy)]
+pub enum RelocList<'d> {
+    /// Of an ELF32 file, addends in place.
+    Rel32(&'d [Rel32<LE>]),
+    /// Of an ELF32 file.
+    Rela32(&'d [Rela32<LE>]),
+    /// Of an ELF64 file, addends in place.
+    Rel64(&'d [Rel64<LE>]),
+    /// Of an ELF64 file.
+    Rela64(&'d [Rela64<LE>]),
+}
+
+impl RelocList<'_> {
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            RelocList::Rel32(list) => list.len(),
+            RelocList::Rela32(list) => list.len(),
+            RelocList::Rel64(list) => list.len(),
+            RelocList::Rela64(list) => list.len(),
+        }
     }
 
-    fn relocations_of<E: FileHeader<Endian = LE>>(
-        &self,
-        table: &SectionTable<'d, E>,
-        index: usize,
-        f: &mut impl FnMut(Reloc),
-    ) {
-        let Ok(section) = table.section(object::SectionIndex(index)) else {
-            return;
-        };
-        if let Ok(Some((list, _))) = section.rela(LE, self.data) {
-            for r in list {
-                f(Reloc {
-                    offset: r.r_offset(LE).into(),
-                    symbol: r.r_sym(LE, false),
-                    kind: r.r_type(LE, false).0,
-                    addend: Some(r.r_addend(LE).into()),
-                });
+    /// Relocation `number`.
+    pub(crate) fn get(&self, number: usize) -> Option<Reloc> {
+        fn rel<R: object::read::elf::Rel<Endian = LE>>(r: &R) -> Reloc {
+            Reloc {
+                offset: r.r_offset(LE).into(),
+                symbol: r.r_sym(LE),
+                kind: r.r_type(LE).0,
+                addend: None,
             }
         }
-        if let Ok(Some((list, _))) = section.rel(LE, self.data) {
-            for r in list {
-                f(Reloc {
-                    offset: r.r_offset(LE).into(),
-                    symbol: r.r_sym(LE),
-                    kind: r.r_type(LE).0,
-                    addend: None,
-                });
+        fn rela<R: object::read::elf::Rela<Endian = LE>>(r: &R) -> Reloc {
+            Reloc {
+                offset: r.r_offset(LE).into(),
+                symbol: r.r_sym(LE, false),
+                kind: r.r_type(LE, false).0,
+                addend: Some(r.r_addend(LE).into()),
             }
         }
+        match self {
+            RelocList::Rel32(list) => list.get(number).map(rel),
+            RelocList::Rela32(list) => list.get(number).map(rela),
+            RelocList::Rel64(list) => list.get(number).map(rel),
+            RelocList::Rela64(list) => list.get(number).map(rela),
+        }
+    }
+
+    /// All of them, in the order of the file.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Reloc> + '_ {
+        (0..self.len()).filter_map(|number| self.get(number))
     }
 }
 

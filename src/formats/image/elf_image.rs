@@ -1,14 +1,14 @@
 //! One ELF image: its sections, code, symbols and what else is read of the file.
 
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use super::altinstr::Alternatives;
-use super::elf::{self, Elf};
+use super::elf::{self, Elf, RelocList};
 use super::kallsyms::{self, SymbolText};
 use super::kind::ImageKind;
 use super::layout::{self, link_symbols, section_addresses};
-use super::reloc;
+use super::reloc::Relocations;
 use super::section::{Section, tail, text_of};
 use super::sites::Sites;
 use super::storage::Storage;
@@ -30,7 +30,7 @@ pub struct ElfImage<'d> {
     /// Executable sections by address.
     pub(super) text: Vec<usize>,
     /// `st_value`s as linked, by symbol number; modules only.
-    pub(super) linked: Vec<u64>,
+    pub(super) linked: Arc<[u64]>,
     /// Names of undefined symbols, in the order of their pseudo-addresses; modules only.
     pub(super) imports: Vec<&'d str>,
     pub(super) symbols: SymTab<'d>,
@@ -87,6 +87,7 @@ impl<'d> ElfImage<'d> {
         } else {
             Default::default()
         };
+        let linked: Arc<[u64]> = linked.into();
         let mut sections = Vec::with_capacity(elf.sections.len());
         for (index, (s, addr)) in elf.sections.iter().zip(&addrs).enumerate() {
             let mut data = elf.bytes(index).unwrap_or_else(|| {
@@ -97,15 +98,13 @@ impl<'d> ElfImage<'d> {
                 findings.push(Finding::new(s.name, 0, what));
                 &[]
             });
-            if let (true, Some(addr)) = (module && !data.is_empty(), addr) {
-                data = storage.own(reloc::relocate(
-                    &elf,
-                    index,
-                    data,
-                    *addr,
-                    &linked,
-                    &mut findings,
-                ));
+            if let (true, Some(addr)) = (module && !data.is_empty(), addr)
+                && let Some(relocations) =
+                    Relocations::new(elf.relocations(index), elf.bits, &linked)
+            {
+                let mut bytes = data.to_vec();
+                relocations.apply(&mut bytes, *addr, s.name, &mut findings);
+                data = storage.own(bytes);
             }
             sections.push(Section {
                 name: s.name,
@@ -297,12 +296,12 @@ impl<'d> ElfImage<'d> {
         };
         let base = self.sections[index].addr.unwrap_or_default();
         let mut found = Vec::new();
-        elf.relocations(index, |r| {
+        for r in elf.relocations(index).iter().flat_map(RelocList::iter) {
             let at = LinkAddr(base.0.wrapping_add(r.offset));
             if (from..to).contains(&at) {
                 found.push((at, if r.kind == ABSOLUTE { 8 } else { 4 }));
             }
-        });
+        }
         found
     }
 

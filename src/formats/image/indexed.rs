@@ -1,6 +1,6 @@
 //! An image that was read out of an index: made of its parts, and the file it was made from, parsed when it is needed.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use super::elf::SHT_NOBITS;
 use super::elf_image::ElfImage;
@@ -32,7 +32,7 @@ impl<'d> ElfImage<'d> {
             elf: None,
             text: text_of(&parts.sections),
             sections: parts.sections,
-            linked: Vec::new(),
+            linked: Arc::default(),
             imports: parts.imports,
             symbols: parts.symbols,
             symbol_text: None,

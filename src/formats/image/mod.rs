@@ -28,6 +28,7 @@ mod storage;
 pub(crate) mod stored;
 pub mod symtab;
 
+pub(crate) use debug::DebugSection;
 pub use elf_image::ElfImage;
 pub use kind::ImageKind;
 pub use section::Section;

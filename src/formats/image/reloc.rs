@@ -1,10 +1,41 @@
-//! Relocations of x86 modules, applied to the sections that are read.
+//! Relocations of x86 modules, applied to what is read: a section, or a part of one.
 //!
 //! Source: psABI x86-64 table 4.9 and i386 table 4.1; arch/x86/kernel/module.c `__write_relocate_add()`.
 
-use super::elf::{Elf, Reloc};
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
+
+use super::elf::{Reloc, RelocList};
 use crate::base::bytes::{i32_at, put};
 use crate::base::error::Finding;
+
+/// Relocations of one section whose order is looked at one by one, and places looked at in a longer list. `ld -r` and
+/// `lld -r` write them in the order of what they apply to, and a debug file has 17 million.
+const LOOKED_AT: usize = 1 << 19;
+const SAMPLES: usize = 1 << 8;
+
+/// The relocations of one section.
+pub(crate) struct Relocations<'d> {
+    lists: Vec<Ordered<'d>>,
+    bits: u32,
+    /// The value of each symbol by number.
+    symbols: Arc<[u64]>,
+}
+
+/// A list of relocations that are found by where they apply.
+struct Ordered<'d> {
+    list: RelocList<'d>,
+    /// Their numbers by offset, unless the list has that order itself.
+    order: OnceLock<Option<Vec<u32>>>,
+}
+
+/// Relocations that could not be applied: the first of each sort.
+#[derive(Default)]
+struct Odd {
+    /// Where, and of which type.
+    unknown: Option<(u64, u32)>,
+    outside: Option<u64>,
+}
 
 /// What a relocation type computes: width in bytes, whether the place is subtracted.
 fn operation(kind: u32, bits: u32) -> Option<(usize, bool)> {
@@ -23,65 +54,125 @@ fn operation(kind: u32, bits: u32) -> Option<(usize, bool)> {
     }
 }
 
-/// A copy of `data`, the bytes of section `index` of `elf` linked at `addr`, with its relocations applied. `symbols` gives the
-/// value of each symbol by number. Types not known are left unapplied and reported once each.
-pub(crate) fn relocate(
-    elf: &Elf<'_>,
-    index: usize,
-    data: &[u8],
-    addr: u64,
-    symbols: &[u64],
-    findings: &mut Vec<Finding>,
-) -> Vec<u8> {
-    let name = elf.sections[index].name;
-    let mut bytes = data.to_vec();
-    let (mut unknown, mut outside) = (None, None);
-    elf.relocations(
-        index,
-        |Reloc {
-             offset,
-             symbol,
-             kind,
-             addend,
-         }| {
-            let Some((width, relative)) = operation(kind, elf.bits) else {
-                unknown.get_or_insert((offset, kind));
-                return;
-            };
-            let (Some(value), Ok(at)) = (symbols.get(symbol as usize), usize::try_from(offset))
-            else {
-                outside.get_or_insert(offset);
-                return;
-            };
-            let in_place = || i32_at(&bytes, at).map(i64::from);
-            let Some(addend) = addend.or_else(in_place) else {
-                outside.get_or_insert(offset);
-                return;
+impl<'d> Relocations<'d> {
+    /// Those of `lists`; `None` when there are none.
+    pub(crate) fn new(lists: Vec<RelocList<'d>>, bits: u32, symbols: &Arc<[u64]>) -> Option<Self> {
+        let ordered = |list| Ordered {
+            list,
+            order: OnceLock::new(),
+        };
+        (!lists.is_empty()).then(|| Relocations {
+            lists: lists.into_iter().map(ordered).collect(),
+            bits,
+            symbols: Arc::clone(symbols),
+        })
+    }
+
+    /// Applies all to `bytes`, the whole section `name`, linked at `addr`. What is not known or impossible is left as
+    /// it is, and reported once each.
+    pub(crate) fn apply(
+        &self,
+        bytes: &mut [u8],
+        addr: u64,
+        name: &str,
+        findings: &mut Vec<Finding>,
+    ) {
+        let mut odd = Odd::default();
+        for ordered in &self.lists {
+            let all = ordered.list.iter();
+            all.for_each(|r| self.apply_one(&r, bytes, 0, addr, &mut odd));
+        }
+        if let Some((offset, kind)) = odd.unknown {
+            let what = format!("relocation type {kind} is not known, left as it is");
+            findings.push(Finding::new(name, offset, what));
+        }
+        if let Some(offset) = odd.outside {
+            let what = "relocation outside its section or without its symbol";
+            findings.push(Finding::new(name, offset, what));
+        }
+    }
+
+    /// Applies those that begin in `bytes`, which stand from offset `from` on in a section that is not loaded.
+    pub(crate) fn apply_part(&self, bytes: &mut [u8], from: usize) {
+        let range = from as u64..from.saturating_add(bytes.len()) as u64;
+        let mut odd = Odd::default();
+        for ordered in &self.lists {
+            let those = ordered.within(&range);
+            those.for_each(|r| self.apply_one(&r, bytes, range.start, 0, &mut odd));
+        }
+    }
+
+    /// Applies `r` to `bytes`, which stand from offset `from` on in a section linked at `addr`.
+    #[inline]
+    fn apply_one(&self, r: &Reloc, bytes: &mut [u8], from: u64, addr: u64, odd: &mut Odd) {
+        let Some((width, relative)) = operation(r.kind, self.bits) else {
+            odd.unknown.get_or_insert((r.offset, r.kind));
+            return;
+        };
+        let mut put = || {
+            let value = self.symbols.get(r.symbol as usize)?;
+            let at = usize::try_from(r.offset.checked_sub(from)?).ok()?;
+            let addend = match r.addend {
+                Some(addend) => addend,
+                None => i32_at(bytes, at)?.into(),
             };
             let place = if relative {
-                addr.wrapping_add(offset)
+                addr.wrapping_add(r.offset)
             } else {
                 0
             };
             let value = value.wrapping_add_signed(addend).wrapping_sub(place);
-            if put(&mut bytes, at, value, width).is_none() {
-                outside.get_or_insert(offset);
+            put(bytes, at, value, width)
+        };
+        if put().is_none() {
+            odd.outside.get_or_insert(r.offset);
+        }
+    }
+}
+
+impl Ordered<'_> {
+    /// Those whose offset lies in `range`.
+    fn within(&self, range: &Range<u64>) -> impl Iterator<Item = Reloc> + '_ {
+        let end = range.end;
+        let from = self.upto(range.start);
+        (from..self.list.len())
+            .filter_map(|i| self.get(i))
+            .take_while(move |r| r.offset < end)
+    }
+
+    /// How many have an offset below `offset`.
+    fn upto(&self, offset: u64) -> usize {
+        let (mut low, mut high) = (0, self.list.len());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.get(middle).is_some_and(|r| r.offset < offset) {
+                true => low = middle + 1,
+                false => high = middle,
             }
-        },
-    );
-    if let Some((offset, kind)) = unknown {
-        findings.push(Finding::new(
-            name,
-            offset,
-            format!("relocation type {kind} is not known, left as it is"),
-        ));
+        }
+        low
     }
-    if let Some(offset) = outside {
-        findings.push(Finding::new(
-            name,
-            offset,
-            "relocation outside its section or without its symbol",
-        ));
+
+    /// The relocation at position `i` by offset.
+    fn get(&self, i: usize) -> Option<Reloc> {
+        match self.order.get_or_init(|| order(self.list)) {
+            None => self.list.get(i),
+            Some(order) => self.list.get(*order.get(i)? as usize),
+        }
     }
-    bytes
+}
+
+/// Numbers of the relocations of `list` by offset; `None` when it is in order.
+fn order(list: RelocList<'_>) -> Option<Vec<u32>> {
+    let step = match list.len() {
+        0..=LOOKED_AT => 1,
+        more => more / SAMPLES,
+    };
+    let offset = |number: usize| list.get(number).map_or(0, |r| r.offset);
+    if (0..list.len()).step_by(step).map(offset).is_sorted() {
+        return None;
+    }
+    let mut order: Vec<u32> = (0..u32::try_from(list.len()).unwrap_or(u32::MAX)).collect();
+    order.sort_by_key(|number| offset(*number as usize));
+    Some(order)
 }

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use memmap2::Mmap;
 
+use crate::base::arch::Arch;
 use crate::base::error::{Error, ErrorKind, Result};
 
 /// Largest decompressed image accepted, in bytes; a debug vmlinux has 0.3-0.7 GB.
@@ -153,6 +154,10 @@ impl Storage {
                 Packing::Elf => return Ok(bytes),
                 Packing::BzImage => super::bzimage::payload(bytes)?,
                 Packing::None => {
+                    if let Some(arch) = Arch::of_boot_image(bytes) {
+                        let what = format!("a bootable image of {}, not of x86", arch.name());
+                        return Err(Error::new(ErrorKind::WrongArch, what).at(0));
+                    }
                     return Err(Error::new(
                         ErrorKind::NotAnElf,
                         "neither an ELF file nor gzip, xz, zstd, LZ4 or a bzImage",

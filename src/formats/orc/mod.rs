@@ -1,10 +1,12 @@
 //! The ORC table: for every text address, where the frame is.
 
+mod absent;
 pub mod distinct;
 pub mod entry;
 mod raw;
 pub mod version;
 
+pub use absent::NoOrc;
 use distinct::Distinct;
 pub use entry::{OrcEntry, OrcKind, OrcReg};
 pub use raw::{ENTRY_SIZE, RawEntry};

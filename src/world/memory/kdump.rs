@@ -6,6 +6,7 @@ use super::bitmap::Bitmap;
 use super::cache::PageCache;
 use super::medium::Medium;
 use super::{Unreadable, pack};
+use crate::base::arch::Arch;
 use crate::base::bytes::{cstr_at, u32_at, u64_at};
 use crate::base::error::{Error, ErrorKind, Finding, Result};
 
@@ -20,6 +21,8 @@ mod header {
     pub(crate) const VERSION: usize = 8;
     /// `utsname.release`, the third text of [`UTS_LEN`] bytes
     pub(crate) const RELEASE: usize = 12 + 2 * UTS_LEN;
+    /// `utsname.machine`, the fifth
+    pub(crate) const MACHINE: usize = 12 + 4 * UTS_LEN;
     /// `__NEW_UTS_LEN + 1`
     pub(crate) const UTS_LEN: usize = 65;
     /// `status`
@@ -103,6 +106,15 @@ pub struct Kdump<'d> {
     cache: PageCache,
 }
 
+/// The member of `utsname` at byte `at` of the header; QEMU leaves them empty.
+fn uts(head: &[u8], at: usize) -> Option<String> {
+    let sane = |t: &&[u8]| {
+        !t.is_empty() && t.len() < header::UTS_LEN && t.iter().all(u8::is_ascii_graphic)
+    };
+    let text = cstr_at(head, at).filter(sane);
+    text.map(|t| String::from_utf8_lossy(t).into_owned())
+}
+
 /// Whether `start` begins a kdump file.
 pub(crate) fn is_kdump(start: &[u8]) -> bool {
     start.starts_with(b"KDUMP   ")
@@ -119,6 +131,13 @@ pub(crate) fn read<'d>(medium: &Medium<'d>, findings: &mut Vec<Finding>) -> Resu
         .map_err(|_| truncated("its header"))?;
     let field = |at: usize| u32_at(&head, at).unwrap_or_default();
     let (version, status) = (field(header::VERSION), field(header::STATUS));
+    let machine = uts(&head, header::MACHINE);
+    if let Some(arch) = machine.and_then(|m| Arch::of_uname(&m))
+        && arch != Arch::X86_64
+    {
+        let what = format!("a dump of {}, not of x86_64", arch.name());
+        return Err(Error::new(ErrorKind::WrongArch, what).at(header::MACHINE as u64));
+    }
     if field(header::BLOCK_SIZE) != PAGE as u32 {
         let why = format!(
             "its blocks have {} bytes, not {PAGE}",
@@ -219,13 +238,8 @@ pub(crate) fn read<'d>(medium: &Medium<'d>, findings: &mut Vec<Finding>) -> Resu
         let note = "the file ends before its last page";
         findings.push(Finding::new("kdump pages", medium.end(), note));
     }
-    let release = cstr_at(&head, header::RELEASE)
-        .filter(|r| {
-            !r.is_empty() && r.len() < header::UTS_LEN && r.iter().all(u8::is_ascii_graphic)
-        })
-        .map(|r| String::from_utf8_lossy(r).into_owned());
     Ok(Kdump {
-        release,
+        release: uts(&head, header::RELEASE),
         phys_base: u64_at(&sub, sub_header::PHYS_BASE).unwrap_or_default(),
         dump_level: u32_at(&sub, sub_header::DUMP_LEVEL).filter(|_| version >= 1),
         notes,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::base::error::{Error, Finding};
 use crate::formats::image::note::hex;
-use crate::formats::orc::{OrcVersion, Rung};
+use crate::formats::orc::{NoOrc, OrcVersion, Rung};
 
 /// Something that whoever reads the answers may want to know. Nothing of it is an error: answers are given all the same.
 #[derive(Clone, Debug)]
@@ -110,6 +110,8 @@ pub enum Noticed {
     NoOrc {
         /// The image's name.
         name: String,
+        /// Why.
+        why: NoOrc,
     },
     /// The ORC table of an image cannot be read.
     OrcUnreadable(Error),
@@ -240,7 +242,7 @@ impl fmt::Display for Noticed {
             Noticed::Orc { name, version, by } => {
                 write!(f, "{name}: ORC version {version} by {by}")
             }
-            Noticed::NoOrc { name } => write!(f, "{name}: no ORC"),
+            Noticed::NoOrc { name, why } => write!(f, "{name}: no ORC table: {why}"),
             Noticed::Odd { name, finding } => match name {
                 Some(name) => write!(f, "{name}: {finding}"),
                 None => finding.fmt(f),

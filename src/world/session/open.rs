@@ -11,6 +11,7 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::formats::image::peek::Peek;
 use crate::formats::image::symtab::SymbolSource;
 use crate::formats::image::{ElfImage, ImageKind, locate};
+use crate::formats::orc::NoOrc;
 use crate::formats::sizes;
 use crate::world::image::Image;
 use crate::world::index::{self, Header, Origin, cache};
@@ -240,7 +241,10 @@ impl<'d> View<'_, 'd> {
                     });
                 }
             }
-            Ok(None) => self.notice(Noticed::NoOrc { name: name() }),
+            Ok(None) => self.notice(Noticed::NoOrc {
+                name: name(),
+                why: NoOrc::of(image),
+            }),
             Err(e) => self.notice(Noticed::OrcUnreadable(e)),
         }
         let lists = [

@@ -6,12 +6,14 @@ use std::ops::Range;
 
 use super::frame::{self, Vouch};
 use super::kind::{Heading, Kind};
+use super::machine;
 use super::registers::{Block, Code};
 use super::report::{LogFrame, Oops, Stack};
 use super::said::{self, Said};
 pub(super) use parts::is_rule;
 use parts::{
-    allocator, cpu_of_nmi, died, is_part, is_stack_title, modules, push, short, sleeper, who,
+    allocator, cpu_of_nmi, died, is_part, is_stack_title, modules, named, push, short, sleeper,
+    who, without_user,
 };
 
 /// Lines of others after which nothing more of a report is expected.
@@ -191,7 +193,7 @@ impl Assembler {
                 Said::Heading(Heading::Die(die)) => Begin::New(die.kind),
                 Said::Heading(Heading::Panic(_)) => Begin::New(Kind::Panic),
                 Said::Task(_) => Begin::New(Kind::Task),
-                Said::Cpu(_) | Said::Trace | Said::Frame(_) | Said::Rip(_) => {
+                Said::Cpu(_) | Said::Trace | Said::Frame(_) | Said::Rip(_) | Said::RipNamed(_) => {
                     Begin::New(Kind::Backtrace)
                 }
                 _ => Begin::No,
@@ -246,6 +248,7 @@ impl Assembler {
         let Some(oops) = &mut self.open else {
             return false;
         };
+        oops.arch = oops.arch.or_else(|| machine::of_line(said, text));
         match said {
             Said::Heading(heading) => self.heading(heading, text, place),
             Said::Cpu(cpu) | Said::Taint(cpu) => {
@@ -264,7 +267,10 @@ impl Assembler {
                 self.stack = begins.then(|| (*name).to_owned());
                 self.block = None;
             }
-            Said::Frame(_) | Said::Rip(_) | Said::RipAgain(_) => self.frame(said, last, place),
+            Said::RipNamed(text) if named(oops, self.block, text, place.line) => {}
+            Said::Frame(_) | Said::Rip(_) | Said::RipNamed(_) | Said::RipAgain(_) => {
+                self.frame(said, last, place);
+            }
             Said::Code(code) => {
                 self.last = Last::Code;
                 self.code(code, place);
@@ -273,6 +279,7 @@ impl Assembler {
                 if let Some(block) = self.block.and_then(|b| oops.blocks.get_mut(b)) {
                     block.take(registers);
                     block.last_line = place.line;
+                    without_user(oops, self.block);
                 } else if let Some(block) = oops.blocks.first_mut() {
                     // `CR2:` stands alone at the end.
                     block.take(registers);
@@ -329,11 +336,13 @@ impl Assembler {
 
     fn frame(&mut self, said: &Said<'_>, last: Last, place: &Place) {
         let Some(oops) = &mut self.open else { return };
-        let (Said::Frame(text) | Said::Rip(text) | Said::RipAgain(text)) = said else {
+        let (Said::Frame(text) | Said::Rip(text) | Said::RipNamed(text) | Said::RipAgain(text)) =
+            said
+        else {
             return;
         };
         let mut frame = LogFrame::new(text, place.line);
-        if let Said::Rip(text) = said {
+        if let Said::Rip(text) | Said::RipNamed(text) = said {
             let mut block = Block::default();
             block.last_line = place.line;
             block.regs.ip = text.address.unwrap_or(0);

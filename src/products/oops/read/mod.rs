@@ -4,6 +4,7 @@ pub mod assemble;
 pub mod frame;
 pub mod kind;
 pub mod line;
+mod machine;
 pub mod prefix;
 pub mod registers;
 pub mod report;

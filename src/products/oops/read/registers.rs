@@ -1,6 +1,7 @@
 //! Registers that a report shows, and the code at RIP.
 //!
-//! Source: `__show_regs()` (arch/x86/kernel/process_64.c), `show_opcodes()` (arch/x86/kernel/dumpstack.c), 4.4-7.2.
+//! Source: `__show_regs()` (arch/x86/kernel/process_64.c, process_32.c), `show_opcodes()` (arch/x86/kernel/dumpstack.c),
+//! 4.4-7.2.
 
 use super::frame::hex;
 use crate::base::regs::{Reg, Regs};
@@ -148,6 +149,8 @@ fn general(name: &str) -> Option<Reg> {
     match name {
         "r08" => Some(Reg::R8),
         "r09" => Some(Reg::R9),
+        // i386
+        name if name.starts_with('e') => Reg::all().find(|r| r.name32() == name),
         _ => Reg::from_name(name),
     }
 }
@@ -217,6 +220,19 @@ mod tests {
         assert_eq!(block.other("CR2"), Some(0x5d));
         assert_eq!(block.other("PKRU"), Some(0x5555_5554));
         assert!(!block.user_mode());
+        let mut i386 = Block::default();
+        for line in [
+            "EFLAGS: 00010286 CPU: 1",
+            "EAX: 00000063 EBX: c1d5b2a0 ECX: 00000000 EDX: 00000000",
+            "ESI: 00000063 EDI: 00000000 EBP: c40b3ee4 ESP: c40b3ee0",
+            "DS: 007b ES: 007b FS: 00d8 GS: 0000 SS: 0068",
+        ] {
+            assert!(is_registers(line), "{line}");
+            i386.take(line);
+        }
+        assert_eq!(i386.regs.get(Reg::AX), Some(0x63));
+        assert_eq!(i386.regs.get(Reg::SP), Some(0xc40b_3ee0));
+        assert_eq!(i386.other("SS"), Some(0x68));
         let mut old = Block::default();
         old.take(" RSP <ffff880000001000>");
         assert_eq!(old.regs.get(Reg::SP), Some(0xffff_8800_0000_1000));

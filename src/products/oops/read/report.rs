@@ -6,6 +6,7 @@ use super::frame::{FrameText, Vouch};
 use super::kind::Kind;
 use super::prefix::Caller;
 use super::registers::Block;
+use crate::base::arch::Arch;
 
 /// One report, as the log has it.
 #[derive(Clone, PartialEq, Debug)]
@@ -38,6 +39,8 @@ pub struct Oops {
     pub release: Option<String>,
     /// The kernel's build-id, hexadecimal.
     pub build_id: Option<String>,
+    /// The kernel's architecture, as far as registers and functions tell it.
+    pub arch: Option<Arch>,
     /// The work that a worker did.
     pub workqueue: Option<String>,
     /// The machine.
@@ -173,6 +176,7 @@ impl Oops {
             taint: None,
             release: None,
             build_id: None,
+            arch: None,
             workqueue: None,
             hardware: None,
             blocks: Vec::new(),

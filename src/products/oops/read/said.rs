@@ -22,8 +22,10 @@ pub enum Said<'l> {
     Stack(&'l str, bool),
     /// A frame of a trace.
     Frame(FrameText<'l>),
-    /// `RIP: …`
+    /// `RIP: …`, `EIP: …`
     Rip(FrameText<'l>),
+    /// `EIP is at …`: the name of what stood as a number on the line before.
+    RipNamed(FrameText<'l>),
     /// `IP: …`, `RIP  [<…>] …`: said once more, or in advance.
     RipAgain(FrameText<'l>),
     /// What follows `Code:`.
@@ -87,6 +89,7 @@ pub(crate) fn may_matter(text: &[u8]) -> bool {
     let told = match first {
         b'B' => begins(&[b"BUG"]),
         b'C' => begins(&[b"Call ", b"CPU"]),
+        b'E' => begins(&[b"EIP"]),
         b'I' => begins(&[b"INFO: ", b"IP: "]),
         b'K' => begins(&[b"Kernel "]),
         b'L' => begins(&[b"Linux version "]),
@@ -152,6 +155,11 @@ fn keyword(text: &str) -> Option<Said<'_>> {
         b'P' if text.starts_with("Pid: ") => Said::Cpu(old_cpu(text)?),
         b'R' if text.starts_with("RIP:") => Said::Rip(frame::rip(&text[4..])?),
         b'R' if text.starts_with("RIP  ") => Said::RipAgain(frame::rip(&text[4..])?),
+        b'E' if text.starts_with("EIP is at ") => Said::RipNamed(frame::rip(&text[10..])?),
+        b'E' if text.starts_with("EIP:") => match text[4..].split_once(" SS:ESP") {
+            Some((place, _)) => Said::RipAgain(frame::rip(place)?),
+            None => Said::Rip(frame::rip(&text[4..])?),
+        },
         b'I' if text.starts_with("IP: ") => Said::RipAgain(frame::rip(&text[4..])?),
         b'M' if text.starts_with("Modules linked in:") => Said::Modules(&text[18..]),
         b'K' if text.starts_with("Kernel Offset: ") => {

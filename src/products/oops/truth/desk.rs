@@ -6,7 +6,8 @@ use std::sync::Arc;
 use super::evidence::{Evidence, Verdict};
 use super::tell::{Options, Settled};
 use crate::base::addr::Slide;
-use crate::base::error::Result;
+use crate::base::arch::Arch;
+use crate::base::error::{Error, ErrorKind, Result};
 use crate::formats::image::note::from_hex;
 use crate::products::oops::read::report::Oops;
 use crate::products::oops::read::reports::Facts;
@@ -21,6 +22,8 @@ pub struct Desk {
     kernels: Vec<Known>,
     /// By the release that a log names; the number of a kernel.
     releases: BTreeMap<Option<String>, Option<usize>>,
+    /// Architectures that were declined.
+    declined: BTreeSet<Arch>,
     noticed: Vec<Noticed>,
 }
 
@@ -72,6 +75,7 @@ impl Desk {
             options,
             kernels: Vec::new(),
             releases: BTreeMap::new(),
+            declined: BTreeSet::new(),
             noticed: Vec::new(),
         }
     }
@@ -83,6 +87,7 @@ impl Desk {
             options: session.options().clone(),
             kernels: vec![Known::new(session)],
             releases: BTreeMap::new(),
+            declined: BTreeSet::new(),
             noticed: Vec::new(),
         }
     }
@@ -241,12 +246,15 @@ impl Desk {
         facts: &Facts,
         ask: impl for<'d> FnOnce(&Kernel<'d>, Options, &Settled) -> R,
     ) -> Option<R> {
+        let known = self.known(oops)?;
         let number = *self.releases.get(&oops.release)?;
-        let judged = judged.get(number?)?;
-        self.by(self.known(oops)?, judged, oops, facts, ask)
+        self.by(known, judged.get(number?)?, oops, facts, ask)
     }
 
     fn known(&self, oops: &Oops) -> Option<&Known> {
+        if foreign(oops).is_some() {
+            return None;
+        }
         let number = *self.releases.get(&oops.release)?;
         self.kernels.get(number?)
     }
@@ -288,6 +296,14 @@ impl Desk {
 
     /// The number of the kernel that `oops` is of, opened when first asked for.
     fn kernel(&mut self, oops: &Oops) -> Option<usize> {
+        if let Some(arch) = foreign(oops) {
+            if self.declined.insert(arch) {
+                let what = format!("the log is of {}, not of x86", arch.name());
+                let e = Error::new(ErrorKind::WrongArch, what);
+                self.noticed.push(Noticed::Unopened(e));
+            }
+            return None;
+        }
         if let Some(known) = self.releases.get(&oops.release) {
             return *known;
         }
@@ -315,6 +331,11 @@ impl Desk {
         self.releases.insert(oops.release.clone(), opened.ok());
         opened.ok()
     }
+}
+
+/// The architecture of a report that no image can be for.
+fn foreign(oops: &Oops) -> Option<Arch> {
+    oops.arch.filter(|arch| !arch.is_x86())
 }
 
 /// Whether the kernel of `session` can be the one of `release`.

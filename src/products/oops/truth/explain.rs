@@ -2,6 +2,7 @@
 //! the code at RIP did.
 
 use crate::base::addr::{Address, LinkAddr};
+use crate::base::arch::Arch;
 use crate::formats::image::ImageKind;
 use crate::formats::insn::listing::{Listing, listing};
 use crate::formats::insn::sweep;
@@ -78,9 +79,13 @@ pub(crate) fn not_fixed_up(
         None => entry.fixup.to_string(),
     };
     let why = why_not(oops, block, trap);
+    let ip = match oops.arch {
+        Some(Arch::I386) => "EIP",
+        _ => "RIP",
+    };
     let name = handler.name();
     Some(format!(
-        "RIP is an exception-table instruction: this fault would have been fixed up to {landing} ({name}{effect}); {}",
+        "{ip} is an exception-table instruction: this fault would have been fixed up to {landing} ({name}{effect}); {}",
         match why {
             Some(why) => format!("it was not, because {why}"),
             None => "the log does not show why it was not".to_owned(),
@@ -91,7 +96,7 @@ pub(crate) fn not_fixed_up(
 /// Why the kernel did not ask its exception table, or did not do what it says.
 fn why_not(oops: &Oops, block: &Block, trap: Trap) -> Option<String> {
     let code = oops.die.as_ref().map_or(0, |d| d.code);
-    let user = |at: u64| at < 1 << 47;
+    let user = |at: u64| at < 1 << 47 && oops.arch != Some(Arch::I386);
     match trap {
         Trap::DoubleFault => Some("a double fault is never fixed up".to_owned()),
         Trap::PageFault => {
@@ -165,6 +170,10 @@ pub(crate) fn decoded(
     let Some(Code::Bytes(bytes, Some(mark))) = &block.code else {
         return None;
     };
+    // 32-bit code is not decoded here.
+    if oops.arch == Some(Arch::I386) {
+        return None;
+    }
     let slide = located.and_then(|l| l.slide).map_or(0, |s| s.0);
     let rip = match located {
         Some(l) => l.link.0.wrapping_add(slide),

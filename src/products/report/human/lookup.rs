@@ -6,8 +6,9 @@ use super::{Style, hex, list, named};
 use crate::base::addr::{LinkAddr, Slide};
 use crate::base::demangle::demangle;
 use crate::base::name::Name;
-use crate::engine::attribute::{Basis, Certainty, Origin};
+use crate::engine::attribute::{Basis, Certainty, Fixup, Origin};
 use crate::engine::stack::Frame;
+use crate::formats::extable::walk::Exit;
 
 /// Faulting instructions of one function listed before "and N more".
 const PLACES: usize = 3;
@@ -76,7 +77,7 @@ pub fn frame(f: &Frame<'_>, query: Option<&str>, style: Style, out: &mut String)
             row("fault at", &[&faults(group)]);
         }
         let landing = hex(slide.runtime(fixup.landing).0, &mut buffer);
-        row("landing", &[landing, ", ", &goes(&fixup.resumes, slide)]);
+        row("landing", &[landing, ", ", &exits(fixup, slide)]);
     }
     let mut digits = [0; 10];
     for i in &f.inlines {
@@ -135,8 +136,8 @@ fn alike(a: &Origin<'_>, b: &Origin<'_>) -> bool {
         == (&b.function, &b.handler, &b.effect, &b.evidence)
 }
 
-/// Where fixup code leads.
-fn goes(resumes: &[(LinkAddr, Option<Name<'_>>)], slide: Slide) -> String {
+/// How fixup code is left.
+fn exits(fixup: &Fixup<'_>, slide: Slide) -> String {
     let resume = |(at, function): &(LinkAddr, Option<Name<'_>>)| {
         let address = slide.runtime(*at);
         match function {
@@ -144,11 +145,17 @@ fn goes(resumes: &[(LinkAddr, Option<Name<'_>>)], slide: Slide) -> String {
             None => address.to_string(),
         }
     };
-    match resumes {
-        [] => "returns".to_owned(),
-        some => {
-            let places: Vec<String> = some.iter().map(resume).collect();
-            format!("goes on at {}", places.join(", "))
-        }
+    let resumes: Vec<String> = fixup.resumes.iter().map(resume).collect();
+    let resumes = (!resumes.is_empty()).then(|| format!("resumes at {}", resumes.join(", ")));
+    let others = fixup.exits.iter().map(|exit| match exit {
+        Exit::Return => "returns".to_owned(),
+        Exit::Indirect => "jumps indirectly".to_owned(),
+        Exit::Stop => "stops".to_owned(),
+        other => other.name().to_owned(),
+    });
+    let all: Vec<String> = resumes.into_iter().chain(others).collect();
+    match all.is_empty() {
+        true => "is not left".to_owned(),
+        false => all.join(", "),
     }
 }

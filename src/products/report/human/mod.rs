@@ -56,7 +56,7 @@ pub fn hex(mut number: u64, buffer: &mut [u8; 18]) -> &str {
 }
 
 /// The name of `function` as its author wrote it.
-pub(super) fn named<'a>(function: &'a Function<'_>) -> Cow<'a, str> {
+pub fn named<'a>(function: &'a Function<'_>) -> Cow<'a, str> {
     demangle(&function.name)
 }
 

@@ -67,8 +67,10 @@ pub struct Symbol<'a> {
 pub struct Fixup<'a> {
     /// Runtime address where known, else link address, as all addresses here.
     pub landing: Address,
-    /// Where it rejoins functions.
+    /// Its exits into functions.
     pub resumes: Vec<Resume<'a>>,
+    /// Its other exits.
+    pub exits: Vec<&'static str>,
     /// Faulting instructions that lead to the PC.
     pub origins: Vec<Origin<'a>>,
 }
@@ -164,6 +166,7 @@ fn fixup<'a>(f: &'a attribute::Fixup<'_>, shown: impl Fn(LinkAddr) -> Address) -
     Fixup {
         landing: shown(f.landing),
         resumes: f.resumes.iter().map(resume).collect(),
+        exits: f.exits.iter().map(|e| e.name()).collect(),
         origins: f.origins.iter().map(origin).collect(),
     }
 }

@@ -6,6 +6,7 @@ use super::Address;
 use super::frame::Frame;
 use super::stack::call;
 use crate::base::addr::Slide;
+use crate::base::arch::Arch;
 use crate::base::regs::Reg;
 use crate::engine::remark::Remark;
 use crate::products::oops::read::frame::Vouch;
@@ -59,6 +60,8 @@ pub struct Report<'a> {
     pub release: Option<&'a str>,
     /// The kernel's build-id.
     pub build_id: Option<&'a str>,
+    /// The kernel's architecture.
+    pub arch: Option<&'static str>,
     /// Runtime minus link address of the kernel.
     pub offset: Option<Address>,
     /// The machine.
@@ -231,11 +234,12 @@ impl<'a> Report<'a> {
             taint: oops.taint.as_deref(),
             release: oops.release.as_deref(),
             build_id: oops.build_id.as_deref(),
+            arch: oops.arch.map(Arch::name),
             offset: slide.map(|s| Address(s.0)),
             hardware: oops.hardware.as_deref(),
             workqueue: oops.workqueue.as_deref(),
             panic: oops.panic.as_deref(),
-            registers: block.map(registers),
+            registers: block.map(|b| registers(b, oops.arch)),
             code: block.and_then(|b| code(b, decoded.as_ref())),
             frames: frames(&oops.frames, &told.main),
             stacks: oops
@@ -300,11 +304,15 @@ fn frames<'a>(frames: &'a [LogFrame], told: &'a ToldStack<'_, '_>) -> Vec<Report
     frames.iter().zip(&told.stack.frames).map(twin).collect()
 }
 
-fn registers(block: &Block) -> Registers {
+fn registers(block: &Block, arch: Option<Arch>) -> Registers {
+    let name = match arch {
+        Some(Arch::I386) => Reg::name32,
+        _ => Reg::name64,
+    };
     let mut all = std::collections::BTreeMap::new();
     for reg in Reg::all() {
         if let Some(value) = block.regs.get(reg) {
-            all.insert(reg.name64().to_owned(), Address(value));
+            all.insert(name(reg).to_owned(), Address(value));
         }
     }
     for (name, value) in &block.others {

@@ -1,5 +1,6 @@
 //! What single lines add to a report.
 
+use crate::products::oops::read::frame::FrameText;
 use crate::products::oops::read::kind::{Die, Kind};
 use crate::products::oops::read::report::{Died, LogFrame, Module, Oops};
 use crate::products::oops::read::said::{CpuLine, TaskLine};
@@ -103,6 +104,39 @@ pub(super) fn push(list: &mut Vec<LogFrame>, frame: LogFrame, cut: &mut bool) {
     match list.len() < MAX_FRAMES {
         true => list.push(frame),
         false => *cut = true,
+    }
+}
+
+/// Names the place of `block`, which the line before gave as a number; false if there is none.
+pub(super) fn named(
+    oops: &mut Oops,
+    block: Option<usize>,
+    text: &FrameText<'_>,
+    line: u64,
+) -> bool {
+    let Some(registers) = block.and_then(|b| oops.blocks.get(b)) else {
+        return false;
+    };
+    // User mode is no place in the kernel.
+    if registers.user_mode() {
+        return true;
+    }
+    let mut frames = oops.frames.iter_mut().chain(&mut oops.again);
+    let Some(frame) = frames.find(|f| f.block == block && f.symbol.is_none()) else {
+        return false;
+    };
+    frame.symbol = LogFrame::new(text, line).symbol;
+    frame.line = line;
+    true
+}
+
+/// Leaves out the place of `block` if that is one of user mode: of i386 only SS says so.
+pub(super) fn without_user(oops: &mut Oops, block: Option<usize>) {
+    let registers = block.and_then(|b| oops.blocks.get(b));
+    let stack = registers.and_then(|r| r.other("SS"));
+    if stack.is_some_and(|ss| ss & 3 == 3) {
+        oops.frames
+            .retain(|f| f.block != block || f.symbol.is_some());
     }
 }
 
