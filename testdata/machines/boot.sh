@@ -121,7 +121,7 @@ facts() {
   echo "machine $1: ${MACHINE[$1]}"
   printf 'slide %#x\n' $((0x$text - 0xffffffff81000000))
   grep -aE 'Spectre|RETBleed:|ITS:|SRSO|Speculat|[Aa]lternative|call depth|CFI|IBT' "$TMP/log" | grep -av 'ommand line' || :
-  sed -n '/^MACHINE-FACTS/,/^MACHINE-READY/p' "$TMP/log" | grep -av '^MACHINE' | grep -av '^\[ *[0-9]'
+  sed -n '/^MACHINE-FACTS/,/^MACHINE-TOLD/p' "$TMP/log" | grep -av '^MACHINE' | grep -av '^\[ *[0-9]'
   tr -d '\r' < "$TMP/said" | sed -n '/^CPU#/p; s/^R[IS]P=.*/&/p; s/^RIP.*/&/p; s/^CR0=.*/&/p'
 }
 

@@ -16,14 +16,14 @@ shift $(($# > 2 ? 2 : $#))
 [ $# -gt 0 ] || set -- max its rome cdt retpoline
 machines=("$@")
 # where the null pointer is followed
-functions=(vfs_read kmem_cache_free fput vfs_write pipe_read)
+functions=(vfs_read kmem_cache_free fput vfs_write mutex_lock)
 export FIXTRACE_MACHINES=$OUT/kaslr
 for ((i = ${FIRST:-1} - 1; i < ${FIRST:-1} - 1 + n; i++)); do
   tag=$NAME-$((i + 1)) out=$FIXTRACE_MACHINES/$NAME-$((i + 1))
   TAG=$tag NODUMP=1 OOPS=${functions[i % ${#functions[@]}]} APPEND=case=work "$here/boot.sh" "$DIR" "${machines[i % ${#machines[@]}]}" || continue
   sed -n 's/^slide //p' "$out.txt" > "$out.slide"
   grep -av '^section' "$out.txt" > "$out.facts" # the modules' bases are enough
-  tr -d '\r' < "$out.log" | sed '/^MACHINE-FACTS/,/^MACHINE-READY/d' |
-    awk '/Linux version/ && !v++ { print; next } /ommand line:/ && !c++ { print; next } /sysrq: Show/ { on = 1 } on && /^\[ *[0-9]/' > "$out.txt"
+  tr -d '\r' < "$out.log" | sed '/^MACHINE-FACTS/,/^MACHINE-TOLD/d' |
+    awk '/Linux version/ && !v++ { print; next } /ommand line:/ && !c++ { print; next } /sysrq: Show|BUG:|Oops/ { on = 1 } on && /^\[ *[0-9]/' > "$out.txt"
   rm -f "$out.log" "$out".try*
 done
