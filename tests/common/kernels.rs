@@ -28,6 +28,11 @@ pub fn machines() -> PathBuf {
     cached("FIXTRACE_MACHINES", "machines")
 }
 
+/// The directory that `testdata/machines/fetch.sh` fills.
+pub fn other_kernels() -> PathBuf {
+    cached("FIXTRACE_OTHER", "other")
+}
+
 /// What `variable` names; else a directory in the cache of whoever runs the tests.
 fn cached(variable: &str, below: &str) -> PathBuf {
     let cache = || {

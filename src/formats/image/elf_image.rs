@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use super::altinstr::Alternatives;
-use super::elf::{self, Elf, RelocList};
+use super::elf::{self, Elf};
 use super::kallsyms::{self, SymbolText};
 use super::kind::ImageKind;
 use super::layout::{self, link_symbols, section_addresses};
@@ -279,30 +279,6 @@ impl<'d> ElfImage<'d> {
     /// The names of all undefined symbols, in the order of their pseudo-addresses (modules only).
     pub(crate) fn imports(&self) -> &[&'d str] {
         &self.imports
-    }
-
-    /// The first bytes between `from` and `to` of fields of code that a relocation fills when a module is loaded: four
-    /// bytes each, eight for an address.
-    pub(crate) fn relocated(&self, from: LinkAddr, to: LinkAddr) -> Vec<(LinkAddr, u8)> {
-        /// `R_X86_64_64`
-        const ABSOLUTE: u32 = 1;
-        let Some(elf) = self.elf.as_ref().filter(|_| self.kind == ImageKind::Module) else {
-            let original = self.original().filter(|_| self.kind == ImageKind::Module);
-            return original.map_or(Vec::new(), |o| o.relocated(from, to));
-        };
-        let held = |s: &Section<'_>| s.is_text() && s.contains(from);
-        let Some(index) = self.sections.iter().position(held) else {
-            return Vec::new();
-        };
-        let base = self.sections[index].addr.unwrap_or_default();
-        let mut found = Vec::new();
-        for r in elf.relocations(index).iter().flat_map(RelocList::iter) {
-            let at = LinkAddr(base.0.wrapping_add(r.offset));
-            if (from..to).contains(&at) {
-                found.push((at, if r.kind == ABSOLUTE { 8 } else { 4 }));
-            }
-        }
-        found
     }
 
     /// The alternatives that may be patched into its text.

@@ -7,6 +7,7 @@ pub(crate) mod stored;
 
 use std::sync::OnceLock;
 
+use super::elf::RelocList;
 use super::elf_image::ElfImage;
 use super::kind::ImageKind;
 use crate::base::addr::{Address, LinkAddr};
@@ -103,6 +104,8 @@ pub(super) struct Sites {
     /// Constants that are known when the kernel has booted.
     constants: Listed<LinkAddr>,
     landmarks: OnceLock<[Option<LinkAddr>; LANDMARKS.len()]>,
+    /// Fields that relocations fill when a module is loaded, and their bytes.
+    fields: OnceLock<Vec<(LinkAddr, u8)>>,
 }
 
 impl<'d> ElfImage<'d> {
@@ -151,6 +154,16 @@ impl<'d> ElfImage<'d> {
         let all = self.sites.constants.get_or_init(read).as_ref()?;
         let next = all.partition_point(|at| *at < from);
         all.get(next).copied().filter(|at| *at < to)
+    }
+
+    /// The fields of code between `from` and `to` that relocations fill when a module is loaded: where they begin, and
+    /// their bytes, four each, eight for an address.
+    pub(crate) fn relocated(&self, from: LinkAddr, to: LinkAddr) -> &[(LinkAddr, u8)] {
+        let read = || self.whole().read_fields();
+        let all = self.sites.fields.get_or_init(read);
+        let first = all.partition_point(|(at, _)| *at < from);
+        let len = all[first..].partition_point(|(at, _)| *at < to);
+        &all[first..first + len]
     }
 
     /// What an index has, where its file is not at hand.
@@ -234,6 +247,24 @@ impl<'d> ElfImage<'d> {
             .filter(|s| s.name.starts_with("runtime_"));
         let places = lists.flat_map(|s| relative(s.addr.unwrap_or_default(), s.data, 4));
         by_address(&places.collect::<Vec<_>>(), |at| at.0)
+    }
+
+    fn read_fields(&self) -> Vec<(LinkAddr, u8)> {
+        /// `R_X86_64_64`
+        const ABSOLUTE: u32 = 1;
+        let Some(elf) = self.elf.as_ref().filter(|_| self.kind() == ImageKind::Module) else {
+            return Vec::new();
+        };
+        let text = self.sections().iter().enumerate().filter(|(_, s)| s.is_text());
+        let fields = text.flat_map(|(index, s)| {
+            let base = s.addr.unwrap_or_default();
+            let all: Vec<_> = elf.relocations(index).iter().flat_map(RelocList::iter).collect();
+            all.into_iter().map(move |r| {
+                let at = LinkAddr(base.0.wrapping_add(r.offset));
+                (at, if r.kind == ABSOLUTE { 8 } else { 4 })
+            })
+        });
+        by_address(&fields.collect::<Vec<_>>(), |(at, _)| at.0)
     }
 
     /// A table with its first byte: a section of a module, what stands between two symbols of a vmlinux.

@@ -15,7 +15,7 @@ mod task;
 mod tasks;
 mod world;
 
-pub(crate) use discover::discover;
+pub use discover::discover;
 pub use generated::{Generated, Generator};
 pub use hijack::{Hijacked, Tracer};
 pub use place::{Place, Proof};

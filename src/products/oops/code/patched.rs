@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use crate::base::addr::{Address, LinkAddr, Slide};
-use crate::formats::image::ElfImage;
+use crate::formats::image::{ElfImage, ImageKind};
 use form::{Form, Rule, Shown};
 use look::Look;
 use units::{Kind, Unit};
@@ -123,10 +123,11 @@ pub fn compare(
     let own = image.code(at);
     let ran = &all[..all.len().min(own.len())];
     let own = &own[..ran.len()];
-    // An index keeps some functions only, whole.
+    // An index keeps some functions only, whole, and nothing of relocations.
     let start = units::start(image, at);
     let whole = at.since(start).map(|before| before as usize + ran.len());
-    if image.is_excerpt() && whole.is_none_or(|len| image.code(start).len() < len) {
+    let unheld = |len: usize| image.code(start).len() < len || image.kind() == ImageKind::Module;
+    if image.is_excerpt() && whole.is_none_or(unheld) {
         return None;
     }
     let mut out = Compared {

@@ -217,7 +217,7 @@ impl Form {
             let end = src.offset(len as i64);
             for (from, size) in look.image.relocated(src, end) {
                 let at = from.since(src)? as usize;
-                let size = usize::from(size).min(len.checked_sub(at)?);
+                let size = usize::from(*size).min(len.checked_sub(at)?);
                 form.holes.retain(|h| h.at != at);
                 let rule = Rule::Any(Patch::ModuleRelocation);
                 form.holes.push(Hole {
