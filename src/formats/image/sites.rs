@@ -252,13 +252,25 @@ impl<'d> ElfImage<'d> {
     fn read_fields(&self) -> Vec<(LinkAddr, u8)> {
         /// `R_X86_64_64`
         const ABSOLUTE: u32 = 1;
-        let Some(elf) = self.elf.as_ref().filter(|_| self.kind() == ImageKind::Module) else {
+        let Some(elf) = self
+            .elf
+            .as_ref()
+            .filter(|_| self.kind() == ImageKind::Module)
+        else {
             return Vec::new();
         };
-        let text = self.sections().iter().enumerate().filter(|(_, s)| s.is_text());
+        let text = self
+            .sections()
+            .iter()
+            .enumerate()
+            .filter(|(_, s)| s.is_text());
         let fields = text.flat_map(|(index, s)| {
             let base = s.addr.unwrap_or_default();
-            let all: Vec<_> = elf.relocations(index).iter().flat_map(RelocList::iter).collect();
+            let all: Vec<_> = elf
+                .relocations(index)
+                .iter()
+                .flat_map(RelocList::iter)
+                .collect();
             all.into_iter().map(move |r| {
                 let at = LinkAddr(base.0.wrapping_add(r.offset));
                 (at, if r.kind == ABSOLUTE { 8 } else { 4 })

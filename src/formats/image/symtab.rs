@@ -345,6 +345,14 @@ impl<'d> SymTab<'d> {
         Some(self.preferred(self.aliases(row), |_| true))
     }
 
+    /// The names of all symbols that begin at `at`.
+    pub(crate) fn names_at(&self, at: LinkAddr) -> impl Iterator<Item = &'d str> {
+        let row = self.starts.find(at.0);
+        let row = row.filter(|row| self.starts.address(*row) == Some(at.0));
+        let all = row.map(|row| self.aliases(row)).unwrap_or_default();
+        all.map(|i| self.name(SymbolId(i as u32)))
+    }
+
     /// The first byte of the function that `at` lies in the padding before.
     pub(crate) fn padding_of(&self, at: LinkAddr) -> Option<LinkAddr> {
         padded(self.name(self.nearest(at)?))?;

@@ -163,7 +163,7 @@ fn patched(look: &Look<'_, '_>, place: Place, code: &[u8]) -> Vec<Form> {
     match stub(name) {
         _ if name == "__fentry__" => shaped(traced(place), listed(Site::Mcount)),
         Some(Stub::Return) => shaped(returns(way, place), listed(Site::Return)),
-        Some(Stub::Register) => shaped(through(name, way, place), listed(Site::Retpoline)),
+        Some(Stub::Register) => shaped(through(look, to, way, place), listed(Site::Retpoline)),
         Some(Stub::Patched) if name.starts_with("__SCT__") => {
             let by_shape = listed(Site::StaticCall);
             // A call by its trampoline is counted before that.
@@ -238,19 +238,24 @@ fn returns(way: Way, place: Place) -> Vec<Form> {
     ret.into_iter().chain(other).collect()
 }
 
-/// What the call or jump of a thunk called `name` is made: one through the register, perhaps behind LFENCE; or one of
+/// What the call or jump of the thunk at `to` is made: one through the register, perhaps behind LFENCE; or one of
 /// another thunk.
-fn through(name: &str, way: Way, place: Place) -> Vec<Form> {
+fn through(look: &Look<'_, '_>, to: LinkAddr, way: Way, place: Place) -> Vec<Form> {
     const REGISTERS: [&str; 16] = [
         "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12",
         "r13", "r14", "r15",
     ];
     let other = way.form(Patch::Retpoline, place, Goes::Thunk);
-    let register = name.rsplit('_').next().unwrap_or_default();
-    let Some(register) = (0u8..).zip(REGISTERS).find(|(_, r)| *r == register) else {
+    // The first thunk is also called as all of them.
+    let own = look.image.symbols().names_at(to);
+    let mut names = own.chain([look.name(to)]);
+    let register = names.find_map(|name| {
+        let name = name.rsplit('_').next()?;
+        (0u8..).zip(REGISTERS).find(|(_, r)| *r == name)
+    });
+    let Some((register, _)) = register else {
         return other.into_iter().collect();
     };
-    let register = register.0;
     let mut indirect = if register >= 8 {
         vec![0x41]
     } else {

@@ -33,6 +33,7 @@ pub(super) fn fills(code: &[u8], cut_before: bool, cut_behind: bool) -> bool {
     cut_before
         && (1..=code.len().min(LONGEST - 1)).any(|n| whole(&code[n..]) && ends_a_nop(&code[..n]))
         || cut_before && code.iter().skip(1).all(|b| *b == 0xcc)
+        || cut_before && cut_behind && is_of_a_nop(code)
 }
 
 /// NOPs, the last of which may be cut off.
@@ -71,6 +72,12 @@ const NOPS: [&[u8]; 9] = [
     &[0x48, 0x8d, 0xb6, 0, 0, 0, 0],
 ];
 
+/// Whether `part` is the middle of a NOP.
+fn is_of_a_nop(part: &[u8]) -> bool {
+    NOPS.iter()
+        .any(|nop| nop.windows(part.len().max(1)).any(|w| w == part))
+}
+
 fn ends_a_nop(tail: &[u8]) -> bool {
     NOPS.iter().any(|nop| nop.ends_with(tail))
 }
@@ -101,6 +108,8 @@ mod tests {
             for n in 0..code.len() {
                 assert!(fills(&code[..n], false, true), "{code:02x?} up to {n}");
                 assert!(fills(&code[n..], true, false), "{code:02x?} from {n}");
+                let middle = &code[n..code.len() - 1.min(code.len() - n)];
+                assert!(fills(middle, true, true), "{code:02x?} from {n}, cut");
             }
         }
         assert!(!all_nops(&[0x90, 0xc3]) && !all_nops(&[0x48, 0x8d, 0x76, 0x01]));
