@@ -116,8 +116,10 @@ fn by(found: &Compared, patch: Patch) -> bool {
     found.unexplained.is_empty() && found.explained.iter().all(|(_, p)| *p == patch)
 }
 
-/// What is linked at [`HERE`], the table that lists it, and the forms that it gets.
-fn forms() -> Vec<(Patch, &'static str, Vec<u8>, Vec<Vec<u8>>)> {
+/// A kind of patch, the table that lists its places, what is linked at [`HERE`], and the forms that it gets.
+type Case = (Patch, &'static str, Vec<u8>, Vec<Vec<u8>>);
+
+fn forms() -> Vec<Case> {
     let thunk = call(THUNK_RAX);
     let r11 = far(&[0x2e, 0xe8], HERE, THUNK_R11);
     let branch = far(&[0x0f, 0x84], HERE, THUNK_RAX);

@@ -27,6 +27,7 @@ pub mod sites;
 mod storage;
 pub(crate) mod stored;
 pub mod symtab;
+pub(crate) mod tables;
 
 pub(crate) use debug::DebugSection;
 pub use elf_image::ElfImage;

@@ -10,8 +10,8 @@ use crate::base::column::GroupWriter;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::strings::StringPool;
 use crate::formats::callsites::CallSites;
-use crate::formats::image::sites::stored as sites;
 use crate::formats::image::stored::{Excerpts, Stored};
+use crate::formats::image::tables::pack;
 use crate::formats::image::{ElfImage, Section};
 use crate::world::image::Image;
 
@@ -85,7 +85,7 @@ pub fn write(tables: &Image<'_>, options: &Options) -> Result<Vec<u8>> {
             .binary_search_by(|(from, bytes)| piece(*from, bytes.len(), at))
             .is_ok()
     };
-    out.push((SectionId::SITES, group(sites::pack(tables, base, kept))?));
+    out.push((SectionId::SITES, group(pack::pack(tables, base, kept))?));
     // A broken ORC table stays an error of the image; its index has none.
     if let Ok(Some(table)) = tables.orc() {
         out.push((SectionId::ORC, group(orc::pack(table, &keep))?));

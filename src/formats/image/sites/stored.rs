@@ -12,16 +12,15 @@
 
 use super::{Between, KINDS, Site};
 use crate::base::addr::LinkAddr;
-use crate::base::column::{Group, GroupWriter};
-use crate::formats::image::ElfImage;
+use crate::base::column::Group;
 
-const JUMPS: usize = KINDS;
-const PARAVIRT: usize = JUMPS + 2;
+pub(in crate::formats::image) const JUMPS: usize = KINDS;
+pub(in crate::formats::image) const PARAVIRT: usize = JUMPS + 2;
 const CONSTANTS: usize = PARAVIRT + 2;
 const TEMPLATES: usize = CONSTANTS + 1;
 
 /// All kinds, by their numbers.
-const ALL: [Site; KINDS] = [
+pub(in crate::formats::image) const ALL: [Site; KINDS] = [
     Site::Retpoline,
     Site::Return,
     Site::Call,
@@ -33,7 +32,7 @@ const ALL: [Site; KINDS] = [
 ];
 
 /// What is copied into code, by its number.
-const COPIED: [Between; 5] = [
+pub(in crate::formats::image) const COPIED: [Between; 5] = [
     Between::Counter,
     Between::Preamble,
     Between::Caller,
@@ -50,7 +49,7 @@ pub(crate) struct StoredSites<'d> {
 }
 
 impl<'d> StoredSites<'d> {
-    /// Reads what [`pack`] wrote.
+    /// Reads what is written of an image's tables.
     pub(crate) fn new(group: Group<'d>) -> Option<Self> {
         Some(StoredSites {
             group,
@@ -69,17 +68,17 @@ impl<'d> StoredSites<'d> {
         (self.has & (1 << table) != 0).then_some(())
     }
 
-    pub(super) fn places(&self, site: Site) -> Option<Vec<LinkAddr>> {
+    pub(in crate::formats::image) fn places(&self, site: Site) -> Option<Vec<LinkAddr>> {
         self.has(site as usize)?;
         Some(self.offsets(site as usize).collect())
     }
 
-    pub(super) fn jumps(&self) -> Option<Vec<(LinkAddr, LinkAddr)>> {
+    pub(in crate::formats::image) fn jumps(&self) -> Option<Vec<(LinkAddr, LinkAddr)>> {
         self.has(JUMPS)?;
         Some(self.offsets(JUMPS).zip(self.offsets(JUMPS + 1)).collect())
     }
 
-    pub(super) fn paravirt(&self) -> Option<Vec<(LinkAddr, u8)>> {
+    pub(in crate::formats::image) fn paravirt(&self) -> Option<Vec<(LinkAddr, u8)>> {
         self.has(PARAVIRT)?;
         let lens = self.group.column(PARAVIRT + 1)?;
         let rows = self.offsets(PARAVIRT).enumerate();
@@ -87,11 +86,11 @@ impl<'d> StoredSites<'d> {
             .collect()
     }
 
-    pub(super) fn constants(&self) -> Vec<LinkAddr> {
+    pub(in crate::formats::image) fn constants(&self) -> Vec<LinkAddr> {
         self.offsets(CONSTANTS).collect()
     }
 
-    pub(super) fn between(&self, what: Between) -> Option<(LinkAddr, &'d [u8])> {
+    pub(in crate::formats::image) fn between(&self, what: Between) -> Option<(LinkAddr, &'d [u8])> {
         let number = COPIED.iter().position(|b| *b == what)?;
         let at = self.offsets(TEMPLATES).nth(number)?;
         let lens = self.group.column(TEMPLATES + 1)?;
@@ -114,63 +113,4 @@ impl<'d> StoredSites<'d> {
             false => Some("rows are missing or not sorted"),
         }
     }
-}
-
-/// Packs the tables of `image`, as far as `kept` says that the code is kept; what is more than 4 GiB from `base` is left
-/// out.
-pub(crate) fn pack(
-    image: &ElfImage<'_>,
-    base: u64,
-    kept: impl Fn(LinkAddr) -> bool,
-) -> GroupWriter {
-    let near = |at: LinkAddr| u32::try_from(at.0.checked_sub(base)?).ok();
-    let place = |at: &LinkAddr| near(*at).filter(|_| kept(*at));
-    let mut has = 0u64;
-    let mut columns: Vec<Vec<u32>> = Vec::new();
-    for site in ALL {
-        let found = image.read_places(site);
-        has |= u64::from(found.is_some()) << site as usize;
-        columns.push(found.iter().flatten().filter_map(place).collect());
-    }
-    let jumps = image.read_jumps();
-    has |= u64::from(jumps.is_some()) << JUMPS;
-    let rows = jumps.iter().flatten();
-    let rows = rows.filter_map(|(code, target)| Some((place(code)?, near(*target)?)));
-    let (code, target) = rows.unzip();
-    columns.extend([code, target]);
-    let paravirt = image.read_paravirt();
-    has |= u64::from(paravirt.is_some()) << PARAVIRT;
-    let rows = paravirt.iter().flatten();
-    let (at, lens) = rows
-        .filter_map(|(at, len)| Some((place(at)?, u32::from(*len))))
-        .unzip();
-    columns.extend([at, lens]);
-    columns.push(image.read_constants().iter().filter_map(place).collect());
-    let templates = COPIED.map(|b| {
-        let found = image
-            .between(b)
-            .and_then(|(at, code)| Some((near(at)?, code)));
-        found.unwrap_or_default()
-    });
-    columns.push(templates.iter().map(|(at, _)| *at).collect());
-    columns.push(
-        templates
-            .iter()
-            .map(|(_, code)| code.len() as u32)
-            .collect(),
-    );
-    let mut group = GroupWriter::default();
-    group.scalar(base).scalar(has);
-    for column in &columns {
-        group.column(column);
-    }
-    group.raw(
-        templates
-            .iter()
-            .flat_map(|(_, code)| *code)
-            .copied()
-            .collect(),
-        1,
-    );
-    group
 }

@@ -1,12 +1,12 @@
 //! What alternatives may put into a place: the code that was linked there, or a replacement, each with its own patches
 //! and with NOPs made longer.
 
-use super::Patch;
-use super::form::{Form, Goes, Rule, Shown};
+use super::form::{Form, Rule, Shown, best, shorter};
 use super::forms::{self, Place};
-use super::look::Look;
+use super::look::{Goes, Look};
 use super::nops::all_nops;
-use super::units::{Unit, best, shorter};
+use super::patch::Patch;
+use super::unit::Unit;
 use crate::base::addr::{Address, LinkAddr};
 use crate::formats::image::altinstr::Alternative;
 use crate::formats::insn::{self, Flow};

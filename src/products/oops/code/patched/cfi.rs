@@ -1,11 +1,11 @@
 //! Checks of the types of functions that are called through pointers (`.cfi_sites`, 6.2 on): the hash that the compiler
 //! puts there, made another one at boot, or FineIBT's, of which the image has templates.
 
-use super::Patch;
-use super::form::{Form, Rule};
+use super::form::{Form, Hole, Rule};
 use super::forms::ENDBR;
 use super::look::Look;
-use super::units::{Kind, Unit};
+use super::patch::Patch;
+use super::unit::{Kind, Unit};
 use crate::base::addr::{Address, LinkAddr};
 use crate::formats::image::sites::{Between, Site};
 
@@ -98,7 +98,7 @@ pub(super) fn check(look: &Look<'_, '_>, unit: &Unit) -> Vec<Form> {
         forms.push(form);
     }
     let templates = [Between::Caller, Between::Paranoid].into_iter();
-    let templates = templates.filter_map(|b| Some(look.image.between(b)?.1.get(..CHECK)?));
+    let templates = templates.filter_map(|b| look.image.between(b)?.1.get(..CHECK));
     forms.extend(templates.map(template));
     forms
 }
@@ -108,7 +108,7 @@ fn template(code: &[u8]) -> Form {
     let mut form = Form::new(Patch::Ibt, code);
     if let Some(at) = code.windows(4).position(|w| w == HASH) {
         let rule = Rule::Any(Patch::Ibt);
-        form.holes.push(super::form::Hole { at, len: 4, rule });
+        form.holes.push(Hole { at, len: 4, rule });
     }
     form
 }

@@ -1,7 +1,8 @@
 //! A form that code may have when it runs: bytes, and holes of which only a rule is known.
 
+use super::look::{Goes, Look};
 use super::nops::fills;
-use super::{Look, Patch};
+use super::patch::Patch;
 use crate::base::addr::{Address, LinkAddr, Slide};
 use crate::base::bytes::{i32_at, put, uint_at};
 use crate::formats::insn::fields::{Field, Means, fields};
@@ -48,23 +49,6 @@ pub(super) enum Says {
     Moved,
     /// Nothing.
     Nothing,
-}
-
-/// Where a branch may go.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Goes {
-    /// There.
-    To(LinkAddr),
-    /// To the beginning of a function, or out of the image.
-    Function,
-    /// Out of the image.
-    Outside,
-    /// To a return thunk.
-    Return,
-    /// To a thunk that stands for a jump through a register.
-    Thunk,
-    /// To code of the function that `0` is in.
-    Near(LinkAddr),
 }
 
 /// What is shown of a place: the bytes from its first one on, `None` where they are cut off.
@@ -364,4 +348,31 @@ impl Form {
             tells.then(|| Slide::kaslr(by))
         })
     }
+}
+
+pub(super) fn shorter<T>(a: Vec<usize>, b: Vec<usize>) -> Result<T, Vec<usize>> {
+    Err(if b.len() < a.len() && !b.is_empty() {
+        b
+    } else {
+        a
+    })
+}
+
+/// The first of `forms` that allows all that is shown; or what the nearest one does not.
+pub(super) fn best(
+    forms: Vec<Form>,
+    shown: Shown<'_>,
+    look: &Look<'_, '_>,
+) -> Result<Form, Vec<usize>> {
+    let mut nearest: Option<Vec<usize>> = None;
+    for form in forms {
+        let wrong = form.wrong(shown, look);
+        if wrong.is_empty() {
+            return Ok(form);
+        }
+        if nearest.as_ref().is_none_or(|n| wrong.len() < n.len()) {
+            nearest = Some(wrong);
+        }
+    }
+    Err(nearest.unwrap_or_default())
 }

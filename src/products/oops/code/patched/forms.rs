@@ -1,9 +1,10 @@
 //! The forms that patching gives an instruction, or a place of several.
 
-use super::Patch;
-use super::form::{Form, Goes, Rule};
-use super::look::Look;
-use super::units::Unit;
+use super::form::{Form, Rule};
+use super::look::{Goes, Look};
+use super::nops::all_nops;
+use super::patch::Patch;
+use super::unit::Unit;
 use crate::base::addr::{Address, LinkAddr};
 use crate::formats::image::sites::{Between, Site};
 use crate::formats::insn::stub::{Stub, stub};
@@ -146,7 +147,7 @@ fn patched(look: &Look<'_, '_>, place: Place, code: &[u8]) -> Vec<Form> {
         Some(Flow::Call(to) | Flow::Jump(to) | Flow::Branch(to)) => to,
         Some(Flow::IndirectCall | Flow::IndirectJump) => return Vec::new(),
         // Where tracing calls, a build may leave a NOP.
-        _ if code.len() == 5 && super::nops::all_nops(code) => {
+        _ if code.len() == 5 && all_nops(code) => {
             return shaped(traced(place), listed(Site::Mcount));
         }
         _ => return Vec::new(),
@@ -202,7 +203,7 @@ fn constant(look: &Look<'_, '_>, place: Place, code: &[u8]) -> Vec<Form> {
 /// The NOP and the jump of a static key.
 fn jump_label(look: &Look<'_, '_>, place: Place, code: &[u8], flow: Option<Flow>) -> Vec<Form> {
     let jumps = matches!((code, flow), ([0xeb | JUMP, ..], Some(Flow::Jump(_))));
-    let idle = super::nops::all_nops(code);
+    let idle = all_nops(code);
     if !matches!(code.len(), 2 | 5) || !(jumps || idle) {
         return Vec::new();
     }

@@ -1,12 +1,28 @@
 //! What an image says of the places that code leads to, with where the kernel was.
 
-use super::form::Goes;
 use crate::base::addr::{Address, LinkAddr, Slide};
 use crate::formats::image::{ElfImage, ImageKind};
 use crate::formats::insn::stub::{Stub, stub};
 
 /// Where modules and code made at run time are at least (arch/x86/include/asm/pgtable_64_types.h).
 const MODULES: u64 = 0xffff_ffff_a000_0000;
+
+/// Where a branch may go.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Goes {
+    /// There.
+    To(LinkAddr),
+    /// To the beginning of a function, or out of the image.
+    Function,
+    /// Out of the image.
+    Outside,
+    /// To a return thunk.
+    Return,
+    /// To a thunk that stands for a jump through a register.
+    Thunk,
+    /// To code of the function that `0` is in.
+    Near(LinkAddr),
+}
 
 /// See the module text.
 pub(super) struct Look<'a, 'd> {

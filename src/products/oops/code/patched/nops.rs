@@ -29,11 +29,14 @@ pub(super) fn fills(code: &[u8], cut_before: bool, cut_behind: bool) -> bool {
     if whole(code) {
         return true;
     }
-    // The end of a NOP, of which each end is one of a longer one's.
-    cut_before
-        && (1..=code.len().min(LONGEST - 1)).any(|n| whole(&code[n..]) && ends_a_nop(&code[..n]))
-        || cut_before && code.iter().skip(1).all(|b| *b == 0xcc)
-        || cut_before && cut_behind && is_of_a_nop(code)
+    if !cut_before {
+        return false;
+    }
+    // The end of a NOP, then whole ones; the rest of a jump over INT3; the middle of a NOP.
+    let ends = |n: usize| whole(&code[n..]) && ends_a_nop(&code[..n]);
+    (1..=code.len().min(LONGEST - 1)).any(ends)
+        || code.iter().skip(1).all(|b| *b == 0xcc)
+        || cut_behind && is_of_a_nop(code)
 }
 
 /// NOPs, the last of which may be cut off.

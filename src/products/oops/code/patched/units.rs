@@ -1,58 +1,15 @@
-//! Code in units, each of which is patched as a whole, or not: instructions, and places that tables say more of.
+//! The units of a piece of code, and what explains each: instructions, and places that tables say more of.
 
 use super::alternative;
 use super::cfi;
-use super::form::{Form, Shown};
+use super::form::{Form, Shown, best, shorter};
 use super::forms;
 use super::look::Look;
+use super::unit::{Kind, Unit};
 use crate::base::addr::{Address, LinkAddr};
 use crate::formats::image::ElfImage;
 use crate::formats::image::altinstr::Alternative;
 use crate::formats::insn;
-
-/// What a unit is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Kind {
-    /// An instruction.
-    Insn,
-    /// A byte that is none.
-    Byte,
-    /// A jump to an address and a segment, of 32-bit code.
-    FarJump,
-    /// What alternatives may be put in place of.
-    Alternative,
-    /// A call through the table of paravirtual operations, with what prepares it.
-    Paravirt,
-    /// A static-call trampoline.
-    Trampoline,
-    /// The NOPs before the function at the unit's end, in which calls are counted.
-    Padding,
-    /// What stands before a function whose callers check its type, and its ENDBR.
-    Preamble,
-    /// The check of a type before a call.
-    Check,
-}
-
-/// See the module text.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Unit {
-    pub at: LinkAddr,
-    pub len: usize,
-    pub kind: Kind,
-}
-
-impl Unit {
-    /// It as it was linked.
-    pub fn linked(&self, look: &Look<'_, '_>) -> Option<Form> {
-        Form::linked(look, (self.at, self.at), self.len, (self.at, self.at))
-    }
-
-    /// The forms of an instruction, the linked one first.
-    pub(super) fn forms(&self, look: &Look<'_, '_>) -> Vec<Form> {
-        let patched = forms::of(look, forms::Place::of(self.at, self.len));
-        self.linked(look).into_iter().chain(patched).collect()
-    }
-}
 
 /// The units from `at` to `end`; the first and the last may reach beyond.
 pub(super) fn between(look: &Look<'_, '_>, at: LinkAddr, end: LinkAddr) -> Vec<Unit> {
@@ -124,6 +81,12 @@ fn unit(look: &Look<'_, '_>, at: LinkAddr, next: LinkAddr, near: bool) -> Unit {
     }
 }
 
+/// The forms of an instruction, the linked one first.
+pub(super) fn forms_of(unit: &Unit, look: &Look<'_, '_>) -> Vec<Form> {
+    let patched = forms::of(look, forms::Place::of(unit.at, unit.len));
+    unit.linked(look).into_iter().chain(patched).collect()
+}
+
 /// Which forms explain what is shown of `unit`, each with the bytes before it; or which of its bytes nothing explains.
 pub(super) fn explain(
     unit: &Unit,
@@ -133,7 +96,7 @@ pub(super) fn explain(
     let whole = |forms: Vec<Form>| best(forms, shown, look).map(|form| vec![(0, form)]);
     let linked = || unit.linked(look);
     match unit.kind {
-        Kind::Insn => whole(unit.forms(look)),
+        Kind::Insn => whole(forms_of(unit, look)),
         Kind::Byte => whole(linked().into_iter().collect()),
         Kind::FarJump => whole(Form::far_jump(look, unit.at).into_iter().collect()),
         Kind::Alternative => alternative::explain(unit, shown, look),
@@ -148,31 +111,4 @@ pub(super) fn explain(
         Kind::Preamble => whole(cfi::preamble(look, unit)),
         Kind::Check => whole(cfi::check(look, unit)),
     }
-}
-
-pub(super) fn shorter<T>(a: Vec<usize>, b: Vec<usize>) -> Result<T, Vec<usize>> {
-    Err(if b.len() < a.len() && !b.is_empty() {
-        b
-    } else {
-        a
-    })
-}
-
-/// The first of `forms` that allows all that is shown; or what the nearest one does not.
-pub(super) fn best(
-    forms: Vec<Form>,
-    shown: Shown<'_>,
-    look: &Look<'_, '_>,
-) -> Result<Form, Vec<usize>> {
-    let mut nearest: Option<Vec<usize>> = None;
-    for form in forms {
-        let wrong = form.wrong(shown, look);
-        if wrong.is_empty() {
-            return Ok(form);
-        }
-        if nearest.as_ref().is_none_or(|n| wrong.len() < n.len()) {
-            nearest = Some(wrong);
-        }
-    }
-    Err(nearest.unwrap_or_default())
 }
