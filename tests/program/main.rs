@@ -12,6 +12,7 @@ mod index_cache;
 mod inspect;
 mod memory;
 mod oops;
+mod patched;
 mod real_lines;
 mod run;
 mod snapshots;
