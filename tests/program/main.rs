@@ -13,4 +13,5 @@ mod real_lines;
 mod run;
 mod snapshots;
 mod symbolize;
+mod symbols;
 mod unwind;
