@@ -151,6 +151,29 @@ fn a_name_inside_one_that_repeats_it_is_found() {
 }
 
 #[test]
+fn with_a_map_the_image_that_boots_is_found_by_its_release() {
+    let scene = Scene::new("boots");
+    std::fs::create_dir_all(scene.0.join("boot")).expect("a directory");
+    let mut sections = elf::kernel(0xab);
+    let banner = b"Linux version 9.9.9-none (a@b)\0";
+    sections.push(elf::loaded(".rodata", false, TEXT + 0x3000, banner));
+    scene.write("boot/vmlinuz-9.9.9-none", elf::write(2, &sections));
+    let map = scene.write("System.map", lines(0).join("\n"));
+    let log = format!("Linux version 9.9.9-none (a@b)\n{}", log(&NAMES));
+    let dir = scene.0.display().to_string();
+    let base = ["symbolize", "--json", "--no-lines", "--debug-dir", &dir];
+    let found = |more: &[&str]| {
+        let out = fixtrace(&[&base, more].concat(), log.as_bytes());
+        let report = json(&out).remove(0);
+        (report["frames"][0]["function"].clone(), stderr(&out))
+    };
+    assert_eq!(found(&["--symbols", &map]).0, NAMES[0]);
+    // Alone it has no names.
+    let (function, said) = found(&[]);
+    assert!(function.is_null() && !said.contains("vmlinuz"), "{said}");
+}
+
+#[test]
 fn debians_placeholder_is_named_with_the_package_to_take() {
     let scene = Scene::new("placeholder");
     let of = |version: &str| {
