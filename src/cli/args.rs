@@ -45,7 +45,8 @@ pub struct Images {
     #[arg(long = "module", value_name = "FILE[@ADDR]")]
     pub modules: Vec<String>,
 
-    /// Symbols of the kernel image from a System.map or /proc/kallsyms instead of its own
+    /// Symbols of the kernel image from a System.map or /proc/kallsyms instead of its own: with them an image without
+    /// debug information will do, also the one that boots
     #[arg(long, value_name = "FILE")]
     pub symbols: Option<PathBuf>,
 
@@ -115,9 +116,9 @@ pub struct Output {
 #[derive(Args, Debug)]
 #[command(after_help = EXITS)]
 pub struct Lookup {
-    /// Places to look up: ADDR, MODULE:ADDR, SYM, SYM+OFF, SYM+OFF/SIZE, MODULE:SYM+OFF/SIZE; read from standard
-    /// input, one a line, when none is given. ADDR is where the code ran, or, in a module given without @ADDR,
-    /// where inspect shows it: its core text begins at 0
+    /// Places to look up: ADDR, MODULE:ADDR, SYM, SYM+OFF, SYM+OFF/SIZE, MODULE:SYM+OFF/SIZE, SYM also as the path of
+    /// a Rust function; read from standard input, one a line, when none is given. ADDR is where the code ran, or, in a
+    /// module given without @ADDR, where inspect shows it: its core text begins at 0
     #[arg(value_name = "PLACE")]
     pub places: Vec<String>,
 

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use crate::common::{kernels, testdata};
 use crate::run::{fixtrace, json, stderr};
+use serde_json::Value;
 
 /// All dumps, and how many tasks the kernel had.
 const DUMPS: [(&str, usize); 6] = [
@@ -18,6 +19,11 @@ const DUMPS: [(&str, usize); 6] = [
 ];
 
 fn unwind(dump: &Path, version: &str) -> std::process::Output {
+    unwind_with(dump, version, &[])
+}
+
+/// The same with an image that is named.
+fn unwind_with(dump: &Path, version: &str, images: &[&str]) -> std::process::Output {
     let root = kernels::kernels().join(version);
     let module = testdata(&format!("snapshots/modules/lab-{version}-2.ko.xz"));
     let text = |p: &Path| p.display().to_string();
@@ -39,7 +45,7 @@ fn unwind(dump: &Path, version: &str) -> std::process::Output {
         "--debug-dir",
         &root,
     ];
-    fixtrace(&args, b"")
+    fixtrace(&[&args, images].concat(), b"")
 }
 
 /// What drgn found, by task: its number, CPU, whether it ran, name, addresses of its stack.
@@ -101,6 +107,43 @@ fn tasks_and_stacks_are_those_that_drgn_finds() {
             assert_eq!(own, row, "{dump}: {task}");
         }
         assert!(theirs.is_empty(), "{dump}: missing {theirs:?}");
+    }
+}
+
+#[test]
+#[ignore = "needs kernels: testdata/fetch-kernels.sh"]
+fn a_bootable_image_and_its_map_are_enough_for_a_dump() {
+    for (dump, _) in DUMPS {
+        let version = dump.split('-').next().expect("a version");
+        let release = kernels::release(version);
+        let path = |below: &str| {
+            let path = kernels::file(version, &format!("{below}-{release}"));
+            path.display().to_string()
+        };
+        let (boot, map) = (path("boot/vmlinuz"), path("debug/boot/System.map"));
+        let images = [
+            "--vmlinux",
+            &boot,
+            "--symbols",
+            &map,
+            "--debug-dir",
+            "nowhere",
+        ];
+        let dump = testdata("dumps").join(dump);
+        let [by_boot, by_vmlinux] = [&images[..], &[]].map(|i| unwind_with(&dump, version, i));
+        assert_eq!(by_boot.status.code(), Some(0), "{}", stderr(&by_boot));
+        let stacks = |out| -> Vec<Vec<[String; 3]>> {
+            let one = |stack: &Value| {
+                let frames = stack["frames"].as_array().expect("frames");
+                let keys = ["pc", "function", "fixup"];
+                frames
+                    .iter()
+                    .map(|f| keys.map(|k| f[k].to_string()))
+                    .collect()
+            };
+            json(out).iter().map(one).collect()
+        };
+        assert_eq!(stacks(&by_boot), stacks(&by_vmlinux), "{}", dump.display());
     }
 }
 

@@ -17,4 +17,5 @@ mod real_lines;
 mod run;
 mod snapshots;
 mod symbolize;
+mod symbols;
 mod unwind;

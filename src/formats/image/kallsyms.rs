@@ -173,9 +173,8 @@ pub(super) fn parse<'d>(
 fn placeholder(text: &[u8]) -> Option<&str> {
     let line = str::from_utf8(text).ok()?.trim();
     let (_, package) = line.split_once(PLACEHOLDER)?;
-    package
-        .strip_suffix(" package")
-        .filter(|p| !p.contains(char::is_whitespace))
+    let package = package.strip_suffix(" package")?;
+    (!line.contains('\n') && !package.contains(' ')).then_some(package)
 }
 
 #[cfg(test)]

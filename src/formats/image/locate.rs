@@ -34,6 +34,20 @@ pub(crate) fn vmlinux(release: &str, debug_dirs: &[PathBuf]) -> Vec<PathBuf> {
     all
 }
 
+/// Where the image that boots `release` may be: it has no symbols, and is of use where these come from elsewhere.
+pub(crate) fn bootable(release: &str, debug_dirs: &[PathBuf]) -> Vec<PathBuf> {
+    let system = [PathBuf::from("/")];
+    let dirs = debug_dirs.iter().chain(&system);
+    let places = dirs.flat_map(|dir| {
+        let below = [
+            format!("boot/vmlinuz-{release}"),
+            format!("lib/modules/{release}/vmlinuz"),
+        ];
+        below.map(|file| dir.join(file))
+    });
+    places.collect()
+}
+
 /// Where the debug file of the image with `build_id` may be: in each directory and in the debuginfod cache.
 pub(crate) fn by_build_id(
     build_id: &[u8],

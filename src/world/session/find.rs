@@ -34,6 +34,9 @@ impl<'d> View<'_, 'd> {
                 return Err(Error::new(ErrorKind::NoRelease, what));
             }
             tried.extend(locate::vmlinux(release, &options.debug_dirs));
+            if options.symbols.is_some() {
+                tried.extend(locate::bootable(release, &options.debug_dirs));
+            }
         }
         if let Some(id) = wanted.build_id {
             let dirs = &options.debug_dirs;

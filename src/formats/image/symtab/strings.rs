@@ -76,7 +76,7 @@ mod tests {
         let expected: [&[u8]; 5] = [b"vfs_read", b"read", b"a b", b"", b""];
         assert_eq!(names(table, &[1, 5, 10, 14, 99]), expected);
         let expected: [&[u8]; 5] = [b"vfs_read", b"a", b"foo", b"last", b""];
-        assert_eq!(names(text, &[4, 18, 26, 41, 99]), expected);
+        assert_eq!(names(text, &[4, 18, 26, 40, 99]), expected);
     }
 
     #[test]
