@@ -8,7 +8,10 @@ use crate::run::{fixtrace, stderr, stdout};
 fn symbolized(name: &str, image: &str) -> (String, String) {
     let log = testdata(&format!("patched/{name}"));
     let log = log.to_str().expect("a path");
-    let out = fixtrace(&["symbolize", "-v", "--no-index", "--vmlinux", image, log], b"");
+    let out = fixtrace(
+        &["symbolize", "-v", "--no-index", "--vmlinux", image, log],
+        b"",
+    );
     assert_eq!(out.status.code(), Some(0), "{}", stderr(&out));
     (stdout(&out), stderr(&out))
 }
@@ -17,9 +20,16 @@ fn symbolized(name: &str, image: &str) -> (String, String) {
 #[ignore = "needs the real kernels"]
 fn an_address_in_the_code_moves_with_the_kernel_and_tells_where_it_was() {
     let image = vmlinux_path("6.12").display().to_string();
-    for name in ["field-misread.txt", "slide-20200000.txt", "slide-20400000.txt"] {
+    for name in [
+        "field-misread.txt",
+        "slide-20200000.txt",
+        "slide-20400000.txt",
+    ] {
         let (_, said) = symbolized(name, &image);
-        assert!(said.contains("confirmed by the code around RIP"), "{name}: {said}");
+        assert!(
+            said.contains("confirmed by the code around RIP"),
+            "{name}: {said}"
+        );
     }
     // vfs_read+0x100 of both boots, by nm and addr2line.
     for (name, at) in [
@@ -27,7 +37,10 @@ fn an_address_in_the_code_moves_with_the_kernel_and_tells_where_it_was() {
         ("slide-20400000.txt", "0xffffffffa1830a90"),
     ] {
         let (out, _) = symbolized(name, &image);
-        assert!(out.contains(&format!("{at} (fs/read_write.c:577)")), "{name}: {out}");
+        assert!(
+            out.contains(&format!("{at} (fs/read_write.c:577)")),
+            "{name}: {out}"
+        );
     }
 }
 
@@ -42,7 +55,15 @@ fn an_index_alone_holds_the_code_of_its_functions_against_what_ran() {
     let log = testdata("oops/6.12-fixups.txt").display().to_string();
     let said = |image: &str| {
         let out = fixtrace(
-            &["symbolize", "-v", "--no-lines", "--no-index", "--vmlinux", image, &log],
+            &[
+                "symbolize",
+                "-v",
+                "--no-lines",
+                "--no-index",
+                "--vmlinux",
+                image,
+                &log,
+            ],
             b"",
         );
         stderr(&out)
