@@ -13,6 +13,8 @@ use crate::formats::image::sites::{Between, Site};
 const BEFORE: usize = 16;
 /// Bytes of the check before a call.
 const CHECK: usize = 14;
+/// Bytes of a preamble and its ENDBR at most.
+const LONGEST: usize = 32;
 /// The hash in templates.
 const HASH: [u8; 4] = [0x78, 0x56, 0x34, 0x12];
 
@@ -59,7 +61,8 @@ pub(super) fn preamble(look: &Look<'_, '_>, unit: &Unit) -> Vec<Form> {
             .extend_from_slice(own.get(5..BEFORE).unwrap_or_default());
         forms.extend(with_endbr(head));
     }
-    if let Some((_, code)) = look.image.between(Between::Preamble) {
+    let templates = look.image.between(Between::Preamble);
+    if let Some((_, code)) = templates.filter(|(_, code)| code.len() <= LONGEST) {
         let mut all = vec![template(code)];
         if let Some((_, end)) = look.image.between(Between::Bhi)
             && let Some(at) = code.len().checked_sub(end.len())

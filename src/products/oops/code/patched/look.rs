@@ -4,8 +4,9 @@ use crate::base::addr::{Address, LinkAddr, Slide};
 use crate::formats::image::{ElfImage, ImageKind};
 use crate::formats::insn::stub::{Stub, stub};
 
-/// Where modules and code made at run time are at least (arch/x86/include/asm/pgtable_64_types.h).
-const MODULES: u64 = 0xffff_ffff_a000_0000;
+/// Where modules and code made at run time are at least, of a kernel that may move (`MODULES_VADDR`,
+/// arch/x86/include/asm/pgtable_64_types.h).
+const MODULES: u64 = 0xffff_ffff_c000_0000;
 
 /// Where a branch may go.
 #[derive(Clone, Copy, Debug)]
@@ -55,11 +56,6 @@ impl<'a, 'd> Look<'a, 'd> {
         }
     }
 
-    /// Whether the kernel is known to have moved.
-    pub fn moved(&self) -> bool {
-        !self.module && self.slide.is_some_and(|s| s != Slide(0))
-    }
-
     /// Whether what is linked at `at` moves with the kernel. Its end is an address, too.
     pub fn moves(&self, at: LinkAddr) -> bool {
         !self.module && self.span.0 <= at && at <= self.span.1
@@ -94,11 +90,9 @@ impl<'a, 'd> Look<'a, 'd> {
 
     /// Whether `at` is code of no image here: of a module, or made at run time.
     fn outside(&self, at: LinkAddr) -> bool {
-        let far = || {
-            self.slide
-                .is_some_and(|s| s.runtime(at).0 >= MODULES + s.0.min(0x2000_0000))
-        };
-        self.image.text_section(at).is_none() || (self.moved() && far())
+        let made = |s: Slide| s != Slide(0) && s.runtime(at).0 >= MODULES;
+        let far = !self.module && self.slide.is_some_and(made);
+        far || self.image.text_section(at).is_none()
     }
 
     /// Whether a function, or any code with a name, begins at `at`, or the bytes before it that count calls.
