@@ -3,13 +3,12 @@
 //! Answers about many places are made by all processors, neighbours in an image one after the other, with their debug
 //! information read ahead; they come in the order asked.
 
-use std::fmt;
-
 use crate::base::addr::{Addr, LinkAddr, Pc};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::parallel;
 use crate::base::regs::Regs;
 use crate::engine::attribute::{Memo, narrow};
+pub use crate::engine::found::{Found, Missed};
 use crate::engine::query::{self, Query, SymbolQuery};
 use crate::engine::remark::Remark;
 use crate::engine::stack::resolve::{self, may_know};
@@ -56,47 +55,6 @@ impl Default for Walk {
         Walk {
             by: Witness::BOTH,
             max_frames: MAX_FRAMES,
-        }
-    }
-}
-
-/// What was found of one place. A name may be of several: each is an answer then.
-#[derive(Clone, Debug)]
-pub struct Found<'a> {
-    /// What was asked for; `None` for an address in its usual form.
-    pub asked: Option<&'a str>,
-    /// The frame; `None` where there is no such place.
-    pub frame: Option<Frame<'a>>,
-    /// Why there is no function.
-    pub missed: Option<Missed<'a>>,
-}
-
-/// Why nothing was found.
-#[derive(Clone, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub enum Missed<'a> {
-    /// An address in no text of the images.
-    NoText,
-    /// No image has the symbol.
-    NoSymbol {
-        /// Its name.
-        name: &'a str,
-        /// The image that was named.
-        module: Option<&'a str>,
-    },
-    /// The words are no place.
-    NoPlace,
-}
-
-impl fmt::Display for Missed<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Missed::NoText => f.write_str("in no text of the images given"),
-            Missed::NoSymbol { name, module } => {
-                write!(f, "no code symbol {name}")?;
-                module.map_or(Ok(()), |m| write!(f, " of {m}"))
-            }
-            Missed::NoPlace => f.write_str("neither an address nor SYMBOL+OFFSET/SIZE"),
         }
     }
 }

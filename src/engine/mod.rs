@@ -2,6 +2,7 @@
 
 pub mod ask;
 pub mod attribute;
+pub mod found;
 pub mod query;
 pub mod remark;
 pub mod stack;
