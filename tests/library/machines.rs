@@ -4,15 +4,18 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::common::kernels::{VERSIONS, kernels, machines, other_kernels};
+use crate::common::kernels::{VERSIONS, kernels, machines, other_kernels, vmlinux};
+use crate::common::testdata;
 use crate::windows::{Seen, WINDOW, hex};
 use fixtrace::low::base::addr::{Address, LinkAddr, Slide};
 use fixtrace::low::formats::image::Storage;
 use fixtrace::low::products::oops::code::patched::{compare, kinds};
+use fixtrace::low::world::code::CodeSource;
 use fixtrace::low::world::dump::{discover, place};
 use fixtrace::low::world::image::Image;
-use fixtrace::low::world::kernel::slide_of;
+use fixtrace::low::world::kernel::{Kernel, slide_of};
 use fixtrace::low::world::memory::{Dump, Memory};
+use fixtrace::low::world::reach::{Call, call_before};
 
 /// The text of an image as a machine had it.
 struct Text<'d> {
@@ -205,6 +208,63 @@ fn windows_are_explained_wherever_they_are_cut() {
         faults += known.faults() + alone.faults();
     }
     assert_eq!(faults, 0);
+}
+
+/// Calls of functions that share fixups, by objdump: return address and callee.
+fn callsites(version: &str) -> Vec<(u64, String)> {
+    let text = std::fs::read_to_string(testdata(&format!("truth/{version}.callsites.tsv")));
+    let text = text.expect("call sites");
+    let rows = text.lines().filter_map(|line| {
+        let (at, callee) = line.split_once('\t')?;
+        Some((u64::from_str_radix(at, 16).ok()?, callee.to_owned()))
+    });
+    rows.collect()
+}
+
+#[test]
+#[ignore = "needs the dumps of testdata/machines"]
+fn calls_that_decide_shared_fixups_lead_there_under_every_mitigation() {
+    let mut wrong = 0;
+    for (path, name, version) in dumps() {
+        let Some((version, _)) = VERSIONS.iter().find(|(v, _)| *v == version) else {
+            continue;
+        };
+        let storage = Storage::new();
+        let image = vmlinux(version, &storage);
+        let dump = Dump::open(&path, &storage).expect("dump");
+        let place = place::find(&dump, &image).expect("the kernel");
+        let memory = place.memory(&dump);
+        let mut kernel = Kernel::new();
+        kernel.add(image, Some(place.slide));
+        let code = CodeSource::in_memory(&kernel, &memory);
+        let placed = kernel.vmlinux().expect("a kernel");
+        let symbols = placed.image.symbols();
+        let mut there = 0;
+        for (ret, callee) in callsites(version) {
+            // Code of initialisation is gone; alternatives call others.
+            let section = placed.image.text_section(LinkAddr(ret));
+            let chosen = placed.image.alternatives().covering(LinkAddr(ret - 1));
+            if section.is_none_or(|s| s.name.starts_with(".init")) || !chosen.is_empty() {
+                continue;
+            }
+            let call = call_before(code, placed.at(LinkAddr(ret)));
+            let leads = match &call {
+                Call::To(places) => places.iter().all(|p| {
+                    symbols
+                        .named(&callee)
+                        .any(|id| symbols.get(id).addr == p.link)
+                }),
+                _ => false,
+            };
+            there += usize::from(leads);
+            wrong += usize::from(!leads);
+            if !leads {
+                println!("  {name}: the call before {ret:#x} is of {callee}");
+            }
+        }
+        println!("{name}: {there} calls");
+    }
+    assert_eq!(wrong, 0);
 }
 
 /// Writes testdata/patched/windows.tsv anew: of each dump some windows of each kind of patch, and some others.

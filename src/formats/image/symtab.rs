@@ -353,10 +353,16 @@ impl<'d> SymTab<'d> {
         all.map(|i| self.name(SymbolId(i as u32)))
     }
 
-    /// The first byte of the function that `at` lies in the padding before.
+    /// The first byte of the function that `at` lies in the padding before. Where that has no name, only what counts
+    /// calls there is known as such, by its length (arch/x86/kernel/callthunks.c): assembler of 7.0 and later has none.
     pub(crate) fn padding_of(&self, at: LinkAddr) -> Option<LinkAddr> {
-        padded(self.name(self.nearest(at)?))?;
-        self.next_start(at)
+        const COUNTERS: [u64; 2] = [9, 10];
+        let next = self.next_start(at)?;
+        if padded(self.name(self.nearest(at)?)).is_some() {
+            return Some(next);
+        }
+        let counts = next.since(at).is_some_and(|gap| COUNTERS.contains(&gap));
+        (counts && self.function(at).is_none()).then_some(next)
     }
 
     /// The innermost function that covers `at`: of those that do, the one that begins last.
