@@ -61,7 +61,7 @@
 //! | floor | rooms | rule |
 //! |---|---|---|
 //! | L0 `base` | addresses, bytes, errors, sorted tables | knows no format |
-//! | L1 `formats` | image, orc, extable, dwarf, lines, types, cfi, insn | bytes to tables; no runtime address |
+//! | L1 `formats` | image, sizes, orc, extable, dwarf, lines, types, cfi, insn | bytes to tables; no runtime address |
 //! | L2 `world` | image, index, memory, kernel, code, reach, dump, process, session | images and memory at runtime addresses |
 //! | L3 `engine` | attribute, unwind, stack, ask | pure: no files, clock, environment, printing |
 //! | L4 `products` | oops, report | logs told the truth about; what is shown |

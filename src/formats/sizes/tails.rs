@@ -13,8 +13,19 @@ use crate::formats::image::ElfImage;
 use crate::formats::image::names::cold_base;
 use crate::formats::insn::{self, Flow};
 
-/// Instructions followed in one image at most, and again as many to see what is a function's own; 7.2 has 100,000.
-const MAX_FOLLOWED: usize = 1 << 20;
+/// Instructions followed in one image at most, and again as many to see what is a function's own.
+const MAX_FOLLOWED: usize = 1 << 21;
+
+/// How many instructions may still be followed.
+struct Left(usize);
+
+impl Left {
+    /// Takes one, if there is one.
+    fn take(&mut self) -> Option<()> {
+        self.0 = self.0.checked_sub(1)?;
+        Some(())
+    }
+}
 
 /// Ends the functions of `image` where tails begin.
 pub(super) fn cut(image: &ElfImage<'_>, table: &ExTable, functions: &mut Functions) {
@@ -24,10 +35,14 @@ pub(super) fn cut(image: &ElfImage<'_>, table: &ExTable, functions: &mut Functio
     let mut pending: Vec<(LinkAddr, Option<usize>)> =
         entries.map(|e| (e.fixup, functions.find(e.insn))).collect();
     let mut seen = HashSet::new();
-    let (mut own, mut left) = (BTreeMap::new(), MAX_FOLLOWED);
+    let (mut left, mut left_for_own) = (Left(MAX_FOLLOWED), Left(MAX_FOLLOWED));
+    let mut own = BTreeMap::new();
     while let Some((at, of)) = pending.pop() {
-        if seen.len() >= MAX_FOLLOWED || !seen.insert((at, of)) {
+        if !seen.insert((at, of)) {
             continue;
+        }
+        if left.take().is_none() {
+            return;
         }
         if let Some(number) = functions.find(at).filter(|n| Some(*n) != of) {
             let function = &functions.0[number];
@@ -36,7 +51,7 @@ pub(super) fn cut(image: &ElfImage<'_>, table: &ExTable, functions: &mut Functio
             }
             let code = own
                 .entry(number)
-                .or_insert_with(|| own_code(image, function, &mut left));
+                .or_insert_with(|| own_code(image, function, &mut left_for_own));
             match code {
                 Some(code) if !code.contains(&at) => functions.0[number].end = at,
                 _ => continue,
@@ -45,7 +60,7 @@ pub(super) fn cut(image: &ElfImage<'_>, table: &ExTable, functions: &mut Functio
         let Some(insn) = insn::decode(image.code(at), at, image.bits()) else {
             continue;
         };
-        follow(image, at, insn, |next| pending.push((next, of)));
+        follow(image, at, insn, &mut left, |next| pending.push((next, of)));
     }
 }
 
@@ -59,7 +74,13 @@ fn kin(image: &ElfImage<'_>, a: &Function, b: &Function) -> bool {
 }
 
 /// Calls `next` with all places that may come after the instruction at `at`, whatever alternatives make of it.
-fn follow(image: &ElfImage<'_>, at: LinkAddr, insn: insn::Insn, mut next: impl FnMut(LinkAddr)) {
+fn follow(
+    image: &ElfImage<'_>,
+    at: LinkAddr,
+    insn: insn::Insn,
+    left: &mut Left,
+    mut next: impl FnMut(LinkAddr),
+) {
     let behind = at.offset(insn.len.into());
     match insn.flow {
         Flow::Next | Flow::Call(_) | Flow::IndirectCall => next(behind),
@@ -71,9 +92,15 @@ fn follow(image: &ElfImage<'_>, at: LinkAddr, insn: insn::Insn, mut next: impl F
         Flow::Return | Flow::IndirectJump | Flow::Stop => {}
     }
     for alt in image.alternatives().at(at) {
+        if left.take().is_none() {
+            return;
+        }
         next(at.offset(alt.len.into()));
         let end = alt.replacement.offset(alt.replacement_len.into());
         for (_, insn) in insn::sweep(image, alt.replacement, end) {
+            if left.take().is_none() {
+                return;
+            }
             if let Flow::Jump(to) | Flow::Branch(to) = insn.flow {
                 next(to);
             }
@@ -85,7 +112,7 @@ fn follow(image: &ElfImage<'_>, at: LinkAddr, insn: insn::Insn, mut next: impl F
 fn own_code(
     image: &ElfImage<'_>,
     function: &Function,
-    left: &mut usize,
+    left: &mut Left,
 ) -> Option<HashSet<LinkAddr>> {
     let mut seen = HashSet::new();
     let mut pending = vec![function.start];
@@ -93,7 +120,7 @@ fn own_code(
         if at < function.start || at >= function.end || !seen.insert(at) {
             continue;
         }
-        *left = left.checked_sub(1)?;
+        left.take()?;
         let insn = insn::decode(image.code(at), at, image.bits())?;
         match insn.flow {
             // A table of jumps may lead anywhere.
@@ -102,7 +129,7 @@ fn own_code(
             Flow::Stop if insn.len > 1 => pending.push(at.offset(insn.len.into())),
             _ => {}
         }
-        follow(image, at, insn, |next| pending.push(next));
+        follow(image, at, insn, left, |next| pending.push(next));
     }
     Some(seen)
 }
