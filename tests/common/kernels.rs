@@ -75,8 +75,9 @@ pub fn vmlinux<'d>(version: &str, storage: &'d Storage) -> Image<'d> {
     Image::open(&vmlinux_path(version), storage).expect("vmlinux")
 }
 
-/// A module by its file name, below `dir`.
+/// A module by its name, below `dir`: files have `-` where the kernel has `_`.
 pub fn find_module(dir: &Path, name: &str) -> Option<PathBuf> {
+    let same = |file: &str| file.replace('-', "_") == name.replace('-', "_");
     let mut pending = vec![dir.to_owned()];
     while let Some(dir) = pending.pop() {
         for entry in std::fs::read_dir(dir).ok()?.flatten() {
@@ -84,7 +85,7 @@ pub fn find_module(dir: &Path, name: &str) -> Option<PathBuf> {
             let file = entry.file_name().to_string_lossy().into_owned();
             if path.is_dir() {
                 pending.push(path);
-            } else if file.split(".ko").next() == Some(name) {
+            } else if file.contains(".ko") && file.split(".ko").next().is_some_and(same) {
                 return Some(path);
             }
         }

@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::common::kernels::{VERSIONS, kernels, machines, other_kernels, vmlinux};
+use crate::common::kernels::{VERSIONS, find_module, kernels, machines, other_kernels, vmlinux};
 use crate::common::testdata;
-use crate::windows::{Seen, WINDOW, hex};
+use crate::windows::{Seen, WINDOW};
 use fixtrace::low::base::addr::{Address, LinkAddr, Slide};
 use fixtrace::low::formats::image::Storage;
+use fixtrace::low::formats::image::note::hex;
 use fixtrace::low::products::oops::code::patched::{compare, kinds};
 use fixtrace::low::world::code::CodeSource;
 use fixtrace::low::world::dump::{discover, place};
@@ -61,14 +62,13 @@ fn texts<'d>(path: &Path, kernel: &str, storage: &'d Storage) -> Vec<Text<'d>> {
     let place = place::find(&dump, &image).expect("the kernel");
     let memory = place.memory(&dump);
     let world = discover(&dump, &image, &place).expect("a world");
-    let files = module_files(&dir.join("lib"));
     let mut all = Vec::new();
     for loaded in world.images.iter().filter(|l| l.name != "vmlinux") {
-        let Some(file) = files.get(&loaded.name.replace('-', "_")) else {
+        let Some(file) = find_module(&dir.join("lib"), &loaded.name) else {
             println!("  no file of {}", loaded.name);
             continue;
         };
-        let module = Image::open(file, storage).expect("module");
+        let module = Image::open(&file, storage).expect("module");
         let at = slide_of(&module, loaded).expect("its sections");
         all.push(Text {
             pieces: pieces(&module, at, &memory),
@@ -85,26 +85,6 @@ fn texts<'d>(path: &Path, kernel: &str, storage: &'d Storage) -> Vec<Text<'d>> {
         },
     );
     all
-}
-
-/// Module files below `dir` by name.
-fn module_files(dir: &Path) -> BTreeMap<String, PathBuf> {
-    let mut found = BTreeMap::new();
-    let mut pending = vec![dir.to_owned()];
-    while let Some(dir) = pending.pop() {
-        for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
-            let (path, file) = (
-                entry.path(),
-                entry.file_name().to_string_lossy().into_owned(),
-            );
-            match file.split_once(".ko") {
-                _ if path.is_dir() => pending.push(path),
-                Some((name, _)) => drop(found.insert(name.replace('-', "_"), path)),
-                None => {}
-            }
-        }
-    }
-    found
 }
 
 /// The text that is still there when the kernel runs.

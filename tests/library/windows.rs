@@ -7,6 +7,7 @@ use crate::common::kernels::{VERSIONS, vmlinux};
 use crate::common::testdata;
 use fixtrace::low::base::addr::{Address, LinkAddr, Slide};
 use fixtrace::low::formats::image::Storage;
+use fixtrace::low::formats::image::note::hex;
 use fixtrace::low::products::oops::code::patched::compare;
 use fixtrace::low::products::oops::read::registers::Code;
 use fixtrace::low::products::oops::read::reports::parse;
@@ -59,10 +60,6 @@ struct Recorded {
     slide: Slide,
     at: LinkAddr,
     bytes: Vec<u8>,
-}
-
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 fn bytes(hex: &str) -> Vec<u8> {

@@ -276,6 +276,12 @@ impl<'d> ElfImage<'d> {
             .flatten()
     }
 
+    /// What code calls the place `at`: what was imported there, else the last symbol not above it.
+    pub(crate) fn name_at(&self, at: LinkAddr) -> Option<&'d str> {
+        let nearest = || self.symbols.nearest(at).map(|id| self.symbols.name(id));
+        self.import(at).or_else(nearest)
+    }
+
     /// The names of all undefined symbols, in the order of their pseudo-addresses (modules only).
     pub(crate) fn imports(&self) -> &[&'d str] {
         &self.imports

@@ -42,6 +42,9 @@ pub(super) const SECTIONS: [(Site, &str); 6] = [
 ];
 const KINDS: usize = 8;
 
+/// Bytes of what counts calls before functions: in `%gs:…(%rip)`, and in `%gs:…` to 6.7.
+pub(crate) const COUNTERS: [usize; 2] = [9, 10];
+
 /// Symbols between which tables and templates stand, in pairs.
 pub(super) const LANDMARKS: [&str; 16] = [
     "__start_mcount_loc",
@@ -96,7 +99,7 @@ pub(super) struct Sites {
     /// Calls through the table of paravirtual operations, and how many bytes of each are patched.
     pub(super) paravirt: Listed<(LinkAddr, u8)>,
     /// Constants that are known when the kernel has booted.
-    pub(super) constants: Listed<LinkAddr>,
+    pub(super) constants: OnceLock<Vec<LinkAddr>>,
     pub(super) landmarks: OnceLock<[Option<LinkAddr>; LANDMARKS.len()]>,
     /// Fields that relocations fill when a module is loaded, and their bytes.
     pub(super) fields: OnceLock<Vec<(LinkAddr, u8)>>,

@@ -27,6 +27,7 @@ use super::Section;
 use super::columns::{Columns, INVALID};
 use super::elf::{Elf, SHT_DYNSYM, SymbolList};
 use super::names::padded;
+use super::sites::COUNTERS;
 use crate::base::addr::{Address, LinkAddr};
 use crate::base::error::Finding;
 use crate::base::sort::by_offset;
@@ -345,6 +346,11 @@ impl<'d> SymTab<'d> {
         Some(self.preferred(self.aliases(row), |_| true))
     }
 
+    /// Whether a symbol begins at `at`.
+    pub(crate) fn begins(&self, at: LinkAddr) -> bool {
+        self.names_at(at).next().is_some()
+    }
+
     /// The names of all symbols that begin at `at`.
     pub(crate) fn names_at(&self, at: LinkAddr) -> impl Iterator<Item = &'d str> {
         let row = self.starts.find(at.0);
@@ -356,12 +362,12 @@ impl<'d> SymTab<'d> {
     /// The first byte of the function that `at` lies in the padding before. Where that has no name, only what counts
     /// calls there is known as such, by its length (arch/x86/kernel/callthunks.c): assembler of 7.0 and later has none.
     pub(crate) fn padding_of(&self, at: LinkAddr) -> Option<LinkAddr> {
-        const COUNTERS: [u64; 2] = [9, 10];
         let next = self.next_start(at)?;
         if padded(self.name(self.nearest(at)?)).is_some() {
             return Some(next);
         }
-        let counts = next.since(at).is_some_and(|gap| COUNTERS.contains(&gap));
+        let gap = next.since(at)?;
+        let counts = COUNTERS.into_iter().any(|n| n as u64 == gap);
         (counts && self.function(at).is_none()).then_some(next)
     }
 

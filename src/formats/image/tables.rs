@@ -14,10 +14,7 @@ use crate::base::sort::by_address;
 impl<'d> ElfImage<'d> {
     /// Whether the image's table lists `at` as a place of this kind; `None` where it has no such table.
     pub fn lists(&self, site: Site, at: LinkAddr) -> Option<bool> {
-        let read = || match self.stored_sites() {
-            Some(stored) => stored.places(site),
-            None => self.whole().read_places(site),
-        };
+        let read = || self.of_tables(|stored| stored.places(site), |own| own.read_places(site));
         let places = self.sites.places[site as usize]
             .get_or_init(read)
             .as_ref()?;
@@ -26,10 +23,7 @@ impl<'d> ElfImage<'d> {
 
     /// Where the jump label at `at` jumps to, if there is one; `None` where the image has no table of them.
     pub fn jump_label(&self, at: LinkAddr) -> Option<Option<LinkAddr>> {
-        let read = || match self.stored_sites() {
-            Some(stored) => stored.jumps(),
-            None => self.whole().read_jumps(),
-        };
+        let read = || self.of_tables(|stored| stored.jumps(), |own| own.read_jumps());
         let jumps = self.sites.jumps.get_or_init(read).as_ref()?;
         let row = jumps.binary_search_by_key(&at, |(code, _)| *code).ok();
         Some(row.map(|row| jumps[row].1))
@@ -38,10 +32,7 @@ impl<'d> ElfImage<'d> {
     /// How many bytes at `at` a paravirtual operation may take, if there is one; `None` where the image has no table of
     /// them (from 6.8 on they are alternatives).
     pub fn paravirtual(&self, at: LinkAddr) -> Option<Option<u8>> {
-        let read = || match self.stored_sites() {
-            Some(stored) => stored.paravirt(),
-            None => self.whole().read_paravirt(),
-        };
+        let read = || self.of_tables(|stored| stored.paravirt(), |own| own.read_paravirt());
         let all = self.sites.paravirt.get_or_init(read).as_ref()?;
         let row = all.binary_search_by_key(&at, |(site, _)| *site).ok();
         Some(row.map(|row| all[row].1))
@@ -50,11 +41,8 @@ impl<'d> ElfImage<'d> {
     /// The first constant of run time that is put in between `from` and `to`: sections `runtime_ptr_*`,
     /// `runtime_shift_*` (6.11 on).
     pub fn runtime_constant(&self, from: LinkAddr, to: LinkAddr) -> Option<LinkAddr> {
-        let read = || match self.stored_sites() {
-            Some(stored) => Some(stored.constants()),
-            None => Some(self.whole().read_constants()),
-        };
-        let all = self.sites.constants.get_or_init(read).as_ref()?;
+        let read = || self.of_tables(|stored| stored.constants(), |own| own.read_constants());
+        let all = self.sites.constants.get_or_init(read);
         let next = all.partition_point(|at| *at < from);
         all.get(next).copied().filter(|at| *at < to)
     }
@@ -73,6 +61,18 @@ impl<'d> ElfImage<'d> {
     fn stored_sites(&self) -> Option<&StoredSites<'d>> {
         let stored = self.stored.as_ref().filter(|s| s.original.is_none())?;
         stored.sites.as_ref()
+    }
+
+    /// What the tables tell: those of an index, or those of the image itself.
+    fn of_tables<T>(
+        &self,
+        stored: impl FnOnce(&StoredSites<'d>) -> T,
+        own: impl FnOnce(&ElfImage<'d>) -> T,
+    ) -> T {
+        match self.stored_sites() {
+            Some(sites) => stored(sites),
+            None => own(self.whole()),
+        }
     }
 
     /// The image whose sections have their bytes.
@@ -110,24 +110,20 @@ impl<'d> ElfImage<'d> {
     /// `struct jump_entry`: distances of code and target since 4.20, three addresses before.
     fn read_jumps(&self) -> Option<Vec<(LinkAddr, LinkAddr)>> {
         let (base, data) = self.table("__jump_table", Between::Jumps)?;
-        let near = || {
-            let rows = data
-                .chunks_exact(16)
-                .zip((0i64..).map(|n| base.offset(16 * n)));
-            rows.filter_map(|(e, at)| {
-                let code = at.offset(i32_at(e, 0)?.into());
-                Some((code, at.offset(4 + i64::from(i32_at(e, 4)?))))
-            })
-        };
-        let far = || {
-            let rows = data.chunks_exact(24);
-            rows.filter_map(|e| Some((LinkAddr(u64_at(e, 0)?), LinkAddr(u64_at(e, 8)?))))
-        };
         let sane = |(code, target): &(LinkAddr, LinkAddr)| {
             self.text_section(*code).is_some() && self.text_section(*target).is_some()
         };
-        let near: Vec<_> = near().filter(sane).collect();
-        let far: Vec<_> = far().filter(sane).collect();
+        let rows = data
+            .chunks_exact(16)
+            .zip((0i64..).map(|n| base.offset(16 * n)));
+        let near = rows.filter_map(|(e, at)| {
+            let code = at.offset(i32_at(e, 0)?.into());
+            Some((code, at.offset(4 + i64::from(i32_at(e, 4)?))))
+        });
+        let rows = data.chunks_exact(24);
+        let far = rows.filter_map(|e| Some((LinkAddr(u64_at(e, 0)?), LinkAddr(u64_at(e, 8)?))));
+        let near: Vec<_> = near.filter(sane).collect();
+        let far: Vec<_> = far.filter(sane).collect();
         let found = if near.len() >= far.len() { near } else { far };
         (!found.is_empty()).then(|| by_address(&found, |(code, _)| code.0))
     }

@@ -131,6 +131,9 @@ pub(crate) fn run<A: Address>(
     })
 }
 
+/// ENDBR64, where indirect branches land.
+pub(crate) const ENDBR64: [u8; 4] = [0xf3, 0x0f, 0x1e, 0xfa];
+
 /// Bytes of the longest form of a near call: `call *disp32(base,index,scale)` with a REX and a segment prefix.
 pub(crate) const LONGEST_CALL: usize = 9;
 

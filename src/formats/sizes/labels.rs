@@ -10,7 +10,7 @@ use std::ops::Range;
 use crate::base::addr::{Address, LinkAddr};
 use crate::formats::image::ElfImage;
 use crate::formats::image::names::{cold_base, padded};
-use crate::formats::insn::{self, Flow};
+use crate::formats::insn::{self, ENDBR64, Flow};
 
 /// Labels in arch/x86 (`SYM_INNER_LABEL`) that stand behind a call or a jump, or beside their function's name, and in
 /// which versions of Linux they were met.
@@ -64,10 +64,9 @@ impl<'i, 'd> Labels<'i, 'd> {
 
     /// Whether a call of `__fentry__`, or the NOP that objtool makes of it, is first at `at`.
     fn is_traced(&self, at: LinkAddr) -> bool {
-        const ENDBR64: &[u8] = &[0xf3, 0x0f, 0x1e, 0xfa];
         const NOP: &[u8] = &[0x0f, 0x1f, 0x44, 0, 0];
         let code = self.image.code(at);
-        let (code, at) = match code.strip_prefix(ENDBR64) {
+        let (code, at) = match code.strip_prefix(&ENDBR64) {
             Some(rest) => (rest, at.offset(ENDBR64.len() as i64)),
             None => (code, at),
         };

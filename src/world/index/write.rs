@@ -1,9 +1,7 @@
 //! Writing an index: every table packed, then all put together.
 
-use std::cmp::Ordering;
-
 use super::format::{Header, SectionId, assemble};
-use super::select::Selection;
+use super::select::{Selection, inside};
 use super::{code, fixups, meta, only, orc, symbols};
 use crate::base::addr::{Address, LinkAddr};
 use crate::base::column::GroupWriter;
@@ -80,11 +78,11 @@ pub fn write(tables: &Image<'_>, options: &Options) -> Result<Vec<u8>> {
             group(Stored::pack_alternatives(base, &code.alternatives))?,
         ),
     ];
-    let kept = |at| {
-        code.pieces
-            .binary_search_by(|(from, bytes)| piece(*from, bytes.len(), at))
-            .is_ok()
-    };
+    let pieces = code.pieces.iter();
+    let ranges: Vec<_> = pieces
+        .map(|(at, bytes)| (*at, at.offset(bytes.len() as i64)))
+        .collect();
+    let kept = |at| inside(&ranges, at);
     out.push((SectionId::SITES, group(pack::pack(tables, base, kept))?));
     // A broken ORC table stays an error of the image; its index has none.
     if let Ok(Some(table)) = tables.orc() {
@@ -112,15 +110,6 @@ pub fn write(tables: &Image<'_>, options: &Options) -> Result<Vec<u8>> {
         return Err(refuse("its build-id is longer than 32 bytes".to_owned()));
     }
     Ok(assemble(&header, &out))
-}
-
-/// Whether the piece of `len` bytes at `from` holds `at`, or lies before or behind it.
-fn piece(from: LinkAddr, len: usize, at: LinkAddr) -> Ordering {
-    match at.since(from) {
-        None => Ordering::Greater,
-        Some(offset) if offset < len as u64 => Ordering::Equal,
-        Some(_) => Ordering::Less,
-    }
 }
 
 /// Bytes of the separate debug file on disk; 0 when there is none.

@@ -3,8 +3,7 @@
 use super::Unreadable;
 use super::extents::{Extent, Extents};
 use super::medium::Medium;
-use super::segments::{self, EM_X86_64, ET_CORE, Header, PHDR_SIZE, PT_LOAD, PT_NOTE, Segment};
-use crate::base::arch;
+use super::segments::{self, ET_CORE, Header, PHDR_SIZE, PT_LOAD, PT_NOTE, Segment};
 use crate::base::error::{Error, ErrorKind, Finding, Result};
 
 /// Bytes of a program header.
@@ -45,10 +44,7 @@ pub(crate) fn read(medium: &Medium<'_>, findings: &mut Vec<Finding>) -> Result<E
     let head = medium
         .bytes(0, 64)
         .map_err(|_| Error::new(ErrorKind::Truncated, "ends within its ELF header"))?;
-    if let Some(machine) = arch::machine(&head).filter(|m| *m != EM_X86_64) {
-        let why = format!("an ELF file of {}, not of x86_64", arch::named(machine));
-        return Err(Error::new(ErrorKind::WrongArch, why));
-    }
+    segments::not_foreign(&head)?;
     let header = Header::read(&head).filter(|h| h.wide).ok_or_else(|| {
         let why = "a core file, but not of 64-bit x86";
         Error::new(ErrorKind::WrongArch, why)

@@ -1,7 +1,9 @@
 //! Program headers of ELF files: of cores, and of programs in memory or on disk, of which only the beginning need be
 //! there.
 
+use crate::base::arch;
 use crate::base::bytes::{u16_at, u32_at, u64_at};
+use crate::base::error::{Error, ErrorKind, Result};
 
 /// `e_type`: a core file.
 pub(crate) const ET_CORE: u16 = 4;
@@ -13,7 +15,7 @@ pub(crate) const PT_NOTE: u32 = 4;
 pub(crate) const PF_X: u32 = 1;
 
 /// `e_machine`
-pub(crate) const EM_X86_64: u16 = 62;
+const EM_X86_64: u16 = 62;
 /// `e_phnum`: the number is in `sh_info` of the first section header.
 const PN_XNUM: u16 = 0xffff;
 /// Bytes of a program header.
@@ -67,6 +69,21 @@ impl Header {
     /// Whether program headers have the size that is known.
     pub(crate) fn known_size(&self) -> bool {
         usize::from(self.stride) == PHDR_SIZE
+    }
+}
+
+/// Refuses the ELF file that `bytes` begin where it is of another architecture. Before all else: files of others may
+/// have another order of bytes.
+///
+/// # Errors
+/// `WrongArch`, which names it.
+pub(crate) fn not_foreign(bytes: &[u8]) -> Result<()> {
+    match arch::machine(bytes).filter(|m| *m != EM_X86_64) {
+        Some(machine) => {
+            let what = format!("an ELF file of {}, not of x86_64", arch::named(machine));
+            Err(Error::new(ErrorKind::WrongArch, what))
+        }
+        None => Ok(()),
     }
 }
 

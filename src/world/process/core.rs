@@ -6,7 +6,6 @@ use super::memory::CoreMemory;
 use super::notes::{Notes, Signal, Thread};
 use super::objects::{Mapping, Objects, Options, VDSO};
 use crate::base::addr::Addr;
-use crate::base::arch;
 use crate::base::error::{Error, ErrorKind, Finding, Result};
 use crate::formats::image::{Storage, note};
 use crate::world::memory::segments::{self, ET_CORE, PT_NOTE};
@@ -56,10 +55,7 @@ impl<'d> ProcessCore<'d> {
     /// # Errors
     /// As [`ProcessCore::open`], but for reading.
     pub fn parse(bytes: &'d [u8], options: &Options, storage: &'d Storage) -> Result<Self> {
-        if let Some(machine) = arch::machine(bytes).filter(|m| *m != segments::EM_X86_64) {
-            let what = format!("an ELF file of {}, not of x86_64", arch::named(machine));
-            return Err(Error::new(ErrorKind::WrongArch, what).at(18));
-        }
+        segments::not_foreign(bytes).map_err(|e| e.at(18))?;
         let (kind, segments) = segments::read(bytes).ok_or_else(|| {
             Error::new(ErrorKind::NotAnElf, "not an x86-64 ELF file of 64 bits").at(0)
         })?;

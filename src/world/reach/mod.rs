@@ -113,7 +113,7 @@ pub fn call_before<'k, 'd>(code: CodeSource<'_, 'k, 'd>, ret: Located<'k, 'd>) -
     // The usual form, recognised by where it leads: the beginning of a function.
     if let Some(target) = near_call(code.live_bytes(before(ret)), ret)
         && let Some(target) = code.place(ret, target, false)
-        && begins(target)
+        && target.image.symbols().begins(target.link)
     {
         return Call::To(vec![code.behind_static_call(target)]);
     }
@@ -161,13 +161,6 @@ fn near_call(bytes: Option<[u8; 5]>, ret: Located<'_, '_>) -> Option<LinkAddr> {
     }
 }
 
-/// Whether a function begins at `at`.
-fn begins(at: Located<'_, '_>) -> bool {
-    let symbols = at.image.symbols();
-    let nearest = symbols.nearest(at.link);
-    nearest.is_some_and(|id| symbols.get(id).addr == at.link)
-}
-
 /// Whether `ret` lies inside of a call that is patched: of a thunk, which becomes a call through the register, or
 /// through a table. Both are shorter, and what they push is in the middle of the call that was linked.
 pub(crate) fn in_patched_call(ret: Located<'_, '_>, start: LinkAddr) -> bool {
@@ -180,16 +173,12 @@ pub(crate) fn in_patched_call(ret: Located<'_, '_>, start: LinkAddr) -> bool {
         let end = at.offset(insn.len.into());
         *at < ret.link && ret.link < end
     });
-    let symbols = image.symbols();
-    let name = |t| {
-        let nearest = || symbols.nearest(t).map(|id| symbols.name(id));
-        image.import(t).or_else(nearest)
-    };
     match around.map(|(_, insn)| insn.flow) {
         // Calls through a table become direct and shorter.
         Some(Flow::IndirectCall) => true,
         Some(Flow::Call(target)) => {
-            name(target).is_some_and(|n| is_trampoline(n) || n.starts_with("__SCT__"))
+            let name = image.name_at(target);
+            name.is_some_and(|n| is_trampoline(n) || n.starts_with("__SCT__"))
         }
         _ => false,
     }

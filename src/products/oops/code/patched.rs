@@ -10,6 +10,7 @@ mod forms;
 mod look;
 mod nops;
 mod patch;
+mod place;
 #[cfg(test)]
 mod tests;
 mod unit;
@@ -23,6 +24,7 @@ use crate::formats::image::{ElfImage, ImageKind};
 use form::{Form, Rule, Shown};
 use look::Look;
 pub use patch::Patch;
+use place::Place;
 use unit::{Kind, Unit};
 
 /// What came of a comparison.
@@ -71,11 +73,12 @@ pub fn compare(
     let ran = &all[..all.len().min(own.len())];
     let own = &own[..ran.len()];
     // An index keeps some functions only, whole, and nothing of relocations.
-    let start = units::start(image, at);
-    let whole = at.since(start).map(|before| before as usize + ran.len());
-    let unheld = |len: usize| image.code(start).len() < len || image.kind() == ImageKind::Module;
-    if image.is_excerpt() && whole.is_none_or(unheld) {
-        return None;
+    if image.is_excerpt() {
+        let start = units::start(image, at);
+        let whole = at.since(start)? as usize + ran.len();
+        if image.code(start).len() < whole || image.kind() == ImageKind::Module {
+            return None;
+        }
     }
     let mut out = Compared {
         same: ran.len(),
@@ -124,10 +127,15 @@ impl Job<'_, '_> {
         self.out.same = self.ran.len().saturating_sub(other);
     }
 
+    /// Where `at` is in the window; before it where that is negative.
+    fn offset(&self, at: LinkAddr) -> i64 {
+        at.0.wrapping_sub(self.at.0).cast_signed()
+    }
+
     fn shown(&self, unit: &Unit) -> Shown<'_> {
         Shown {
             ran: self.ran,
-            begin: unit.at.0.wrapping_sub(self.at.0).cast_signed(),
+            begin: self.offset(unit.at),
         }
     }
 
@@ -136,11 +144,10 @@ impl Job<'_, '_> {
         let mut told = BTreeSet::new();
         for unit in units {
             let shown = self.shown(unit);
-            let (from, to) = self.within(unit);
-            let same = self.own[from..to] == self.ran[from..to];
+            let same = self.is_same(unit);
             let forms = match unit.kind {
                 Kind::Insn if same => unit.linked(&self.look).into_iter().collect(),
-                Kind::Insn => units::forms_of(unit, &self.look),
+                Kind::Insn => forms::of(&self.look, Place::of(unit.at, unit.len)),
                 Kind::Padding => forms::counter(&self.look, unit).into_iter().collect(),
                 Kind::Alternative if !same => {
                     for (k, form) in alternative::moving(unit, shown, &self.look) {
@@ -165,12 +172,10 @@ impl Job<'_, '_> {
     }
 
     fn judge(&mut self, unit: &Unit) {
-        let shown = self.shown(unit);
-        let (from, to) = self.within(unit);
-        if self.own[from..to] == self.ran[from..to] {
+        if self.is_same(unit) {
             return;
         }
-        match units::explain(unit, shown, &self.look) {
+        match units::explain(unit, self.shown(unit), &self.look) {
             Ok(forms) => forms
                 .iter()
                 .for_each(|(k, form)| self.explained(unit, *k, form)),
@@ -184,26 +189,21 @@ impl Job<'_, '_> {
         }
     }
 
-    /// The bytes of the window that `unit` has.
-    fn within(&self, unit: &Unit) -> (usize, usize) {
-        let begin = unit.at.0.wrapping_sub(self.at.0).cast_signed();
+    /// Whether what the window has of `unit` is as it was linked.
+    fn is_same(&self, unit: &Unit) -> bool {
+        let begin = self.offset(unit.at);
         let end = begin.saturating_add(unit.len as i64);
         let clip = |n: i64| usize::try_from(n.max(0)).map_or(0, |n| n.min(self.ran.len()));
-        (clip(begin), clip(end))
+        let (from, to) = (clip(begin), clip(end));
+        self.own[from..to] == self.ran[from..to]
     }
 
     /// Writes down that `form` ran, `k` bytes behind the beginning of `unit`.
     fn explained(&mut self, unit: &Unit, k: usize, form: &Form) {
         self.out.by_shape |= form.by_shape;
-        let begin = unit.at.offset(k as i64);
+        let begin = self.offset(unit.at.offset(k as i64));
         let mut take = |from: usize, len: usize, patch: Patch| {
-            let at = |n: usize| {
-                begin
-                    .offset(n as i64)
-                    .0
-                    .wrapping_sub(self.at.0)
-                    .cast_signed()
-            };
+            let at = |n: usize| begin.saturating_add_unsigned(n as u64);
             let shown = (from..from + len).filter_map(|n| usize::try_from(at(n)).ok());
             let odd = shown.filter(|i| self.own.get(*i) != self.ran.get(*i));
             let odd: Vec<usize> = odd.filter(|i| *i < self.ran.len()).collect();

@@ -309,11 +309,8 @@ fn follows_call(located: Located<'_, '_>) -> bool {
             .map(|id| image.symbols().range(id).0),
     };
     // A pointer to a function is not behind anything of it.
-    let begins = image
-        .symbols()
-        .nearest(located.link)
-        .map(|id| image.symbols().get(id).addr);
-    let (Some(start), false) = (start, begins == Some(located.link)) else {
+    let begins = image.symbols().begins(located.link);
+    let (Some(start), false) = (start, begins) else {
         return false;
     };
     match image.call_before(start, ret) {

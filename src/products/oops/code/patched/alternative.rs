@@ -2,10 +2,11 @@
 //! and with NOPs made longer.
 
 use super::form::{Form, Rule, Shown, best, shorter};
-use super::forms::{self, Place};
+use super::forms;
 use super::look::{Goes, Look};
 use super::nops::all_nops;
 use super::patch::Patch;
+use super::place::Place;
 use super::unit::Unit;
 use crate::base::addr::{Address, LinkAddr};
 use crate::formats::image::altinstr::Alternative;
@@ -36,7 +37,7 @@ pub(super) fn explain(
                     .for_each(|(_, f)| f.patch = Some(f.patch.unwrap_or(Patch::Alternative)));
                 return Ok(forms);
             }
-            Err(more) => wrong = shorter::<()>(wrong, more).err().unwrap_or_default(),
+            Err(more) => wrong = shorter(wrong, more),
         }
     }
     // A paravirtual operation that does nothing.
@@ -45,7 +46,7 @@ pub(super) fn explain(
         let idle = Form::new(Patch::Alternative, &[]).hole(unit.len, Rule::Fill);
         return best(vec![idle], shown, look)
             .map(|form| vec![(0, form)])
-            .or_else(|more| shorter(wrong, more));
+            .map_err(|more| shorter(wrong, more));
     }
     Err(wrong)
 }
@@ -147,8 +148,7 @@ fn pieces(unit: &Unit, src: LinkAddr, len: usize, look: &Look<'_, '_>) -> Vec<Pi
 }
 
 fn forms_of(look: &Look<'_, '_>, place: Place) -> Vec<Form> {
-    let linked = Form::linked(look, (place.src, place.run), place.len, place.within);
-    let mut all: Vec<Form> = linked.into_iter().collect();
+    let mut all = forms::of(look, place);
     let code = look
         .image
         .code(place.src)
@@ -173,6 +173,5 @@ fn forms_of(look: &Look<'_, '_>, place: Place) -> Vec<Form> {
         }
         _ => {}
     }
-    all.extend(forms::of(look, place));
     all
 }

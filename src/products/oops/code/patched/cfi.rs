@@ -2,12 +2,12 @@
 //! puts there, made another one at boot, or FineIBT's, of which the image has templates.
 
 use super::form::{Form, Hole, Rule};
-use super::forms::ENDBR;
 use super::look::Look;
 use super::patch::Patch;
 use super::unit::{Kind, Unit};
 use crate::base::addr::{Address, LinkAddr};
 use crate::formats::image::sites::{Between, Site};
+use crate::formats::insn::ENDBR64;
 
 /// Bytes from the beginning of a preamble to its function.
 const BEFORE: usize = 16;
@@ -22,8 +22,11 @@ const HASH: [u8; 4] = [0x78, 0x56, 0x34, 0x12];
 pub(super) fn unit(look: &Look<'_, '_>, at: LinkAddr) -> Option<(usize, Kind)> {
     if look.image.lists(Site::Cfi, at)? {
         let behind = look.image.code(at.offset(BEFORE as i64));
-        let endbr = behind.starts_with(&ENDBR);
-        return Some((BEFORE + if endbr { ENDBR.len() } else { 0 }, Kind::Preamble));
+        let endbr = behind.starts_with(&ENDBR64);
+        return Some((
+            BEFORE + if endbr { ENDBR64.len() } else { 0 },
+            Kind::Preamble,
+        ));
     }
     let call = at.offset(CHECK as i64);
     let begins = look.image.code(at).starts_with(&[0x41, 0xba]);
@@ -37,7 +40,7 @@ pub(super) fn preamble(look: &Look<'_, '_>, unit: &Unit) -> Vec<Form> {
     let own = &own[..own.len().min(unit.len)];
     let mut forms: Vec<Form> = unit.linked(look).into_iter().collect();
     let sealed: [&[u8]; 4] = [
-        &ENDBR,
+        &ENDBR64,
         &[0x66, 0x0f, 0x1f, 0],
         &[0x0f, 0x1f, 0x40, 0xd6],
         &[0x90, 0x0f, 0x1f, 0],
@@ -69,7 +72,7 @@ pub(super) fn preamble(look: &Look<'_, '_>, unit: &Unit) -> Vec<Form> {
         {
             all.push(template(&[&code[..at], end].concat()));
         }
-        if code.len() == BEFORE + ENDBR.len() {
+        if code.len() == BEFORE + ENDBR64.len() {
             // cs cs call
             let head = template(&[&code[..9], &[0x2e, 0x2e, 0xe8]].concat());
             let mut call = head.hole(4, Rule::Any(Patch::Ibt));

@@ -3,6 +3,7 @@
 use super::look::{Goes, Look};
 use super::nops::fills;
 use super::patch::Patch;
+use super::place::Place;
 use crate::base::addr::{Address, LinkAddr, Slide};
 use crate::base::bytes::{i32_at, put, uint_at};
 use crate::formats::insn::fields::{Field, Means, fields};
@@ -123,25 +124,20 @@ impl Form {
         })
     }
 
-    /// The instruction of `len` bytes that is linked at `src`, where it runs at `run`; `within`: branches between these
-    /// addresses moved along.
-    pub fn linked(
-        look: &Look<'_, '_>,
-        place: (LinkAddr, LinkAddr),
-        len: usize,
-        within: (LinkAddr, LinkAddr),
-    ) -> Option<Self> {
-        Self::of(look, look.image.code(place.0).get(..len)?, place, within)
+    /// The instruction at `place` as it was linked.
+    pub fn linked(look: &Look<'_, '_>, place: Place) -> Option<Self> {
+        let code = look.image.code(place.src).get(..place.len)?;
+        Self::of(look, code, place)
     }
 
     /// The same with the bytes of the instruction.
-    pub fn of(
-        look: &Look<'_, '_>,
-        code: &[u8],
-        (src, run): (LinkAddr, LinkAddr),
-        within: (LinkAddr, LinkAddr),
-    ) -> Option<Self> {
-        let len = code.len();
+    pub fn of(look: &Look<'_, '_>, code: &[u8], place: Place) -> Option<Self> {
+        let Place {
+            src,
+            run,
+            len,
+            within,
+        } = place;
         let mut form = Form {
             bytes: code.to_vec(),
             holes: Vec::new(),
@@ -350,12 +346,12 @@ impl Form {
     }
 }
 
-pub(super) fn shorter<T>(a: Vec<usize>, b: Vec<usize>) -> Result<T, Vec<usize>> {
-    Err(if b.len() < a.len() && !b.is_empty() {
-        b
-    } else {
-        a
-    })
+/// The shorter one of two lists of bytes that nothing explains.
+pub(super) fn shorter(a: Vec<usize>, b: Vec<usize>) -> Vec<usize> {
+    match b.len() < a.len() && !b.is_empty() {
+        true => b,
+        false => a,
+    }
 }
 
 /// The first of `forms` that allows all that is shown; or what the nearest one does not.

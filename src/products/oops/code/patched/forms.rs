@@ -4,43 +4,22 @@ use super::form::{Form, Rule};
 use super::look::{Goes, Look};
 use super::nops::all_nops;
 use super::patch::Patch;
+use super::place::Place;
 use super::unit::Unit;
 use crate::base::addr::{Address, LinkAddr};
-use crate::formats::image::sites::{Between, Site};
+use crate::formats::image::sites::{Between, COUNTERS, Site};
 use crate::formats::insn::stub::{Stub, stub};
-use crate::formats::insn::{self, Flow};
+use crate::formats::insn::{self, ENDBR64, Flow};
 
 const CALL: u8 = 0xe8;
 const JUMP: u8 = 0xe9;
 const INT3: u8 = 0xcc;
 const LFENCE: [u8; 3] = [0x0f, 0xae, 0xe8];
 
-/// An instruction: where it is linked, where it runs, and its length; branches between the addresses `within` moved
-/// along with it.
-#[derive(Clone, Copy)]
-pub(super) struct Place {
-    pub src: LinkAddr,
-    pub run: LinkAddr,
-    pub len: usize,
-    pub within: (LinkAddr, LinkAddr),
-}
-
-impl Place {
-    /// An instruction that runs where it is linked.
-    pub fn of(at: LinkAddr, len: usize) -> Self {
-        Place {
-            src: at,
-            run: at,
-            len,
-            within: (at, at),
-        }
-    }
-
-    /// A hole for the distance that `opcode` is followed by, `before` bytes behind its beginning.
-    fn branch(self, before: usize, to: Goes) -> Rule {
-        let end = self.run.offset(before as i64 + 4);
-        Rule::Branch { end, to }
-    }
+/// What the distance may be that begins `before` bytes behind the instruction at `place`.
+fn branch(place: Place, before: usize, to: Goes) -> Rule {
+    let end = place.run.offset(before as i64 + 4);
+    Rule::Branch { end, to }
 }
 
 /// A call, a jump, or a jump on a condition: how it begins.
@@ -72,20 +51,22 @@ impl Way {
         if place.len == head.len() + 5 {
             head.insert(0, 0x2e);
         }
-        let rule = place.branch(head.len(), to);
+        let rule = branch(place, head.len(), to);
         (place.len == head.len() + 4).then(|| Form::new(patch, &head).hole(4, rule))
     }
 }
 
-/// The forms other than the linked one that the instruction at `place` may have.
+/// The forms that the instruction at `place` may have, the linked one first.
 pub(super) fn of(look: &Look<'_, '_>, place: Place) -> Vec<Form> {
-    let Some(code) = look.image.code(place.src).get(..place.len) else {
+    let Some(linked) = Form::linked(look, place) else {
         return Vec::new();
     };
-    let mut forms = patched(look, place, code);
+    let code = &linked.bytes;
+    let flow = insn::decode(code, place.src, look.image.bits()).map(|i| i.flow);
+    let mut forms = vec![linked.clone()];
+    forms.extend(patched(look, place, &linked, flow));
     // What was linked, and what patching made of it, may be probed.
-    let linked = Form::linked(look, (place.src, place.run), place.len, place.within);
-    let probed = linked.iter().chain(&forms).map(|form| {
+    let probed = forms.iter().map(|form| {
         let mut form = form.clone();
         form.bytes[0] = INT3;
         form.holes.retain(|h| h.at != 0);
@@ -95,19 +76,18 @@ pub(super) fn of(look: &Look<'_, '_>, place: Place) -> Vec<Form> {
     let probed: Vec<Form> = probed.collect();
     forms.extend(probed);
     // An optimised probe jumps out of the image; the kernel makes none of calls and jumps.
-    let jump = place.branch(1, Goes::Outside);
-    let plain =
-        insn::decode(code, place.src, look.image.bits()).is_some_and(|i| i.flow == Flow::Next);
-    if let Some(linked) = linked.filter(|l| plain && l.bytes.len() >= 5) {
+    if flow == Some(Flow::Next) && code.len() >= 5 {
+        let jump = branch(place, 1, Goes::Outside);
         let mut form = Form::new(Patch::Probe, &[JUMP]).hole(4, jump);
-        form.bytes.extend_from_slice(&linked.bytes[5..]);
+        form.bytes.extend_from_slice(&code[5..]);
         forms.push(form);
     }
     forms
 }
 
-fn patched(look: &Look<'_, '_>, place: Place, code: &[u8]) -> Vec<Form> {
-    let image = look.image;
+/// What patching makes of the instruction at `place`, which is `linked` and goes to `flow`.
+fn patched(look: &Look<'_, '_>, place: Place, linked: &Form, flow: Option<Flow>) -> Vec<Form> {
+    let (image, code) = (look.image, &linked.bytes[..]);
     // Whether the image's table lists the place; by its shape where there is none.
     let listed = |site| {
         let known = [place.src, place.run].map(|at| image.lists(site, at));
@@ -122,14 +102,12 @@ fn patched(look: &Look<'_, '_>, place: Place, code: &[u8]) -> Vec<Form> {
         forms.into_iter().filter_map(with).collect()
     };
     if code[0] == 0xf0 {
-        let mut form = Form::linked(look, (place.src, place.run), place.len, place.within);
-        form.iter_mut().for_each(|f| {
-            f.bytes[0] = 0x3e;
-            f.patch = Some(Patch::LockPrefix);
-        });
-        return shaped(form.into_iter().collect(), listed(Site::Lock));
+        let mut form = linked.clone();
+        form.bytes[0] = 0x3e;
+        form.patch = Some(Patch::LockPrefix);
+        return shaped(vec![form], listed(Site::Lock));
     }
-    if code == ENDBR {
+    if code == ENDBR64 {
         let listed = listed(Site::Endbr);
         let cfi = image.lists(Site::Cfi, place.src.offset(-16)) == Some(true);
         return shaped(sealed(), if cfi { Some(false) } else { listed });
@@ -138,7 +116,6 @@ fn patched(look: &Look<'_, '_>, place: Place, code: &[u8]) -> Vec<Form> {
     if !constant.is_empty() {
         return constant;
     }
-    let flow = insn::decode(code, place.src, image.bits()).map(|i| i.flow);
     let label = jump_label(look, place, code, flow);
     if !label.is_empty() {
         return label;
@@ -175,9 +152,6 @@ fn patched(look: &Look<'_, '_>, place: Place, code: &[u8]) -> Vec<Form> {
         _ => shaped(counted(look, way, place, to), called()),
     }
 }
-
-/// ENDBR64.
-pub(super) const ENDBR: [u8; 4] = [0xf3, 0x0f, 0x1e, 0xfa];
 
 /// `nopw (%rax)`, and the forms with a mark that later kernels use.
 fn sealed() -> Vec<Form> {
@@ -308,18 +282,17 @@ fn static_call(way: Way, place: Place) -> Vec<Form> {
 
 /// A call that is counted goes to the bytes before the function.
 fn counted(look: &Look<'_, '_>, way: Way, place: Place, to: LinkAddr) -> Vec<Form> {
-    let sizes: &[usize] = match look.counter().map(|(_, code)| code.len()) {
-        Some(9) => &[9],
-        Some(10) => &[10],
-        // A module's functions are counted as the kernel's are.
-        _ => &[9, 10],
+    // A module's functions are counted as the kernel's are.
+    let known = look.counter().map(|(_, code)| code.len());
+    let sizes = COUNTERS
+        .into_iter()
+        .filter(|n| known.is_none_or(|k| k == *n));
+    let before = sizes.map(|n| (n, to.offset(-(n as i64))));
+    let own = |(n, at): &(usize, LinkAddr)| {
+        look.image.text_section(*at).is_none() || look.padded(*at, *n)
     };
-    let own = |n: &&usize| {
-        let before = to.offset(-(**n as i64));
-        look.image.text_section(before).is_none() || look.padded(before, **n)
-    };
-    let sizes = sizes.iter().filter(own);
-    let forms = sizes.map(|n| way.form(Patch::CallDepth, place, Goes::To(to.offset(-(*n as i64)))));
+    let forms = before.filter(own);
+    let forms = forms.map(|(_, at)| way.form(Patch::CallDepth, place, Goes::To(at)));
     match way {
         Way::Call => forms.flatten().collect(),
         _ => Vec::new(),
@@ -413,7 +386,11 @@ pub(super) fn padding(look: &Look<'_, '_>, unit: &Unit) -> Vec<Form> {
 /// What counts calls, in the padding `unit`.
 pub(super) fn counter(look: &Look<'_, '_>, unit: &Unit) -> Option<Form> {
     let (from, code) = look.counter()?;
-    let form = Form::of(look, code, (from, unit.at), (from, from))?;
+    let place = Place {
+        src: from,
+        ..Place::of(unit.at, code.len())
+    };
+    let form = Form::of(look, code, place)?;
     Some(Form {
         patch: Some(Patch::CallDepth),
         ..form
@@ -424,13 +401,11 @@ impl<'d> Look<'_, 'd> {
     /// What counts calls, and where the image has it as a template.
     pub(super) fn counter(&self) -> Option<(LinkAddr, &'d [u8])> {
         let found = self.image.between(Between::Counter)?;
-        matches!(found.1.len(), 9 | 10).then_some(found)
+        COUNTERS.contains(&found.1.len()).then_some(found)
     }
 
     /// Whether a static-call trampoline begins at `at`.
     pub(super) fn trampoline(&self, at: LinkAddr) -> bool {
-        let symbols = self.image.symbols();
-        let symbol = symbols.nearest(at).map(|id| symbols.get(id));
-        symbol.is_some_and(|s| s.addr == at && s.name.starts_with("__SCT__"))
+        self.image.symbols().begins(at) && self.name(at).starts_with("__SCT__")
     }
 }

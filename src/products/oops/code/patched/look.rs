@@ -1,6 +1,7 @@
 //! What an image says of the places that code leads to, with where the kernel was.
 
 use crate::base::addr::{Address, LinkAddr, Slide};
+use crate::formats::image::sites::COUNTERS;
 use crate::formats::image::{ElfImage, ImageKind};
 use crate::formats::insn::stub::{Stub, stub};
 
@@ -81,11 +82,7 @@ impl<'a, 'd> Look<'a, 'd> {
 
     /// The last symbol not above `at`, or what an import is called.
     pub fn name(&self, at: LinkAddr) -> &'d str {
-        if let Some(import) = self.image.import(at) {
-            return import;
-        }
-        let symbols = self.image.symbols();
-        symbols.nearest(at).map_or("", |id| symbols.name(id))
+        self.image.name_at(at).unwrap_or_default()
     }
 
     /// Whether `at` is code of no image here: of a module, or made at run time.
@@ -98,15 +95,8 @@ impl<'a, 'd> Look<'a, 'd> {
     /// Whether a function, or any code with a name, begins at `at`, or the bytes before it that count calls.
     fn begins(&self, at: LinkAddr) -> bool {
         let symbols = self.image.symbols();
-        let start = |at| {
-            symbols
-                .nearest(at)
-                .is_some_and(|id| symbols.get(id).addr == at)
-        };
-        start(at)
-            || [9, 10]
-                .into_iter()
-                .any(|n| start(at.offset(n)) && self.padded(at, n as usize))
+        let counts = |n: usize| symbols.begins(at.offset(n as i64)) && self.padded(at, n);
+        symbols.begins(at) || COUNTERS.into_iter().any(counts)
     }
 
     /// Whether `len` bytes from `at` on are the NOPs that a build leaves before functions.

@@ -2,6 +2,7 @@
 
 use super::form::Form;
 use super::look::Look;
+use super::place::Place;
 use crate::base::addr::LinkAddr;
 
 /// What a unit is.
@@ -38,6 +39,6 @@ pub(super) struct Unit {
 impl Unit {
     /// It as it was linked.
     pub fn linked(&self, look: &Look<'_, '_>) -> Option<Form> {
-        Form::linked(look, (self.at, self.at), self.len, (self.at, self.at))
+        Form::linked(look, Place::of(self.at, self.len))
     }
 }

@@ -5,10 +5,12 @@ use super::cfi;
 use super::form::{Form, Shown, best, shorter};
 use super::forms;
 use super::look::Look;
+use super::place::Place;
 use super::unit::{Kind, Unit};
 use crate::base::addr::{Address, LinkAddr};
 use crate::formats::image::ElfImage;
 use crate::formats::image::altinstr::Alternative;
+use crate::formats::image::sites::COUNTERS;
 use crate::formats::insn;
 
 /// The units from `at` to `end`; the first and the last may reach beyond.
@@ -58,11 +60,12 @@ fn unit(look: &Look<'_, '_>, at: LinkAddr, next: LinkAddr, near: bool) -> Unit {
         if let Some((len, kind)) = cfi::unit(look, at) {
             return of(len, kind);
         }
-        if matches!(gap, 9 | 10) && look.counter().is_none_or(|(_, c)| c.len() as u64 == gap) {
-            let len = gap as usize;
-            if look.padded(at, len) {
-                return of(len, Kind::Padding);
-            }
+        let counter = COUNTERS.into_iter().find(|n| *n as u64 == gap);
+        if let Some(len) = counter
+            && look.counter().is_none_or(|(_, code)| code.len() == len)
+            && look.padded(at, len)
+        {
+            return of(len, Kind::Padding);
         }
         if look.trampoline(at) {
             return of(5, Kind::Trampoline);
@@ -81,12 +84,6 @@ fn unit(look: &Look<'_, '_>, at: LinkAddr, next: LinkAddr, near: bool) -> Unit {
     }
 }
 
-/// The forms of an instruction, the linked one first.
-pub(super) fn forms_of(unit: &Unit, look: &Look<'_, '_>) -> Vec<Form> {
-    let patched = forms::of(look, forms::Place::of(unit.at, unit.len));
-    unit.linked(look).into_iter().chain(patched).collect()
-}
-
 /// Which forms explain what is shown of `unit`, each with the bytes before it; or which of its bytes nothing explains.
 pub(super) fn explain(
     unit: &Unit,
@@ -96,14 +93,14 @@ pub(super) fn explain(
     let whole = |forms: Vec<Form>| best(forms, shown, look).map(|form| vec![(0, form)]);
     let linked = || unit.linked(look);
     match unit.kind {
-        Kind::Insn => whole(forms_of(unit, look)),
+        Kind::Insn => whole(forms::of(look, Place::of(unit.at, unit.len))),
         Kind::Byte => whole(linked().into_iter().collect()),
         Kind::FarJump => whole(Form::far_jump(look, unit.at).into_iter().collect()),
         Kind::Alternative => alternative::explain(unit, shown, look),
         Kind::Paravirt => {
             let linked = alternative::as_linked(unit, shown, look);
             linked.or_else(|wrong| {
-                whole(forms::paravirt(look, unit)).or_else(|more| shorter(wrong, more))
+                whole(forms::paravirt(look, unit)).map_err(|more| shorter(wrong, more))
             })
         }
         Kind::Trampoline => whole(forms::trampoline(look, unit)),
