@@ -3,10 +3,12 @@
 //! is asked beside it.
 
 mod cpus;
+mod direct;
 mod discover;
 mod generated;
 mod hijack;
 mod modules;
+mod noted;
 pub mod place;
 mod read;
 pub mod space;
