@@ -64,6 +64,8 @@ impl SectionId {
     pub(crate) const LINES: Self = SectionId(11);
     /// Which places of the code excerpts are patched.
     pub(crate) const SITES: Self = SectionId(12);
+    /// Call-frame rows of code that ORC leaves out.
+    pub(crate) const CFI: Self = SectionId(13);
 
     /// What is in it, in a word.
     pub fn name(self) -> &'static str {
@@ -80,6 +82,7 @@ impl SectionId {
             Self::ALTERNATIVES => "alternatives",
             Self::LINES => "lines",
             Self::SITES => "sites",
+            Self::CFI => "cfi",
             _ => "unknown",
         }
     }

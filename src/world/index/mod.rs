@@ -6,6 +6,7 @@
 
 pub mod cache;
 mod callers;
+mod cfi;
 mod checksum;
 mod code;
 pub mod file;

@@ -1,7 +1,7 @@
 //! Checking every byte of an index.
 
 use super::format::{Header, SectionId, stray_bytes};
-use super::{fixups, meta, orc, symbols};
+use super::{cfi, fixups, meta, orc, symbols};
 use crate::base::column::{Column, Group};
 use crate::base::strings::Strings;
 use crate::formats::callsites::CallSites;
@@ -79,6 +79,10 @@ fn walk(header: &Header, bytes: &[u8]) -> Vec<String> {
             Some(Some(what)) => note(SectionId::SITES, what),
             None => note(SectionId::SITES, "the directory of columns is damaged"),
         }
+    }
+    let rows = section(SectionId::CFI);
+    if !rows.is_empty() && cfi::read(rows).is_none() {
+        note(SectionId::CFI, "call-frame rows are damaged or not sorted");
     }
     if !section(SectionId::LINES).is_empty() {
         let lines = Group::new(section(SectionId::LINES)).filter(Group::is_whole);
