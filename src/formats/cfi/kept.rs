@@ -1,7 +1,7 @@
 //! Rows that an index keeps: of code that ORC leaves out, such as `__crash_kexec()`.
 
 use crate::base::addr::LinkAddr;
-use crate::base::column::{Stream, put_varint};
+use crate::base::column::{Stream, put_signed, put_varint};
 use crate::formats::rule::{Base, Cfa, Row, Rule, Saved, SavedBp, Shape};
 
 /// What is said of a run of code.
@@ -140,17 +140,17 @@ fn row(s: &mut Stream<'_>) -> Option<Row> {
     }
     let base = *BASES.get(usize::try_from(head >> BASE_SHIFT).ok()?)?;
     let cfa = match head & INDIRECT {
-        0 => Cfa::Register(base, signed(s)?),
+        0 => Cfa::Register(base, s.signed()?),
         _ => Cfa::Indirect {
             base,
-            inner: signed(s)?,
-            outer: signed(s)?,
+            inner: s.signed()?,
+            outer: s.signed()?,
         },
     };
     let bp = match s.varint()? {
         UNCHANGED => SavedBp::Unchanged,
-        AT_CFA => SavedBp::AtCfa(signed(s)?),
-        AT_BP => SavedBp::AtBp(signed(s)?),
+        AT_CFA => SavedBp::AtCfa(s.signed()?),
+        AT_BP => SavedBp::AtBp(s.signed()?),
         _ => return None,
     };
     let mut saved = [Saved::Unknown; 5];
@@ -158,7 +158,7 @@ fn row(s: &mut Stream<'_>) -> Option<Row> {
         *place = match s.varint()? {
             UNCHANGED => Saved::Unchanged,
             UNKNOWN => Saved::Unknown,
-            AT_CFA => Saved::AtCfa(i32::try_from(signed(s)?).ok()?),
+            AT_CFA => Saved::AtCfa(i32::try_from(s.signed()?).ok()?),
             _ => return None,
         };
     }
@@ -169,16 +169,6 @@ fn row(s: &mut Stream<'_>) -> Option<Row> {
         signal: head & SIGNAL != 0,
         saved,
     }))
-}
-
-/// Small numbers of either sign take few bytes.
-fn put_signed(out: &mut Vec<u8>, n: i64) {
-    put_varint(out, (n << 1 ^ n >> 63).cast_unsigned());
-}
-
-fn signed(s: &mut Stream<'_>) -> Option<i64> {
-    let n = s.varint()?;
-    Some((n >> 1).cast_signed() ^ -(n & 1).cast_signed())
 }
 
 #[cfg(test)]

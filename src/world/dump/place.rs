@@ -11,6 +11,15 @@ use crate::world::memory::{Dump, Memory, Paged, Unreadable};
 /// Where the kernel's image is mapped: `__START_KERNEL_map`, and the end of the region it may be moved in.
 const REGION: (Addr, Addr) = (Addr(0xffff_ffff_8000_0000), Addr(0xffff_ffff_c000_0000));
 
+/// All symbols that it is found by.
+pub(super) const SYMBOLS: [&str; 5] = [
+    "_text",
+    "init_top_pgt",
+    "phys_base",
+    "__pgtable_l5_enabled",
+    "linux_banner",
+];
+
 /// The alignment of its physical place, bytes (`CONFIG_PHYSICAL_ALIGN`, at least).
 const ALIGN: u64 = 2 << 20;
 
@@ -153,19 +162,7 @@ struct Own<'d> {
 
 impl<'d> Own<'d> {
     fn of(vmlinux: &Image<'d>) -> Result<Self> {
-        if vmlinux.is_excerpt() {
-            let what =
-                "an index alone does not tell where the kernel's data is: its vmlinux is needed";
-            return Err(Error::new(ErrorKind::Unsupported, what).in_file(vmlinux.path()));
-        }
-        let names = [
-            "_text",
-            "init_top_pgt",
-            "phys_base",
-            "__pgtable_l5_enabled",
-            "linux_banner",
-        ];
-        let [text, top, phys_base, l5, banner] = vmlinux.data_addresses(names);
+        let [text, top, phys_base, l5, banner] = vmlinux.data_addresses(SYMBOLS);
         let needed = |name: &str, at: Option<LinkAddr>| {
             at.ok_or_else(|| {
                 let what = format!("no symbol {name}: the kernel cannot be found in a dump");
@@ -173,17 +170,12 @@ impl<'d> Own<'d> {
             })
         };
         let banner = needed("linux_banner", banner)?;
-        let bytes = vmlinux.bytes(banner);
-        let end = bytes.iter().take(512).position(|b| *b == 0);
         Ok(Own {
             text: needed("_text", text)?,
             top_table: needed("init_top_pgt", top)?,
             phys_base,
             l5,
-            banner: (
-                banner,
-                end.and_then(|end| bytes.get(..end)).unwrap_or_default(),
-            ),
+            banner: (banner, vmlinux.kernel_banner().unwrap_or_default()),
             notes: vmlinux.section(".notes").and_then(|s| s.addr),
             build_id: vmlinux.build_id(),
         })

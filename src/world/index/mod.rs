@@ -9,6 +9,7 @@ mod callers;
 mod cfi;
 mod checksum;
 mod code;
+mod data;
 pub mod file;
 mod fixups;
 pub mod format;

@@ -11,7 +11,7 @@ use crate::formats::callsites::CallSites;
 use crate::formats::cfi::Cfi;
 use crate::formats::extable::{ExTable, fixup::FixupMap};
 use crate::formats::image::sites::stored::StoredSites;
-use crate::formats::image::stored::{Excerpts, Original, Parts, Stored};
+use crate::formats::image::stored::{Data, Excerpts, Original, Parts, Stored};
 use crate::formats::image::{ElfImage, Storage};
 use crate::formats::lines::Lines;
 use crate::formats::orc::OrcTable;
@@ -89,6 +89,11 @@ fn tables<'d>(
             code,
             alternatives: group(SectionId::ALTERNATIVES)?,
             sites: StoredSites::new(Group::new(section(SectionId::SITES)).unwrap_or_default()),
+            data: Data {
+                symbols: section(SectionId::DATA),
+                types: section(SectionId::TYPES),
+                strings,
+            },
             original: origin.map(|o| Original::new(o.bytes, o.debug)),
         },
     };

@@ -8,6 +8,7 @@ use crate::formats::callsites::CallSites;
 use crate::formats::image::sites::stored::StoredSites;
 use crate::formats::image::stored::Excerpts;
 use crate::formats::lines::Lines;
+use crate::formats::types::kept::Kept;
 
 /// What is wrong with the index `bytes`; empty when nothing is. All of it is read.
 pub fn verify(bytes: &[u8]) -> Vec<String> {
@@ -83,6 +84,10 @@ fn walk(header: &Header, bytes: &[u8]) -> Vec<String> {
     let rows = section(SectionId::CFI);
     if !rows.is_empty() && cfi::read(rows).is_none() {
         note(SectionId::CFI, "call-frame rows are damaged or not sorted");
+    }
+    let types = section(SectionId::TYPES);
+    if !types.is_empty() && Kept::read(types, Strings(strings)).is_none() {
+        note(SectionId::TYPES, "answers about types are damaged");
     }
     if !section(SectionId::LINES).is_empty() {
         let lines = Group::new(section(SectionId::LINES)).filter(Group::is_whole);

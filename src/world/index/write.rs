@@ -2,7 +2,7 @@
 
 use super::format::{Header, SectionId, assemble};
 use super::select::{Selection, inside};
-use super::{cfi, code, fixups, meta, only, orc, symbols};
+use super::{cfi, code, data, fixups, meta, only, orc, symbols};
 use crate::base::addr::{Address, LinkAddr};
 use crate::base::column::GroupWriter;
 use crate::base::error::{Error, ErrorKind, Result};
@@ -90,6 +90,10 @@ pub fn write(tables: &Image<'_>, options: &Options) -> Result<Vec<u8>> {
     }
     if let Some(rows) = cfi::pack(tables, &keep) {
         out.push((SectionId::CFI, rows));
+    }
+    if let Some((symbols, types)) = data::pack(tables, &mut strings) {
+        out.push((SectionId::DATA, symbols));
+        out.push((SectionId::TYPES, types));
     }
     if !options.no_lines {
         let lines = tables.lines()?;
