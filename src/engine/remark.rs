@@ -90,6 +90,8 @@ pub enum Remark<'a> {
     BadCall,
     /// No table has a row: RBP was taken for a frame pointer.
     NoRow,
+    /// No table leads here: the first return address on the stack whose call is of the function before.
+    Scanned,
     /// A tracer had replaced this return address.
     Hijacked(Tracer),
     /// The PC is where a tracer makes functions return to.
@@ -210,6 +212,7 @@ impl Remark<'_> {
             }
             Remark::BadCall => Remark::BadCall,
             Remark::NoRow => Remark::NoRow,
+            Remark::Scanned => Remark::Scanned,
             Remark::Hijacked(by) => Remark::Hijacked(by),
             Remark::Trampoline(by) => Remark::Trampoline(by),
             Remark::GuardPage => Remark::GuardPage,
@@ -315,6 +318,9 @@ impl fmt::Display for Remark<'_> {
             }
             Remark::BadCall => f.write_str("no code: a call through a bad pointer led here"),
             Remark::NoRow => f.write_str("no unwind row: RBP was taken for a frame pointer"),
+            Remark::Scanned => f.write_str(
+                "by no table: the first return address on the stack whose call is of the function before",
+            ),
             Remark::Hijacked(by) => write!(f, "{} had replaced this return address", by.name()),
             Remark::Trampoline(by) => write!(
                 f,

@@ -24,6 +24,10 @@ pub(crate) trait Source<'d>: Send + Sync {
     fn fixups(&self, image: &ElfImage<'d>, extable: &ExTable) -> FixupMap;
     /// Source lines; `None` when there are none.
     fn lines(&self, image: &ElfImage<'d>) -> Result<Option<Lines<'d>>>;
+    /// Call-frame information; empty when there is none.
+    fn cfi(&self, image: &ElfImage<'d>) -> Result<Cfi<'d>> {
+        Cfi::of(image)
+    }
     /// Calls that are written down; `None` where they are read from the code.
     fn calls(&self) -> Option<CallSites<'d>>;
 }
@@ -131,7 +135,7 @@ impl<'d> Image<'d> {
     /// # Errors
     /// When its sections cannot be read.
     pub(crate) fn cfi(&self) -> Result<&Cfi<'d>> {
-        kept(self.cfi.get_or_init(|| Cfi::of(&self.image)))
+        kept(self.cfi.get_or_init(|| self.source.cfi(&self.image)))
     }
 
     /// Decodes what was called so that `ret` was pushed, in the function that begins at `start`. `None` where the

@@ -150,6 +150,7 @@ fn remark<'k>(note: Note, generated: &'k [Generated]) -> Remark<'k> {
         Note::Disagree { used, orc, other } => Remark::TablesDisagree { used, orc, other },
         Note::BadCall => Remark::BadCall,
         Note::NoRow => Remark::NoRow,
+        Note::Scanned => Remark::Scanned,
         Note::Hijacked { by } => Remark::Hijacked(by),
         Note::Trampoline { by } => Remark::Trampoline(by),
         Note::GuardPage => Remark::GuardPage,

@@ -2,6 +2,7 @@
 //! read from a snapshot of one; where the kernel is in a dump ([`place`]) and what its processes have mapped ([`space`])
 //! is asked beside it.
 
+pub(crate) mod asked;
 mod cpus;
 mod direct;
 mod discover;

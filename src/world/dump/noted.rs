@@ -7,7 +7,7 @@ use crate::world::image::Image;
 use crate::world::memory::{Unreadable, VmcoreInfo};
 
 /// Variables and tables of the image whose addresses VMCOREINFO has (`SYMBOL(name)`; Linux 5.4-7.2).
-const SYMBOLS: [&str; 16] = [
+pub(super) const SYMBOLS: [&str; 16] = [
     "_stext",
     "clear_seq",
     "init_top_pgt",

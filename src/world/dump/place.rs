@@ -13,6 +13,17 @@ use crate::world::memory::{Dump, Linear, Memory, Paged, Unreadable};
 /// Where the kernel's image is mapped: `__START_KERNEL_map`, and the end of the region it may be moved in.
 const REGION: (Addr, Addr) = (Addr(0xffff_ffff_8000_0000), Addr(0xffff_ffff_c000_0000));
 
+/// All symbols that it is found by.
+pub(super) const SYMBOLS: [&str; 7] = [
+    "_text",
+    "init_top_pgt",
+    "phys_base",
+    "__pgtable_l5_enabled",
+    "linux_banner",
+    "_end",
+    "page_offset_base",
+];
+
 /// The alignment of its physical place, bytes (`CONFIG_PHYSICAL_ALIGN`, at least).
 const ALIGN: u64 = 2 << 20;
 
@@ -131,22 +142,22 @@ pub fn build_id(dump: &Dump<'_>) -> Option<Vec<u8>> {
 /// # Errors
 /// `WrongImage` where another kernel is in the dump; it names what differs. `NotFound` where none is.
 pub fn find(dump: &Dump<'_>, vmlinux: &Image<'_>) -> Result<Place> {
-    let place = found(dump, vmlinux)?;
-    let memory = place.supposed(dump);
-    let direct = direct::find(dump, vmlinux, &memory, place.slide);
+    let own = Own::of(vmlinux)?;
+    let place = found(dump, vmlinux, &own)?;
+    let variable = own.page_offset.map(|at| place.slide.runtime(at));
+    let direct = direct::find(dump, variable, &place.supposed(dump));
     Ok(Place {
         linear: [place.linear[0], direct],
         ..place
     })
 }
 
-fn found(dump: &Dump<'_>, vmlinux: &Image<'_>) -> Result<Place> {
-    let own = Own::of(vmlinux)?;
+fn found(dump: &Dump<'_>, vmlinux: &Image<'_>, own: &Own<'_>) -> Result<Place> {
     let noted = |why| noted::against(dump.vmcoreinfo(), vmlinux, why);
     let (mut wrong, mut unread) = (None, None);
-    let by_note = by_vmcoreinfo(dump, vmlinux, &own);
+    let by_note = by_vmcoreinfo(dump, vmlinux, own);
     let candidates = by_note.into_iter().chain(dump.cpu_states().filter_map(|cpu| {
-        by_page_table(dump, &own, cpu.cr3 & !0xfff & !USER_TABLE, cpu.levels())
+        by_page_table(dump, own, cpu.cr3 & !0xfff & !USER_TABLE, cpu.levels())
     }));
     // That VMCOREINFO names another build counts where memory does not say more than the banner.
     let decided = |place: Place, proof| match (proof, noted(None)) {
@@ -169,7 +180,7 @@ fn found(dump: &Dump<'_>, vmlinux: &Image<'_>) -> Result<Place> {
     if let (Some(place), Noted::Same(proof)) = (by_note, noted(unread)) {
         return Ok(Place { proof, ..place });
     }
-    for place in by_scan(dump, &own) {
+    for place in by_scan(dump, own) {
         let checked = own.check(&place.supposed(dump), place.slide);
         match checked.and_then(|proof| decided(place, proof).map_err(Other::Kernel)) {
             Ok(place) => return Ok(place),
@@ -216,6 +227,7 @@ enum Other {
 struct Own<'d> {
     text: LinkAddr,
     end: Option<LinkAddr>,
+    page_offset: Option<LinkAddr>,
     top_table: LinkAddr,
     phys_base: Option<LinkAddr>,
     l5: Option<LinkAddr>,
@@ -226,20 +238,8 @@ struct Own<'d> {
 
 impl<'d> Own<'d> {
     fn of(vmlinux: &Image<'d>) -> Result<Self> {
-        if vmlinux.is_excerpt() {
-            let what =
-                "an index alone does not tell where the kernel's data is: its vmlinux is needed";
-            return Err(Error::new(ErrorKind::Unsupported, what).in_file(vmlinux.path()));
-        }
-        let names = [
-            "_text",
-            "init_top_pgt",
-            "phys_base",
-            "__pgtable_l5_enabled",
-            "linux_banner",
-            "_end",
-        ];
-        let [text, top, phys_base, l5, banner, image_end] = vmlinux.data_addresses(names);
+        let [text, top, phys_base, l5, banner, image_end, page_offset] =
+            vmlinux.data_addresses(SYMBOLS);
         let needed = |name: &str, at: Option<LinkAddr>| {
             at.ok_or_else(|| {
                 let what = format!("no symbol {name}: the kernel cannot be found in a dump");
@@ -247,18 +247,14 @@ impl<'d> Own<'d> {
             })
         };
         let banner = needed("linux_banner", banner)?;
-        let bytes = vmlinux.bytes(banner);
-        let end = bytes.iter().take(512).position(|b| *b == 0);
         Ok(Own {
             text: needed("_text", text)?,
             end: image_end,
+            page_offset,
             top_table: needed("init_top_pgt", top)?,
             phys_base,
             l5,
-            banner: (
-                banner,
-                end.and_then(|end| bytes.get(..end)).unwrap_or_default(),
-            ),
+            banner: (banner, vmlinux.kernel_banner().unwrap_or_default()),
             notes: vmlinux.section(".notes").and_then(|s| s.addr),
             build_id: vmlinux.build_id(),
         })
@@ -404,6 +400,7 @@ mod tests {
         let own = Own {
             text: LinkAddr(AT),
             end: None,
+            page_offset: None,
             top_table: LinkAddr(AT),
             phys_base: None,
             l5: None,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::asked::Layouts;
 use crate::base::addr::{Addr, Address, LinkAddr, Slide};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::formats::types::{Field, Types};
@@ -12,7 +13,7 @@ use crate::world::memory::{Memory, Unreadable};
 const MAX_ELEMENTS: usize = 1 << 22;
 
 /// All symbols that a world is found by.
-const SYMBOLS: [&str; 16] = [
+pub(super) const SYMBOLS: [&str; 16] = [
     "__cpu_online_mask",
     "__per_cpu_offset",
     "bpf_kallsyms",
@@ -34,7 +35,7 @@ const SYMBOLS: [&str; 16] = [
 /// A kernel whose memory can be read by the names in its source.
 pub(super) struct Reader<'a, 'd> {
     pub(super) vmlinux: &'a Image<'d>,
-    pub(super) types: &'a Types<'d>,
+    pub(super) types: Layouts<'a, 'd>,
     pub(super) memory: &'a dyn Memory,
     pub(super) slide: Slide,
     symbols: [Option<LinkAddr>; SYMBOLS.len()],
@@ -66,7 +67,7 @@ impl<'a, 'd> Reader<'a, 'd> {
     ) -> Self {
         Reader {
             vmlinux,
-            types,
+            types: Layouts(types),
             memory,
             slide,
             symbols: [None; SYMBOLS.len()],

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use super::asked::Layouts;
 use super::cpus;
 use super::read::{Read, Reader};
 use super::stack::{Stack, StackKind};
@@ -11,7 +12,7 @@ use super::task::{Start, Task};
 use crate::base::addr::{Addr, Address};
 use crate::base::error::{Finding, Result};
 use crate::base::regs::{Reg, Regs};
-use crate::formats::types::{Field, Types};
+use crate::formats::types::Field;
 use crate::world::memory::Memory;
 
 /// Numbers of `task_struct.__state` and `exit_state`, which have not changed since 4.14.
@@ -161,7 +162,7 @@ struct ByPid {
 }
 
 impl ByPid {
-    fn of(types: &Types<'_>) -> Option<Self> {
+    fn of(types: Layouts<'_, '_>) -> Option<Self> {
         Some(ByPid {
             root: types.offset("pid_namespace", "idr.idr_rt.xa_head")?,
             shift: types.field("xa_node", "shift")?,

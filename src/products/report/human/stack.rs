@@ -88,8 +88,10 @@ fn frame(number: usize, f: &Frame<'_>, style: Style, verbose: bool, out: &mut St
         let _ = write!(out, " ({})", a.basis.name());
     }
     // What both tables say, or ORC alone, or an exception saved, is what one expects; of user space, what CFI says.
-    let told = matches!(f.trust, Trust::FramePointer | Trust::Recovered)
-        || (f.trust == Trust::Cfi && a.basis != Basis::User);
+    let told = matches!(
+        f.trust,
+        Trust::Scanned | Trust::FramePointer | Trust::Recovered
+    ) || (f.trust == Trust::Cfi && a.basis != Basis::User);
     if verbose || told {
         let _ = write!(out, " <{}>", f.trust.name());
     }
