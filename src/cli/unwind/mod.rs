@@ -81,6 +81,7 @@ fn choice(args: &Unwind) -> Choice {
         running: args.running,
         walk: walk(args),
         user: args.user,
+        parts: args.parts.clone(),
         snapshot: args.snapshot.clone(),
     }
 }

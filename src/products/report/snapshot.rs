@@ -317,6 +317,8 @@ struct Thread {
     stack: Option<Range>,
     start: Option<(Registers, bool)>,
     hijacked: Vec<Taken>,
+    #[serde(default)]
+    partial: bool,
 }
 
 impl Thread {
@@ -332,6 +334,7 @@ impl Thread {
             stack: t.stack.as_ref().map(Range::of),
             start: t.start.as_ref().map(|s| (Registers::of(&s.regs), s.exact)),
             hijacked: t.hijacked.iter().map(Taken::of).collect(),
+            partial: t.partial,
         }
     }
 
@@ -349,6 +352,8 @@ impl Thread {
                 regs: regs.into(),
                 exact,
             }),
+            lost: None,
+            partial: self.partial,
             hijacked: self.hijacked.into_iter().filter_map(Taken::into).collect(),
         }
     }

@@ -22,6 +22,8 @@ pub struct Choice {
     pub walk: Walk,
     /// Whether to go on in user mode.
     pub user: bool,
+    /// Further parts of the file, where `makedumpfile --split` made several.
+    pub parts: Vec<PathBuf>,
     /// Where to write what the stacks need, in the form of a snapshot.
     pub snapshot: Option<PathBuf>,
 }

@@ -1,6 +1,6 @@
 //! Opening a file: what it is, which images it is of, and where they were.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::choice::{Choice, Failed, Owner, Stacks, Stage, Step};
 use super::tasks::Tasks;
@@ -67,6 +67,9 @@ impl<'d> File<'_, 'd> {
     fn open<R>(&self, path: &Path, tell: impl FnOnce(Stacks<'_>) -> R) -> Answer<R> {
         let storage = self.view.storage();
         let input = Failed::at(Stage::Input);
+        if !self.choice.parts.is_empty() {
+            return self.dump(path, self.parts(path), tell);
+        }
         if Dump::is_live(path) {
             return self.dump(path, Dump::open(path, storage), tell);
         }
@@ -84,6 +87,18 @@ impl<'d> File<'_, 'd> {
             ));
         }
         self.dump(path, Dump::parse(bytes), tell)
+    }
+
+    /// The dump whose first part is `path`.
+    fn parts(&self, path: &Path) -> std::result::Result<Dump<'d>, Error> {
+        let paths: Vec<&Path> = std::iter::once(path)
+            .chain(self.choice.parts.iter().map(PathBuf::as_path))
+            .collect();
+        let files = paths.iter().map(|p| self.view.storage().plain(p));
+        let files: Vec<&[u8]> = files.collect::<Result<_, _>>()?;
+        Dump::of_parts(&files, |n| {
+            paths.get(n).copied().unwrap_or(path).to_owned()
+        })
     }
 
     #[cfg(feature = "json")]
@@ -122,7 +137,8 @@ impl<'d> File<'_, 'd> {
         let input = Failed::at(Stage::Input);
         let dump = dump.map_err(|e| input(e.in_file(path)))?;
         for finding in dump.findings() {
-            let (finding, file) = (finding.clone(), Some(path.to_owned()));
+            let file = finding.place.file.is_none().then(|| path.to_owned());
+            let finding = finding.clone();
             self.view.notice(Noticed::Input { file, finding });
         }
         // An image given is proved by what is in memory; only without one must the dump say what to look for.
@@ -147,7 +163,14 @@ impl<'d> File<'_, 'd> {
             .vmlinux()
             .filter(|_| self.choice.user)
             .and_then(|v| Spaces::new(&dump, &v.image, &found));
-        self.tasks(&world, &placed, &memory, spaces.as_ref(), tell)
+        self.tasks(&world, &placed, &memory, spaces.as_ref(), |stacks| {
+            // Walks ask for pages, too.
+            for finding in dump.missed().findings() {
+                let file = Some(path.to_owned());
+                self.view.notice(Noticed::Input { file, finding });
+            }
+            tell(stacks)
+        })
     }
 
     fn images(&self, wanted: Wanted<'_>) -> Answer<()> {

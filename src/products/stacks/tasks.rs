@@ -4,11 +4,12 @@ use super::choice::{Choice, Failed, Owner, Stacks, Step};
 use crate::base::addr::Addr;
 use crate::base::parallel;
 use crate::engine::attribute::Memo;
-use crate::engine::stack::{Cache, walk_on, walked};
+use crate::engine::stack::{Cache, Mode, Stack, walk_on, walked};
+use crate::engine::unwind::Stop;
 use crate::engine::unwind::kernel::Unwinder;
 use crate::world::dump::World;
 use crate::world::dump::space::Spaces;
-use crate::world::memory::{Memory, Record};
+use crate::world::memory::{Memory, Record, Unreadable};
 use crate::world::process::Processes;
 use crate::world::session::{Placement, View};
 
@@ -36,7 +37,11 @@ impl<'w, 'd> Tasks<'w, '_, 'd> {
         watch(Step::Begin(chosen.len()));
         let own = || ((self.memory)(), Cache::default());
         let some = |(inner, cache): &mut (Box<dyn Memory + '_>, _), task: &usize| {
-            let start = world.tasks.get(*task)?.start?;
+            let owner = world.tasks.get(*task)?;
+            let Some(start) = owner.start else {
+                watch(Step::One);
+                return owner.lost.map(|(at, why)| without(at, why, &**inner));
+            };
             let recorder = record.as_ref().map(|r| r.of(&**inner));
             let reader: &dyn Memory = recorder.as_ref().map_or(&**inner, |r| r);
             let context = world.context(*task);
@@ -96,4 +101,14 @@ impl<'w, 'd> Tasks<'w, '_, 'd> {
         }
         stacks.odd = processes.findings();
     }
+}
+
+/// The stack of a task whose beginning cannot be read.
+fn without<'k>(at: Addr, why: Unreadable, memory: &dyn Memory) -> Stack<'k> {
+    let stop = Stop::Unreadable {
+        at,
+        why,
+        page: None,
+    };
+    Stack::new(Mode::Kernel, Vec::new(), stop.with_page(memory))
 }

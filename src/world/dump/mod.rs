@@ -8,6 +8,8 @@ mod direct;
 mod discover;
 mod generated;
 mod hijack;
+mod linked;
+mod lost;
 mod modules;
 mod noted;
 pub mod place;

@@ -4,6 +4,7 @@ use super::hijack::Hijacked;
 use super::stack::Stack;
 use crate::base::addr::Addr;
 use crate::base::regs::Regs;
+use crate::world::memory::Unreadable;
 
 /// A task.
 #[derive(Clone, Debug)]
@@ -11,13 +12,13 @@ use crate::base::regs::Regs;
 pub struct Task {
     /// Its `struct task_struct`.
     pub address: Addr,
-    /// Thread id.
+    /// Thread id; [`Task::NO_PID`] where it cannot be read.
     pub pid: u32,
-    /// Process id.
+    /// Process id; the same.
     pub tgid: u32,
     /// Name; printable, at most 15 characters.
     pub comm: String,
-    /// State, as `ps` has it: R, S, D, T, t, X, Z, P, I.
+    /// State, as `ps` has it: R, S, D, T, t, X, Z, P, I; `?` where it cannot be read.
     pub state: char,
     /// The CPU it ran on last.
     pub cpu: u32,
@@ -27,8 +28,17 @@ pub struct Task {
     pub stack: Option<Stack>,
     /// Where a walk of its stack begins; `None` with no registers at hand.
     pub start: Option<Start>,
+    /// Where there should be a beginning: what could not be read, and why.
+    pub lost: Option<(Addr, Unreadable)>,
+    /// Whether not all of this could be read.
+    pub partial: bool,
     /// Return addresses that tracers took off its stack, innermost first.
     pub hijacked: Vec<Hijacked>,
+}
+
+impl Task {
+    /// The PID of a task whose own cannot be read; no task has it.
+    pub const NO_PID: u32 = u32::MAX;
 }
 
 /// Where a walk begins.
