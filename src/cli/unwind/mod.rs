@@ -111,6 +111,9 @@ fn tell(args: &Unwind, stacks: Stacks<'_>) -> Result<Exit, Failure> {
         ));
         exit = exit.max(Exit::Partial);
     }
+    if stacks.damaged {
+        exit = exit.max(Exit::Partial);
+    }
     if !stacks.missed.is_empty() {
         let what = format!("no image of {}", list(stacks.missed.iter()));
         warn(&format!("{what} (pass --module FILE)"));

@@ -121,9 +121,16 @@ impl std::fmt::Display for Stop {
             Stop::Unreadable { at, why, page } => match page {
                 None => write!(f, "{at} cannot be read: {why}"),
                 Some(page) => {
-                    let what = if page.table { "a page table" } else { "its page" };
+                    let what = if page.table {
+                        "a page table"
+                    } else {
+                        "its page"
+                    };
                     let physical = page.physical;
-                    write!(f, "{at} cannot be read: {what}, physical {physical:#x}, is {why}")
+                    write!(
+                        f,
+                        "{at} cannot be read: {what}, physical {physical:#x}, is {why}"
+                    )
                 }
             },
             Stop::WrongDirection { from, to } => {

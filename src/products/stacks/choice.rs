@@ -76,6 +76,8 @@ pub struct Stacks<'a> {
     pub without: usize,
     /// Images that are not at hand, and whose code is on a stack.
     pub missed: Vec<&'a str>,
+    /// Whether pages of the dump that were asked for are lost.
+    pub damaged: bool,
     /// Whether it is of a process, not of a kernel.
     pub of_process: bool,
     /// Whether frames of user mode were asked for that this file cannot tell.

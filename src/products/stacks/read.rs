@@ -96,9 +96,7 @@ impl<'d> File<'_, 'd> {
             .collect();
         let files = paths.iter().map(|p| self.view.storage().plain(p));
         let files: Vec<&[u8]> = files.collect::<Result<_, _>>()?;
-        Dump::of_parts(&files, |n| {
-            paths.get(n).copied().unwrap_or(path).to_owned()
-        })
+        Dump::of_parts(&files, |n| paths.get(n).copied().unwrap_or(path).to_owned())
     }
 
     #[cfg(feature = "json")]
@@ -163,9 +161,11 @@ impl<'d> File<'_, 'd> {
             .vmlinux()
             .filter(|_| self.choice.user)
             .and_then(|v| Spaces::new(&dump, &v.image, &found));
-        self.tasks(&world, &placed, &memory, spaces.as_ref(), |stacks| {
+        self.tasks(&world, &placed, &memory, spaces.as_ref(), |mut stacks| {
             // Walks ask for pages, too.
-            for finding in dump.missed().findings() {
+            let missed = dump.missed().findings();
+            stacks.damaged = !missed.is_empty();
+            for finding in missed {
                 let file = Some(path.to_owned());
                 self.view.notice(Noticed::Input { file, finding });
             }

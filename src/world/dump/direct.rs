@@ -10,7 +10,7 @@ const ALIGN: u64 = 1 << 30;
 const BASES: [u64; 2] = [0xffff_8880_0000_0000, 0xff11_0000_0000_0000];
 
 /// The direct mapping: by `variable`, the kernel's `page_offset_base` in `memory`, else by the dump's headers, else, in a
-/// kernel without that variable, whose mapping cannot move, where that is.
+/// kernel without that variable, whose mapping cannot move, where that is; else by what memory says of itself.
 pub(super) fn find(
     dump: &Dump<'_>,
     variable: Option<Addr>,
@@ -26,7 +26,8 @@ pub(super) fn find(
     let base = read
         .filter(sound)
         .or_else(|| dump.direct_mapping().filter(sound))
-        .or_else(fixed)?;
+        .or_else(fixed)
+        .or_else(|| dump.find_direct_mapping())?;
     Some(Linear {
         start: Addr(base),
         end: Addr(base.checked_add(dump.physical_end())?),

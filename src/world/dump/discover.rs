@@ -6,7 +6,7 @@ use super::place::Place;
 use super::read::Reader;
 use super::task::{Start, Task};
 use super::world::{Cpu, Loaded, World};
-use super::{cpus, generated, hijack, lost, modules, tasks};
+use super::{cpus, generated, hijack, lost, modules, searched, tasks};
 use crate::base::addr::{Addr, LinkAddr};
 use crate::base::error::{Error, ErrorKind, Finding, Result};
 use crate::base::regs::Regs;
@@ -31,8 +31,12 @@ pub fn discover(dump: &Dump<'_>, vmlinux: &Image<'_>, place: &Place) -> Result<W
     let found = cpus::find(&r, notes, &mut findings);
     let layout = tasks::Layout::of(&r)?;
     let table = hijack::table(&r);
-    let task_list = tasks::list(&r, &layout, &mut findings);
-    let idle = found.iter().filter_map(|c| c.idle).map(|idle| (idle, Some(0)));
+    let search = || searched::find(&r, &layout, dump, place.linear[1]);
+    let task_list = tasks::list(&r, &layout, search, &mut findings);
+    let idle = found
+        .iter()
+        .filter_map(|c| c.idle)
+        .map(|idle| (idle, Some(0)));
     let mut all = Vec::new();
     let mut unread = lost::Unread::default();
     for place in idle.chain(task_list) {

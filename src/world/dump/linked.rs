@@ -80,11 +80,7 @@ fn neighbours(r: &Reader<'_, '_>, layout: &Layout, links: &Links, task: Addr) ->
             let (own, other) = (r.get(task, layout.tgid), r.get(*other, layout.tgid));
             head.is_some() || own.is_ok() && own == other
         };
-        found.extend(
-            beside(r, task, node, head)
-                .into_iter()
-                .filter(same_process),
-        );
+        found.extend(beside(r, task, node, head).into_iter().filter(same_process));
     }
     if let Some((children, sibling)) = links.family {
         let parent = links.parent.and_then(|field| r.get(task, field).ok());
@@ -111,7 +107,7 @@ fn beside(r: &Reader<'_, '_>, task: Addr, link: u64, head: Option<Addr>) -> Vec<
 }
 
 /// Whether a task can be at `at`, by what can be read there.
-fn is_task(r: &Reader<'_, '_>, layout: &Layout, at: Addr) -> bool {
+pub(super) fn is_task(r: &Reader<'_, '_>, layout: &Layout, at: Addr) -> bool {
     let pid = r.get(at, layout.pid);
     let stack = r.get(at, layout.stack);
     at.0 >> 63 == 1

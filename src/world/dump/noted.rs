@@ -49,7 +49,10 @@ pub(super) fn against(
     let Some(info) = info else {
         return Noted::Unknown;
     };
-    let told = info.build_id().and_then(from_hex).filter(|id| !id.is_empty());
+    let told = info
+        .build_id()
+        .and_then(from_hex)
+        .filter(|id| !id.is_empty());
     if let (Some(told), Some(own)) = (told, vmlinux.build_id()) {
         return match told == own {
             true => Noted::Same(Proof::Noted(why)),

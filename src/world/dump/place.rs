@@ -91,7 +91,8 @@ impl Place {
 
     /// What is odd about it: the image was not proved to be the one that ran.
     pub(crate) fn finding(&self) -> Option<Finding> {
-        let unread = |why: Option<Unreadable>| why.map_or("not what it has there", Unreadable::name);
+        let unread =
+            |why: Option<Unreadable>| why.map_or("not what it has there", Unreadable::name);
         let what = match self.proof {
             Proof::BuildId | Proof::Banner => return None,
             Proof::Unproved(why) => {
@@ -156,9 +157,12 @@ fn found(dump: &Dump<'_>, vmlinux: &Image<'_>, own: &Own<'_>) -> Result<Place> {
     let noted = |why| noted::against(dump.vmcoreinfo(), vmlinux, why);
     let (mut wrong, mut unread) = (None, None);
     let by_note = by_vmcoreinfo(dump, vmlinux, own);
-    let candidates = by_note.into_iter().chain(dump.cpu_states().filter_map(|cpu| {
-        by_page_table(dump, own, cpu.cr3 & !0xfff & !USER_TABLE, cpu.levels())
-    }));
+    let candidates =
+        by_note
+            .into_iter()
+            .chain(dump.cpu_states().filter_map(|cpu| {
+                by_page_table(dump, own, cpu.cr3 & !0xfff & !USER_TABLE, cpu.levels())
+            }));
     // That VMCOREINFO names another build counts where memory does not say more than the banner.
     let decided = |place: Place, proof| match (proof, noted(None)) {
         (Proof::Unproved(_), Noted::Other(why)) => Err(why),

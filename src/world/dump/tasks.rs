@@ -37,9 +37,9 @@ pub(super) struct Layout {
     pub(super) signal: Field,
     pub(super) pid: Field,
     pub(super) tgid: Field,
-    comm: Field,
+    pub(super) comm: Field,
     state: Field,
-    exit_state: Field,
+    pub(super) exit_state: Field,
     cpu: Field,
     pub(super) stack: Field,
     sp: Field,
@@ -97,10 +97,12 @@ impl Layout {
     }
 }
 
-/// Addresses of all `task_struct`s but the idle ones, each with its PID where the table of PIDs has it.
+/// Addresses of all `task_struct`s but the idle ones, each with its PID where the table of PIDs has it. Where lists are
+/// broken, `search` finds more, idle ones among them.
 pub(super) fn list(
     r: &Reader<'_, '_>,
     layout: &Layout,
+    search: impl FnOnce() -> BTreeSet<Addr>,
     findings: &mut Vec<Finding>,
 ) -> BTreeMap<Addr, Option<u32>> {
     let [init_task, init_pid_ns] = r.symbols(["init_task", "init_pid_ns"]);
@@ -157,10 +159,19 @@ pub(super) fn list(
     all.extend(hashed.into_iter().map(|(task, pid)| (task, Some(pid))));
     if broken.any() || lost || all.is_empty() {
         let before = all.len();
+        all.extend(
+            search()
+                .into_iter()
+                .filter(|t| !all.contains_key(t))
+                .map(|t| (t, None))
+                .collect::<Vec<_>>(),
+        );
         linked::reach(r, layout, init_task, &mut all);
         let more = all.len() - before;
         if more > 0 {
-            finding(format!("{more} tasks were found by their families alone"));
+            finding(format!(
+                "{more} tasks were found by their families, or by looking for them in all memory"
+            ));
         }
     }
     all
@@ -187,12 +198,17 @@ impl Broken {
     }
 
     fn finding(&self) -> Option<String> {
-        let first = self.first.as_deref().map(|why| format!("; the first: {why}"));
+        let first = self
+            .first
+            .as_deref()
+            .map(|why| format!("; the first: {why}"));
         let first = first.unwrap_or_default();
         match self.threads {
             0 => None,
             1 => Some(format!("the list of threads of 1 process is broken{first}")),
-            n => Some(format!("the lists of threads of {n} processes are broken{first}")),
+            n => Some(format!(
+                "the lists of threads of {n} processes are broken{first}"
+            )),
         }
     }
 }
@@ -253,15 +269,13 @@ impl ByPid {
                         }
                     }
                 }
-                0 if entry != 0 => {
-                    match memory.u64(Addr(entry).offset(self.tasks.cast_signed())) {
-                        Ok(0) => {}
-                        Ok(link) => {
-                            found.insert(Addr(link).offset(-self.links.cast_signed()), number);
-                        }
-                        Err(_) => lost = true,
+                0 if entry != 0 => match memory.u64(Addr(entry).offset(self.tasks.cast_signed())) {
+                    Ok(0) => {}
+                    Ok(link) => {
+                        found.insert(Addr(link).offset(-self.links.cast_signed()), number);
                     }
-                }
+                    Err(_) => lost = true,
+                },
                 _ => {}
             }
         }

@@ -82,10 +82,7 @@ impl<'d> Dump<'d> {
     ///
     /// # Errors
     /// As [`Dump::open`]; `Contradiction` for several files that are not parts of one dump.
-    pub(crate) fn of_parts(
-        files: &[&'d [u8]],
-        name: impl Fn(usize) -> PathBuf,
-    ) -> Result<Self> {
+    pub(crate) fn of_parts(files: &[&'d [u8]], name: impl Fn(usize) -> PathBuf) -> Result<Self> {
         if let [one] = files {
             return Dump::parse(one).map_err(|e| e.in_file(&name(0)));
         }

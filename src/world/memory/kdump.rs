@@ -166,7 +166,9 @@ impl Row {
 impl Rows {
     /// Where page data can be: they follow the descriptors, and none takes more than a page.
     fn data(&self) -> (u64, u64) {
-        let first = self.at.saturating_add(self.count.saturating_mul(DESCRIPTOR));
+        let first = self
+            .at
+            .saturating_add(self.count.saturating_mul(DESCRIPTOR));
         let room = self.count.saturating_add(1).saturating_mul(PAGE);
         (first, first.saturating_add(room))
     }

@@ -18,6 +18,7 @@ pub mod pieces;
 pub mod record;
 pub mod scan;
 pub mod segments;
+mod selves;
 mod shared;
 #[cfg(test)]
 mod testing;

@@ -36,9 +36,8 @@ impl<'d> Parts<'d> {
     /// # Errors
     /// `Contradiction` where they are not parts of one dump; `name` gives the path of each.
     pub(crate) fn of(parts: Vec<Part<'d>>, name: impl Fn(usize) -> PathBuf) -> Result<Self> {
-        let wrong = |number, what: &str| {
-            Error::new(ErrorKind::Contradiction, what).in_file(&name(number))
-        };
+        let wrong =
+            |number, what: &str| Error::new(ErrorKind::Contradiction, what).in_file(&name(number));
         let Some((_, first)) = parts.first() else {
             return Err(Error::new(ErrorKind::Contradiction, "no part of a dump"));
         };
@@ -87,13 +86,8 @@ impl<'d> Parts<'d> {
     /// What is missing of a split dump.
     pub(crate) fn findings(&self) -> Vec<Finding> {
         let gaps = self.gaps();
-        let count = self.all.len();
         let missing = |(from, to): (u64, u64)| {
-            let named = format!("pages {from:#x} to {to:#x} are in no part that was given");
-            let what = match count {
-                1 => format!("is one part of a split dump: {named}"),
-                _ => format!("of a split dump {named}"),
-            };
+            let what = format!("pages {from:#x} to {to:#x} are in no part that was given");
             Finding::new("split dump", from.saturating_mul(PAGE), what)
         };
         gaps.into_iter().map(missing).collect()
