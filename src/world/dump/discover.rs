@@ -26,7 +26,7 @@ pub fn discover(dump: &Dump<'_>, vmlinux: &Image<'_>, place: &Place) -> Result<W
     })?;
     let memory = place.memory(dump);
     let r = Reader::new(vmlinux, &types, &memory, place.slide);
-    let mut findings: Vec<Finding> = place.finding().into_iter().collect();
+    let mut findings: Vec<Finding> = place.findings();
     let notes = dump.prstatus().count().max(dump.cpu_states().count());
     let found = cpus::find(&r, notes, &mut findings);
     let layout = tasks::Layout::of(&r)?;

@@ -14,6 +14,7 @@ mod modules;
 mod noted;
 pub mod place;
 mod read;
+mod roots;
 mod searched;
 pub mod space;
 mod stack;

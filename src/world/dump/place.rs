@@ -4,6 +4,7 @@
 
 use super::direct;
 use super::noted::{self, Noted};
+use super::roots;
 use crate::base::addr::{Addr, Address, LinkAddr, Slide};
 use crate::base::error::{Error, ErrorKind, Finding, Result};
 use crate::formats::image::note::{self, hex};
@@ -66,6 +67,8 @@ pub struct Place {
     pub slide: Slide,
     /// Physical address of the kernel's page table.
     pub root: u64,
+    /// Whether that is a process's, because the kernel's own is missing.
+    pub borrowed: bool,
     /// Levels of page tables.
     pub levels: u32,
     /// Bits of page-table entries that mark encrypted memory.
@@ -89,8 +92,17 @@ impl Place {
         Paged::new(dump, self.root, self.levels, self.encryption).with_linear(self.linear)
     }
 
-    /// What is odd about it: the image was not proved to be the one that ran.
-    pub(crate) fn finding(&self) -> Option<Finding> {
+    /// What is odd about it.
+    pub(crate) fn findings(&self) -> Vec<Finding> {
+        let borrowed = self.borrowed.then(|| {
+            let what = "the kernel's top page table is missing: that of a process is used";
+            Finding::new("dump", 0, what)
+        });
+        self.unproved().into_iter().chain(borrowed).collect()
+    }
+
+    /// That the image was not proved by memory to be the one that ran.
+    fn unproved(&self) -> Option<Finding> {
         let unread =
             |why: Option<Unreadable>| why.map_or("not what it has there", Unreadable::name);
         let what = match self.proof {
@@ -147,9 +159,17 @@ pub fn find(dump: &Dump<'_>, vmlinux: &Image<'_>) -> Result<Place> {
     let place = found(dump, vmlinux, &own)?;
     let variable = own.page_offset.map(|at| place.slide.runtime(at));
     let direct = direct::find(dump, variable, &place.supposed(dump));
-    Ok(Place {
+    let place = Place {
         linear: [place.linear[0], direct],
         ..place
+    };
+    Ok(match roots::instead(dump, &place) {
+        Some(root) => Place {
+            root,
+            borrowed: true,
+            ..place
+        },
+        None => place,
     })
 }
 
@@ -311,6 +331,7 @@ impl<'d> Own<'d> {
             root: physical.wrapping_add(offset),
             levels,
             encryption: 0,
+            borrowed: false,
             linear: [self.image(physical, slide), None],
             found,
             proof: Proof::Unproved(None),
@@ -435,12 +456,13 @@ mod tests {
             root: 0,
             levels: 4,
             encryption: 0,
+            borrowed: false,
             linear: [None; 2],
             found: Found::Scan,
             proof,
         };
-        assert_eq!(place(Proof::BuildId).finding(), None);
-        let finding = place(Proof::Unproved(Some(Unreadable::Excluded))).finding();
+        assert_eq!(place(Proof::BuildId).unproved(), None);
+        let finding = place(Proof::Unproved(Some(Unreadable::Excluded))).unproved();
         let text = finding.expect("a finding").to_string();
         assert!(text.contains("excluded from the dump"), "{text}");
     }

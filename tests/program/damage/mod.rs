@@ -17,8 +17,6 @@ use crate::run::{fixtrace, json, stderr};
 use copies::{BEHIND, CORRUPT, Damage, Lost, OTHER_PART, PAGE, Random, UNWRITTEN, Whole};
 use truth::{Reasons, Tables, wrong_reason};
 
-const KERNEL_MAP: u64 = 0xffff_ffff_8000_0000;
-
 /// Damaged copies that are tried.
 const COPIES: u64 = 1000;
 
