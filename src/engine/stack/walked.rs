@@ -71,6 +71,9 @@ pub fn walked<'k, 'd>(
         frame
             .remarks
             .extend(notes.map(|n| remark(n, unwinder.code_made())));
+        if let Some(image) = here.located.map(|l| l.image).filter(|i| i.is_of_memory()) {
+            frame.remarks.push(Remark::OutOfMemory(image.name().into()));
+        }
         let inner = i
             .checked_sub(1)
             .and_then(|n| found.get(n))

@@ -12,7 +12,8 @@ use crate::base::error::{Error, ErrorKind, Finding, Result};
 use crate::base::regs::{Reg, Regs};
 use crate::formats::image::note::hex;
 use crate::world::dump::{
-    Cpu, Generated, Generator, Hijacked, Loaded, Stack, StackKind, Start, Task, Tracer, World,
+    Cpu, Generated, Generator, Hijacked, Loaded, Stack, StackKind, Start, Tables, Task, Tracer,
+    World,
 };
 use crate::world::memory::Pieces;
 
@@ -182,6 +183,39 @@ struct Image {
     slide: Hex,
     sections: Vec<(String, Hex)>,
     text: (Hex, Hex),
+    #[serde(default)]
+    tables: Option<Places>,
+}
+
+/// Where a module's tables are.
+#[derive(Serialize, Deserialize)]
+struct Places {
+    init: Option<(Hex, Hex)>,
+    orc: Option<(Hex, Hex, u32)>,
+    extable: Option<(Hex, u32)>,
+    symbols: Option<(Hex, u32, Hex)>,
+}
+
+impl Places {
+    fn of(t: &Tables) -> Self {
+        let hex = |at: Addr| Hex(at.0);
+        Places {
+            init: t.init.map(|(a, b)| (hex(a), hex(b))),
+            orc: t.orc.map(|(ips, rows, n)| (hex(ips), hex(rows), n)),
+            extable: t.extable.map(|(at, n)| (hex(at), n)),
+            symbols: t.symbols.map(|(at, n, names)| (hex(at), n, hex(names))),
+        }
+    }
+
+    fn into(self) -> Tables {
+        let at = |hex: Hex| Addr(hex.0);
+        Tables {
+            init: self.init.map(|(a, b)| (at(a), at(b))),
+            orc: self.orc.map(|(ips, rows, n)| (at(ips), at(rows), n)),
+            extable: self.extable.map(|(a, n)| (at(a), n)),
+            symbols: self.symbols.map(|(a, n, names)| (at(a), n, at(names))),
+        }
+    }
 }
 
 impl Image {
@@ -196,6 +230,7 @@ impl Image {
                 .map(|(name, at)| (name.clone(), Hex(at.0)))
                 .collect(),
             text: (Hex(l.text.0.0), Hex(l.text.1.0)),
+            tables: l.tables.as_ref().map(Places::of),
         }
     }
 
@@ -210,6 +245,7 @@ impl Image {
                 .map(|(name, at)| (name, Addr(at.0)))
                 .collect(),
             text: (Addr(self.text.0.0), Addr(self.text.1.0)),
+            tables: self.tables.map(Places::into),
         }
     }
 }

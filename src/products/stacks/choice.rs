@@ -27,8 +27,13 @@ pub struct Choice {
 }
 
 impl Choice {
+    /// Numbers of the tasks of `world` that are asked for.
+    pub(super) fn tasks(&self, world: &World) -> impl Iterator<Item = usize> {
+        (0..world.tasks.len()).filter(|task| self.holds(world, *task))
+    }
+
     /// Whether task number `task` of `world` is asked for.
-    pub(super) fn holds(&self, world: &World, task: usize) -> bool {
+    fn holds(&self, world: &World, task: usize) -> bool {
         let Some(t) = world.tasks.get(task) else {
             return false;
         };

@@ -1,16 +1,19 @@
 //! Opening a file: what it is, which images it is of, and where they were.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::choice::{Choice, Failed, Owner, Stacks, Stage, Step};
 use super::tasks::Tasks;
 use crate::base::error::{Error, ErrorKind};
+use crate::base::parallel;
 use crate::engine::attribute::Memo;
 use crate::engine::stack::user_stack;
 use crate::engine::unwind::user::walk;
 #[cfg(feature = "json")]
 use crate::products::report::snapshot;
 use crate::world::dump::space::Spaces;
+use crate::world::dump::touched::touched;
 use crate::world::dump::{World, discover, place};
 #[cfg(feature = "json")]
 use crate::world::kernel::WithText;
@@ -98,7 +101,8 @@ impl<'d> File<'_, 'd> {
             release: world.release.as_deref(),
             build_id: vmlinux.and_then(|v| v.build_id.as_deref()),
         })?;
-        let placed = self.place(world)?;
+        let mut placed = self.place(world)?;
+        self.recover(world, &mut placed, &|| Box::new(&found.memory));
         let memory = || -> Box<dyn Memory + '_> {
             let memory = found.memory.clone();
             match found.without_text {
@@ -140,8 +144,9 @@ impl<'d> File<'_, 'd> {
         })?;
         let found = place::find(&dump, &vmlinux.image).map_err(&input)?;
         let world = discover(&dump, &vmlinux.image, &found).map_err(&input)?;
-        let placed = self.place(&world)?;
         let memory = || -> Box<dyn Memory + '_> { Box::new(found.memory(&dump)) };
+        let mut placed = self.place(&world)?;
+        self.recover(&world, &mut placed, &memory);
         let spaces = placed
             .kernel
             .vmlinux()
@@ -162,6 +167,29 @@ impl<'d> File<'_, 'd> {
             self.view.notice(Noticed::Input { file, finding });
         }
         Ok(placed)
+    }
+
+    /// Makes images of modules that the stacks lead to and that no file is at hand of.
+    fn recover<'m>(
+        &self,
+        world: &World,
+        placed: &mut Placement<'d>,
+        memory: &(dyn Fn() -> Box<dyn Memory + 'm> + Sync),
+    ) {
+        let wanted = placed.lacking(world);
+        if wanted.is_empty() {
+            return;
+        }
+        let chosen: Vec<usize> = self.choice.tasks(world).collect();
+        let look = |memory: &mut Box<dyn Memory + 'm>, task: &usize| {
+            touched(world, *task, &wanted, &**memory)
+        };
+        let found = parallel::map_with(&chosen, memory, look);
+        let found: BTreeSet<usize> = found.into_iter().flatten().collect();
+        let memory = memory();
+        for number in found {
+            self.view.recover(placed, world, number, &*memory);
+        }
     }
 
     fn tasks<'m, R>(

@@ -29,9 +29,7 @@ impl<'w, 'd> Tasks<'w, '_, 'd> {
             .generated(&world.generated)
             .witness(self.choice.walk.by)
             .max_frames(self.choice.walk.max_frames);
-        let chosen: Vec<usize> = (0..world.tasks.len())
-            .filter(|i| self.choice.holds(world, *i))
-            .collect();
+        let chosen: Vec<usize> = self.choice.tasks(world).collect();
         let record = self.choice.snapshot.is_some().then(Record::default);
         watch(Step::Begin(chosen.len()));
         let own = || ((self.memory)(), Cache::default());

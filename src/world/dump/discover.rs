@@ -123,6 +123,7 @@ fn kernel(vmlinux: &Image<'_>, place: &Place) -> Loaded {
             place.slide.runtime(start),
             place.slide.runtime(LinkAddr(start.0.wrapping_add(size))),
         ),
+        tables: None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::generated::Generated;
 use super::hijack::Hijacked;
+use super::recovered::Tables;
 use super::stack::Stack;
 use super::task::Task;
 use crate::base::addr::{Addr, Slide};
@@ -67,6 +68,19 @@ pub struct Loaded {
     pub sections: Vec<(String, Addr)>,
     /// Where a module's core text was: `[start, end)`.
     pub text: (Addr, Addr),
+    /// Where a module's tables are in memory; `None` for the vmlinux.
+    pub tables: Option<Tables>,
+}
+
+impl Loaded {
+    /// Whether its code is at `at`.
+    pub(crate) fn holds(&self, at: Addr) -> bool {
+        let init = self.tables.and_then(|t| t.init);
+        let pieces = [Some(self.text), init].into_iter().flatten();
+        pieces
+            .into_iter()
+            .any(|(start, end)| at >= start && at < end)
+    }
 }
 
 /// A CPU.
