@@ -22,7 +22,6 @@ pub use discover::discover;
 pub use generated::{Generated, Generator};
 pub use hijack::{Hijacked, Tracer};
 pub use place::{Place, Proof};
-pub use recovered::Tables;
 pub use stack::{Stack, StackKind};
 pub use task::{Start, Task};
-pub use world::{Context, Cpu, Loaded, World};
+pub use world::{Context, Cpu, Loaded, Tables, World};

@@ -3,8 +3,7 @@
 //! Sources: include/linux/module.h, kernel/module/sysfs.c (Linux 5.10-7.2).
 
 use super::read::Reader;
-use super::recovered::Tables;
-use super::world::Loaded;
+use super::world::{Loaded, Tables};
 use crate::base::addr::{Addr, Address, Slide};
 use crate::base::error::Finding;
 use crate::formats::image::note;

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use super::world::Loaded;
+use super::world::{Loaded, Tables};
 use crate::base::addr::{Addr, Address, LinkAddr, Slide};
 use crate::base::bytes::{cstr_at, i32_at, u32_at, u64_at};
 use crate::base::error::Result;
@@ -28,19 +28,6 @@ const SYMBOL: usize = 24;
 
 /// What stands in for code that the dump lacks: it does nothing but stop.
 const MISSING: u8 = 0xcc;
-
-/// Where a module's tables are in memory, as its `struct module` tells.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Tables {
-    /// Its initialisation's code, as long as that is loaded.
-    pub init: Option<(Addr, Addr)>,
-    /// `arch.orc_unwind_ip`, `arch.orc_unwind`, and how many there are.
-    pub orc: Option<(Addr, Addr, u32)>,
-    /// `extable`, and how many rows it has.
-    pub extable: Option<(Addr, u32)>,
-    /// `kallsyms`: symbols, how many there are, and their names.
-    pub symbols: Option<(Addr, u32, Addr)>,
-}
 
 /// The images of the module `loaded` and where they run: of its core, and of its initialisation as long as that is there.
 /// `vmlinux` is the kernel that loaded it, at `slide`.

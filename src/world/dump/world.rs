@@ -2,7 +2,6 @@
 
 use super::generated::Generated;
 use super::hijack::Hijacked;
-use super::recovered::Tables;
 use super::stack::Stack;
 use super::task::Task;
 use crate::base::addr::{Addr, Slide};
@@ -81,6 +80,19 @@ impl Loaded {
             .into_iter()
             .any(|(start, end)| at >= start && at < end)
     }
+}
+
+/// Where a module's tables are in memory, as its `struct module` tells.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Tables {
+    /// Its initialisation's code, as long as that is loaded.
+    pub init: Option<(Addr, Addr)>,
+    /// `arch.orc_unwind_ip`, `arch.orc_unwind`, and how many there are.
+    pub orc: Option<(Addr, Addr, u32)>,
+    /// `extable`, and how many rows it has.
+    pub extable: Option<(Addr, u32)>,
+    /// `kallsyms`: symbols, how many there are, and their names.
+    pub symbols: Option<(Addr, u32, Addr)>,
 }
 
 /// A CPU.
