@@ -227,7 +227,7 @@ pub struct Unwind {
     pub dump: Option<PathBuf>,
 
     /// All tasks; this is what is done when no task is chosen
-    #[arg(long, conflicts_with_all = ["pids", "cpus", "comms", "running"])]
+    #[arg(long, conflicts_with_all = ["pids", "cpus", "comms", "running", "crashed"])]
     pub all: bool,
 
     /// Only this task; may be repeated
@@ -245,6 +245,10 @@ pub struct Unwind {
     /// Only tasks that run on a CPU
     #[arg(long)]
     pub running: bool,
+
+    /// Only the task that brought the kernel down
+    #[arg(long)]
+    pub crashed: bool,
 
     /// Registers to begin with: rip=HEX,rsp=HEX and others; unwinds what they point to
     #[arg(short, long, value_name = "REG=HEX,...")]

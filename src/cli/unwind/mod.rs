@@ -79,6 +79,7 @@ fn choice(args: &Unwind) -> Choice {
         cpus: args.cpus.clone(),
         comms: args.comms.clone(),
         running: args.running,
+        crashed: args.crashed,
         walk: walk(args),
         user: args.user,
         snapshot: args.snapshot.clone(),
@@ -100,13 +101,16 @@ fn tell(args: &Unwind, stacks: Stacks<'_>) -> Result<Exit, Failure> {
     let warn = |what: &str| open::warn(&args.images, what);
     let mut exit = Exit::Done;
     if stacks.chosen == 0 && !stacks.of_process {
-        warn("no task was chosen");
+        warn(match args.crashed {
+            true => "no task brought this kernel down",
+            false => "no task was chosen",
+        });
         exit = exit.max(Exit::Negative);
     }
     if stacks.without > 0 {
         let without = stacks.without;
         warn(&format!(
-            "{without} tasks have no registers or stack in the dump"
+            "{without} of the tasks have no registers or stack in the dump"
         ));
         exit = exit.max(Exit::Partial);
     }
@@ -120,7 +124,7 @@ fn tell(args: &Unwind, stacks: Stacks<'_>) -> Result<Exit, Failure> {
         exit = exit.max(Exit::Partial);
     }
     stacks.odd.iter().for_each(|f| warn(&f.to_string()));
-    show(args, stacks.all)?;
+    show(args, stacks.system, stacks.all)?;
     if stacks.chosen == 0 && stacks.of_process {
         warn("no thread was chosen");
         exit = exit.max(Exit::Negative);
@@ -180,6 +184,6 @@ fn by_hand(args: &Unwind, session: &Session) -> Result<Exit, Failure> {
     };
     open::images(&args.images, session, Wanted::default())?;
     let stack = session.unwind_from(start, memory, Context::default(), walk(args));
-    show(args, vec![(stack, Owner::default())])?;
+    show(args, None, vec![(stack, Owner::default())])?;
     Ok(Exit::Done)
 }

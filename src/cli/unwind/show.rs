@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use fixtrace::low::engine::stack::Stack;
 use fixtrace::low::products::report::folded::folded;
-use fixtrace::low::products::report::human::{Style, stack};
+use fixtrace::low::products::report::human::{Style, stack, system};
 use fixtrace::low::products::report::json;
 use fixtrace::low::products::stacks::Owner;
+use fixtrace::low::world::dump::World;
 
 use crate::cli::args::{Form, Unwind};
 use crate::cli::exit::Failure;
@@ -15,8 +16,12 @@ use crate::cli::out;
 /// A stack and whose it is.
 type Owned<'a> = (Stack<'a>, Owner<'a>);
 
-/// Prints stacks, each with its task.
-pub(super) fn show(args: &Unwind, mut stacks: Vec<Owned<'_>>) -> Result<(), Failure> {
+/// Prints stacks, each with its task; above them the kernel in `world`.
+pub(super) fn show(
+    args: &Unwind,
+    world: Option<&World>,
+    mut stacks: Vec<Owned<'_>>,
+) -> Result<(), Failure> {
     let mut out = out::writer(&args.out)?;
     let style = out::style(&args.out);
     let form = if args.json { Form::Json } else { args.format };
@@ -26,8 +31,10 @@ pub(super) fn show(args: &Unwind, mut stacks: Vec<Owned<'_>>) -> Result<(), Fail
     let mut text = String::new();
     match form {
         Form::Json => {
+            let mut system = world.and_then(json::system::System::new);
             for (stack, owner) in &stacks {
-                let twin = json::stack::Stack::new(stack, *owner);
+                let mut twin = json::stack::Stack::new(stack, *owner);
+                twin.system = system.take();
                 writeln!(out, "{}", json::line(&twin))?;
             }
         }
@@ -41,6 +48,9 @@ pub(super) fn show(args: &Unwind, mut stacks: Vec<Owned<'_>>) -> Result<(), Fail
             }
         }
         Form::Text => {
+            if let Some(world) = world {
+                system::header(world, style, &mut text);
+            }
             for (number, group) in groups(stacks, args.group).iter().enumerate() {
                 if number > 0 {
                     text.push('\n');

@@ -4,13 +4,22 @@ use super::choice::{Choice, Failed, Owner, Stacks, Step};
 use crate::base::addr::Addr;
 use crate::base::parallel;
 use crate::engine::attribute::Memo;
-use crate::engine::stack::{Cache, walk_on, walked};
+use crate::engine::stack::{Cache, Mode, Stack, Stop, walk_on, walked};
 use crate::engine::unwind::kernel::Unwinder;
-use crate::world::dump::World;
 use crate::world::dump::space::Spaces;
+use crate::world::dump::{Task, World};
 use crate::world::memory::{Memory, Record};
 use crate::world::process::Processes;
 use crate::world::session::{Placement, View};
+
+/// Why nothing can be told of the stack of `task`.
+fn without(task: &Task) -> Stop {
+    match (task.unread, task.stack) {
+        (Some((at, why)), _) => Stop::Unreadable { at, why },
+        (None, None) => Stop::NoStack,
+        (None, Some(_)) => Stop::NoRegisters,
+    }
+}
 
 /// What is needed to walk them; `'m` is the memory, of which each thread has its own reader.
 pub(super) struct Tasks<'w, 'm, 'd> {
@@ -46,6 +55,7 @@ impl<'w, 'd> Tasks<'w, '_, 'd> {
         watch(Step::End);
         let mut stacks = Stacks {
             chosen: chosen.len(),
+            system: Some(world).filter(|w| self.choice.is_of_all(w)),
             ..Stacks::default()
         };
         for (task, found) in chosen.iter().zip(found) {
@@ -55,7 +65,12 @@ impl<'w, 'd> Tasks<'w, '_, 'd> {
             };
             match found {
                 Some(found) => stacks.all.push((found, owner)),
-                None => stacks.without += 1,
+                None => {
+                    stacks.without += 1;
+                    let stop = owner.task.map_or(Stop::NoRegisters, without);
+                    let none = Stack::new(Mode::Kernel, Vec::new(), stop);
+                    stacks.all.push((none, owner));
+                }
             }
         }
         #[cfg(feature = "json")]

@@ -2,6 +2,7 @@
 //!
 //! Sources: arch/x86/kernel/head_64.S, arch/x86/boot/compressed/kaslr.c, arch/x86/mm/pgtable.c (Linux 5.10-7.2).
 
+use super::asked::PLACE;
 use crate::base::addr::{Addr, Address, LinkAddr, Slide};
 use crate::base::error::{Error, ErrorKind, Finding, Result};
 use crate::formats::image::note::{self, hex};
@@ -10,15 +11,6 @@ use crate::world::memory::{Dump, Memory, Paged, Unreadable};
 
 /// Where the kernel's image is mapped: `__START_KERNEL_map`, and the end of the region it may be moved in.
 const REGION: (Addr, Addr) = (Addr(0xffff_ffff_8000_0000), Addr(0xffff_ffff_c000_0000));
-
-/// All symbols that it is found by.
-pub(super) const SYMBOLS: [&str; 5] = [
-    "_text",
-    "init_top_pgt",
-    "phys_base",
-    "__pgtable_l5_enabled",
-    "linux_banner",
-];
 
 /// The alignment of its physical place, bytes (`CONFIG_PHYSICAL_ALIGN`, at least).
 const ALIGN: u64 = 2 << 20;
@@ -162,7 +154,7 @@ struct Own<'d> {
 
 impl<'d> Own<'d> {
     fn of(vmlinux: &Image<'d>) -> Result<Self> {
-        let [text, top, phys_base, l5, banner] = vmlinux.data_addresses(SYMBOLS);
+        let [text, top, phys_base, l5, banner] = vmlinux.data_addresses(PLACE);
         let needed = |name: &str, at: Option<LinkAddr>| {
             at.ok_or_else(|| {
                 let what = format!("no symbol {name}: the kernel cannot be found in a dump");

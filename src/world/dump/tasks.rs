@@ -232,9 +232,14 @@ pub(super) fn read(
         high: Addr(low.wrapping_add(layout.thread_size)),
     });
     let comm = address.offset(layout.comm.offset.cast_signed());
-    let start = match running {
-        Some(_) => None,
-        None => stack.and_then(|_| sleeper(r, layout, address).ok()),
+    let asleep = stack.filter(|_| running.is_none());
+    let (start, unread) = match asleep.map(|_| sleeper(r, layout, address)) {
+        None => (None, None),
+        Some(Ok(start)) => (Some(start), None),
+        Some(Err(why)) => {
+            let sp = address.offset(layout.sp.offset.cast_signed());
+            (None, Some((r.pointer(sp).unwrap_or(sp), why)))
+        }
     };
     Some(Task {
         address,
@@ -247,8 +252,11 @@ pub(super) fn read(
         ),
         cpu: running.map_or(cpu, |c| c.number),
         running: running.is_some(),
+        stopped: None,
+        source: None,
         stack,
         start,
+        unread,
         hijacked: Vec::new(),
     })
     .filter(|_| get(layout.mm).is_ok())

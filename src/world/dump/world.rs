@@ -2,7 +2,9 @@
 
 use super::generated::Generated;
 use super::hijack::Hijacked;
+use super::source::Source;
 use super::stack::Stack;
+use super::system::System;
 use super::task::Task;
 use crate::base::addr::{Addr, Slide};
 use crate::base::error::Finding;
@@ -22,6 +24,8 @@ pub struct World {
     pub tasks: Vec<Task>,
     /// Code that was made at run time.
     pub generated: Vec<Generated>,
+    /// The machine and what became of it; `None` where that was not asked.
+    pub system: Option<System>,
     /// What was odd.
     pub findings: Vec<Finding>,
 }
@@ -105,6 +109,8 @@ pub struct Cpu {
     pub task: Option<usize>,
     /// Its registers when the dump was made; `None` when the dump has none.
     pub regs: Option<Regs>,
+    /// Where these are from.
+    pub source: Option<Source>,
     /// Its stacks besides the task's: IRQ, entry, exception stacks.
     pub stacks: Vec<Stack>,
 }

@@ -4,9 +4,10 @@ use std::fmt::Write;
 
 use super::{Style, list, named};
 use crate::engine::attribute::{Basis, Certainty};
+use crate::engine::remark::Remark;
 use crate::engine::stack::{Frame, Stack, Stop, Trust};
 use crate::formats::lines::Inline;
-use crate::world::dump::Task;
+use crate::world::dump::{Source, Stopped, Task};
 
 /// Column at which source lines begin, unless the function's name is longer.
 const SOURCE: usize = 52;
@@ -17,12 +18,33 @@ const PLACES: usize = 3;
 /// Adds the line that says whose stack it is: a task's.
 pub fn title(task: &Task, style: Style, out: &mut String) {
     named_title(task.pid, &task.comm, style, out);
-    let running = if task.running { " (running)" } else { "" };
-    let _ = writeln!(
-        out,
-        "  CPU {}{running}  state {}  task {}",
-        task.cpu, task.state, task.address
-    );
+    let _ = write!(out, "  CPU {}", task.cpu);
+    if task.running {
+        let _ = write!(out, " ({})", running(task, style));
+    }
+    let _ = writeln!(out, "  state {}  task {}", task.state, task.address);
+}
+
+/// How it came that `task`, which ran, stands still.
+fn running(task: &Task, style: Style) -> String {
+    let user = task.start.is_some_and(|s| s.regs.user_mode());
+    let place = match (user, task.pid) {
+        (true, _) => "in user mode",
+        (false, 0) => "in the idle task",
+        (false, _) => "in the kernel",
+    };
+    match (task.stopped, task.source) {
+        (Some(Stopped::Crash), _) => format!("{}crashed{}", style.doubt, style.reset),
+        (Some(Stopped::Nmi), _) => format!("running, stopped by NMI {place}"),
+        (Some(Stopped::NoAnswer), Some(Source::Nmi)) => {
+            format!("running, did not answer: in an NMI, which came {place}")
+        }
+        (Some(Stopped::NoAnswer), Some(Source::DoubleFault)) => {
+            "running, did not answer: in a double fault".to_owned()
+        }
+        (Some(Stopped::NoAnswer), _) => "running, did not answer".to_owned(),
+        _ => "running".to_owned(),
+    }
 }
 
 /// The same for a thread of a process.
@@ -38,13 +60,17 @@ fn named_title(pid: u32, comm: &str, style: Style, out: &mut String) {
 /// Adds the frames and the reason that there are no more.
 pub fn frames(s: &Stack<'_>, style: Style, verbose: bool, out: &mut String) {
     let mut on = None;
+    let mut said: Option<&Remark<'_>> = None;
     for (number, f) in s.all_frames().enumerate() {
         let stack = f.stack.as_deref();
         if stack != on {
             switch(on, stack, out);
             on = stack;
         }
-        frame(number, f, style, verbose, out);
+        frame(number, f, (style, verbose), said, out);
+        // What is true of a whole module is said once.
+        let module = |r: &&Remark<'_>| matches!(r, Remark::OutOfMemory(_));
+        said = f.all_remarks().find(module).or(said);
     }
     switch(on, None, out);
     let colour = match s.last_stop() {
@@ -63,7 +89,13 @@ fn switch(from: Option<&str>, to: Option<&str>, out: &mut String) {
     }
 }
 
-fn frame(number: usize, f: &Frame<'_>, style: Style, verbose: bool, out: &mut String) {
+fn frame(
+    number: usize,
+    f: &Frame<'_>,
+    (style, verbose): (Style, bool),
+    said: Option<&Remark<'_>>,
+    out: &mut String,
+) {
     let a = &f.attribution;
     // Inlined calls are frames of their own to the reader: inner ones above outer ones.
     let (physical, inlined) = match f.inlines.split_last() {
@@ -122,7 +154,7 @@ fn frame(number: usize, f: &Frame<'_>, style: Style, verbose: bool, out: &mut St
             row(&format!("and {more} more places"));
         }
     }
-    for remark in f.all_remarks() {
+    for remark in f.all_remarks().filter(|r| Some(*r) != said) {
         row(&format!("note: {remark}"));
     }
 }

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::Address;
 use super::frame::Frame;
+use super::system::System;
 use crate::engine::stack::{self, Edge, incomplete};
 use crate::products::stacks::Owner;
 
@@ -27,6 +28,14 @@ pub struct Stack<'a> {
     pub state: Option<char>,
     /// Whether it was running.
     pub running: Option<bool>,
+    /// Whether it brought the kernel down.
+    pub crashed: Option<bool>,
+    /// What stopped it when the kernel went down: `crash`, `nmi`, or `no-answer`.
+    pub stopped: Option<&'static str>,
+    /// Where the registers of a running task are from: `note`, `crash-notes`, `nmi-stack`, …
+    pub registers: Option<&'static str>,
+    /// The kernel, of the first stack.
+    pub system: Option<System<'a>>,
     /// Its `struct task_struct`.
     pub task: Option<Address>,
     /// Frames, innermost first.
@@ -70,6 +79,10 @@ impl<'a> Stack<'a> {
             comm: owner.comm(),
             state: task.map(|t| t.state),
             running: task.map(|t| t.running),
+            crashed: task.map(|t| t.crashed()),
+            stopped: task.and_then(|t| t.stopped).map(|s| s.name()),
+            registers: task.and_then(|t| t.source).map(|s| s.name()),
+            system: None,
             task: task.map(|t| Address(t.address.0)),
             frames: stack.all_frames().map(StackFrame::new).collect(),
             stop: stack.last_stop().name(),
