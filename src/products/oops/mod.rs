@@ -3,5 +3,7 @@
 //! `read` knows neither of the others, `code` not `truth`.
 
 pub mod code;
+pub mod dmesg;
+pub mod dumped;
 pub mod read;
 pub mod truth;
