@@ -40,6 +40,9 @@ pub fn is_dump(path: &Path) -> Result<bool, Failure> {
 fn dumped(args: &Symbolize, path: &Path, outcome: &mut Outcome<'_>) -> Result<Dumped, Failure> {
     let dumped = Dumped::open(path, &options(args))?;
     open::say(&args.images, dumped.noticed.iter().cloned());
+    if !dumped.whole {
+        outcome.exit = outcome.exit.max_of(Exit::Partial);
+    }
     if let Err(e) = &dumped.desk {
         outcome.without_images(e);
     }

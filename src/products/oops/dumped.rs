@@ -25,6 +25,8 @@ pub struct Dumped {
     pub facts: Facts,
     /// Who tells what is true of them; an error where the images that takes are not at hand, or are others.
     pub desk: Result<Desk>,
+    /// Whether nothing of the log is missing.
+    pub whole: bool,
     /// What is odd about the dump or missing of its log, and what was noticed on the way.
     pub noticed: Vec<Noticed>,
 }
@@ -51,6 +53,7 @@ impl Dumped {
             desk: found.slide.map(|slide| Desk::at(session, slide)),
             reports,
             facts,
+            whole: found.log.findings.is_empty(),
             noticed,
         })
     }
@@ -86,10 +89,12 @@ fn read(view: View<'_, '_>, path: &Path) -> Result<Found> {
             };
             Ok(Found { log, slide })
         }
+        // An image cannot tell more where all is told, and the memory is not there.
+        Err(why) if why.kind() != ErrorKind::MissingSection => Err(why.in_file(path)),
         Err(why) => {
             images(view, &dump)?;
             let kernel = view.kernel();
-            let vmlinux = kernel.vmlinux().ok_or(why)?;
+            let vmlinux = kernel.vmlinux().ok_or(why.in_file(path))?;
             let place = place::find(&dump, &vmlinux.image)?;
             let log = log::read(&dump, Some((&vmlinux.image, &place)));
             Ok(Found {

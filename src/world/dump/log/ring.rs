@@ -57,8 +57,22 @@ struct Lost {
     being_written: usize,
     overtaken: usize,
     unreadable: usize,
+    texts: usize,
+    unreadable_texts: usize,
     why: Option<Unreadable>,
-    text: usize,
+}
+
+/// Why a record has no text.
+enum NoText {
+    /// It had no room, or was written over.
+    Lost,
+    Unreadable(Unreadable),
+}
+
+impl From<Unreadable> for NoText {
+    fn from(why: Unreadable) -> Self {
+        NoText::Unreadable(why)
+    }
 }
 
 /// Reads the ring that the variable at `pointer` points to.
@@ -105,7 +119,9 @@ impl Lost {
         );
         let why = self.why.map_or("unreadable", Unreadable::name);
         log.count(self.unreadable, &format!("records cannot be read: {why}"));
-        log.count(self.text, "records have lost their text");
+        log.count(self.texts, "records have lost their text");
+        let what = format!("records have text that cannot be read: {why}");
+        log.count(self.unreadable_texts, &what);
     }
 }
 
@@ -195,20 +211,34 @@ impl<'m> Ring<'m> {
         let at = Addr(self.infos.0.wrapping_add(index.wrapping_mul(size as u64)));
         self.memory.read(at, info).map_err(|why| (why, 1))?;
         let text = match (begin & 1, next & 1) {
-            (1, 1) => (begin == EMPTY_LINE).then(Vec::new),
+            (1, 1) if begin == EMPTY_LINE => Ok(Vec::new()),
+            (1, 1) => Err(NoText::Lost),
             _ => self.text(id, begin, next, u16_at(info, len).unwrap_or_default()),
         };
-        lost.text += usize::from(text.is_none());
+        match &text {
+            Ok(_) => {}
+            Err(NoText::Lost) => lost.texts += 1,
+            Err(NoText::Unreadable(why)) => {
+                lost.unreadable_texts += 1;
+                lost.why.get_or_insert(*why);
+            }
+        }
         Ok(Some(Record {
             time: u64_at(info, time).unwrap_or_default(),
             caller: u32_at(info, caller),
-            text,
+            text: text.ok(),
         }))
     }
 
     /// The `len` bytes of text of record `id`, whose block is `[begin, next)`: positions that count on and on. A block
     /// that would not end in the same round as it begins lies at the beginning of the buffer instead.
-    fn text(&self, id: u64, begin: u64, next: u64, len: u16) -> Option<Vec<u8>> {
+    fn text(
+        &self,
+        id: u64,
+        begin: u64,
+        next: u64,
+        len: u16,
+    ) -> std::result::Result<Vec<u8>, NoText> {
         let size = 1u64 << self.size_bits;
         let round = |at: u64| at >> self.size_bits;
         let last = next.wrapping_sub(1);
@@ -217,18 +247,18 @@ impl<'m> Ring<'m> {
         } else if round(begin.wrapping_add(size)) == round(last) {
             (0, (last & (size - 1)) + 1)
         } else {
-            return None;
+            return Err(NoText::Lost);
         };
-        let room = block.checked_sub(BLOCK).filter(|_| block <= size)?;
+        let room = block.checked_sub(BLOCK).filter(|_| block <= size);
+        let room = room.ok_or(NoText::Lost)?;
         let at = self.data.offset(start.cast_signed());
         // Another's, where it was written over.
-        if self.memory.u64(at).ok()? != id {
-            return None;
+        if self.memory.u64(at)? != id {
+            return Err(NoText::Lost);
         }
-        let mut text = vec![0; usize::try_from(room.min(u64::from(len))).ok()?];
+        let mut text = vec![0; usize::from(len).min(usize::try_from(room).unwrap_or(usize::MAX))];
         self.memory
-            .read(at.offset(BLOCK.cast_signed()), &mut text)
-            .ok()?;
-        Some(text)
+            .read(at.offset(BLOCK.cast_signed()), &mut text)?;
+        Ok(text)
     }
 }
