@@ -43,3 +43,52 @@ fn escape(line: &[u8], out: &mut Vec<u8>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::products::oops::read::reports::parse;
+
+    fn shown(time: u64, text: Option<&[u8]>) -> String {
+        let record = Record::new(time, text.map(<[u8]>::to_vec));
+        let mut log = Log::default();
+        log.records.push(record);
+        String::from_utf8(dmesg(&log)).expect("ASCII")
+    }
+
+    #[test]
+    fn lines_are_as_the_kernel_shows_them() {
+        assert_eq!(
+            shown(8_206_046_999, Some(b"done r=0")),
+            "[    8.206046] done r=0\n"
+        );
+        assert_eq!(shown(123_456_789_012_345, Some(b"")), "[123456.789012] \n");
+        assert_eq!(
+            shown(0, Some(b"a\n b")),
+            "[    0.000000] a\n[    0.000000]  b\n"
+        );
+        assert_eq!(
+            shown(1_000_000_000, None),
+            "[    1.000000]   => the text of this record is lost\n"
+        );
+    }
+
+    #[test]
+    fn nothing_reaches_the_terminal_but_text() {
+        let said = shown(0, Some(b"\x1b[2J\x07\r\x7f\xc3\xa9\\ \ttab"));
+        assert_eq!(
+            said,
+            "[    0.000000] \\x1b[2J\\x07\\x0d\\x7f\\xc3\\xa9\\ \ttab\n"
+        );
+    }
+
+    #[test]
+    fn a_line_within_a_record_cannot_pass_for_one_of_another_time() {
+        let forged = shown(
+            5_000_000_000,
+            Some(b"x\n[    1.000000] Oops: 0002 [#1] SMP"),
+        );
+        assert!(forged.ends_with("\n[    5.000000] [    1.000000] Oops: 0002 [#1] SMP\n"));
+        let _ = parse(forged.as_bytes());
+    }
+}

@@ -6,6 +6,8 @@
 mod members;
 mod records;
 mod ring;
+#[cfg(test)]
+mod tests;
 
 use members::Members;
 
@@ -32,6 +34,17 @@ pub struct Record {
     /// What, without the newline at its end; lines within it have theirs. `None` where the record is there and its text
     /// is not.
     pub text: Option<Vec<u8>>,
+}
+
+impl Record {
+    /// What nobody in particular said.
+    pub fn new(time: u64, text: Option<Vec<u8>>) -> Self {
+        Record {
+            time,
+            caller: None,
+            text,
+        }
+    }
 }
 
 /// The log as far as it can be read.

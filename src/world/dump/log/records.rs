@@ -2,6 +2,8 @@
 //!
 //! Source: `struct printk_log`, `log_next()` (kernel/printk/printk.c, Linux 3.11-5.9).
 
+use std::ops::Range;
+
 use super::members::Members;
 use super::{Log, Record, unreadable};
 use crate::base::addr::{Addr, Address};
@@ -101,6 +103,14 @@ impl Buffer {
     fn has(&self, at: usize) -> bool {
         self.lost.binary_search(&(at / PAGE)).is_err()
     }
+
+    /// The bytes of `range`, if all of them could be read.
+    fn get(&self, range: Range<usize>) -> Option<&[u8]> {
+        let pages = range.start / PAGE..range.end.div_ceil(PAGE);
+        let first = self.lost.partition_point(|p| *p < pages.start);
+        let lost = self.lost.get(first).is_some_and(|p| *p < pages.end);
+        self.bytes.get(range).filter(|_| !lost)
+    }
 }
 
 impl Layout {
@@ -135,7 +145,8 @@ impl Layout {
         u64_at(bytes, at.checked_add(self.time)?)
     }
 
-    fn record(&self, bytes: &[u8], at: usize, end: usize) -> Option<Found> {
+    fn record(&self, buffer: &Buffer, at: usize, end: usize) -> Option<Found> {
+        let bytes = &buffer.bytes;
         let next = self.at(bytes, at, end)?;
         let text = at + self.size;
         let len = self.half(bytes, at, self.text_len)?;
@@ -144,17 +155,17 @@ impl Layout {
             record: Record {
                 time: self.time(bytes, at)?,
                 caller: self.caller.and_then(|c| u32_at(bytes, at.checked_add(c)?)),
-                text: Some(bytes.get(text..text.checked_add(len)?)?.to_vec()),
+                text: buffer.get(text..text.checked_add(len)?).map(<[u8]>::to_vec),
             },
         })
     }
 
     /// The records in `range`. Where it `wraps`, a record without length ends it: the next is at the first byte.
-    fn stretch(&self, buffer: &Buffer, range: std::ops::Range<usize>, wraps: bool, log: &mut Log) {
+    fn stretch(&self, buffer: &Buffer, range: Range<usize>, wraps: bool, log: &mut Log) {
         let bytes = &buffer.bytes;
         let mut at = range.start;
         while at < range.end {
-            if let Some(Found { end, record }) = self.record(bytes, at, range.end) {
+            if let Some(Found { end, record }) = self.record(buffer, at, range.end) {
                 log.records.push(record);
                 at = end;
                 continue;
@@ -183,11 +194,14 @@ impl Layout {
     fn resume(
         &self,
         buffer: &Buffer,
-        range: std::ops::Range<usize>,
+        range: Range<usize>,
         wraps: bool,
         last: u64,
     ) -> Option<usize> {
         let bytes = &buffer.bytes;
+        if range.is_empty() {
+            return None;
+        }
         let slot = |at: usize| (at - range.start) / ALIGN;
         let mut good = vec![false; slot(range.end) + 1];
         let mut found = None;
