@@ -33,7 +33,7 @@ pub enum Verb {
 }
 
 /// Where images come from.
-#[derive(Args, Debug, Default)]
+#[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Images")]
 pub struct Images {
     /// Kernel image: ELF, also in gzip, xz or zstd, a bzImage, or an index of one
@@ -96,7 +96,7 @@ pub enum Color {
 }
 
 /// Where the product goes.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Output")]
 pub struct Output {
     /// Write to FILE instead of standard output
@@ -148,10 +148,11 @@ pub struct Lookup {
 }
 
 /// `symbolize`
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default)]
 #[command(after_help = EXITS)]
 pub struct Symbolize {
-    /// Logs, also in gzip, xz or zstd; directories of them with --json or --summary; standard input when none is given
+    /// Logs, also in gzip, xz or zstd, and dumps of kernels, whose log is taken out; directories of them with --json or
+    /// --summary; standard input when none is given
     #[arg(value_name = "LOG")]
     pub logs: Vec<PathBuf>,
 
@@ -249,6 +250,10 @@ pub struct Unwind {
     /// Only the task that brought the kernel down
     #[arg(long)]
     pub crashed: bool,
+
+    /// The kernel's log instead of stacks, annotated: as symbolize DUMP shows it
+    #[arg(long, requires = "dump", conflicts_with_all = ["pids", "cpus", "comms", "running", "crashed", "snapshot", "group", "user", "format"])]
+    pub log: bool,
 
     /// Registers to begin with: rip=HEX,rsp=HEX and others; unwinds what they point to
     #[arg(short, long, value_name = "REG=HEX,...")]

@@ -16,14 +16,18 @@ use fixtrace::low::world::dump::{Context, Start};
 use fixtrace::low::world::memory::Pieces;
 use fixtrace::low::world::session::{Session, Wanted};
 
-use super::args::{By, Unwind, parse_hex};
+use super::args::{By, Symbolize, Unwind, parse_hex};
 use super::exit::{Exit, Failure};
 use super::open;
 use super::progress::Progress;
+use super::symbolize;
 use show::show;
 
 /// Runs the verb.
 pub fn run(args: &Unwind) -> Result<Exit, Failure> {
+    if args.log {
+        return log(args);
+    }
     let mut options = open::options(&args.images);
     options.sysroot.clone_from(&args.sysroot);
     options.lines = !args.no_lines;
@@ -34,6 +38,25 @@ pub fn run(args: &Unwind) -> Result<Exit, Failure> {
     }?;
     open::say(&args.images, session.without_lines());
     Ok(exit)
+}
+
+/// The log in a dump.
+fn log(args: &Unwind) -> Result<Exit, Failure> {
+    let logs: Vec<_> = args.dump.iter().cloned().collect();
+    if let [path] = &logs[..]
+        && !symbolize::is_dump(path)?
+    {
+        let what = format!("{}: is no dump, which --log is for", path.display());
+        return Err(Failure::new(what, "symbolize annotates logs"));
+    }
+    symbolize::run(&Symbolize {
+        logs,
+        no_lines: args.no_lines,
+        json: args.json,
+        images: args.images.clone(),
+        out: args.out.clone(),
+        ..Symbolize::default()
+    })
 }
 
 /// The stacks in a file.

@@ -1,6 +1,6 @@
 //! What was running: tasks, CPUs and their stacks, as plain data ([`World`]). It is found in a dump (`discover`), or
 //! read from a snapshot of one; where the kernel is in a dump ([`place`]) and what its processes have mapped ([`space`])
-//! is asked beside it.
+//! is asked beside it, and so is its [`log`].
 
 pub(crate) mod asked;
 mod cpus;
@@ -8,6 +8,7 @@ mod crashed;
 mod discover;
 mod generated;
 mod hijack;
+pub mod log;
 mod modules;
 pub mod place;
 mod read;
