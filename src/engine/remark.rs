@@ -57,8 +57,8 @@ pub enum Remark<'a> {
     },
     /// The source line of fixup code itself.
     LandingLine {
-        /// The landing.
-        landing: LinkAddr,
+        /// The landing: where it ran, or where it is linked if that is not known.
+        landing: Addr,
         /// The file.
         file: Name<'a>,
         /// The line.

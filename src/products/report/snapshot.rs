@@ -12,8 +12,8 @@ use crate::base::error::{Error, ErrorKind, Finding, Result};
 use crate::base::regs::{Reg, Regs};
 use crate::formats::image::note::hex;
 use crate::world::dump::{
-    Cpu, Generated, Generator, Hijacked, Loaded, Source, Stack, StackKind, Start, Stopped, System,
-    Tables, Task, Tracer, World,
+    Cpu, Generated, Generator, Hijacked, Loaded, Report, Source, Stack, StackKind, Start, Stopped,
+    System, Tables, Task, Tracer, World,
 };
 use crate::world::memory::Pieces;
 
@@ -420,7 +420,34 @@ struct Machine {
     load: Option<[u64; 3]>,
     cpus: Option<(u32, u32)>,
     taint: Option<String>,
-    message: Option<String>,
+    #[serde(default)]
+    report: Option<Told>,
+}
+
+/// What the log told of the crash.
+#[derive(Serialize, Deserialize)]
+struct Told {
+    title: String,
+    causes: Vec<String>,
+    differences: Vec<String>,
+}
+
+impl Told {
+    fn of(r: Report) -> Self {
+        Told {
+            title: r.title,
+            causes: r.causes,
+            differences: r.differences,
+        }
+    }
+
+    fn into(self) -> Report {
+        let mut r = Report::default();
+        r.title = self.title;
+        r.causes = self.causes;
+        r.differences = self.differences;
+        r
+    }
 }
 
 impl Machine {
@@ -437,7 +464,7 @@ impl Machine {
             load: s.load,
             cpus: s.cpus,
             taint: s.taint,
-            message: s.message,
+            report: s.report.map(Told::of),
         }
     }
 
@@ -453,7 +480,7 @@ impl Machine {
         s.load = self.load;
         s.cpus = self.cpus;
         s.taint = self.taint;
-        s.message = self.message;
+        s.report = self.report.map(Told::into);
         s
     }
 }

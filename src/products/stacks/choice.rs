@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::base::error::{Error, Finding};
 use crate::engine::ask::Walk;
 use crate::engine::stack::Stack;
-use crate::world::dump::{Task, World};
+use crate::world::dump::{Report, Task, World};
 
 /// Which stacks are asked for; all of them, as long as none is named.
 #[derive(Clone, Default, Debug)]
@@ -95,6 +95,8 @@ pub struct Stacks<'a> {
     pub all: Vec<(Stack<'a>, Owner<'a>)>,
     /// The kernel, if more was asked than about single tasks.
     pub system: Option<&'a World>,
+    /// What the log tells of the crash, for the stack of the task that crashed.
+    pub report: Option<Report>,
     /// Tasks or threads that were asked for.
     pub chosen: usize,
     /// Tasks without registers or stack in the file: their stacks are empty.

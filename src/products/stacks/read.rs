@@ -10,11 +10,15 @@ use crate::base::parallel;
 use crate::engine::attribute::Memo;
 use crate::engine::stack::user_stack;
 use crate::engine::unwind::user::walk;
+use crate::products::oops::dmesg::dmesg;
+use crate::products::oops::read::report::Oops;
+use crate::products::oops::read::reports;
 #[cfg(feature = "json")]
 use crate::products::report::snapshot;
 use crate::world::dump::space::Spaces;
 use crate::world::dump::touched::touched;
-use crate::world::dump::{World, discover, place};
+use crate::world::dump::{Place, Task, World, discover, log, place};
+use crate::world::image::Image;
 #[cfg(feature = "json")]
 use crate::world::kernel::WithText;
 use crate::world::memory::{Dump, Memory};
@@ -113,7 +117,7 @@ impl<'d> File<'_, 'd> {
                 false => Box::new(memory),
             }
         };
-        self.tasks(world, &placed, &memory, None, tell)
+        self.tasks(world, &placed, &memory, (None, &[]), tell)
     }
 
     /// What is in a dump of a kernel.
@@ -152,7 +156,18 @@ impl<'d> File<'_, 'd> {
             .vmlinux()
             .filter(|_| self.choice.user)
             .and_then(|v| Spaces::new(&dump, &v.image, &found));
-        self.tasks(&world, &placed, &memory, spaces.as_ref(), tell)
+        let reports = self.reports(&world, &dump, (&vmlinux.image, &found));
+        self.tasks(&world, &placed, &memory, (spaces.as_ref(), &reports), tell)
+    }
+
+    /// The reports in the log of `dump`, if it is asked who brought the kernel down.
+    fn reports(&self, world: &World, dump: &Dump<'_>, vmlinux: (&Image<'_>, &Place)) -> Vec<Oops> {
+        let crashed = world.tasks.iter().any(Task::crashed);
+        if !crashed || !self.choice.is_of_all(world) {
+            return Vec::new();
+        }
+        let log = log::read(dump, Some(vmlinux));
+        log.map_or(Vec::new(), |log| reports::parse(&dmesg(&log)).0)
     }
 
     fn images(&self, wanted: Wanted<'_>) -> Answer<()> {
@@ -197,7 +212,7 @@ impl<'d> File<'_, 'd> {
         world: &World,
         placed: &Placement<'d>,
         memory: &(dyn Fn() -> Box<dyn Memory + 'm> + Sync),
-        spaces: Option<&Spaces<'_, 'd>>,
+        (spaces, reports): (Option<&Spaces<'_, 'd>>, &[Oops]),
         tell: impl FnOnce(Stacks<'_>) -> R,
     ) -> Answer<R> {
         let tasks = Tasks {
@@ -206,6 +221,7 @@ impl<'d> File<'_, 'd> {
             memory,
             choice: self.choice,
             lines: self.view.options().lines,
+            reports,
         };
         let mut stacks = tasks.walk(self.watch)?;
         let Some(spaces) = spaces else {

@@ -6,8 +6,10 @@ use crate::base::parallel;
 use crate::engine::attribute::Memo;
 use crate::engine::stack::{Cache, Mode, Stack, Stop, walk_on, walked};
 use crate::engine::unwind::kernel::Unwinder;
+use crate::products::oops::beside::beside;
+use crate::products::oops::read::report::Oops;
 use crate::world::dump::space::Spaces;
-use crate::world::dump::{Task, World};
+use crate::world::dump::{Report, Task, World};
 use crate::world::memory::{Memory, Record};
 use crate::world::process::Processes;
 use crate::world::session::{Placement, View};
@@ -28,6 +30,8 @@ pub(super) struct Tasks<'w, 'm, 'd> {
     pub memory: &'w (dyn Fn() -> Box<dyn Memory + 'm> + Sync),
     pub choice: &'w Choice,
     pub lines: bool,
+    /// The reports in the log.
+    pub reports: &'w [Oops],
 }
 
 impl<'w, 'd> Tasks<'w, '_, 'd> {
@@ -40,6 +44,7 @@ impl<'w, 'd> Tasks<'w, '_, 'd> {
             .max_frames(self.choice.walk.max_frames);
         let chosen: Vec<usize> = self.choice.tasks(world).collect();
         let record = self.choice.snapshot.is_some().then(Record::default);
+        let detail = self.choice.walk.detail(self.lines);
         watch(Step::Begin(chosen.len()));
         let own = || ((self.memory)(), Cache::default());
         let some = |(inner, cache): &mut (Box<dyn Memory + '_>, _), task: &usize| {
@@ -47,7 +52,7 @@ impl<'w, 'd> Tasks<'w, '_, 'd> {
             let recorder = record.as_ref().map(|r| r.of(&**inner));
             let reader: &dyn Memory = recorder.as_ref().map_or(&**inner, |r| r);
             let context = world.context(*task);
-            let found = walked(&unwinder, start, reader, context, self.lines, cache);
+            let found = walked(&unwinder, start, reader, context, detail, cache);
             watch(Step::One);
             Some(found)
         };
@@ -73,9 +78,13 @@ impl<'w, 'd> Tasks<'w, '_, 'd> {
                 }
             }
         }
+        stacks.report = self.report(&mut stacks);
         #[cfg(feature = "json")]
         if let (Some(path), Some(record)) = (&self.choice.snapshot, &record) {
-            let part = world.only(&chosen);
+            let mut part = world.only(&chosen);
+            if let Some(system) = &mut part.system {
+                system.report.clone_from(&stacks.report);
+            }
             super::keep::keep(path, &part, record, kernel, &*(self.memory)())?;
         }
         let frames = stacks.all.iter().flat_map(|(s, _)| &s.frames);
@@ -85,6 +94,31 @@ impl<'w, 'd> Tasks<'w, '_, 'd> {
             .collect();
         stacks.missed = self.placed.missed(world, &lost);
         Ok(stacks)
+    }
+
+    /// What the log tells of the crash, beside the stack of the task that crashed: in a snapshot, what it told.
+    fn report(&self, stacks: &mut Stacks<'w>) -> Option<Report> {
+        let kept = || self.world.system.as_ref()?.report.clone();
+        let mut all = stacks.all.iter_mut();
+        let found = all.find_map(|(s, o)| Some((s, o.task.filter(|t| t.crashed())?)));
+        let Some((stack, task)) = found else {
+            return kept();
+        };
+        let Some(told) = beside(self.reports, stack, task, &self.placed.kernel) else {
+            return kept();
+        };
+        let own = told.report.pid.is_none_or(|pid| pid == task.pid);
+        let first = stack.frames.first_mut().filter(|_| own);
+        if let (Some(exception), Some(die)) =
+            (first.and_then(|f| f.exception.as_mut()), &told.report.die)
+        {
+            exception.error_code = Some(die.code.into());
+        }
+        let mut report = Report::default();
+        report.title = told.headline.to_owned();
+        report.causes = told.causes;
+        report.differences = told.differences.iter().map(ToString::to_string).collect();
+        Some(report)
     }
 
     /// The processes of those tasks whose stacks come from user mode.

@@ -29,6 +29,6 @@ pub use hijack::{Hijacked, Tracer};
 pub use place::{Place, Proof};
 pub use source::Source;
 pub use stack::{Stack, StackKind};
-pub use system::System;
+pub use system::{Report, System};
 pub use task::{Start, Stopped, Task};
 pub use world::{Context, Cpu, Loaded, Tables, World};

@@ -43,8 +43,28 @@ pub struct System {
     pub cpus: Option<(u32, u32)>,
     /// Letters of what taints it; empty for none.
     pub taint: Option<String>,
-    /// What it said when it went down: the newest panic, oops or bug in its log.
-    pub message: Option<String>,
+    /// The newest report of a crash in its log.
+    pub report: Option<Report>,
+}
+
+/// A report of a crash in the log, beside the stack of the task that crashed.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub struct Report {
+    /// Its main line.
+    pub title: String,
+    /// What the kernel says of it in other lines, the panic last.
+    pub causes: Vec<String>,
+    /// Where log and stack tell different things, in words.
+    pub differences: Vec<String>,
+}
+
+impl Report {
+    /// What the kernel said when it went down: that it panicked, else the main line.
+    pub fn message(&self) -> &str {
+        let panic = self.causes.iter().find(|c| c.starts_with("Kernel panic"));
+        panic.unwrap_or(&self.title)
+    }
 }
 
 /// The system in `dump`.
@@ -81,7 +101,7 @@ pub(super) fn of(r: &Reader<'_, '_>, dump: &Dump<'_>) -> System {
         load: load.and_then(loads),
         cpus: cpus(r),
         taint: tainted.and_then(|at| r.memory.u64(at).ok()).map(letters),
-        message: None,
+        report: None,
     }
 }
 

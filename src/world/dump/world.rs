@@ -53,6 +53,7 @@ impl World {
             task: task.stack,
             cpu: cpu.filter(|_| task.running).map_or(&[], |c| &c.stacks),
             hijacked: &task.hijacked,
+            crashed: task.crashed(),
         }
     }
 }
@@ -125,4 +126,6 @@ pub struct Context<'w> {
     pub cpu: &'w [Stack],
     /// Return addresses that tracers keep for it.
     pub hijacked: &'w [Hijacked],
+    /// Whether it brought the kernel down: its registers may be those of an exception.
+    pub crashed: bool,
 }

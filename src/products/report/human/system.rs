@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::Style;
-use crate::world::dump::World;
+use crate::world::dump::{Report, World};
 
 /// What the states' letters mean, in the order in which they are told.
 const STATES: [(char, &str); 9] = [
@@ -42,8 +42,8 @@ const TAINTS: [(char, &str); 20] = [
     ('J', "fwctl"),
 ];
 
-/// Adds what is known of the kernel in `world`, and an empty line.
-pub fn header(world: &World, style: Style, out: &mut String) {
+/// Adds what is known of the kernel in `world`, of whose end the log tells `report`, and an empty line.
+pub fn header(world: &World, report: Option<&Report>, style: Style, out: &mut String) {
     let Some(s) = &world.system else { return };
     let mut row = |label: &str, text: String| {
         if !text.is_empty() {
@@ -76,10 +76,22 @@ pub fn header(world: &World, style: Style, out: &mut String) {
     row("tasks", tasks(world));
     let taint = s.taint.as_deref().map(taints);
     row("taint", taint.unwrap_or_default());
-    let message = s.message.as_ref();
+    let message = report.map(Report::message);
     let message = message.map(|m| format!("{}{m}{}", style.doubt, style.reset));
     row("crash", message.unwrap_or_default());
     out.push('\n');
+}
+
+/// Adds what the log tells of the crash, above the stack of the task that crashed.
+pub fn report(report: &Report, style: Style, out: &mut String) {
+    let mut label = "log:";
+    for line in [&report.title].into_iter().chain(&report.causes) {
+        let _ = writeln!(out, "  {}{label}{} {line}", style.label, style.reset);
+        label = "    ";
+    }
+    for difference in &report.differences {
+        let _ = writeln!(out, "  {}note: {difference}{}", style.doubt, style.reset);
+    }
 }
 
 /// How many tasks there are, and how many of them in each state.

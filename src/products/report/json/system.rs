@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::world::dump::World;
+use crate::world::dump::{Report, World};
 
 /// A kernel and the machine that it ran on.
 #[derive(Clone, Serialize, Debug)]
@@ -40,8 +40,8 @@ pub struct System<'a> {
 }
 
 impl<'a> System<'a> {
-    /// The twin of the kernel in `world`; `None` where nothing is known of it.
-    pub fn new(world: &'a World) -> Option<Self> {
+    /// The twin of the kernel in `world`, of whose end the log tells `report`; `None` where nothing is known of it.
+    pub fn new(world: &'a World, report: Option<&'a Report>) -> Option<Self> {
         let s = world.system.as_ref()?;
         let mut tasks = BTreeMap::new();
         for task in &world.tasks {
@@ -59,9 +59,31 @@ impl<'a> System<'a> {
             cpus: s.cpus.map(|(present, _)| present),
             online: s.cpus.map(|(_, online)| online),
             taint: s.taint.as_deref(),
-            message: s.message.as_deref(),
+            message: report.map(Report::message),
             tasks,
             slide: world.images.first().map(|i| super::Address(i.slide.0)),
         })
+    }
+}
+
+/// A report of the log.
+#[derive(Clone, Serialize, Debug)]
+pub struct Told<'a> {
+    /// Its main line.
+    pub title: &'a str,
+    /// What else the kernel says of it.
+    pub causes: &'a [String],
+    /// Where log and stack tell different things.
+    pub differences: &'a [String],
+}
+
+impl<'a> Told<'a> {
+    /// The twin of `report`.
+    pub fn new(report: &'a Report) -> Self {
+        Told {
+            title: &report.title,
+            causes: &report.causes,
+            differences: &report.differences,
+        }
     }
 }
