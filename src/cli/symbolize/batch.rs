@@ -13,6 +13,7 @@ use fixtrace::low::products::oops::truth::tell::{Options, Settled, tell};
 use fixtrace::low::products::report::json::{self, oops::Report};
 use fixtrace::low::world::kernel::Kernel;
 
+use super::input::{self, Input, input};
 use super::outcome::Outcome;
 use crate::cli::args::Symbolize;
 use crate::cli::exit::{Exit, Failure};
@@ -52,6 +53,7 @@ pub fn run(args: &Symbolize) -> Result<Exit, Failure> {
         outcome.exit = outcome.exit.max_of(Exit::Partial);
     }
     let progress = Progress::new("logs", files.len(), args.images.quiet);
+    let mut failed = Vec::new();
     for some in files.chunks(AT_ONCE) {
         let read = parallel::map(some, |path| {
             let log = log(path);
@@ -61,27 +63,87 @@ pub fn run(args: &Symbolize) -> Result<Exit, Failure> {
         let mut logs = Vec::new();
         for (path, log) in some.iter().zip(read) {
             match log {
-                Ok(log) => logs.push(log),
-                Err(why) => {
-                    open::warn(
-                        &args.images,
-                        &format!("{}: {}", path.display(), why.message),
-                    );
-                    outcome.exit = outcome.exit.max_of(Exit::Partial);
+                Ok(Some(log)) => logs.push(log),
+                // A dump has its own images: it is answered by itself, in its turn.
+                Ok(None) => {
+                    let before = std::mem::take(&mut logs);
+                    answer(
+                        args,
+                        Some(&mut desk),
+                        &mut outcome,
+                        &before,
+                        &mut groups,
+                        &mut *out,
+                    )?;
+                    match super::dumped(args, path, &mut outcome) {
+                        Ok(dumped) => {
+                            let name = Some(path.display().to_string());
+                            let (reports, facts) = (dumped.reports, dumped.facts);
+                            let log = [Log {
+                                name,
+                                reports,
+                                facts,
+                            }];
+                            let mut own = dumped.desk.ok();
+                            answer(
+                                args,
+                                own.as_mut(),
+                                &mut outcome,
+                                &log,
+                                &mut groups,
+                                &mut *out,
+                            )?;
+                            outcome.take(own.iter().flat_map(Desk::without_lines).collect());
+                        }
+                        Err(why) => failed.push((path, why)),
+                    }
                 }
+                Err(why) => failed.push((path, why)),
             }
         }
-        answer(args, &mut desk, &mut outcome, &logs, &mut groups, &mut *out)?;
+        answer(
+            args,
+            Some(&mut desk),
+            &mut outcome,
+            &logs,
+            &mut groups,
+            &mut *out,
+        )?;
     }
     drop(progress);
+    let none = failed.len() == files.len();
+    for (path, why) in failed {
+        let exit = match &args.logs[..] {
+            // What was named and cannot be read at all.
+            [named] if none && named == path => return Err(why),
+            _ => Exit::Partial,
+        };
+        let named = path.display().to_string();
+        let what = match why.message.starts_with(&named) {
+            true => why.message,
+            false => format!("{named}: {}", why.message),
+        };
+        open::warn(&args.images, &what);
+        outcome.exit = outcome.exit.max_of(exit);
+    }
     if args.logs.is_empty() {
         let mut text = Vec::new();
         std::io::stdin()
             .lock()
             .take(MAX_LOG)
             .read_to_end(&mut text)?;
+        if let Some(what) = input::binary(&text) {
+            return Err(input::not_a_log("standard input", what));
+        }
         let logs = [parsed(None, &text)];
-        answer(args, &mut desk, &mut outcome, &logs, &mut groups, &mut *out)?;
+        answer(
+            args,
+            Some(&mut desk),
+            &mut outcome,
+            &logs,
+            &mut groups,
+            &mut *out,
+        )?;
     } else if files.is_empty() {
         return Err(Failure::new(
             "no log in what was named",
@@ -140,15 +202,14 @@ fn files(named: &[PathBuf]) -> Result<(Vec<PathBuf>, Vec<String>), Failure> {
     Ok((found, unread))
 }
 
-fn log(path: &Path) -> Result<Log, Failure> {
-    let mut text = Vec::new();
-    super::open_log(path)?
-        .take(MAX_LOG)
+/// The log in the file `path`; `None` for a dump.
+fn log(path: &Path) -> Result<Option<Log>, Failure> {
+    let Input::Log(mut text, rest) = input(path, MAX_LOG)? else {
+        return Ok(None);
+    };
+    rest.take(MAX_LOG.saturating_sub(text.len() as u64))
         .read_to_end(&mut text)?;
-    if super::is_packed(&text) {
-        text = super::unpack(text, path)?;
-    }
-    Ok(parsed(Some(path.display().to_string()), &text))
+    Ok(Some(parsed(Some(path.display().to_string()), &text)))
 }
 
 fn parsed(name: Option<String>, text: &[u8]) -> Log {
@@ -160,10 +221,11 @@ fn parsed(name: Option<String>, text: &[u8]) -> Log {
     }
 }
 
-/// Looks up the reports of `logs` and shows or groups them. Each log is held against the images by itself.
+/// Looks up the reports of `logs` and shows or groups them. Each log is held against the images by itself. Without a
+/// desk nothing is looked up.
 fn answer(
     args: &Symbolize,
-    desk: &mut Desk,
+    mut desk: Option<&mut Desk>,
     outcome: &mut Outcome<'_>,
     logs: &[Log],
     groups: &mut BTreeMap<(String, Vec<String>), Group>,
@@ -171,6 +233,10 @@ fn answer(
 ) -> Result<(), Failure> {
     let mut judged = Vec::new();
     for log in logs {
+        let Some(desk) = &mut desk else {
+            judged.push(Vec::new());
+            continue;
+        };
         desk.begin();
         let reports = log.reports.iter().map(|o| (o, &log.facts));
         desk.prepare(&reports.collect::<Vec<_>>());
@@ -179,15 +245,17 @@ fn answer(
         outcome.take(desk.noticed());
         judged.push(desk.judged());
     }
-    let desk = &*desk;
+    let desk = desk.as_deref();
     let all: Vec<_> = logs
         .iter()
         .zip(&judged)
         .flat_map(|(log, judged)| log.reports.iter().map(move |oops| (log, judged, oops)))
         .collect();
     let answers = parallel::map(&all, |(log, judged, oops)| {
-        let asked = desk.ask_judged(judged, oops, &log.facts, |kernel, options, settled| {
-            one(args, log, oops, kernel, options, settled)
+        let asked = desk.and_then(|desk| {
+            desk.ask_judged(judged, oops, &log.facts, |kernel, options, settled| {
+                one(args, log, oops, kernel, options, settled)
+            })
         });
         asked.unwrap_or_else(|| {
             let unknown = Options {

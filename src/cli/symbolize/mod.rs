@@ -1,22 +1,20 @@
 //! `fixtrace symbolize`
 
 mod batch;
+mod input;
 mod outcome;
 mod source;
 mod text;
 
-use std::io::Read;
 use std::path::Path;
 
-use fixtrace::low::formats::image::Packing;
+use fixtrace::low::products::oops::dumped::Dumped;
 use fixtrace::low::world::session;
 
 use super::args::Symbolize;
 use super::exit::{Exit, Failure};
 use super::open;
-
-/// Bytes of a log when it is unpacked, at most.
-const MAX_UNPACKED: u64 = 4 << 30;
+use outcome::Outcome;
 
 /// Runs the verb.
 pub fn run(args: &Symbolize) -> Result<Exit, Failure> {
@@ -33,21 +31,20 @@ fn options(args: &Symbolize) -> session::Options {
     options
 }
 
-/// Opens a log for reading.
-fn open_log(path: &Path) -> Result<Box<dyn Read>, Failure> {
-    Ok(Box::new(text::open_file(path)?))
+/// Whether the file `path` is a dump.
+pub fn is_dump(path: &Path) -> Result<bool, Failure> {
+    Ok(matches!(input::input(path, 0)?, input::Input::Dump))
 }
 
-/// Whether a log is packed by gzip, xz or zstd.
-fn is_packed(log: &[u8]) -> bool {
-    matches!(
-        Packing::of(log),
-        Packing::Gzip | Packing::Xz | Packing::Zstd
-    )
-}
-
-/// The log in `packed`.
-fn unpack(packed: Vec<u8>, path: &Path) -> Result<Vec<u8>, Failure> {
-    let plain = Packing::of(&packed).decompress(&packed, MAX_UNPACKED);
-    Ok(plain.map_err(|e| e.in_file(path))?)
+/// Opens the log of the dump `path`, and says what is odd about it.
+fn dumped(args: &Symbolize, path: &Path, outcome: &mut Outcome<'_>) -> Result<Dumped, Failure> {
+    let dumped = Dumped::open(path, &options(args))?;
+    open::say(&args.images, dumped.noticed.iter().cloned());
+    if !dumped.whole {
+        outcome.exit = outcome.exit.max_of(Exit::Partial);
+    }
+    if let Err(e) = &dumped.desk {
+        outcome.without_images(e);
+    }
+    Ok(dumped)
 }

@@ -1,5 +1,6 @@
 //! What a run over logs ends with, by what was noticed of their kernels.
 
+use fixtrace::low::base::error::{Error, ErrorKind};
 use fixtrace::low::world::session::Noticed;
 
 use crate::cli::args::Images;
@@ -23,6 +24,23 @@ impl<'a> Outcome<'a> {
             exit: Exit::Done,
             failure: None,
         }
+    }
+
+    /// Says why a log is shown as it is, and takes what that means for the end: what was named is wrong, or nothing was
+    /// found.
+    pub fn without_images(&mut self, why: &Error) {
+        let named = self.args.vmlinux.is_some() || self.args.release.is_some();
+        if named || why.kind() == ErrorKind::WrongImage {
+            let failure = match why.kind() {
+                ErrorKind::WrongImage => open::refused(why),
+                _ => open::failure(why),
+            };
+            self.exit = self.exit.max_of(Exit::Usage);
+            self.failure.get_or_insert(failure);
+            return;
+        }
+        open::warn(self.args, &format!("the log is not annotated: {why}"));
+        self.exit = self.exit.max_of(Exit::Partial);
     }
 
     /// Says what was noticed, and takes what it means for the end.

@@ -1,6 +1,5 @@
 //! Logs in, the same logs out with what is true beside.
 
-use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, sync_channel};
@@ -14,6 +13,7 @@ use fixtrace::low::products::oops::truth::clerk::{Clerk, Manner};
 use fixtrace::low::products::oops::truth::desk::Desk;
 use fixtrace::low::products::oops::truth::filter::{Filter, Sink, Teller};
 
+use super::input::{self, Input, input};
 use super::outcome::Outcome;
 use super::source::{Links, Sources};
 use crate::cli::args::Symbolize;
@@ -27,7 +27,7 @@ const MAX_LINE: usize = 1 << 20;
 const CHUNK: usize = 1 << 18;
 
 /// Bytes of a file that are read before its first line is written: what they say of the images counts for all.
-const AHEAD: usize = 16 << 20;
+const AHEAD: u64 = 16 << 20;
 
 /// Nothing came for so long: what is held back is written.
 const IDLE: Duration = Duration::from_millis(40);
@@ -56,7 +56,7 @@ pub fn run(args: &Symbolize) -> Result<Exit, Failure> {
     for path in &args.logs {
         // What a pipe or a terminal has comes when it comes.
         match path.metadata().is_ok_and(|m| !m.is_file() && !m.is_dir()) {
-            true => live(open_file(path)?, &mut counter, &mut paper)?,
+            true => live(input::open(path)?, &mut counter, &mut paper)?,
             false => file(path, &mut counter, &mut paper)?,
         }
         counter.doubt();
@@ -67,14 +67,10 @@ pub fn run(args: &Symbolize) -> Result<Exit, Failure> {
 
 /// A file, all of which is there.
 fn file(path: &Path, counter: &mut Counter<'_>, paper: &mut Paper) -> Result<(), Failure> {
-    let mut input = super::open_log(path)?;
-    let mut text = Vec::new();
-    (&mut input).take(AHEAD as u64).read_to_end(&mut text)?;
-    if super::is_packed(&text) {
-        input.read_to_end(&mut text)?;
-        text = super::unpack(text, path)?;
-        input = Box::new(io::empty());
-    }
+    let (mut text, mut input) = match input(path, AHEAD)? {
+        Input::Log(text, rest) => (text, rest),
+        Input::Dump => return dump(path, counter, paper),
+    };
     let (found, facts) = reports::parse(&text);
     counter.clerk.begin(&found, &facts);
     counter.take();
@@ -94,6 +90,24 @@ fn file(path: &Path, counter: &mut Counter<'_>, paper: &mut Paper) -> Result<(),
     }
     filter.text(&text, counter, paper)?;
     Ok(filter.finish(counter, paper)?)
+}
+
+/// The log in a dump, which has its own images.
+fn dump(path: &Path, counter: &mut Counter<'_>, paper: &mut Paper) -> Result<(), Failure> {
+    let dumped = super::dumped(counter.args, path, &mut counter.outcome)?;
+    let Ok(desk) = dumped.desk else {
+        return Ok(paper.out.write_all(&dumped.text)?);
+    };
+    let others = counter.clerk.exchange(desk);
+    counter.clerk.begin(&dumped.reports, &dumped.facts);
+    counter.take();
+    let mut filter = Filter::default();
+    filter.text(&dumped.text, counter, paper)?;
+    filter.finish(counter, paper)?;
+    counter.doubt();
+    let own = counter.clerk.exchange(others);
+    counter.outcome.take(own.without_lines());
+    Ok(())
 }
 
 /// A log as it comes.
@@ -122,7 +136,13 @@ fn live(
     });
     let mut filter = Filter::default();
     let mut rest = Vec::new();
+    let mut first = true;
     while let Some(chunk) = next(&chunks, &mut filter, counter, paper)? {
+        if std::mem::take(&mut first)
+            && let Some(what) = input::binary(&chunk)
+        {
+            return Err(input::not_a_log("the input", what));
+        }
         let chunk = match rest.is_empty() {
             true => chunk,
             false => {
@@ -265,19 +285,5 @@ impl Sink for Paper {
         // OSC 8: the link, its text, the end of the link.
         let target = links.to(spot);
         self.added(format!(" (\x1b]8;;{target}\x1b\\{place}\x1b]8;;\x1b\\)").as_bytes())
-    }
-}
-
-/// Opens `path` for reading.
-pub(super) fn open_file(path: &Path) -> Result<File, Failure> {
-    let named =
-        |e: io::Error| Failure::new(format!("{}: {e}", path.display()), "name a readable log");
-    let file = File::open(path).map_err(named)?;
-    match file.metadata().map_err(named)?.is_dir() {
-        true => Err(Failure::new(
-            format!("{}: is a directory", path.display()),
-            "name a log, or use --json or --summary, which read directories",
-        )),
-        false => Ok(file),
     }
 }

@@ -2,6 +2,9 @@
 //!
 //! `read` knows neither of the others, `code` not `truth`.
 
+pub mod beside;
 pub mod code;
+pub mod dmesg;
+pub mod dumped;
 pub mod read;
 pub mod truth;

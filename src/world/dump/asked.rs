@@ -1,9 +1,51 @@
 //! What is asked of a kernel's image so that its memory can be read: names of data, and questions about types. An index
 //! keeps the answers, so that it can stand for the image; what is not listed here it does not know.
 
-use super::{noted, place, read};
+use super::noted;
 use crate::formats::types::kept::Question;
 use crate::formats::types::{Field, Types};
+
+/// What a kernel is found by.
+pub(super) const PLACE: [&str; 7] = [
+    "_text",
+    "init_top_pgt",
+    "phys_base",
+    "__pgtable_l5_enabled",
+    "linux_banner",
+    "_end",
+    "page_offset_base",
+];
+
+/// What all else is found by.
+pub(super) const SYMBOLS: [&str; 27] = [
+    "__cpu_online_mask",
+    "__cpu_present_mask",
+    "__per_cpu_offset",
+    "avenrun",
+    "bpf_kallsyms",
+    "cea_exception_stacks",
+    "crash_notes",
+    "crashing_cpu",
+    "current_task",
+    "dump_stack_arch_desc_str",
+    "ftrace_list_end",
+    "ftrace_ops_list",
+    "hardirq_stack_ptr",
+    "init_pid_ns",
+    "init_task",
+    "init_uts_ns",
+    "kprobe_optinsn_slots",
+    "kretprobe_inst_table",
+    "modules",
+    "nr_cpu_ids",
+    "panic_cpu",
+    "pcpu_hot",
+    "runqueues",
+    "shadow_timekeeper",
+    "tainted_mask",
+    "timekeeper_data",
+    "tk_core",
+];
 
 /// Members, by structure. Several paths to one thing are for several versions of Linux.
 const FIELDS: &[(&str, &[&str])] = &[
@@ -47,14 +89,24 @@ const FIELDS: &[(&str, &[&str])] = &[
     (
         "module",
         &[
+            "arch.num_orcs",
+            "arch.orc_unwind",
+            "arch.orc_unwind_ip",
             "build_id",
             "core_layout.base",
             "core_layout.text_size",
+            "extable",
+            "init_layout.base",
+            "init_layout.text_size",
+            "kallsyms",
             "list",
             "mem[0].base",
             "mem[0].size",
+            "mem[4].base",
+            "mem[4].size",
             "name",
             "notes_attrs",
+            "num_exentries",
             "sect_attrs",
         ],
     ),
@@ -68,6 +120,17 @@ const FIELDS: &[(&str, &[&str])] = &[
     ("rethook_node", &["frame", "llist", "ret_addr"]),
     ("rq", &["curr", "idle"]),
     ("signal_struct", &["thread_head"]),
+    ("tk_data", &["timekeeper"]),
+    ("timekeeper", &["ktime_sec", "xtime_sec"]),
+    (
+        "uts_namespace",
+        &[
+            "name.machine",
+            "name.nodename",
+            "name.release",
+            "name.version",
+        ],
+    ),
     (
         "task_struct",
         &[
@@ -159,7 +222,7 @@ pub(crate) fn questions() -> impl Iterator<Item = Question<'static>> {
 
 /// The names of all data whose place is asked for.
 pub(crate) fn symbols() -> Vec<&'static str> {
-    let mut all = [&read::SYMBOLS[..], &place::SYMBOLS, &noted::SYMBOLS].concat();
+    let mut all = [&SYMBOLS[..], &PLACE, &noted::SYMBOLS].concat();
     all.sort_unstable();
     all.dedup();
     all

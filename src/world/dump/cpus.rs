@@ -14,6 +14,8 @@ const MAX_CPUS: u32 = 8192;
 /// A CPU as found: its registers are not known yet.
 pub(super) struct Found {
     pub(super) number: u32,
+    /// Where its own variables are, from where they are linked; `None` where that cannot be read.
+    pub(super) offset: Option<u64>,
     /// The `task_struct` that it runs.
     pub(super) current: Option<Addr>,
     /// The `task_struct` that it runs when there is nothing to do.
@@ -21,12 +23,24 @@ pub(super) struct Found {
     pub(super) stacks: Vec<Stack>,
 }
 
-/// The CPUs that are online; where that cannot be read, as many as have `notes`. Of those whose variables cannot be read
-/// no more than the number is known.
+/// The CPUs that are online, or were stopped while they ran something: a panic without a kernel to go on in takes the
+/// others offline. Where it cannot be read who is online, those are as many as have `notes`. Of those whose variables
+/// cannot be read no more than the number is known.
 pub(super) fn find(r: &Reader<'_, '_>, notes: usize, findings: &mut Vec<Finding>) -> Vec<Found> {
-    let [offsets, mask, count, current, hot, irq, exceptions, queues] = r.symbols([
+    let [
+        offsets,
+        mask,
+        present,
+        count,
+        current,
+        hot,
+        irq,
+        exceptions,
+        queues,
+    ] = r.symbols([
         "__per_cpu_offset",
         "__cpu_online_mask",
+        "__cpu_present_mask",
         "nr_cpu_ids",
         "current_task",
         "pcpu_hot",
@@ -51,7 +65,7 @@ pub(super) fn find(r: &Reader<'_, '_>, notes: usize, findings: &mut Vec<Finding>
     };
     let current = current.or_else(|| hot("current_task"));
     let irq = irq.or_else(|| hot("hardirq_stack_ptr"));
-    let (idle, running) = (r.types.offset("rq", "idle"), r.types.offset("rq", "curr"));
+    let (idle, curr) = (r.types.offset("rq", "idle"), r.types.offset("rq", "curr"));
     let (mut all, mut lost) = (Vec::new(), Vec::new());
     for number in 0..count {
         let word = |base: Option<Addr>| {
@@ -62,12 +76,14 @@ pub(super) fn find(r: &Reader<'_, '_>, notes: usize, findings: &mut Vec<Finding>
             Some(bits) => bits >> (number % 64) & 1 != 0,
             None => (number as usize) < notes.max(1),
         };
-        if !online {
+        if !online && word(present).is_none_or(|bits| bits >> (number % 64) & 1 == 0) {
             continue;
         }
         let Ok(offset) = r.memory.u64(offsets.offset(i64::from(number) * 8)) else {
-            lost.push(number);
-            all.push(Found::bare(number));
+            if online {
+                lost.push(number);
+                all.push(Found::bare(number));
+            }
             continue;
         };
         let own = |base: Option<Addr>| base.map(|at| Addr(at.0.wrapping_add(offset)));
@@ -77,13 +93,19 @@ pub(super) fn find(r: &Reader<'_, '_>, notes: usize, findings: &mut Vec<Finding>
             let at = own(queues)?.offset(member?.cast_signed());
             r.pointer(at).ok().filter(|p| *p != Addr(0))
         };
+        let running = pointer(current).or_else(|| queue(curr));
+        let idle = queue(idle);
+        if !online && running == idle {
+            continue;
+        }
         if unread(current) {
             lost.push(number);
         }
         all.push(Found {
             number,
-            current: pointer(current).or_else(|| queue(running)),
-            idle: queue(idle),
+            offset: Some(offset),
+            current: running,
+            idle,
             // Some of them are no help: those that are not known would seem to be none of the CPU's.
             stacks: match unread(irq) || unread(exceptions) {
                 true => Vec::new(),
@@ -106,6 +128,7 @@ impl Found {
     fn bare(number: u32) -> Self {
         Found {
             number,
+            offset: None,
             current: None,
             idle: None,
             stacks: Vec::new(),

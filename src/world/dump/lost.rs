@@ -64,7 +64,8 @@ pub(super) fn attach(dump: &Dump<'_>, tasks: &mut Vec<Task>, cpus: &mut [Cpu]) {
         if let Some(task) = tasks.get_mut(found) {
             task.running = true;
             task.cpu = cpu.number;
-            task.lost = None;
+            task.unread = None;
+            task.source = cpu.source;
             task.start = Some(Start { regs, exact: true });
             cpu.task = Some(found);
         }
@@ -97,8 +98,10 @@ fn nothing_but(cpu: u32, pid: Option<u32>) -> Task {
         cpu,
         running: true,
         stack: None,
+        stopped: None,
+        source: None,
         start: None,
-        lost: None,
+        unread: None,
         partial: true,
         hijacked: Vec::new(),
     }

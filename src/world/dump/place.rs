@@ -2,6 +2,7 @@
 //!
 //! Sources: arch/x86/kernel/head_64.S, arch/x86/boot/compressed/kaslr.c, arch/x86/mm/pgtable.c (Linux 5.10-7.2).
 
+use super::asked::PLACE;
 use super::direct;
 use super::noted::{self, Noted};
 use super::roots;
@@ -13,17 +14,6 @@ use crate::world::memory::{Dump, Linear, Memory, Paged, Unreadable};
 
 /// Where the kernel's image is mapped: `__START_KERNEL_map`, and the end of the region it may be moved in.
 const REGION: (Addr, Addr) = (Addr(0xffff_ffff_8000_0000), Addr(0xffff_ffff_c000_0000));
-
-/// All symbols that it is found by.
-pub(super) const SYMBOLS: [&str; 7] = [
-    "_text",
-    "init_top_pgt",
-    "phys_base",
-    "__pgtable_l5_enabled",
-    "linux_banner",
-    "_end",
-    "page_offset_base",
-];
 
 /// The alignment of its physical place, bytes (`CONFIG_PHYSICAL_ALIGN`, at least).
 const ALIGN: u64 = 2 << 20;
@@ -263,7 +253,7 @@ struct Own<'d> {
 impl<'d> Own<'d> {
     fn of(vmlinux: &Image<'d>) -> Result<Self> {
         let [text, top, phys_base, l5, banner, image_end, page_offset] =
-            vmlinux.data_addresses(SYMBOLS);
+            vmlinux.data_addresses(PLACE);
         let needed = |name: &str, at: Option<LinkAddr>| {
             at.ok_or_else(|| {
                 let what = format!("no symbol {name}: the kernel cannot be found in a dump");

@@ -1,6 +1,7 @@
 //! A task, and where a walk of its stack begins.
 
 use super::hijack::Hijacked;
+use super::source::Source;
 use super::stack::Stack;
 use crate::base::addr::Addr;
 use crate::base::regs::Regs;
@@ -24,12 +25,16 @@ pub struct Task {
     pub cpu: u32,
     /// Whether it is the current task of `cpu`.
     pub running: bool,
+    /// What stopped it, if the kernel went down while it ran.
+    pub stopped: Option<Stopped>,
+    /// Where its registers are from, if it ran.
+    pub source: Option<Source>,
     /// Its stack; `None` once it was freed.
     pub stack: Option<Stack>,
     /// Where a walk of its stack begins; `None` with no registers at hand.
     pub start: Option<Start>,
-    /// Where there should be a beginning: what could not be read, and why.
-    pub lost: Option<(Addr, Unreadable)>,
+    /// Where the memory that tells that could not be read, and why not.
+    pub unread: Option<(Addr, Unreadable)>,
     /// Whether not all of this could be read.
     pub partial: bool,
     /// Return addresses that tracers took off its stack, innermost first.
@@ -39,6 +44,40 @@ pub struct Task {
 impl Task {
     /// The PID of a task whose own cannot be read; no task has it.
     pub const NO_PID: u32 = u32::MAX;
+
+    /// Whether it brought the kernel down.
+    pub fn crashed(&self) -> bool {
+        self.stopped == Some(Stopped::Crash)
+    }
+}
+
+/// What stopped a task that ran when the kernel went down.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Stopped {
+    /// It brought the kernel down itself.
+    Crash,
+    /// The NMI that the crashing CPU sends to all others: it wrote down its registers.
+    Nmi,
+    /// Nothing: its CPU did not answer.
+    NoAnswer,
+}
+
+impl Stopped {
+    /// Its name in JSON.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Stopped::Crash => "crash",
+            Stopped::Nmi => "nmi",
+            Stopped::NoAnswer => "no-answer",
+        }
+    }
+
+    /// What [`Stopped::name`] calls `name`.
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        let all = [Stopped::Crash, Stopped::Nmi, Stopped::NoAnswer];
+        all.into_iter().find(|s| s.name() == name)
+    }
 }
 
 /// Where a walk begins.

@@ -309,7 +309,7 @@ pub(super) fn read(
         high: Addr(low.wrapping_add(layout.thread_size)),
     });
     let sleeps = running.is_none() && low != Ok(0);
-    let (start, lost) = match sleeps.then(|| sleeper(r, layout, address)) {
+    let (start, unread) = match sleeps.then(|| sleeper(r, layout, address)) {
         Some(Ok(start)) => (Some(start), None),
         Some(Err(lost)) => (None, Some(lost)),
         None => (None, None),
@@ -327,9 +327,11 @@ pub(super) fn read(
         comm: comm.unwrap_or_default(),
         cpu: running.map_or(cpu.unwrap_or_default() as u32, |c| c.number),
         running: running.is_some(),
+        stopped: None,
+        source: None,
         stack,
         start,
-        lost,
+        unread,
         hijacked: Vec::new(),
     })
 }

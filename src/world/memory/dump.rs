@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::cpu::{CpuState, Prstatus};
 use super::elfcore::{self, ElfCore};
 use super::extents::Extent;
+use super::flat;
 use super::kdump::{self, Kdump};
 use super::medium::Medium;
 use super::missed::Missed;
@@ -12,6 +13,7 @@ use super::parts::Parts;
 use super::vmcoreinfo::VmcoreInfo;
 use super::{Memory, Unreadable};
 use crate::base::addr::Addr;
+use crate::base::bytes::u16_at;
 use crate::base::error::{Error, ErrorKind, Finding, Result};
 use crate::formats::image::Storage;
 use crate::formats::image::note::{self, Note};
@@ -62,8 +64,16 @@ impl<'d> Dump<'d> {
         opened.map_err(|e| e.in_file(path))
     }
 
+    /// Whether a file that begins with these bytes is a dump, or the core of a process.
+    pub fn recognises(start: &[u8]) -> bool {
+        /// `e_type` of a core file.
+        const ET_CORE: u16 = 4;
+        let core = elfcore::is_elf(start) && u16_at(start, 16) == Some(ET_CORE);
+        core || kdump::is_kdump(start) || flat::is_flat(start)
+    }
+
     /// Whether `path` is the memory of a running system, which [`Dump::open`] reads as it changes.
-    pub(crate) fn is_live(path: &Path) -> bool {
+    pub fn is_live(path: &Path) -> bool {
         Medium::is_live(path)
     }
 

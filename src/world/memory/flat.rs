@@ -8,13 +8,18 @@ const HEADER: usize = 4096;
 /// Offset and length, both big-endian.
 const RECORD: usize = 16;
 
+/// Whether bytes begin as a flattened stream does.
+pub(crate) fn is_flat(start: &[u8]) -> bool {
+    start.starts_with(b"makedumpfile\0\0\0\0")
+}
+
 /// Where in the flattened stream `bytes` the bytes of the dump are, and whether the stream is whole; `None` if it is
 /// no such stream. Nothing is copied; memory grows with the number of records, each of at least 17 bytes.
 ///
 /// **Source:** `struct makedumpfile_header` and `makedumpfile_data_header`, makedumpfile.h (1.5-1.7): signature
 /// `makedumpfile`, type 1, version 1, then records up to one with offset and length -1. What comes later holds.
 pub(crate) fn index(bytes: &[u8], findings: &mut Vec<Finding>) -> Option<(Extents, bool)> {
-    if bytes.get(..16)? != b"makedumpfile\0\0\0\0" || be64(bytes, 16)? != 1 {
+    if !is_flat(bytes) || be64(bytes, 16)? != 1 {
         return None;
     }
     // No writer leaves large holes; one that a damaged offset made would take ages to search.

@@ -86,6 +86,18 @@ impl<'s, 'd> View<'s, 'd> {
         Arc::make_mut(&mut kernel).add(image, slide);
     }
 
+    /// Keeps images where they are in `placed`; of the others of those names none stays.
+    pub fn settle(&self, placed: &Kernel<'d>) {
+        let kernel = self.held.kernel.write();
+        let mut kernel = kernel.unwrap_or_else(PoisonError::into_inner);
+        let names: Vec<&str> = placed.images().iter().map(|p| p.image.name()).collect();
+        let mut settled = kernel.without(&names);
+        for image in placed.images() {
+            settled.add(Arc::clone(&image.image), image.slide);
+        }
+        *kernel = Arc::new(settled);
+    }
+
     /// See [`super::Session::noticed`].
     pub fn noticed(&self) -> Vec<Noticed> {
         std::mem::take(&mut locked(&self.inner.noticed))

@@ -219,6 +219,8 @@ fn cpu(text: &str) -> Option<CpuLine<'_>> {
         Some(end) => rest.split_at(end),
         None => (rest, ""),
     };
+    // A word of the kernel's own, where a crash kernel is at hand.
+    let comm = comm.strip_suffix(" Kdump: loaded").unwrap_or(comm);
     Some(CpuLine {
         cpu: field("CPU: "),
         pid: field(" PID: "),

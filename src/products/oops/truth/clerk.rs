@@ -53,6 +53,12 @@ impl Clerk {
         }
     }
 
+    /// Goes on with the images of `desk`; gives back those so far.
+    pub fn exchange(&mut self, desk: Desk) -> Desk {
+        self.known.clear();
+        std::mem::replace(&mut self.desk, desk)
+    }
+
     /// Begins with another log, of which `found` is known ahead.
     pub fn begin(&mut self, found: &[Oops], facts: &Facts) {
         self.desk.begin();

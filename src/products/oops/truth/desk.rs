@@ -24,6 +24,8 @@ pub struct Desk {
     releases: BTreeMap<Option<String>, Option<usize>>,
     /// Architectures that were declined.
     declined: BTreeSet<Arch>,
+    /// Where the kernel was, as the dump that its log came with has it.
+    slide: Option<Slide>,
     noticed: Vec<Noticed>,
 }
 
@@ -76,6 +78,7 @@ impl Desk {
             kernels: Vec::new(),
             releases: BTreeMap::new(),
             declined: BTreeSet::new(),
+            slide: None,
             noticed: Vec::new(),
         }
     }
@@ -88,7 +91,16 @@ impl Desk {
             kernels: vec![Known::new(session)],
             releases: BTreeMap::new(),
             declined: BTreeSet::new(),
+            slide: None,
             noticed: Vec::new(),
+        }
+    }
+
+    /// A desk for the log of the kernel of `session`, which was at `slide`.
+    pub fn at(session: Session, slide: Option<Slide>) -> Self {
+        Desk {
+            slide,
+            ..Desk::of(session)
         }
     }
 
@@ -137,6 +149,10 @@ impl Desk {
         let number = self.kernel(oops);
         let Some(known) = number.and_then(|n| self.kernels.get_mut(n)) else {
             return;
+        };
+        let facts = &Facts {
+            offset: self.slide.map(|s| s.0).or(facts.offset),
+            ..facts.clone()
         };
         let release = self.options.release.as_deref().or(oops.release.as_deref());
         let modules = oops
@@ -197,8 +213,11 @@ impl Desk {
         }
     }
 
-    /// Says which images the log at hand does not confirm. The same is said once only.
+    /// Says which images the log at hand does not confirm, unless memory has. The same is said once only.
     pub fn doubt(&mut self) {
+        if self.slide.is_some() {
+            return;
+        }
         let details = self.options.details;
         for known in self.kernels.iter_mut().filter(|k| !k.judged.refused) {
             let Known {
@@ -271,7 +290,7 @@ impl Desk {
             return None;
         }
         let same = facts.release == oops.release;
-        let slide = self.options.slide;
+        let slide = self.slide.or(self.options.slide);
         let slide = slide.or(facts.offset.filter(|_| same).map(Slide));
         let options = Options {
             lines: self.options.lines,

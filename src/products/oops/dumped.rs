@@ -1,0 +1,162 @@
+//! The log in a dump, and the images that its reports are of, where they were.
+
+use std::path::Path;
+
+use super::dmesg::dmesg;
+use super::read::report::Oops;
+use super::read::reports::{self, Facts};
+use super::truth::desk::Desk;
+use crate::base::addr::Slide;
+use crate::base::error::{Error, ErrorKind, Finding, Result};
+use crate::formats::image::note::hex;
+use crate::world::dump::log::{self, Log};
+use crate::world::dump::{Place, discover, place};
+use crate::world::image::Image;
+use crate::world::memory::{Dump, DumpKind};
+use crate::world::session::{self, Noticed, Session, View, Wanted, with};
+
+/// The log of a dump.
+pub struct Dumped {
+    /// It, as `dmesg` shows it.
+    pub text: Vec<u8>,
+    /// The reports in it.
+    pub reports: Vec<Oops>,
+    /// What it says that holds for all of them.
+    pub facts: Facts,
+    /// Who tells what is true of them; an error where the images that takes are not at hand, or are others.
+    pub desk: Result<Desk>,
+    /// Whether nothing of the log is missing.
+    pub whole: bool,
+    /// What is odd about the dump or missing of its log, and what was noticed on the way.
+    pub noticed: Vec<Noticed>,
+}
+
+impl Dumped {
+    /// Reads the log in the dump `path`. Images are opened as `options` say, for a log that has reports or cannot be
+    /// found without them.
+    ///
+    /// # Errors
+    /// When the file is no dump of a kernel, or its log cannot be found.
+    pub fn open(path: &Path, options: &session::Options) -> Result<Self> {
+        let session = Session::new(options.clone());
+        let found = with(&session, |view| read(view, path))?;
+        let text = dmesg(&found.log);
+        let (reports, facts) = reports::parse(&text);
+        let of_log = |finding: &Finding| Noticed::Input {
+            file: Some(path.to_owned()),
+            finding: finding.clone(),
+        };
+        let mut noticed: Vec<Noticed> = found.log.findings.iter().map(of_log).collect();
+        noticed.extend(session.noticed());
+        Ok(Dumped {
+            text,
+            desk: found.slide.map(|slide| Desk::at(session, slide)),
+            reports,
+            facts,
+            whole: found.log.findings.is_empty(),
+            noticed,
+        })
+    }
+}
+
+/// A log, and where its kernel was; an error where that is not known of the images at hand.
+struct Found {
+    log: Log,
+    slide: Result<Option<Slide>>,
+}
+
+fn read(view: View<'_, '_>, path: &Path) -> Result<Found> {
+    let storage = view.storage();
+    let dump = match Dump::is_live(path) {
+        true => Dump::open(path, storage)?,
+        false => Dump::parse(storage.plain(path)?).map_err(|e| e.in_file(path))?,
+    };
+    if dump.kind() == DumpKind::Process {
+        let what = "is the core of a process, which has no kernel's log";
+        return Err(Error::new(ErrorKind::Unsupported, what).in_file(path));
+    }
+    for finding in dump.findings() {
+        let (finding, file) = (finding.clone(), Some(path.to_owned()));
+        view.notice(Noticed::Input { file, finding });
+    }
+    match log::read(&dump, None) {
+        Ok(log) => {
+            // A log without reports asks for no image.
+            let asked = !reports::parse(&dmesg(&log)).0.is_empty();
+            let slide = match asked {
+                true => images(view, &dump).and_then(|()| settle(view, &dump)),
+                false => Ok(None),
+            };
+            Ok(Found { log, slide })
+        }
+        // An image cannot tell more where all is told, and the memory is not there.
+        Err(why) if why.kind() != ErrorKind::MissingSection => Err(why.in_file(path)),
+        Err(why) => {
+            images(view, &dump)?;
+            let kernel = view.kernel();
+            let vmlinux = kernel.vmlinux().ok_or(why.in_file(path))?;
+            let place = place::find(&dump, &vmlinux.image)?;
+            let log = log::read(&dump, Some((&vmlinux.image, &place)));
+            Ok(Found {
+                log: log.map_err(|e| e.in_file(path))?,
+                slide: settle(view, &dump),
+            })
+        }
+    }
+}
+
+/// Opens the images that are named, or that the dump asks for.
+fn images(view: View<'_, '_>, dump: &Dump<'_>) -> Result<()> {
+    let (release, build_id) = match view.options().vmlinux {
+        // What is given is held against memory.
+        Some(_) => (None, None),
+        None => (place::release(dump), place::build_id(dump)),
+    };
+    view.open_images(Wanted {
+        release: release.as_deref(),
+        build_id: build_id.as_deref(),
+    })
+}
+
+/// Places the images as the dump has them; says where the kernel was. Where an image does not tell how to find it in
+/// memory (an index), what VMCOREINFO says of slide and build-id has to do.
+fn settle(view: View<'_, '_>, dump: &Dump<'_>) -> Result<Option<Slide>> {
+    let kernel = view.kernel();
+    let Some(vmlinux) = kernel.vmlinux() else {
+        return Ok(None);
+    };
+    let image = &vmlinux.image;
+    match place::find(dump, image) {
+        Ok(found) => {
+            modules(view, dump, image, &found)?;
+            Ok(Some(found.slide))
+        }
+        Err(e) if e.kind() == ErrorKind::WrongImage && !view.options().force => Err(e),
+        Err(e) => {
+            let (wanted, own) = (place::build_id(dump), image.build_id());
+            match (wanted.as_deref(), own) {
+                (Some(wanted), Some(own)) if wanted == own => {}
+                (Some(wanted), Some(own)) if !view.options().force => {
+                    let what = format!("has build-id {}, the dump is of {}", hex(own), hex(wanted));
+                    return Err(Error::new(ErrorKind::WrongImage, what).in_file(image.path()));
+                }
+                _ if view.options().force => {}
+                _ => return Err(e),
+            }
+            Ok(dump.vmcoreinfo().and_then(|i| i.slide()))
+        }
+    }
+}
+
+/// Places the modules that are at hand. Without types where they were is not known; the log names them all the same.
+fn modules<'d>(
+    view: View<'_, 'd>,
+    dump: &Dump<'_>,
+    vmlinux: &Image<'d>,
+    found: &Place,
+) -> Result<()> {
+    if let Ok(world) = discover(dump, vmlinux, found) {
+        view.settle(&view.place(&world)?.kernel);
+    }
+    Ok(())
+}
