@@ -219,7 +219,7 @@ pub enum By {
 }
 
 /// `unwind`
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 #[command(after_help = EXITS)]
 pub struct Unwind {
     /// Dump of a kernel (ELF or kdump-compressed vmcore, also flattened; /proc/kcore), snapshot of one, or core file
@@ -228,7 +228,7 @@ pub struct Unwind {
     pub dump: Option<PathBuf>,
 
     /// All tasks; this is what is done when no task is chosen
-    #[arg(long, conflicts_with_all = ["pids", "cpus", "comms", "running"])]
+    #[arg(long, conflicts_with_all = ["pids", "cpus", "comms", "running", "crashed"])]
     pub all: bool,
 
     /// Only this task; may be repeated
@@ -247,13 +247,26 @@ pub struct Unwind {
     #[arg(long)]
     pub running: bool,
 
+    /// Only the task that brought the kernel down
+    #[arg(long)]
+    pub crashed: bool,
+
     /// The kernel's log instead of stacks, annotated: as symbolize DUMP shows it
-    #[arg(long, requires = "dump", conflicts_with_all = ["pids", "cpus", "comms", "running", "snapshot", "group", "user", "format"])]
+    #[arg(long, requires = "dump", conflicts_with_all = ["pids", "cpus", "comms", "running", "crashed", "snapshot", "group", "user", "format"])]
     pub log: bool,
 
-    /// Registers to begin with: rip=HEX,rsp=HEX and others; unwinds what they point to
-    #[arg(short, long, value_name = "REG=HEX,...")]
+    /// Alone: show the registers of every frame. With rip=HEX,rsp=HEX and others: begin with these, unwind what they
+    /// point to
+    #[arg(short, long, value_name = "REG=HEX,...", num_args = 0..=1, default_missing_value = "")]
     pub regs: Option<String>,
+
+    /// What `--regs` alone asks for
+    #[arg(skip)]
+    pub show_regs: bool,
+
+    /// Show the words of each frame on the stack, with the code that they point to; frames that repeat one by one
+    #[arg(long)]
+    pub raw: bool,
 
     /// Memory from FILE, whose first byte is at ADDR; may be repeated
     #[arg(long, value_name = "FILE@ADDR")]

@@ -12,7 +12,7 @@ pub use crate::engine::found::{Found, Missed};
 use crate::engine::query::{self, Query, SymbolQuery};
 use crate::engine::remark::Remark;
 use crate::engine::stack::resolve::{self, may_know};
-use crate::engine::stack::{Cache, Frame, Stack, walked};
+use crate::engine::stack::{Cache, Detail, Frame, Stack, walked};
 use crate::engine::unwind::Trust;
 use crate::engine::unwind::kernel::{MAX_FRAMES, Unwinder, Witness};
 use crate::world::code::CodeSource;
@@ -48,6 +48,21 @@ pub struct Walk {
     pub by: Witness,
     /// To how many frames.
     pub max_frames: u32,
+    /// Whether each frame is to have its registers.
+    pub registers: bool,
+    /// Whether each frame is to have the words of its stack.
+    pub words: bool,
+}
+
+impl Walk {
+    /// What is told of each frame, source lines if `lines`.
+    pub(crate) fn detail(self, lines: bool) -> Detail {
+        Detail {
+            lines,
+            registers: self.registers,
+            words: self.words,
+        }
+    }
 }
 
 impl Default for Walk {
@@ -55,6 +70,8 @@ impl Default for Walk {
         Walk {
             by: Witness::BOTH,
             max_frames: MAX_FRAMES,
+            registers: false,
+            words: false,
         }
     }
 }
@@ -188,14 +205,14 @@ impl Session {
         context: Context<'_>,
         walk: Walk,
     ) -> Stack<'static> {
-        let lines = self.options().lines;
+        let detail = walk.detail(self.options().lines);
         with(self, |view| {
             let kernel = view.kernel();
             let unwinder = Unwinder::new(&kernel)
                 .witness(walk.by)
                 .max_frames(walk.max_frames);
             let mut cache = Cache::default();
-            walked(&unwinder, start, memory, context, lines, &mut cache).into_owned()
+            walked(&unwinder, start, memory, context, detail, &mut cache).into_owned()
         })
     }
 }

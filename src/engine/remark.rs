@@ -57,8 +57,8 @@ pub enum Remark<'a> {
     },
     /// The source line of fixup code itself.
     LandingLine {
-        /// The landing.
-        landing: LinkAddr,
+        /// The landing: where it ran, or where it is linked if that is not known.
+        landing: Addr,
         /// The file.
         file: Name<'a>,
         /// The line.
@@ -90,6 +90,8 @@ pub enum Remark<'a> {
     BadCall,
     /// No table has a row: RBP was taken for a frame pointer.
     NoRow,
+    /// No table leads here: the first return address on the stack whose call is of the function before.
+    Scanned,
     /// A tracer had replaced this return address.
     Hijacked(Tracer),
     /// The PC is where a tracer makes functions return to.
@@ -98,6 +100,8 @@ pub enum Remark<'a> {
     GuardPage,
     /// Code that was made at run time; its name, where that is known.
     Generated(Option<Name<'a>>),
+    /// No file of this module is at hand: what memory holds of it serves.
+    OutOfMemory(Name<'a>),
     /// No call ends at this return address.
     NoCall,
     /// The call before this return address goes to another place.
@@ -210,10 +214,12 @@ impl Remark<'_> {
             }
             Remark::BadCall => Remark::BadCall,
             Remark::NoRow => Remark::NoRow,
+            Remark::Scanned => Remark::Scanned,
             Remark::Hijacked(by) => Remark::Hijacked(by),
             Remark::Trampoline(by) => Remark::Trampoline(by),
             Remark::GuardPage => Remark::GuardPage,
             Remark::Generated(name) => Remark::Generated(name.map(own)),
+            Remark::OutOfMemory(name) => Remark::OutOfMemory(own(name)),
             Remark::NoCall => Remark::NoCall,
             Remark::Elsewhere(at) => Remark::Elsewhere(at),
             Remark::Broken {
@@ -315,6 +321,9 @@ impl fmt::Display for Remark<'_> {
             }
             Remark::BadCall => f.write_str("no code: a call through a bad pointer led here"),
             Remark::NoRow => f.write_str("no unwind row: RBP was taken for a frame pointer"),
+            Remark::Scanned => f.write_str(
+                "by no table: the first return address on the stack whose call is of the function before",
+            ),
             Remark::Hijacked(by) => write!(f, "{} had replaced this return address", by.name()),
             Remark::Trampoline(by) => write!(
                 f,
@@ -326,6 +335,10 @@ impl fmt::Display for Remark<'_> {
             }
             Remark::Generated(Some(name)) => write!(f, "code made at run time: {name}"),
             Remark::Generated(None) => f.write_str("code made at run time"),
+            Remark::OutOfMemory(module) => write!(
+                f,
+                "in module {module}, no image of it: names and tables are those in memory"
+            ),
             Remark::NoCall => f.write_str("no call ends at this return address"),
             Remark::Elsewhere(at) => write!(
                 f,

@@ -14,44 +14,43 @@ use crate::formats::insn::{self, CallBefore};
 use crate::formats::lines::Lines;
 use crate::formats::orc::OrcTable;
 
-/// Where the tables of an image are read from; each is asked for once at most.
+/// Where the tables of an image are read from: unless told otherwise, its own sections. Each is asked for once at most.
 pub(crate) trait Source<'d>: Send + Sync {
     /// The ORC table; `None` when there is none.
-    fn orc(&self, image: &ElfImage<'d>) -> Result<Option<OrcTable<'d>>>;
+    fn orc(&self, image: &ElfImage<'d>) -> Result<Option<OrcTable<'d>>> {
+        OrcTable::of(image)
+    }
+
     /// The exception table; empty when there is none.
-    fn extable(&self, image: &ElfImage<'d>) -> ExTable;
+    fn extable(&self, image: &ElfImage<'d>) -> ExTable {
+        ExTable::of(image)
+    }
+
     /// Which fixup code belongs to which function.
-    fn fixups(&self, image: &ElfImage<'d>, extable: &ExTable) -> FixupMap;
+    fn fixups(&self, image: &ElfImage<'d>, extable: &ExTable) -> FixupMap {
+        FixupMap::of(image, extable)
+    }
+
     /// Source lines; `None` when there are none.
-    fn lines(&self, image: &ElfImage<'d>) -> Result<Option<Lines<'d>>>;
+    fn lines(&self, image: &ElfImage<'d>) -> Result<Option<Lines<'d>>> {
+        Lines::of(image)
+    }
+
+    /// Call-frame information; empty when there is none.
+    fn cfi(&self, image: &ElfImage<'d>) -> Result<Cfi<'d>> {
+        Cfi::of(image)
+    }
+
     /// Calls that are written down; `None` where they are read from the code.
-    fn calls(&self) -> Option<CallSites<'d>>;
+    fn calls(&self) -> Option<CallSites<'d>> {
+        None
+    }
 }
 
 /// The sections of the image itself.
 struct Sections;
 
-impl<'d> Source<'d> for Sections {
-    fn orc(&self, image: &ElfImage<'d>) -> Result<Option<OrcTable<'d>>> {
-        OrcTable::of(image)
-    }
-
-    fn extable(&self, image: &ElfImage<'d>) -> ExTable {
-        ExTable::of(image)
-    }
-
-    fn fixups(&self, image: &ElfImage<'d>, extable: &ExTable) -> FixupMap {
-        FixupMap::of(image, extable)
-    }
-
-    fn lines(&self, image: &ElfImage<'d>) -> Result<Option<Lines<'d>>> {
-        Lines::of(image)
-    }
-
-    fn calls(&self) -> Option<CallSites<'d>> {
-        None
-    }
-}
+impl Source<'_> for Sections {}
 
 /// An [`ElfImage`] and its tables. The image can no longer be changed: the tables depend on its symbols.
 pub struct Image<'d> {
@@ -131,7 +130,7 @@ impl<'d> Image<'d> {
     /// # Errors
     /// When its sections cannot be read.
     pub(crate) fn cfi(&self) -> Result<&Cfi<'d>> {
-        kept(self.cfi.get_or_init(|| Cfi::of(&self.image)))
+        kept(self.cfi.get_or_init(|| self.source.cfi(&self.image)))
     }
 
     /// Decodes what was called so that `ret` was pushed, in the function that begins at `start`. `None` where the

@@ -2,7 +2,7 @@
 
 mod show;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use fixtrace::low::base::addr::Addr;
@@ -25,6 +25,7 @@ use show::show;
 
 /// Runs the verb.
 pub fn run(args: &Unwind) -> Result<Exit, Failure> {
+    let args = &settled(args);
     if args.log {
         return log(args);
     }
@@ -33,11 +34,29 @@ pub fn run(args: &Unwind) -> Result<Exit, Failure> {
     options.lines = !args.no_lines;
     let session = Session::new(options);
     let exit = match &args.dump {
+        None if args.regs.is_none() => {
+            let what = "unwind --regs shows the registers of what is in DUMP, which is missing";
+            Err(Failure::new(
+                what,
+                "name a dump, or registers as rip=HEX,rsp=HEX",
+            ))
+        }
         None => by_hand(args, &session),
         Some(path) => file(args, path, &session),
     }?;
     open::say(&args.images, session.without_lines());
     Ok(exit)
+}
+
+/// `--regs` without registers asks for those of each frame; what stands behind it then is the dump.
+fn settled(args: &Unwind) -> Unwind {
+    let mut args = args.clone();
+    if let Some(value) = args.regs.take_if(|value| !value.contains('=')) {
+        args.show_regs = true;
+        let named = Some(value).filter(|v| !v.is_empty()).map(PathBuf::from);
+        args.dump = named.or(args.dump);
+    }
+    args
 }
 
 /// The log in a dump.
@@ -92,6 +111,8 @@ fn walk(args: &Unwind) -> Walk {
     Walk {
         by: Witness { orc, cfi },
         max_frames: args.max_frames,
+        registers: args.show_regs,
+        words: args.raw,
     }
 }
 
@@ -102,6 +123,7 @@ fn choice(args: &Unwind) -> Choice {
         cpus: args.cpus.clone(),
         comms: args.comms.clone(),
         running: args.running,
+        crashed: args.crashed,
         walk: walk(args),
         user: args.user,
         snapshot: args.snapshot.clone(),
@@ -123,13 +145,16 @@ fn tell(args: &Unwind, stacks: Stacks<'_>) -> Result<Exit, Failure> {
     let warn = |what: &str| open::warn(&args.images, what);
     let mut exit = Exit::Done;
     if stacks.chosen == 0 && !stacks.of_process {
-        warn("no task was chosen");
+        warn(match args.crashed {
+            true => "no task brought this kernel down",
+            false => "no task was chosen",
+        });
         exit = exit.max(Exit::Negative);
     }
     if stacks.without > 0 {
         let without = stacks.without;
         warn(&format!(
-            "{without} tasks have no registers or stack in the dump"
+            "{without} of the tasks have no registers or stack in the dump"
         ));
         exit = exit.max(Exit::Partial);
     }
@@ -143,8 +168,9 @@ fn tell(args: &Unwind, stacks: Stacks<'_>) -> Result<Exit, Failure> {
         exit = exit.max(Exit::Partial);
     }
     stacks.odd.iter().for_each(|f| warn(&f.to_string()));
-    show(args, stacks.all)?;
-    if stacks.chosen == 0 && stacks.of_process {
+    let (chosen, of_process) = (stacks.chosen, stacks.of_process);
+    show(args, stacks)?;
+    if chosen == 0 && of_process {
         warn("no thread was chosen");
         exit = exit.max(Exit::Negative);
     }
@@ -203,6 +229,8 @@ fn by_hand(args: &Unwind, session: &Session) -> Result<Exit, Failure> {
     };
     open::images(&args.images, session, Wanted::default())?;
     let stack = session.unwind_from(start, memory, Context::default(), walk(args));
-    show(args, vec![(stack, Owner::default())])?;
+    let mut stacks = Stacks::default();
+    stacks.all.push((stack, Owner::default()));
+    show(args, stacks)?;
     Ok(Exit::Done)
 }

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use fixtrace::low::engine::stack::Stack;
 use fixtrace::low::products::report::folded::folded;
-use fixtrace::low::products::report::human::{Style, stack};
+use fixtrace::low::products::report::human::{Style, stack, system};
 use fixtrace::low::products::report::json;
-use fixtrace::low::products::stacks::Owner;
+use fixtrace::low::products::stacks::{Owner, Stacks};
+use fixtrace::low::world::dump::Task;
 
 use crate::cli::args::{Form, Unwind};
 use crate::cli::exit::Failure;
@@ -15,19 +16,31 @@ use crate::cli::out;
 /// A stack and whose it is.
 type Owned<'a> = (Stack<'a>, Owner<'a>);
 
-/// Prints stacks, each with its task.
-pub(super) fn show(args: &Unwind, mut stacks: Vec<Owned<'_>>) -> Result<(), Failure> {
+/// Prints stacks, each with its task; above them the kernel, and what its log tells of a crash.
+pub(super) fn show(args: &Unwind, asked: Stacks<'_>) -> Result<(), Failure> {
+    let (world, report) = (asked.system, asked.report.as_ref());
+    let mut stacks = asked.all;
+    let crashed = |owner: &Owner<'_>| owner.task.is_some_and(Task::crashed);
     let mut out = out::writer(&args.out)?;
     let style = out::style(&args.out);
     let form = if args.json { Form::Json } else { args.format };
     for (stack, _) in &mut stacks {
         stack.strip_prefixes(&args.out.strip_prefix);
     }
+    let shown = stack::Show {
+        verbose: args.images.verbose,
+        registers: args.show_regs,
+        raw: args.raw,
+    };
     let mut text = String::new();
     match form {
         Form::Json => {
+            let mut system = world.and_then(|w| json::system::System::new(w, report));
             for (stack, owner) in &stacks {
-                let twin = json::stack::Stack::new(stack, *owner);
+                let mut twin = json::stack::Stack::new(stack, *owner);
+                twin.system = system.take();
+                let report = report.filter(|_| crashed(owner));
+                twin.report = report.map(json::system::Told::new);
                 writeln!(out, "{}", json::line(&twin))?;
             }
         }
@@ -41,15 +54,21 @@ pub(super) fn show(args: &Unwind, mut stacks: Vec<Owned<'_>>) -> Result<(), Fail
             }
         }
         Form::Text => {
+            if let Some(world) = world {
+                system::header(world, report, style, &mut text);
+            }
             for (number, group) in groups(stacks, args.group).iter().enumerate() {
                 if number > 0 {
                     text.push('\n');
                 }
                 for (_, owner) in group {
                     title(owner, style, &mut text);
+                    if let Some(report) = report.filter(|_| crashed(owner)) {
+                        system::report(report, style, &mut text);
+                    }
                 }
                 if let Some((stack, _)) = group.first() {
-                    stack::frames(stack, style, args.images.verbose, &mut text);
+                    stack::frames(stack, style, shown, &mut text);
                 }
                 out.write_all(text.as_bytes())?;
                 text.clear();

@@ -2,9 +2,11 @@
 
 use std::fmt;
 
+use super::exception::Exception;
 use crate::base::addr::{Addr, LinkAddr, Pc, Slide};
 use crate::base::demangle::demangle;
 use crate::base::name::{Name, own};
+use crate::base::regs::Regs;
 use crate::engine::attribute::Attribution;
 use crate::engine::remark::Remark;
 use crate::engine::unwind::Trust;
@@ -34,6 +36,36 @@ pub struct Frame<'a> {
     pub cfa: Option<Addr>,
     /// The kind of stack it is on, as the kernel names it: `TASK`, `IRQ`, …
     pub stack: Option<Name<'a>>,
+    /// What interrupted it.
+    pub exception: Option<Box<Exception>>,
+    /// The registers known here, where the PC is exact or they were asked for.
+    pub registers: Option<Box<Regs>>,
+    /// What is on the stack from its stack pointer up to its frame's address, where that was asked for.
+    pub words: Vec<Word<'a>>,
+}
+
+/// A word of a stack.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Word<'a> {
+    /// Where it is.
+    pub at: Addr,
+    /// What it is.
+    pub value: u64,
+    /// Where in which code that is, if it is in some: symbol, offset, and the module.
+    pub symbol: Option<(Name<'a>, u64, Option<Name<'a>>)>,
+}
+
+impl Word<'_> {
+    /// The same with names of its own.
+    pub fn into_owned(self) -> Word<'static> {
+        let symbol = self.symbol;
+        Word {
+            at: self.at,
+            value: self.value,
+            symbol: symbol.map(|(name, offset, module)| (own(name), offset, module.map(own))),
+        }
+    }
 }
 
 /// A place in an image.
@@ -91,6 +123,9 @@ impl<'a> Frame<'a> {
             remarks: Vec::new(),
             cfa: None,
             stack: None,
+            exception: None,
+            registers: None,
+            words: Vec::new(),
         }
     }
 
@@ -118,6 +153,9 @@ impl<'a> Frame<'a> {
             remarks: self.remarks.into_iter().map(Remark::into_owned).collect(),
             cfa: self.cfa,
             stack: self.stack.map(own),
+            exception: self.exception,
+            registers: self.registers,
+            words: self.words.into_iter().map(Word::into_owned).collect(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A stack with all that is known of it: what a dump, the core of a process and a log all give.
 
 mod complete;
+mod exception;
 mod frame;
 mod frames;
 pub mod resolve;
@@ -13,9 +14,10 @@ pub use crate::engine::remark::Remark;
 pub use crate::engine::unwind::{Stop, Trust};
 pub use crate::world::reach::Edge;
 pub use complete::{Gap, incomplete};
-pub use frame::{Frame, Place};
+pub use exception::Exception;
+pub use frame::{Frame, Place, Word};
 pub use frames::{Mode, Stack, User};
 pub use user::user_frame;
 pub(crate) use user::user_stack;
 pub(crate) use user::walk_on;
-pub use walked::{Cache, walked};
+pub use walked::{Cache, Detail, walked};

@@ -73,8 +73,9 @@ pub(crate) fn read_lines<'k>(image: &'k Image<'_>, pc: Pc<LinkAddr>, frame: &mut
             ..
         }) = own.and_then(|mut chain| chain.next())
         {
+            let slide = frame.place.as_ref().and_then(|p| p.slide);
             frame.remarks.push(Remark::LandingLine {
-                landing: fixup.landing,
+                landing: slide.unwrap_or_default().runtime(fixup.landing),
                 file,
                 line,
             });

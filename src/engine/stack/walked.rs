@@ -1,17 +1,19 @@
 //! The stack of registers and memory: walked, each frame attributed with the call that led to it as a witness, and named.
 
-use super::frame::Frame;
+use super::exception;
+use super::frame::{Frame, Word};
 use super::frames::{Mode, Stack, User};
 use super::resolve;
 use super::values;
-use crate::base::addr::Pc;
+use crate::base::addr::{Addr, Address, Pc};
 use crate::engine::attribute::{Attribution, Memo, narrow, narrow_by_values};
 use crate::engine::remark::Remark;
 use crate::engine::unwind::Stop;
 use crate::engine::unwind::kernel::{self, Note, Unwinder, Walked};
+use crate::formats::image::ImageKind;
 use crate::world::code::CodeSource;
 use crate::world::dump::{Context, Generated, Start};
-use crate::world::kernel::Located;
+use crate::world::kernel::{Kernel, Located};
 use crate::world::memory::Memory;
 use crate::world::reach::{Call, Edge, Reach, call_before};
 
@@ -22,13 +24,24 @@ pub struct Cache<'k, 'd> {
     reach: Reach<'k, 'd>,
 }
 
-/// Walks from `start` and resolves each frame; source lines are read only if `lines`.
+/// What is to be told of each frame, beside which function it is of.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Detail {
+    /// Source lines.
+    pub lines: bool,
+    /// Registers, also where the PC is none that an exception saved.
+    pub registers: bool,
+    /// The words of the stack.
+    pub words: bool,
+}
+
+/// Walks from `start` and resolves each frame, with as much `detail` as is asked for.
 pub fn walked<'k, 'd>(
     unwinder: &Unwinder<'k, 'd>,
     start: Start,
     memory: &dyn Memory,
     context: Context<'_>,
-    lines: bool,
+    detail: Detail,
     cache: &mut Cache<'k, 'd>,
 ) -> Stack<'k> {
     let mut walk = unwinder.walk(start, memory, context, &mut cache.rows);
@@ -61,16 +74,31 @@ pub fn walked<'k, 'd>(
                 &mut cache.reach,
             );
         }
-        if let Some(located) = here.located.filter(|_| lines) {
+        if let Some(located) = here.located.filter(|_| detail.lines) {
             resolve::read_lines(located.image, pc, &mut frame);
         }
         frame.pc = Some(here.pc);
         frame.cfa = here.cfa;
+        if let Pc::Exact(_) = here.pc {
+            let inner = i.checked_sub(1).and_then(|n| found.get(n));
+            let kernel = unwinder.kernel();
+            let exception = exception::of(kernel, memory, here, inner, context);
+            frame.exception = exception.map(Box::new);
+        }
+        if detail.registers || matches!(here.pc, Pc::Exact(_)) {
+            frame.registers = Some(Box::new(here.regs));
+        }
+        if detail.words {
+            frame.words = words(unwinder.kernel(), memory, here);
+        }
         frame.stack = here.stack.map(|s| s.kind.name().into());
         let notes = here.notes.iter();
         frame
             .remarks
             .extend(notes.map(|n| remark(n, unwinder.code_made())));
+        if let Some(image) = here.located.map(|l| l.image).filter(|i| i.is_of_memory()) {
+            frame.remarks.push(Remark::OutOfMemory(image.name().into()));
+        }
         let inner = i
             .checked_sub(1)
             .and_then(|n| found.get(n))
@@ -92,6 +120,29 @@ pub fn walked<'k, 'd>(
         });
     }
     stack
+}
+
+/// Words of one frame that are shown, at most.
+const MAX_WORDS: u64 = 2048;
+
+/// The words of the stack from the stack pointer of `frame` up to its frame's address.
+fn words<'k>(kernel: &'k Kernel<'_>, memory: &dyn Memory, frame: &Walked<'_, '_>) -> Vec<Word<'k>> {
+    let range = frame.regs.sp().zip(frame.cfa);
+    let Some(len) = range.and_then(|(sp, cfa)| cfa.since(sp)) else {
+        return Vec::new();
+    };
+    let sp = frame.regs.sp().unwrap_or_default();
+    let word = |n: u64| {
+        let at = sp.offset((n * 8).cast_signed());
+        let value = memory.u64(at).ok()?;
+        let symbol = kernel.locate(Addr(value)).and_then(|l| {
+            let symbol = l.image.symbols().get(l.image.symbols().nearest(l.link)?);
+            let module = (l.image.kind() != ImageKind::Vmlinux).then(|| l.image.name().into());
+            Some((symbol.name.into(), l.link.since(symbol.addr)?, module))
+        });
+        Some(Word { at, value, symbol })
+    };
+    (0..(len / 8).min(MAX_WORDS)).map_while(word).collect()
 }
 
 /// The call before the PC of `frame`, if that is a return address in an image.
@@ -150,6 +201,7 @@ fn remark<'k>(note: Note, generated: &'k [Generated]) -> Remark<'k> {
         Note::Disagree { used, orc, other } => Remark::TablesDisagree { used, orc, other },
         Note::BadCall => Remark::BadCall,
         Note::NoRow => Remark::NoRow,
+        Note::Scanned => Remark::Scanned,
         Note::Hijacked { by } => Remark::Hijacked(by),
         Note::Trampoline { by } => Remark::Trampoline(by),
         Note::GuardPage => Remark::GuardPage,

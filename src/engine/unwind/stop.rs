@@ -15,6 +15,8 @@ pub enum Stop {
     UserMode,
     /// There was nothing to begin with.
     NoRegisters,
+    /// The task's stack is freed: it has ended.
+    NoStack,
     /// No table has a row for the PC, and RBP is no frame pointer.
     NoRule(Addr),
     /// The PC is in no image.
@@ -65,6 +67,7 @@ impl Stop {
             Stop::End => "end",
             Stop::UserMode => "user-mode",
             Stop::NoRegisters => "no-registers",
+            Stop::NoStack => "no-stack",
             Stop::NoRule(_) | Stop::NoUserRule(_) => "no-rule",
             Stop::NotText(_) => "not-text",
             Stop::UnknownRegister(_) => "unknown-register",
@@ -91,6 +94,7 @@ impl std::fmt::Display for Stop {
             Stop::End => f.write_str("end of stack"),
             Stop::UserMode => f.write_str("user mode"),
             Stop::NoRegisters => f.write_str("no registers are known"),
+            Stop::NoStack => f.write_str("its stack is freed"),
             Stop::NoRule(pc) => write!(f, "no unwind row for {pc}"),
             Stop::NotText(pc) => write!(f, "{pc} is no code"),
             Stop::UnknownRegister(reg) => {

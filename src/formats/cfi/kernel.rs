@@ -1,5 +1,6 @@
 //! Rows of an image of the kernel: what can be said as a [`Row`], as ORC's are.
 
+use super::kept::{Kept, Run};
 use crate::base::addr::LinkAddr;
 use crate::base::error::Result;
 use crate::formats::dwarf::expression::{Expression, Op};
@@ -15,10 +16,15 @@ const RETURN: u8 = 16;
 /// [`crate::formats::rule::PRESERVED`] by DWARF number.
 const PRESERVED: [u8; 5] = [3, 12, 13, 14, 15];
 
-/// `.debug_frame` and `.eh_frame` of one image.
-pub struct Cfi<'d> {
-    tables: FrameTables<'d>,
-    entries: Vec<Description>,
+/// Call-frame information of one image.
+pub struct Cfi<'d>(Held<'d>);
+
+/// Where its rows are.
+enum Held<'d> {
+    /// In `.debug_frame` and `.eh_frame`.
+    Sections(FrameTables<'d>, Vec<Description>),
+    /// In an index, which has those of code that ORC leaves out.
+    Kept(Kept),
 }
 
 impl<'d> Cfi<'d> {
@@ -31,24 +37,67 @@ impl<'d> Cfi<'d> {
         let section = |name| image.debug_section(name);
         let tables = FrameTables::new(image, section(".debug_frame")?, section(".eh_frame")?);
         let entries = tables.descriptions(&[Kind::Debug, Kind::Eh]);
-        Ok(Cfi { tables, entries })
+        Ok(Cfi(Held::Sections(tables, entries)))
     }
 
-    /// Number of functions described.
+    /// Rows that an index kept.
+    pub(crate) fn kept(rows: Kept) -> Self {
+        Cfi(Held::Kept(rows))
+    }
+
+    /// Number of functions described, or of rows that an index kept.
     pub fn len(&self) -> usize {
-        self.entries.len()
+        match &self.0 {
+            Held::Sections(_, entries) => entries.len(),
+            Held::Kept(rows) => rows.len(),
+        }
     }
 
     /// Whether none is.
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.len() == 0
     }
 
     /// What is said of `at`; `None` when no description covers it.
     pub fn row(&self, at: LinkAddr, scratch: &mut Scratch) -> Option<Row> {
-        let entry = covering(&self.entries, at)?;
-        let row = self.tables.row((entry.kind, entry.at), at, scratch);
-        Some(row.map_or(Row::Unknown, |row| row_of(&row)))
+        match &self.0 {
+            Held::Sections(tables, entries) => {
+                let entry = covering(entries, at)?;
+                let row = tables.row((entry.kind, entry.at), at, scratch);
+                Some(row.map_or(Row::Unknown, |row| row_of(&row)))
+            }
+            Held::Kept(rows) => rows.row(at),
+        }
+    }
+
+    /// The rows of all code in `ranges` (first link address and end, sorted and apart) that say something.
+    pub(crate) fn within(&self, ranges: &[(LinkAddr, LinkAddr)]) -> Vec<Run> {
+        let Held::Sections(tables, entries) = &self.0 else {
+            return Vec::new();
+        };
+        let mut found = Vec::new();
+        let mut scratch = Scratch::default();
+        for (start, end) in ranges {
+            let first = entries.partition_point(|d| d.end <= start.0 && d.start < start.0);
+            let those = entries.iter().skip(first);
+            for entry in those.take_while(|d| d.start < end.0) {
+                let place = (entry.kind, entry.at);
+                tables.rows(place, &mut scratch, |from, to, row| {
+                    let (from, to) = (from.max(start.0), to.min(end.0));
+                    // What covers a place is the last description that begins before it.
+                    let said = covering(entries, LinkAddr(from)).is_some_and(|d| d == entry);
+                    if from < to && said {
+                        found.push(Run {
+                            start: LinkAddr(from),
+                            end: LinkAddr(to),
+                            row: row_of(row),
+                        });
+                    }
+                });
+            }
+        }
+        found.retain(|run| run.row != Row::Unknown);
+        found
     }
 }
 

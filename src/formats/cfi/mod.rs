@@ -2,6 +2,7 @@
 //! their stacks are walked by ([`user`]). Both are read by [`crate::formats::dwarf::frames`].
 
 mod header;
+pub(crate) mod kept;
 mod kernel;
 pub mod user;
 

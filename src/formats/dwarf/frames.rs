@@ -129,6 +129,46 @@ impl<'d> FrameTables<'d> {
             Kind::Eh => row(&self.eh, &self.bases, offset.into(), at, scratch),
         }
     }
+
+    /// All rows of the description at byte `offset` of section `kind`: first link address, first behind it, and the row.
+    pub(crate) fn rows(
+        &self,
+        (kind, offset): (Kind, usize),
+        scratch: &mut Scratch,
+        each: impl FnMut(u64, u64, &FrameRow<'_, 'd>),
+    ) {
+        match kind {
+            Kind::Debug => rows(&self.debug, &self.bases, offset.into(), scratch, each),
+            Kind::Eh => rows(&self.eh, &self.bases, offset.into(), scratch, each),
+        }
+    }
+}
+
+/// The rows of one description, in order: first link address, first behind it, and the row. Those behind a broken
+/// instruction are left out.
+fn rows<'d, S: UnwindSection<Slice<'d>> + Section<Slice<'d>>>(
+    section: &S,
+    bases: &BaseAddresses,
+    offset: S::Offset,
+    scratch: &mut Scratch,
+    mut each: impl FnMut(u64, u64, &FrameRow<'_, 'd>),
+) {
+    let Ok(fde) = section.fde_from_offset(bases, offset, S::cie_from_offset) else {
+        return;
+    };
+    let Ok(mut table) = fde.rows(section, bases, &mut scratch.0) else {
+        return;
+    };
+    while let Ok(Some(row)) = table.next_row() {
+        let (start, end) = (row.start_address(), row.end_address());
+        let row = FrameRow {
+            row,
+            section: section.reader().slice(),
+            encoding: fde.cie().encoding(),
+            signal: fde.is_signal_trampoline(),
+        };
+        each(start, end, &row);
+    }
 }
 
 /// The last of `list`, sorted, that begins at or before `at`, if it reaches that far.

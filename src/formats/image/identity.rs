@@ -1,6 +1,6 @@
 //! Which image it is: kind, name, build-id, release.
 
-use super::{ElfImage, ImageKind, elf, locate, note};
+use super::{ElfImage, ImageKind, elf, locate, made, note};
 use crate::base::bytes::{Finder, cstr_at, u32_at};
 
 impl<'d> ElfImage<'d> {
@@ -43,6 +43,11 @@ impl<'d> ElfImage<'d> {
     /// same names, numbers and tables (section `.fixtrace.standin`).
     pub(crate) fn stands_in(&self) -> bool {
         self.section(".fixtrace.standin").is_some()
+    }
+
+    /// Whether it was made of what memory held, for want of a file.
+    pub(crate) fn is_of_memory(&self) -> bool {
+        self.section(made::MARK).is_some()
     }
 
     /// The GNU build-id.

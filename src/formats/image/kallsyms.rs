@@ -93,8 +93,7 @@ impl<'d> SymbolText<'d> {
     }
 
     /// Link addresses of the first symbols called `names`, of whatever type.
-    pub(super) fn addresses<const N: usize>(&self, names: [&str; N]) -> [Option<LinkAddr>; N] {
-        let mut found = [None; N];
+    pub(super) fn addresses(&self, names: &[&str], found: &mut [Option<LinkAddr>]) {
         for line in lines(self.text).flatten().filter(|l| !l.of_module) {
             if let Some(wanted) = names.iter().position(|n| n.as_bytes() == line.name)
                 && let Some(place) = found.get_mut(wanted)
@@ -102,7 +101,6 @@ impl<'d> SymbolText<'d> {
                 place.get_or_insert(self.link(line.address));
             }
         }
-        found
     }
 }
 
@@ -229,8 +227,10 @@ mod tests {
             ffffffffc0400000 d modules\t[lab]\n\
             ffffffff9c000000 d modules";
         let text = SymbolText::new(text, 0xffff_ffff_8100_0000);
+        let mut found = [None; 4];
+        text.addresses(&["linux_banner", "modules", "cpu_info", "none"], &mut found);
         assert_eq!(
-            text.addresses(["linux_banner", "modules", "cpu_info", "none"]),
+            found,
             [
                 Some(LinkAddr(0xffff_ffff_82a0_0180)),
                 Some(LinkAddr(0xffff_ffff_8300_0000)),

@@ -18,6 +18,7 @@ pub mod kallsyms;
 mod kind;
 pub mod layout;
 pub mod locate;
+pub(crate) mod made;
 pub mod names;
 pub mod note;
 pub mod peek;

@@ -8,7 +8,8 @@ use super::section::Section;
 use super::sites::stored::StoredSites;
 use super::symtab::SymTab;
 use crate::base::addr::LinkAddr;
-use crate::base::column::{Column, Group, GroupWriter, TABLE_COLUMNS};
+use crate::base::column::{Column, Group, GroupWriter, Stream, TABLE_COLUMNS, put_varint};
+use crate::base::strings::{StringPool, Strings};
 use crate::base::table::Table;
 
 /// Pieces of code, sorted by address.
@@ -114,6 +115,53 @@ pub struct Parts<'d> {
     pub stored: Stored<'d>,
 }
 
+/// What leads into the memory of a dump: the kernel's banner, where some of its data is, and answers about types.
+#[derive(Clone, Copy, Default)]
+pub struct Data<'d> {
+    /// The stream that [`Data::pack`] wrote.
+    pub symbols: &'d [u8],
+    /// Answers about types, see [`crate::formats::types::kept`].
+    pub types: &'d [u8],
+    /// The strings that both refer to.
+    pub strings: &'d [u8],
+}
+
+impl<'d> Data<'d> {
+    /// Packs a kernel's banner, and where symbols are by name.
+    pub(crate) fn pack<'s>(
+        banner: &str,
+        symbols: impl Iterator<Item = (&'s str, LinkAddr)>,
+        strings: &mut StringPool,
+    ) -> Vec<u8> {
+        let mut out = Vec::new();
+        put_varint(&mut out, strings.add(banner).into());
+        for (name, at) in symbols {
+            put_varint(&mut out, strings.add(name).into());
+            put_varint(&mut out, at.0);
+        }
+        out
+    }
+
+    /// The banner.
+    pub(crate) fn banner(&self) -> Option<&'d str> {
+        let mut s = Stream::new(self.symbols);
+        let banner = Strings(self.strings).get(s.u32()?)?;
+        Some(banner).filter(|b| !b.is_empty())
+    }
+
+    /// Where symbols are, by name.
+    pub(crate) fn symbols(&self) -> impl Iterator<Item = (&'d str, LinkAddr)> {
+        let strings = Strings(self.strings);
+        let mut s = Stream::new(self.symbols);
+        // The banner is not among them.
+        let banner = s.u32();
+        std::iter::from_fn(move || {
+            banner?;
+            Some((strings.get(s.u32()?)?, LinkAddr(s.varint()?)))
+        })
+    }
+}
+
 /// What an image has instead of its ELF file.
 pub struct Stored<'d> {
     /// The kernel release.
@@ -124,6 +172,8 @@ pub struct Stored<'d> {
     pub alternatives: Group<'d>,
     /// Which places of that code are patched.
     pub sites: Option<StoredSites<'d>>,
+    /// What leads into the memory of a dump.
+    pub data: Data<'d>,
     /// The file it was made from.
     pub original: Option<Original<'d>>,
 }

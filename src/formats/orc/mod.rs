@@ -40,6 +40,8 @@ enum Rows<'d> {
 /// What is known of a table before its rows are read; all parts may be missing.
 #[derive(Clone, Copy, Default)]
 pub struct Hints<'a> {
+    /// The version of the kernel's rows, which loaded this module.
+    pub version: Option<OrcVersion>,
     /// Content of `.orc_header`.
     pub header: Option<&'a [u8]>,
     /// Members of `struct orc_entry`.
@@ -53,6 +55,14 @@ pub struct Hints<'a> {
 impl<'d> OrcTable<'d> {
     /// Reads the table of `image`; `None` when it has none.
     pub(crate) fn of(image: &ElfImage<'d>) -> Result<Option<Self>> {
+        Self::of_version(image, None)
+    }
+
+    /// The same of a module, whose kernel's table has rows of this version.
+    pub(crate) fn of_version(
+        image: &ElfImage<'d>,
+        version: Option<OrcVersion>,
+    ) -> Result<Option<Self>> {
         let (Some(ips), Some(rows)) = (
             image.section(".orc_unwind_ip"),
             image.section(".orc_unwind"),
@@ -69,6 +79,7 @@ impl<'d> OrcTable<'d> {
             }),
         };
         let hints = Hints {
+            version,
             header,
             members: members.as_deref(),
             fp_entry: None,
@@ -271,6 +282,7 @@ fn detect(
         findings.push(Finding::new(".orc_header", 0, what));
     }
     let found = (by_hash.map(|v| (v, Rung::Header)))
+        .or_else(|| Some((hints.version?, Rung::Vmlinux)))
         .or_else(|| Some((version::by_members(hints.members?, by_rows)?, Rung::Btf)))
         .or_else(|| Some((version::by_fp_entry(hints.fp_entry?)?, Rung::FpEntry)))
         .or_else(|| Some((version::by_release(hints.release?)?, Rung::Release)))
@@ -288,7 +300,9 @@ fn detect(
         OrcVersion::V4 => 4,
     };
     match by_rows {
-        Some(rows) if class(rows) != class(decided) && rung != Rung::Header => {
+        Some(rows)
+            if class(rows) != class(decided) && !matches!(rung, Rung::Header | Rung::Vmlinux) =>
+        {
             findings.push(Finding::new(".orc_unwind", 0, format!("{rung} says version {decided}, but the rows are version {rows}; taken as {rows}")));
             Ok((rows, Rung::Rows))
         }

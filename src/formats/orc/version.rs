@@ -45,6 +45,8 @@ impl fmt::Display for OrcVersion {
 pub enum Rung {
     /// A known hash in `.orc_header`.
     Header,
+    /// The table of the kernel that loaded the module.
+    Vmlinux,
     /// The members of `struct orc_entry` in `.BTF`.
     Btf,
     /// The bytes of the kernel's constant `orc_fp_entry`.
@@ -59,6 +61,7 @@ impl fmt::Display for Rung {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Rung::Header => "header hash",
+            Rung::Vmlinux => "the kernel's own table",
             Rung::Btf => "struct orc_entry in .BTF",
             Rung::FpEntry => "orc_fp_entry",
             Rung::Release => "kernel release",

@@ -12,7 +12,8 @@ use crate::base::error::{Error, ErrorKind, Finding, Result};
 use crate::base::regs::{Reg, Regs};
 use crate::formats::image::note::hex;
 use crate::world::dump::{
-    Cpu, Generated, Generator, Hijacked, Loaded, Stack, StackKind, Start, Task, Tracer, World,
+    Cpu, Generated, Generator, Hijacked, Loaded, Report, Source, Stack, StackKind, Start, Stopped,
+    System, Tables, Task, Tracer, World,
 };
 use crate::world::memory::Pieces;
 
@@ -56,6 +57,7 @@ pub(crate) fn write(
         tasks: world.tasks.iter().map(Thread::of).collect(),
         generated: world.generated.iter().map(Made::of).collect(),
         findings: world.findings.iter().map(|f| f.message.clone()).collect(),
+        system: world.system.as_ref().map(Machine::of),
         memory: memory
             .iter()
             .map(|(at, bytes)| (Hex(at.0), bytes.len() as u64))
@@ -108,6 +110,7 @@ pub fn read(bytes: &[u8]) -> Result<Snapshot<'_>> {
             .into_iter()
             .filter_map(Made::into)
             .collect(),
+        system: header.system.map(Machine::into),
         findings: Vec::new(),
     };
     for message in header.findings {
@@ -171,6 +174,8 @@ struct Header {
     cpus: Vec<Processor>,
     tasks: Vec<Thread>,
     generated: Vec<Made>,
+    #[serde(default)]
+    system: Option<Machine>,
     findings: Vec<String>,
     memory: Vec<(Hex, u64)>,
 }
@@ -182,6 +187,39 @@ struct Image {
     slide: Hex,
     sections: Vec<(String, Hex)>,
     text: (Hex, Hex),
+    #[serde(default)]
+    tables: Option<Places>,
+}
+
+/// Where a module's tables are.
+#[derive(Serialize, Deserialize)]
+struct Places {
+    init: Option<(Hex, Hex)>,
+    orc: Option<(Hex, Hex, u32)>,
+    extable: Option<(Hex, u32)>,
+    symbols: Option<(Hex, u32, Hex)>,
+}
+
+impl Places {
+    fn of(t: &Tables) -> Self {
+        let hex = |at: Addr| Hex(at.0);
+        Places {
+            init: t.init.map(|(a, b)| (hex(a), hex(b))),
+            orc: t.orc.map(|(ips, rows, n)| (hex(ips), hex(rows), n)),
+            extable: t.extable.map(|(at, n)| (hex(at), n)),
+            symbols: t.symbols.map(|(at, n, names)| (hex(at), n, hex(names))),
+        }
+    }
+
+    fn into(self) -> Tables {
+        let at = |hex: Hex| Addr(hex.0);
+        Tables {
+            init: self.init.map(|(a, b)| (at(a), at(b))),
+            orc: self.orc.map(|(ips, rows, n)| (at(ips), at(rows), n)),
+            extable: self.extable.map(|(a, n)| (at(a), n)),
+            symbols: self.symbols.map(|(a, n, names)| (at(a), n, at(names))),
+        }
+    }
 }
 
 impl Image {
@@ -196,6 +234,7 @@ impl Image {
                 .map(|(name, at)| (name.clone(), Hex(at.0)))
                 .collect(),
             text: (Hex(l.text.0.0), Hex(l.text.1.0)),
+            tables: l.tables.as_ref().map(Places::of),
         }
     }
 
@@ -210,6 +249,7 @@ impl Image {
                 .map(|(name, at)| (name, Addr(at.0)))
                 .collect(),
             text: (Addr(self.text.0.0), Addr(self.text.1.0)),
+            tables: self.tables.map(Places::into),
         }
     }
 }
@@ -282,6 +322,8 @@ struct Processor {
     number: u32,
     task: Option<usize>,
     regs: Option<Registers>,
+    #[serde(default)]
+    source: Option<String>,
     stacks: Vec<Range>,
 }
 
@@ -291,6 +333,7 @@ impl Processor {
             number: c.number,
             task: c.task,
             regs: c.regs.as_ref().map(Registers::of),
+            source: c.source.map(|s| s.name().to_owned()),
             stacks: c.stacks.iter().map(Range::of).collect(),
         }
     }
@@ -300,6 +343,7 @@ impl Processor {
             number: self.number,
             task: self.task,
             regs: self.regs.map(Registers::into),
+            source: self.source.as_deref().and_then(Source::from_name),
             stacks: self.stacks.into_iter().filter_map(Range::into).collect(),
         }
     }
@@ -314,6 +358,10 @@ struct Thread {
     state: char,
     cpu: u32,
     running: bool,
+    #[serde(default)]
+    stopped: Option<String>,
+    #[serde(default)]
+    source: Option<String>,
     stack: Option<Range>,
     start: Option<(Registers, bool)>,
     hijacked: Vec<Taken>,
@@ -329,6 +377,8 @@ impl Thread {
             state: t.state,
             cpu: t.cpu,
             running: t.running,
+            stopped: t.stopped.map(|s| s.name().to_owned()),
+            source: t.source.map(|s| s.name().to_owned()),
             stack: t.stack.as_ref().map(Range::of),
             start: t.start.as_ref().map(|s| (Registers::of(&s.regs), s.exact)),
             hijacked: t.hijacked.iter().map(Taken::of).collect(),
@@ -344,13 +394,94 @@ impl Thread {
             state: self.state,
             cpu: self.cpu,
             running: self.running,
+            stopped: self.stopped.as_deref().and_then(Stopped::from_name),
+            source: self.source.as_deref().and_then(Source::from_name),
             stack: self.stack.and_then(Range::into),
             start: self.start.map(|(regs, exact)| Start {
                 regs: regs.into(),
                 exact,
             }),
+            unread: None,
             hijacked: self.hijacked.into_iter().filter_map(Taken::into).collect(),
         }
+    }
+}
+
+/// The machine and what became of it.
+#[derive(Serialize, Deserialize)]
+struct Machine {
+    release: Option<String>,
+    build: Option<String>,
+    node: Option<String>,
+    machine: Option<String>,
+    hardware: Option<String>,
+    date: Option<u64>,
+    uptime: Option<u64>,
+    load: Option<[u64; 3]>,
+    cpus: Option<(u32, u32)>,
+    taint: Option<String>,
+    #[serde(default)]
+    report: Option<Told>,
+}
+
+/// What the log told of the crash.
+#[derive(Serialize, Deserialize)]
+struct Told {
+    title: String,
+    causes: Vec<String>,
+    differences: Vec<String>,
+}
+
+impl Told {
+    fn of(r: Report) -> Self {
+        Told {
+            title: r.title,
+            causes: r.causes,
+            differences: r.differences,
+        }
+    }
+
+    fn into(self) -> Report {
+        let mut r = Report::default();
+        r.title = self.title;
+        r.causes = self.causes;
+        r.differences = self.differences;
+        r
+    }
+}
+
+impl Machine {
+    fn of(s: &System) -> Self {
+        let s = s.clone();
+        Machine {
+            release: s.release,
+            build: s.build,
+            node: s.node,
+            machine: s.machine,
+            hardware: s.hardware,
+            date: s.date,
+            uptime: s.uptime,
+            load: s.load,
+            cpus: s.cpus,
+            taint: s.taint,
+            report: s.report.map(Told::of),
+        }
+    }
+
+    fn into(self) -> System {
+        let mut s = System::default();
+        s.release = self.release;
+        s.build = self.build;
+        s.node = self.node;
+        s.machine = self.machine;
+        s.hardware = self.hardware;
+        s.date = self.date;
+        s.uptime = self.uptime;
+        s.load = self.load;
+        s.cpus = self.cpus;
+        s.taint = self.taint;
+        s.report = self.report.map(Told::into);
+        s
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::base::error::{Error, Finding};
 use crate::engine::ask::Walk;
 use crate::engine::stack::Stack;
-use crate::world::dump::{Task, World};
+use crate::world::dump::{Report, Task, World};
 
 /// Which stacks are asked for; all of them, as long as none is named.
 #[derive(Clone, Default, Debug)]
@@ -18,6 +18,8 @@ pub struct Choice {
     pub comms: Vec<String>,
     /// Tasks that run on a CPU.
     pub running: bool,
+    /// The task that brought the kernel down.
+    pub crashed: bool,
     /// How they are walked.
     pub walk: Walk,
     /// Whether to go on in user mode.
@@ -27,21 +29,44 @@ pub struct Choice {
 }
 
 impl Choice {
+    /// Numbers of the tasks of `world` that are asked for, first who brought it down.
+    pub(super) fn tasks(&self, world: &World) -> impl Iterator<Item = usize> {
+        let all = 0..world.tasks.len();
+        let crashed = |task: &usize| world.tasks.get(*task).is_some_and(Task::crashed);
+        let (first, rest): (Vec<usize>, Vec<usize>) = all.partition(crashed);
+        let ordered = first.into_iter().chain(rest);
+        ordered.filter(|task| self.holds(world, *task))
+    }
+
+    /// Whether the kernel as a whole is asked about: nothing is chosen, or who brought it down.
+    pub(super) fn is_of_all(&self, world: &World) -> bool {
+        let crashed = world.tasks.iter().position(Task::crashed);
+        match crashed {
+            Some(task) => self.holds(world, task),
+            None => self.is_any() && !self.running && !self.crashed,
+        }
+    }
+
+    /// Whether no task is named.
+    fn is_any(&self) -> bool {
+        self.pids.is_empty() && self.cpus.is_empty() && self.comms.is_empty()
+    }
+
     /// Whether task number `task` of `world` is asked for.
-    pub(super) fn holds(&self, world: &World, task: usize) -> bool {
+    fn holds(&self, world: &World, task: usize) -> bool {
         let Some(t) = world.tasks.get(task) else {
             return false;
         };
-        let any = self.pids.is_empty() && self.cpus.is_empty() && self.comms.is_empty();
         let named = |name: &String| match name.strip_suffix('*') {
             Some(beginning) => t.comm.starts_with(beginning),
             None => t.comm == *name,
         };
-        (any && !self.running)
+        (self.is_any() && !self.running && !self.crashed)
             || self.pids.contains(&t.pid)
             || (t.running && self.cpus.contains(&t.cpu))
             || self.comms.iter().any(named)
             || (self.running && t.running)
+            || (self.crashed && t.crashed())
     }
 }
 
@@ -68,9 +93,13 @@ impl<'a> Owner<'a> {
 pub struct Stacks<'a> {
     /// Each with whose it is.
     pub all: Vec<(Stack<'a>, Owner<'a>)>,
+    /// The kernel, if more was asked than about single tasks.
+    pub system: Option<&'a World>,
+    /// What the log tells of the crash, for the stack of the task that crashed.
+    pub report: Option<Report>,
     /// Tasks or threads that were asked for.
     pub chosen: usize,
-    /// Tasks without registers or stack in the file.
+    /// Tasks without registers or stack in the file: their stacks are empty.
     pub without: usize,
     /// Images that are not at hand, and whose code is on a stack.
     pub missed: Vec<&'a str>,

@@ -8,6 +8,7 @@ use super::choice::{Failed, Stage};
 use crate::base::error::Error;
 use crate::products::report::snapshot;
 use crate::world::dump::World;
+use crate::world::dump::recovered::read_for;
 use crate::world::kernel::Kernel;
 use crate::world::memory::{Memory, Record};
 
@@ -27,8 +28,18 @@ pub(super) fn keep(
             record.note(memory, sp, stack.high);
         }
     }
+    // An image that was made of memory is to be made again.
+    for loaded in &part.images {
+        let made = kernel.images().iter().filter(|p| p.image.is_of_memory());
+        if made.into_iter().any(|p| p.image.name() == loaded.name) {
+            for (from, to) in read_for(loaded, memory) {
+                record.note(memory, from, to);
+            }
+        }
+    }
     // Text that the images have as well need not travel, unless some of it is missing here.
-    let without_text = !record.failed(|at| kernel.locate(at).is_some());
+    let without_text =
+        !record.failed(|at| kernel.locate(at).is_some_and(|l| !l.image.is_of_memory()));
     let implied = |at, line: &[u8]| without_text && kernel.text(at).starts_with(line);
     let failed = |e: std::io::Error| Failed::at(Stage::Keeping)(Error::io(path, e));
     let mut file = BufWriter::new(File::create(path).map_err(failed)?);

@@ -1,17 +1,24 @@
 //! Opening a file: what it is, which images it is of, and where they were.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::choice::{Choice, Failed, Owner, Stacks, Stage, Step};
 use super::tasks::Tasks;
 use crate::base::error::{Error, ErrorKind};
+use crate::base::parallel;
 use crate::engine::attribute::Memo;
 use crate::engine::stack::user_stack;
 use crate::engine::unwind::user::walk;
+use crate::products::oops::dmesg::dmesg;
+use crate::products::oops::read::report::Oops;
+use crate::products::oops::read::reports;
 #[cfg(feature = "json")]
 use crate::products::report::snapshot;
 use crate::world::dump::space::Spaces;
-use crate::world::dump::{World, discover, place};
+use crate::world::dump::touched::touched;
+use crate::world::dump::{Place, Task, World, discover, log, place};
+use crate::world::image::Image;
 #[cfg(feature = "json")]
 use crate::world::kernel::WithText;
 use crate::world::memory::{Dump, Memory};
@@ -98,7 +105,8 @@ impl<'d> File<'_, 'd> {
             release: world.release.as_deref(),
             build_id: vmlinux.and_then(|v| v.build_id.as_deref()),
         })?;
-        let placed = self.place(world)?;
+        let mut placed = self.place(world)?;
+        self.recover(world, &mut placed, &|| Box::new(&found.memory));
         let memory = || -> Box<dyn Memory + '_> {
             let memory = found.memory.clone();
             match found.without_text {
@@ -109,7 +117,7 @@ impl<'d> File<'_, 'd> {
                 false => Box::new(memory),
             }
         };
-        self.tasks(world, &placed, &memory, None, tell)
+        self.tasks(world, &placed, &memory, (None, &[]), tell)
     }
 
     /// What is in a dump of a kernel.
@@ -140,14 +148,26 @@ impl<'d> File<'_, 'd> {
         })?;
         let found = place::find(&dump, &vmlinux.image).map_err(&input)?;
         let world = discover(&dump, &vmlinux.image, &found).map_err(&input)?;
-        let placed = self.place(&world)?;
         let memory = || -> Box<dyn Memory + '_> { Box::new(found.memory(&dump)) };
+        let mut placed = self.place(&world)?;
+        self.recover(&world, &mut placed, &memory);
         let spaces = placed
             .kernel
             .vmlinux()
             .filter(|_| self.choice.user)
             .and_then(|v| Spaces::new(&dump, &v.image, &found));
-        self.tasks(&world, &placed, &memory, spaces.as_ref(), tell)
+        let reports = self.reports(&world, &dump, (&vmlinux.image, &found));
+        self.tasks(&world, &placed, &memory, (spaces.as_ref(), &reports), tell)
+    }
+
+    /// The reports in the log of `dump`, if it is asked who brought the kernel down.
+    fn reports(&self, world: &World, dump: &Dump<'_>, vmlinux: (&Image<'_>, &Place)) -> Vec<Oops> {
+        let crashed = world.tasks.iter().any(Task::crashed);
+        if !crashed || !self.choice.is_of_all(world) {
+            return Vec::new();
+        }
+        let log = log::read(dump, Some(vmlinux));
+        log.map_or(Vec::new(), |log| reports::parse(&dmesg(&log)).0)
     }
 
     fn images(&self, wanted: Wanted<'_>) -> Answer<()> {
@@ -164,12 +184,35 @@ impl<'d> File<'_, 'd> {
         Ok(placed)
     }
 
+    /// Makes images of modules that the stacks lead to and that no file is at hand of.
+    fn recover<'m>(
+        &self,
+        world: &World,
+        placed: &mut Placement<'d>,
+        memory: &(dyn Fn() -> Box<dyn Memory + 'm> + Sync),
+    ) {
+        let wanted = placed.lacking(world);
+        if wanted.is_empty() {
+            return;
+        }
+        let chosen: Vec<usize> = self.choice.tasks(world).collect();
+        let look = |memory: &mut Box<dyn Memory + 'm>, task: &usize| {
+            touched(world, *task, &wanted, &**memory)
+        };
+        let found = parallel::map_with(&chosen, memory, look);
+        let found: BTreeSet<usize> = found.into_iter().flatten().collect();
+        let memory = memory();
+        for number in found {
+            self.view.recover(placed, world, number, &*memory);
+        }
+    }
+
     fn tasks<'m, R>(
         &self,
         world: &World,
         placed: &Placement<'d>,
         memory: &(dyn Fn() -> Box<dyn Memory + 'm> + Sync),
-        spaces: Option<&Spaces<'_, 'd>>,
+        (spaces, reports): (Option<&Spaces<'_, 'd>>, &[Oops]),
         tell: impl FnOnce(Stacks<'_>) -> R,
     ) -> Answer<R> {
         let tasks = Tasks {
@@ -178,6 +221,7 @@ impl<'d> File<'_, 'd> {
             memory,
             choice: self.choice,
             lines: self.view.options().lines,
+            reports,
         };
         let mut stacks = tasks.walk(self.watch)?;
         let Some(spaces) = spaces else {

@@ -4,13 +4,24 @@ use super::choice::{Choice, Failed, Owner, Stacks, Step};
 use crate::base::addr::Addr;
 use crate::base::parallel;
 use crate::engine::attribute::Memo;
-use crate::engine::stack::{Cache, walk_on, walked};
+use crate::engine::stack::{Cache, Mode, Stack, Stop, walk_on, walked};
 use crate::engine::unwind::kernel::Unwinder;
-use crate::world::dump::World;
+use crate::products::oops::beside::beside;
+use crate::products::oops::read::report::Oops;
 use crate::world::dump::space::Spaces;
+use crate::world::dump::{Report, Task, World};
 use crate::world::memory::{Memory, Record};
 use crate::world::process::Processes;
 use crate::world::session::{Placement, View};
+
+/// Why nothing can be told of the stack of `task`.
+fn without(task: &Task) -> Stop {
+    match (task.unread, task.stack) {
+        (Some((at, why)), _) => Stop::Unreadable { at, why },
+        (None, None) => Stop::NoStack,
+        (None, Some(_)) => Stop::NoRegisters,
+    }
+}
 
 /// What is needed to walk them; `'m` is the memory, of which each thread has its own reader.
 pub(super) struct Tasks<'w, 'm, 'd> {
@@ -19,6 +30,8 @@ pub(super) struct Tasks<'w, 'm, 'd> {
     pub memory: &'w (dyn Fn() -> Box<dyn Memory + 'm> + Sync),
     pub choice: &'w Choice,
     pub lines: bool,
+    /// The reports in the log.
+    pub reports: &'w [Oops],
 }
 
 impl<'w, 'd> Tasks<'w, '_, 'd> {
@@ -29,10 +42,9 @@ impl<'w, 'd> Tasks<'w, '_, 'd> {
             .generated(&world.generated)
             .witness(self.choice.walk.by)
             .max_frames(self.choice.walk.max_frames);
-        let chosen: Vec<usize> = (0..world.tasks.len())
-            .filter(|i| self.choice.holds(world, *i))
-            .collect();
+        let chosen: Vec<usize> = self.choice.tasks(world).collect();
         let record = self.choice.snapshot.is_some().then(Record::default);
+        let detail = self.choice.walk.detail(self.lines);
         watch(Step::Begin(chosen.len()));
         let own = || ((self.memory)(), Cache::default());
         let some = |(inner, cache): &mut (Box<dyn Memory + '_>, _), task: &usize| {
@@ -40,7 +52,7 @@ impl<'w, 'd> Tasks<'w, '_, 'd> {
             let recorder = record.as_ref().map(|r| r.of(&**inner));
             let reader: &dyn Memory = recorder.as_ref().map_or(&**inner, |r| r);
             let context = world.context(*task);
-            let found = walked(&unwinder, start, reader, context, self.lines, cache);
+            let found = walked(&unwinder, start, reader, context, detail, cache);
             watch(Step::One);
             Some(found)
         };
@@ -48,6 +60,7 @@ impl<'w, 'd> Tasks<'w, '_, 'd> {
         watch(Step::End);
         let mut stacks = Stacks {
             chosen: chosen.len(),
+            system: Some(world).filter(|w| self.choice.is_of_all(w)),
             ..Stacks::default()
         };
         for (task, found) in chosen.iter().zip(found) {
@@ -57,12 +70,21 @@ impl<'w, 'd> Tasks<'w, '_, 'd> {
             };
             match found {
                 Some(found) => stacks.all.push((found, owner)),
-                None => stacks.without += 1,
+                None => {
+                    stacks.without += 1;
+                    let stop = owner.task.map_or(Stop::NoRegisters, without);
+                    let none = Stack::new(Mode::Kernel, Vec::new(), stop);
+                    stacks.all.push((none, owner));
+                }
             }
         }
+        stacks.report = self.report(&mut stacks);
         #[cfg(feature = "json")]
         if let (Some(path), Some(record)) = (&self.choice.snapshot, &record) {
-            let part = world.only(&chosen);
+            let mut part = world.only(&chosen);
+            if let Some(system) = &mut part.system {
+                system.report.clone_from(&stacks.report);
+            }
             super::keep::keep(path, &part, record, kernel, &*(self.memory)())?;
         }
         let frames = stacks.all.iter().flat_map(|(s, _)| &s.frames);
@@ -72,6 +94,31 @@ impl<'w, 'd> Tasks<'w, '_, 'd> {
             .collect();
         stacks.missed = self.placed.missed(world, &lost);
         Ok(stacks)
+    }
+
+    /// What the log tells of the crash, beside the stack of the task that crashed: in a snapshot, what it told.
+    fn report(&self, stacks: &mut Stacks<'w>) -> Option<Report> {
+        let kept = || self.world.system.as_ref()?.report.clone();
+        let mut all = stacks.all.iter_mut();
+        let found = all.find_map(|(s, o)| Some((s, o.task.filter(|t| t.crashed())?)));
+        let Some((stack, task)) = found else {
+            return kept();
+        };
+        let Some(told) = beside(self.reports, stack, task, &self.placed.kernel) else {
+            return kept();
+        };
+        let own = told.report.pid.is_none_or(|pid| pid == task.pid);
+        let first = stack.frames.first_mut().filter(|_| own);
+        if let (Some(exception), Some(die)) =
+            (first.and_then(|f| f.exception.as_mut()), &told.report.die)
+        {
+            exception.error_code = Some(die.code.into());
+        }
+        let mut report = Report::default();
+        report.title = told.headline.to_owned();
+        report.causes = told.causes;
+        report.differences = told.differences.iter().map(ToString::to_string).collect();
+        Some(report)
     }
 
     /// The processes of those tasks whose stacks come from user mode.

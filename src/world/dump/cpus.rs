@@ -14,6 +14,8 @@ const MAX_CPUS: u32 = 8192;
 /// A CPU as found: its registers are not known yet.
 pub(super) struct Found {
     pub(super) number: u32,
+    /// Where its own variables are, from where they are linked.
+    pub(super) offset: u64,
     /// The `task_struct` that it runs.
     pub(super) current: Option<Addr>,
     /// The `task_struct` that it runs when there is nothing to do.
@@ -21,11 +23,23 @@ pub(super) struct Found {
     pub(super) stacks: Vec<Stack>,
 }
 
-/// The CPUs that are online.
+/// The CPUs that are online, or were stopped while they ran something: a panic without a kernel to go on in takes the
+/// others offline.
 pub(super) fn find(r: &Reader<'_, '_>, findings: &mut Vec<Finding>) -> Vec<Found> {
-    let [offsets, mask, count, current, hot, irq, exceptions, queues] = r.symbols([
+    let [
+        offsets,
+        mask,
+        present,
+        count,
+        current,
+        hot,
+        irq,
+        exceptions,
+        queues,
+    ] = r.symbols([
         "__per_cpu_offset",
         "__cpu_online_mask",
+        "__cpu_present_mask",
         "nr_cpu_ids",
         "current_task",
         "pcpu_hot",
@@ -61,7 +75,7 @@ pub(super) fn find(r: &Reader<'_, '_>, findings: &mut Vec<Finding>) -> Vec<Found
             Some(bits) => bits >> (number % 64) & 1 != 0,
             None => number == 0,
         };
-        if !online {
+        if !online && word(present).is_none_or(|bits| bits >> (number % 64) & 1 == 0) {
             continue;
         }
         let Ok(offset) = r.memory.u64(offsets.offset(i64::from(number) * 8)) else {
@@ -72,10 +86,16 @@ pub(super) fn find(r: &Reader<'_, '_>, findings: &mut Vec<Finding>) -> Vec<Found
         let own = |base: Option<Addr>| base.map(|at| Addr(at.0.wrapping_add(offset)));
         let pointer = |base| r.pointer(own(base)?).ok().filter(|p| *p != Addr(0));
         let queue = own(queues).zip(idle);
+        let current = pointer(current);
+        let idle = queue.and_then(|(q, o)| r.pointer(q.offset(o.cast_signed())).ok());
+        if !online && current == idle {
+            continue;
+        }
         all.push(Found {
             number,
-            current: pointer(current),
-            idle: queue.and_then(|(q, o)| r.pointer(q.offset(o.cast_signed())).ok()),
+            offset,
+            current,
+            idle,
             stacks: stacks(r, pointer(irq), pointer(exceptions)),
         });
     }

@@ -1,12 +1,11 @@
 //! A dump's world: from where the kernel is to every task with its stack.
 
-use std::collections::BTreeMap;
-
 use super::place::Place;
 use super::read::Reader;
-use super::task::{Start, Task};
+use super::source::Source;
+use super::task::{Start, Stopped, Task};
 use super::world::{Cpu, Loaded, World};
-use super::{cpus, generated, hijack, modules, tasks};
+use super::{cpus, crashed, generated, hijack, modules, registers, system, tasks};
 use crate::base::addr::{Addr, LinkAddr};
 use crate::base::error::{Error, ErrorKind, Finding, Result};
 use crate::base::regs::Regs;
@@ -47,11 +46,12 @@ pub fn discover(dump: &Dump<'_>, vmlinux: &Image<'_>, place: &Place) -> Result<W
     }
     all.sort_by_key(|t| (t.pid, t.cpu, t.address));
     all.dedup_by_key(|t| t.address);
-    let registers = registers(dump, &found);
+    let registers = registers::of(&r, dump, &found, &all);
+    let crashed = crashed::cpu(&r);
     let mut cpus = Vec::new();
     for cpu in found {
         let mut task = all.iter().position(|t| Some(t.address) == cpu.current);
-        let regs = registers.get(&cpu.number).copied();
+        let (regs, source) = registers.get(&cpu.number).copied().unzip();
         if let Some(next) = regs.and_then(|regs| switched_to(&all, &cpu, &regs)) {
             if let Some(previous) = task.and_then(|t| all.get_mut(t)) {
                 previous.running = false;
@@ -64,10 +64,19 @@ pub fn discover(dump: &Dump<'_>, vmlinux: &Image<'_>, place: &Place) -> Result<W
             task.cpu = cpu.number;
             task.start = Some(Start { regs, exact: true });
         }
+        if let Some(task) = task.and_then(|t| all.get_mut(t)) {
+            task.source = source;
+            task.stopped = crashed.map(|crashed| match source {
+                _ if crashed == cpu.number => Stopped::Crash,
+                Some(Source::Note | Source::CrashNotes | Source::Qemu) => Stopped::Nmi,
+                _ => Stopped::NoAnswer,
+            });
+        }
         cpus.push(Cpu {
             number: cpu.number,
             task,
             regs,
+            source,
             stacks: cpu.stacks,
         });
     }
@@ -80,6 +89,7 @@ pub fn discover(dump: &Dump<'_>, vmlinux: &Image<'_>, place: &Place) -> Result<W
         cpus,
         tasks: all,
         generated: generated::find(&r),
+        system: Some(system::of(&r, dump)),
         findings,
     })
 }
@@ -123,34 +133,6 @@ fn kernel(vmlinux: &Image<'_>, place: &Place) -> Loaded {
             place.slide.runtime(start),
             place.slide.runtime(LinkAddr(start.0.wrapping_add(size))),
         ),
+        tables: None,
     }
-}
-
-/// Registers by CPU: QEMU's own notes have all CPUs by number. Other dumps have a note per CPU that answered; it is the
-/// CPU whose stacks its stack pointer is on, or whose task it names.
-fn registers(dump: &Dump<'_>, cpus: &[cpus::Found]) -> BTreeMap<u32, Regs> {
-    let qemu: BTreeMap<u32, Regs> = (0u32..).zip(dump.cpu_states().map(|s| s.regs)).collect();
-    if !qemu.is_empty() {
-        return qemu;
-    }
-    let notes: Vec<_> = dump.prstatus().collect();
-    let mut found = BTreeMap::new();
-    if notes.len() == cpus.len() {
-        found.extend(
-            cpus.iter()
-                .map(|c| c.number)
-                .zip(notes.iter().map(|n| n.regs)),
-        );
-        return found;
-    }
-    for note in notes {
-        let on = |c: &&cpus::Found| {
-            let sp = note.regs.sp();
-            sp.is_some_and(|sp| c.stacks.iter().any(|s| s.holds(sp)))
-        };
-        if let Some(cpu) = cpus.iter().find(on) {
-            found.entry(cpu.number).or_insert(note.regs);
-        }
-    }
-    found
 }

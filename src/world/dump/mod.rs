@@ -2,7 +2,9 @@
 //! read from a snapshot of one; where the kernel is in a dump ([`place`]) and what its processes have mapped ([`space`])
 //! is asked beside it, and so is its [`log`].
 
+pub(crate) mod asked;
 mod cpus;
+mod crashed;
 mod discover;
 mod generated;
 mod hijack;
@@ -10,16 +12,23 @@ pub mod log;
 mod modules;
 pub mod place;
 mod read;
+pub(crate) mod recovered;
+mod registers;
+mod source;
 pub mod space;
 mod stack;
+mod system;
 mod task;
 mod tasks;
+pub(crate) mod touched;
 mod world;
 
 pub use discover::discover;
 pub use generated::{Generated, Generator};
 pub use hijack::{Hijacked, Tracer};
 pub use place::{Place, Proof};
+pub use source::Source;
 pub use stack::{Stack, StackKind};
-pub use task::{Start, Task};
-pub use world::{Context, Cpu, Loaded, World};
+pub use system::{Report, System};
+pub use task::{Start, Stopped, Task};
+pub use world::{Context, Cpu, Loaded, Tables, World};

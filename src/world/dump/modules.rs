@@ -3,7 +3,7 @@
 //! Sources: include/linux/module.h, kernel/module/sysfs.c (Linux 5.10-7.2).
 
 use super::read::Reader;
-use super::world::Loaded;
+use super::world::{Loaded, Tables};
 use crate::base::addr::{Addr, Address, Slide};
 use crate::base::error::Finding;
 use crate::formats::image::note;
@@ -46,6 +46,7 @@ pub(super) fn find(r: &Reader<'_, '_>, findings: &mut Vec<Finding>) -> Vec<Loade
                 slide: Slide(text.0.0),
                 sections: sections(r, at),
                 text,
+                tables: Some(tables(r, at)),
             })
         })
         .collect();
@@ -59,6 +60,39 @@ fn text(r: &Reader<'_, '_>, at: Addr) -> Option<(Addr, Addr)> {
     let start = get("core_layout.base").or_else(|| get("mem[0].base"))?;
     let size = get("core_layout.text_size").or_else(|| get("mem[0].size"))?;
     Some((Addr(start), Addr(start.wrapping_add(size))))
+}
+
+/// Where its tables are. A number of 0 is none, and so is a null pointer.
+fn tables(r: &Reader<'_, '_>, at: Addr) -> Tables {
+    let get = |structure: &str, at: Addr, path: &str| {
+        let value = r.get(at, r.types.field(structure, path)?).ok();
+        value.filter(|v| *v != 0)
+    };
+    let member = |path: &str| get("module", at, path);
+    let pointer = |path: &str| member(path).map(Addr);
+    let count = |path: &str| member(path).map(|n| n as u32);
+    let init = || {
+        let start = pointer("init_layout.base").or_else(|| pointer("mem[4].base"))?;
+        let size = member("init_layout.text_size").or_else(|| member("mem[4].size"))?;
+        Some((start, Addr(start.0.checked_add(size)?)))
+    };
+    let orc = || {
+        let (ips, rows) = (pointer("arch.orc_unwind_ip")?, pointer("arch.orc_unwind")?);
+        Some((ips, rows, count("arch.num_orcs")?))
+    };
+    // Read under RCU: the pointer leads to the symbols of initialisation, too, as long as they are there.
+    let symbols = || {
+        let at = pointer("kallsyms")?;
+        let get = |path| get("mod_kallsyms", at, path);
+        let (first, names) = (Addr(get("symtab")?), Addr(get("strtab")?));
+        Some((first, get("num_symtab")? as u32, names))
+    };
+    Tables {
+        init: init(),
+        orc: orc(),
+        extable: pointer("extable").zip(count("num_exentries")),
+        symbols: symbols(),
+    }
 }
 
 /// The build-id: a member where the kernel keeps one, else in the notes that it shows in sysfs.

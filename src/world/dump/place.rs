@@ -2,6 +2,7 @@
 //!
 //! Sources: arch/x86/kernel/head_64.S, arch/x86/boot/compressed/kaslr.c, arch/x86/mm/pgtable.c (Linux 5.10-7.2).
 
+use super::asked::PLACE;
 use crate::base::addr::{Addr, Address, LinkAddr, Slide};
 use crate::base::error::{Error, ErrorKind, Finding, Result};
 use crate::formats::image::note::{self, hex};
@@ -153,19 +154,7 @@ struct Own<'d> {
 
 impl<'d> Own<'d> {
     fn of(vmlinux: &Image<'d>) -> Result<Self> {
-        if vmlinux.is_excerpt() {
-            let what =
-                "an index alone does not tell where the kernel's data is: its vmlinux is needed";
-            return Err(Error::new(ErrorKind::Unsupported, what).in_file(vmlinux.path()));
-        }
-        let names = [
-            "_text",
-            "init_top_pgt",
-            "phys_base",
-            "__pgtable_l5_enabled",
-            "linux_banner",
-        ];
-        let [text, top, phys_base, l5, banner] = vmlinux.data_addresses(names);
+        let [text, top, phys_base, l5, banner] = vmlinux.data_addresses(PLACE);
         let needed = |name: &str, at: Option<LinkAddr>| {
             at.ok_or_else(|| {
                 let what = format!("no symbol {name}: the kernel cannot be found in a dump");
@@ -173,17 +162,12 @@ impl<'d> Own<'d> {
             })
         };
         let banner = needed("linux_banner", banner)?;
-        let bytes = vmlinux.bytes(banner);
-        let end = bytes.iter().take(512).position(|b| *b == 0);
         Ok(Own {
             text: needed("_text", text)?,
             top_table: needed("init_top_pgt", top)?,
             phys_base,
             l5,
-            banner: (
-                banner,
-                end.and_then(|end| bytes.get(..end)).unwrap_or_default(),
-            ),
+            banner: (banner, vmlinux.kernel_banner().unwrap_or_default()),
             notes: vmlinux.section(".notes").and_then(|s| s.addr),
             build_id: vmlinux.build_id(),
         })

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::asked::{Layouts, SYMBOLS};
 use crate::base::addr::{Addr, Address, LinkAddr, Slide};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::formats::types::{Field, Types};
@@ -11,30 +12,10 @@ use crate::world::memory::{Memory, Unreadable};
 /// Elements of a list that are followed; more are a circle or a lie.
 const MAX_ELEMENTS: usize = 1 << 22;
 
-/// All symbols that a world is found by.
-const SYMBOLS: [&str; 16] = [
-    "__cpu_online_mask",
-    "__per_cpu_offset",
-    "bpf_kallsyms",
-    "cea_exception_stacks",
-    "current_task",
-    "ftrace_list_end",
-    "ftrace_ops_list",
-    "hardirq_stack_ptr",
-    "init_pid_ns",
-    "init_task",
-    "kprobe_optinsn_slots",
-    "kretprobe_inst_table",
-    "modules",
-    "nr_cpu_ids",
-    "pcpu_hot",
-    "runqueues",
-];
-
 /// A kernel whose memory can be read by the names in its source.
 pub(super) struct Reader<'a, 'd> {
     pub(super) vmlinux: &'a Image<'d>,
-    pub(super) types: &'a Types<'d>,
+    pub(super) types: Layouts<'a, 'd>,
     pub(super) memory: &'a dyn Memory,
     pub(super) slide: Slide,
     symbols: [Option<LinkAddr>; SYMBOLS.len()],
@@ -66,7 +47,7 @@ impl<'a, 'd> Reader<'a, 'd> {
     ) -> Self {
         Reader {
             vmlinux,
-            types,
+            types: Layouts(types),
             memory,
             slide,
             symbols: [None; SYMBOLS.len()],
@@ -84,7 +65,7 @@ impl<'a, 'd> Reader<'a, 'd> {
         })
     }
 
-    /// Runtime addresses of symbols, which [`SYMBOLS`] lists.
+    /// Runtime addresses of symbols, which `SYMBOLS` lists.
     pub(super) fn symbols<const N: usize>(&self, names: [&str; N]) -> [Option<Addr>; N] {
         names.map(|name| {
             let listed = SYMBOLS.iter().position(|s| *s == name);

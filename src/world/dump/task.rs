@@ -1,9 +1,11 @@
 //! A task, and where a walk of its stack begins.
 
 use super::hijack::Hijacked;
+use super::source::Source;
 use super::stack::Stack;
 use crate::base::addr::Addr;
 use crate::base::regs::Regs;
+use crate::world::memory::Unreadable;
 
 /// A task.
 #[derive(Clone, Debug)]
@@ -23,12 +25,54 @@ pub struct Task {
     pub cpu: u32,
     /// Whether it is the current task of `cpu`.
     pub running: bool,
+    /// What stopped it, if the kernel went down while it ran.
+    pub stopped: Option<Stopped>,
+    /// Where its registers are from, if it ran.
+    pub source: Option<Source>,
     /// Its stack; `None` once it was freed.
     pub stack: Option<Stack>,
     /// Where a walk of its stack begins; `None` with no registers at hand.
     pub start: Option<Start>,
+    /// Where the memory that tells that could not be read, and why not.
+    pub unread: Option<(Addr, Unreadable)>,
     /// Return addresses that tracers took off its stack, innermost first.
     pub hijacked: Vec<Hijacked>,
+}
+
+impl Task {
+    /// Whether it brought the kernel down.
+    pub fn crashed(&self) -> bool {
+        self.stopped == Some(Stopped::Crash)
+    }
+}
+
+/// What stopped a task that ran when the kernel went down.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Stopped {
+    /// It brought the kernel down itself.
+    Crash,
+    /// The NMI that the crashing CPU sends to all others: it wrote down its registers.
+    Nmi,
+    /// Nothing: its CPU did not answer.
+    NoAnswer,
+}
+
+impl Stopped {
+    /// Its name in JSON.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Stopped::Crash => "crash",
+            Stopped::Nmi => "nmi",
+            Stopped::NoAnswer => "no-answer",
+        }
+    }
+
+    /// What [`Stopped::name`] calls `name`.
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        let all = [Stopped::Crash, Stopped::Nmi, Stopped::NoAnswer];
+        all.into_iter().find(|s| s.name() == name)
+    }
 }
 
 /// Where a walk begins.

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use super::asked::Layouts;
 use super::cpus;
 use super::read::{Read, Reader};
 use super::stack::{Stack, StackKind};
@@ -11,7 +12,7 @@ use super::task::{Start, Task};
 use crate::base::addr::{Addr, Address};
 use crate::base::error::{Finding, Result};
 use crate::base::regs::{Reg, Regs};
-use crate::formats::types::{Field, Types};
+use crate::formats::types::Field;
 use crate::world::memory::Memory;
 
 /// Numbers of `task_struct.__state` and `exit_state`, which have not changed since 4.14.
@@ -161,7 +162,7 @@ struct ByPid {
 }
 
 impl ByPid {
-    fn of(types: &Types<'_>) -> Option<Self> {
+    fn of(types: Layouts<'_, '_>) -> Option<Self> {
         Some(ByPid {
             root: types.offset("pid_namespace", "idr.idr_rt.xa_head")?,
             shift: types.field("xa_node", "shift")?,
@@ -231,9 +232,14 @@ pub(super) fn read(
         high: Addr(low.wrapping_add(layout.thread_size)),
     });
     let comm = address.offset(layout.comm.offset.cast_signed());
-    let start = match running {
-        Some(_) => None,
-        None => stack.and_then(|_| sleeper(r, layout, address).ok()),
+    let asleep = stack.filter(|_| running.is_none());
+    let (start, unread) = match asleep.map(|_| sleeper(r, layout, address)) {
+        None => (None, None),
+        Some(Ok(start)) => (Some(start), None),
+        Some(Err(why)) => {
+            let sp = address.offset(layout.sp.offset.cast_signed());
+            (None, Some((r.pointer(sp).unwrap_or(sp), why)))
+        }
     };
     Some(Task {
         address,
@@ -246,8 +252,11 @@ pub(super) fn read(
         ),
         cpu: running.map_or(cpu, |c| c.number),
         running: running.is_some(),
+        stopped: None,
+        source: None,
         stack,
         start,
+        unread,
         hijacked: Vec::new(),
     })
     .filter(|_| get(layout.mm).is_ok())

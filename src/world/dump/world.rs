@@ -2,7 +2,9 @@
 
 use super::generated::Generated;
 use super::hijack::Hijacked;
+use super::source::Source;
 use super::stack::Stack;
+use super::system::System;
 use super::task::Task;
 use crate::base::addr::{Addr, Slide};
 use crate::base::error::Finding;
@@ -22,6 +24,8 @@ pub struct World {
     pub tasks: Vec<Task>,
     /// Code that was made at run time.
     pub generated: Vec<Generated>,
+    /// The machine and what became of it; `None` where that was not asked.
+    pub system: Option<System>,
     /// What was odd.
     pub findings: Vec<Finding>,
 }
@@ -49,6 +53,7 @@ impl World {
             task: task.stack,
             cpu: cpu.filter(|_| task.running).map_or(&[], |c| &c.stacks),
             hijacked: &task.hijacked,
+            crashed: task.crashed(),
         }
     }
 }
@@ -67,6 +72,32 @@ pub struct Loaded {
     pub sections: Vec<(String, Addr)>,
     /// Where a module's core text was: `[start, end)`.
     pub text: (Addr, Addr),
+    /// Where a module's tables are in memory; `None` for the vmlinux.
+    pub tables: Option<Tables>,
+}
+
+impl Loaded {
+    /// Whether its code is at `at`.
+    pub(crate) fn holds(&self, at: Addr) -> bool {
+        let init = self.tables.and_then(|t| t.init);
+        let pieces = [Some(self.text), init].into_iter().flatten();
+        pieces
+            .into_iter()
+            .any(|(start, end)| at >= start && at < end)
+    }
+}
+
+/// Where a module's tables are in memory, as its `struct module` tells.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Tables {
+    /// Its initialisation's code, as long as that is loaded.
+    pub init: Option<(Addr, Addr)>,
+    /// `arch.orc_unwind_ip`, `arch.orc_unwind`, and how many there are.
+    pub orc: Option<(Addr, Addr, u32)>,
+    /// `extable`, and how many rows it has.
+    pub extable: Option<(Addr, u32)>,
+    /// `kallsyms`: symbols, how many there are, and their names.
+    pub symbols: Option<(Addr, u32, Addr)>,
 }
 
 /// A CPU.
@@ -79,6 +110,8 @@ pub struct Cpu {
     pub task: Option<usize>,
     /// Its registers when the dump was made; `None` when the dump has none.
     pub regs: Option<Regs>,
+    /// Where these are from.
+    pub source: Option<Source>,
     /// Its stacks besides the task's: IRQ, entry, exception stacks.
     pub stacks: Vec<Stack>,
 }
@@ -93,4 +126,6 @@ pub struct Context<'w> {
     pub cpu: &'w [Stack],
     /// Return addresses that tracers keep for it.
     pub hijacked: &'w [Hijacked],
+    /// Whether it brought the kernel down: its registers may be those of an exception.
+    pub crashed: bool,
 }

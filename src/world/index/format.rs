@@ -64,6 +64,12 @@ impl SectionId {
     pub(crate) const LINES: Self = SectionId(11);
     /// Which places of the code excerpts are patched.
     pub(crate) const SITES: Self = SectionId(12);
+    /// Call-frame rows of code that ORC leaves out.
+    pub(crate) const CFI: Self = SectionId(13);
+    /// Where data is that leads into the memory of a dump.
+    pub(crate) const DATA: Self = SectionId(14);
+    /// Answers about types.
+    pub(crate) const TYPES: Self = SectionId(15);
 
     /// What is in it, in a word.
     pub fn name(self) -> &'static str {
@@ -80,6 +86,9 @@ impl SectionId {
             Self::ALTERNATIVES => "alternatives",
             Self::LINES => "lines",
             Self::SITES => "sites",
+            Self::CFI => "cfi",
+            Self::DATA => "data",
+            Self::TYPES => "types",
             _ => "unknown",
         }
     }

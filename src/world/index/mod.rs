@@ -6,8 +6,10 @@
 
 pub mod cache;
 mod callers;
+mod cfi;
 mod checksum;
 mod code;
+mod data;
 pub mod file;
 mod fixups;
 pub mod format;

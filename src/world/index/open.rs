@@ -3,14 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use super::format::{Header, SectionId};
-use super::{fixups, meta, orc, symbols};
+use super::{cfi, fixups, meta, orc, symbols};
 use crate::base::column::Group;
 use crate::base::error::{Error, ErrorKind, Finding, Result};
 use crate::base::strings::Strings;
 use crate::formats::callsites::CallSites;
+use crate::formats::cfi::Cfi;
 use crate::formats::extable::{ExTable, fixup::FixupMap};
 use crate::formats::image::sites::stored::StoredSites;
-use crate::formats::image::stored::{Excerpts, Original, Parts, Stored};
+use crate::formats::image::stored::{Data, Excerpts, Original, Parts, Stored};
 use crate::formats::image::{ElfImage, Storage};
 use crate::formats::lines::Lines;
 use crate::formats::orc::OrcTable;
@@ -88,6 +89,11 @@ fn tables<'d>(
             code,
             alternatives: group(SectionId::ALTERNATIVES)?,
             sites: StoredSites::new(Group::new(section(SectionId::SITES)).unwrap_or_default()),
+            data: Data {
+                symbols: section(SectionId::DATA),
+                types: section(SectionId::TYPES),
+                strings,
+            },
             original: origin.map(|o| Original::new(o.bytes, o.debug)),
         },
     };
@@ -161,6 +167,20 @@ impl<'d> Source<'d> for Index<'d> {
         let strings = self.header.section(self.bytes, SectionId::STRINGS);
         let lines = Group::new(section).and_then(|group| Lines::from_index(group, strings));
         lines.map(Some).ok_or_else(|| damaged(SectionId::LINES))
+    }
+
+    fn cfi(&self, image: &ElfImage<'d>) -> Result<Cfi<'d>> {
+        if !image.is_excerpt() {
+            // Those of the file itself tell of all code.
+            return Cfi::of(image);
+        }
+        let section = self.header.section(self.bytes, SectionId::CFI);
+        if section.is_empty() {
+            return Cfi::of(image);
+        }
+        let rows = intact(&self.header, self.bytes, SectionId::CFI).and_then(cfi::read);
+        let rows = rows.ok_or_else(|| damaged(SectionId::CFI))?;
+        Ok(Cfi::kept(rows))
     }
 
     fn calls(&self) -> Option<CallSites<'d>> {

@@ -1,13 +1,14 @@
 //! Checking every byte of an index.
 
 use super::format::{Header, SectionId, stray_bytes};
-use super::{fixups, meta, orc, symbols};
+use super::{cfi, fixups, meta, orc, symbols};
 use crate::base::column::{Column, Group};
 use crate::base::strings::Strings;
 use crate::formats::callsites::CallSites;
 use crate::formats::image::sites::stored::StoredSites;
 use crate::formats::image::stored::Excerpts;
 use crate::formats::lines::Lines;
+use crate::formats::types::kept::Kept;
 
 /// What is wrong with the index `bytes`; empty when nothing is. All of it is read.
 pub fn verify(bytes: &[u8]) -> Vec<String> {
@@ -79,6 +80,14 @@ fn walk(header: &Header, bytes: &[u8]) -> Vec<String> {
             Some(Some(what)) => note(SectionId::SITES, what),
             None => note(SectionId::SITES, "the directory of columns is damaged"),
         }
+    }
+    let rows = section(SectionId::CFI);
+    if !rows.is_empty() && cfi::read(rows).is_none() {
+        note(SectionId::CFI, "call-frame rows are damaged or not sorted");
+    }
+    let types = section(SectionId::TYPES);
+    if !types.is_empty() && Kept::read(types, Strings(strings)).is_none() {
+        note(SectionId::TYPES, "answers about types are damaged");
     }
     if !section(SectionId::LINES).is_empty() {
         let lines = Group::new(section(SectionId::LINES)).filter(Group::is_whole);

@@ -2,7 +2,7 @@
 
 use super::format::{Header, SectionId, assemble};
 use super::select::{Selection, inside};
-use super::{code, fixups, meta, only, orc, symbols};
+use super::{cfi, code, data, fixups, meta, only, orc, symbols};
 use crate::base::addr::{Address, LinkAddr};
 use crate::base::column::GroupWriter;
 use crate::base::error::{Error, ErrorKind, Result};
@@ -87,6 +87,13 @@ pub fn write(tables: &Image<'_>, options: &Options) -> Result<Vec<u8>> {
     // A broken ORC table stays an error of the image; its index has none.
     if let Ok(Some(table)) = tables.orc() {
         out.push((SectionId::ORC, group(orc::pack(table, &keep))?));
+    }
+    if let Some(rows) = cfi::pack(tables, &keep) {
+        out.push((SectionId::CFI, rows));
+    }
+    if let Some((symbols, types)) = data::pack(tables, &mut strings) {
+        out.push((SectionId::DATA, symbols));
+        out.push((SectionId::TYPES, types));
     }
     if !options.no_lines {
         let lines = tables.lines()?;

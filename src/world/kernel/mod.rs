@@ -181,11 +181,13 @@ impl<'d> Kernel<'d> {
     }
 
     /// The code from `at` to the end of its section as its image has it; empty outside text, in an image that has
-    /// excerpts only, and for code of initialisation, which is gone when the kernel runs.
+    /// excerpts only or was made of memory, and for code of initialisation, which is gone when the kernel runs.
     pub(crate) fn text(&self, at: Addr) -> &'d [u8] {
         let found = self.locate(at).filter(|l| {
             let section = l.image.text_section(l.link);
-            !l.image.is_excerpt() && section.is_some_and(|s| !s.name.starts_with(".init"))
+            !l.image.is_excerpt()
+                && !l.image.is_of_memory()
+                && section.is_some_and(|s| !s.name.starts_with(".init"))
         });
         found.map_or(&[], |l| l.image.code(l.link))
     }

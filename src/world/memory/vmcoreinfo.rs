@@ -53,6 +53,11 @@ impl VmcoreInfo {
         self.value("BUILD-ID")
     }
 
+    /// When the kernel handed over, seconds since 1970.
+    pub(crate) fn crash_time(&self) -> Option<u64> {
+        self.value("CRASHTIME")?.trim().parse().ok()
+    }
+
     /// `PAGESIZE`, bytes.
     pub(crate) fn page_size(&self) -> Option<u64> {
         self.value("PAGESIZE")?.parse().ok()

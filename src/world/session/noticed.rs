@@ -61,6 +61,11 @@ pub enum Noticed {
         /// Whether it is used all the same.
         used: bool,
     },
+    /// Code of a module is in use for which there is no file: what memory holds of it serves.
+    Recovered {
+        /// The module's name.
+        module: String,
+    },
     /// A log proves that an image is not the one that ran.
     Refuted {
         /// Its name, `vmlinux` or the module's.
@@ -205,6 +210,10 @@ impl fmt::Display for Noticed {
                 let then = used_or(*used, "; not used");
                 write!(f, "{}: {why}{then}", image.display())
             }
+            Noticed::Recovered { module } => write!(
+                f,
+                "{module}: no image of it; code, names and tables are those in memory, without source lines"
+            ),
             Noticed::Refuted {
                 name,
                 image,

@@ -6,8 +6,9 @@ use super::noticed::Noticed;
 use super::view::View;
 use crate::base::addr::Addr;
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::world::dump::World;
+use crate::world::dump::{Loaded, World, recovered};
 use crate::world::kernel::{Kernel, Placed, same_name, slide_of};
+use crate::world::memory::Memory;
 
 /// Images placed as a world has them.
 pub struct Placement<'d> {
@@ -31,7 +32,48 @@ impl Placement<'_> {
     }
 }
 
+impl<'d> Placement<'d> {
+    /// Numbers of the images of `world` that are missing here.
+    pub fn lacking(&self, world: &World) -> Vec<usize> {
+        let missing = |(_, l): &(usize, &Loaded)| self.missing.contains(&l.name);
+        let all = world.images.iter().enumerate();
+        let init = |l: &Loaded| l.tables.is_some_and(|t| t.init.is_some());
+        all.filter(|one| missing(one) || init(one.1))
+            .map(|(n, _)| n)
+            .collect()
+    }
+}
+
 impl<'d> View<'_, 'd> {
+    /// Makes an image of image number `number` of `world` out of `memory`, where no file of it was found; of code that is
+    /// there only while a module is initialised in any case, for a file's layout has that elsewhere.
+    pub fn recover(
+        &self,
+        placed: &mut Placement<'d>,
+        world: &World,
+        number: usize,
+        memory: &dyn Memory,
+    ) {
+        let (Some(loaded), Some(vmlinux)) =
+            (world.images.get(number), placed.kernel.vmlinux().cloned())
+        else {
+            return;
+        };
+        let slide = vmlinux.slide.unwrap_or_default();
+        let core = placed.missing.contains(&loaded.name);
+        let made = recovered::images(loaded, memory, (&vmlinux.image, slide), self.storage());
+        for (image, slide) in made {
+            if core || slide.0 != loaded.text.0.0 {
+                placed.kernel.add(image, Some(slide));
+            }
+        }
+        if core && placed.kernel.image(&loaded.name).is_some() {
+            placed.missing.retain(|name| *name != loaded.name);
+            let module = loaded.name.clone();
+            self.notice(Noticed::Recovered { module });
+        }
+    }
+
     /// The images of `world`: those open, and modules that are found, placed where they were. Those that are not found,
     /// or are others, are left out, unless the session was told to use such images.
     ///

@@ -43,6 +43,8 @@ pub enum Note {
     BadCall,
     /// No table has a row: RBP was taken for a frame pointer.
     NoRow,
+    /// No table leads here: it is the first return address on the stack whose call is of the function before.
+    Scanned,
     /// A tracer had replaced this frame's PC on the stack.
     Hijacked {
         /// Who.

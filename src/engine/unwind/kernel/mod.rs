@@ -14,9 +14,12 @@
 //! * One has no row, or its row cannot be applied: the other. ORC has none for code that objtool was told to ignore
 //!   (`__crash_kexec`), CFI none for assembler and `.fixup`.
 //! * Neither: RBP is tried as a frame pointer, marked so; it must lead up the stack and to code behind a call.
+//! * That leads nowhere, or a row starts from a register that is not known: the first return address on the stack
+//!   whose call is of the function, marked so.
 
 mod frame;
 mod recover;
+mod scan;
 mod stacks;
 mod step;
 mod witness;
@@ -39,6 +42,15 @@ use witness::Witnesses;
 
 /// Frames that a walk gives at most, unless told otherwise.
 pub const MAX_FRAMES: u32 = 4096;
+
+/// What holds at the first byte of a function.
+const CALLED: Rule = Rule {
+    cfa: Cfa::Register(Base::Sp, 8),
+    bp: SavedBp::Unchanged,
+    shape: Shape::Call,
+    signal: false,
+    saved: [Saved::Unchanged; 5],
+};
 
 /// Unwinds the stacks of one kernel.
 pub struct Unwinder<'k, 'd> {
@@ -214,7 +226,8 @@ impl<'k, 'd> Iterator for Walk<'_, 'k, 'd> {
         if let Some(index) = witnesses.generated {
             frame.notes.add(Note::Generated { index });
         }
-        match self.leave(&here, &witnesses, &mut frame.notes) {
+        let left = self.leave(&here, &witnesses, &mut frame.notes);
+        match left.or_else(|stop| self.go_on(&frame, stop)) {
             Ok(decided) => {
                 frame.cfa = Some(decided.stepped.cfa);
                 frame.notes.extend(decided.note);
@@ -339,20 +352,13 @@ impl<'k, 'd> Walk<'_, 'k, 'd> {
 
     /// A PC that is no code was called, or jumped to as a function: its return address is on top of the stack.
     fn bad_call(&self, here: &Pending) -> Result<Decided, Stop> {
-        let called = Rule {
-            cfa: Cfa::Register(Base::Sp, 8),
-            bp: SavedBp::Unchanged,
-            shape: Shape::Call,
-            signal: false,
-            saved: [Saved::Unchanged; 5],
-        };
-        let stepped = apply(&called, &here.regs, self.memory)?;
+        let stepped = apply(&CALLED, &here.regs, self.memory)?;
         if !self.follows_call(Addr(stepped.regs.ip)) {
             return Err(Stop::NotText(here.pc.raw()));
         }
         Ok(Decided {
             stepped,
-            rule: called,
+            rule: CALLED,
             trust: Trust::Recovered,
             note: None,
         })
@@ -403,6 +409,28 @@ impl<'k, 'd> Walk<'_, 'k, 'd> {
         }
     }
 
+    /// No row tells how to leave `frame`: goes on at a return address whose call is of its function.
+    fn go_on(&self, frame: &Walked<'k, 'd>, stop: Stop) -> Result<Decided, Stop> {
+        let (Stop::NoRule(_) | Stop::UnknownRegister(_), Some(located)) = (stop, frame.located)
+        else {
+            return Err(stop);
+        };
+        let kernel = self.unwinder.kernel;
+        // Of a return PC the call before it is what the function holds.
+        let inside = match frame.pc {
+            Pc::Exact(_) => located.link,
+            Pc::Return(_) => RetAddr(located.link).call(),
+        };
+        let end = frame.stack.map(|s| s.high);
+        let found = scan::caller(kernel, self.memory, located.at(inside), &frame.regs, end);
+        found.ok_or(stop).map(|stepped| Decided {
+            stepped,
+            rule: CALLED,
+            trust: Trust::Scanned,
+            note: None,
+        })
+    }
+
     /// Whether `ret` is in code, and a call may end there.
     fn follows_call(&self, ret: Addr) -> bool {
         let unwinder = self.unwinder;
@@ -436,6 +464,9 @@ impl<'k, 'd> Walk<'_, 'k, 'd> {
         let mut regs = decided.stepped.regs;
         let mut trust = decided.trust;
         let mut notes = Notes::default();
+        if trust == Trust::Scanned {
+            notes.add(Note::Scanned);
+        }
         let exact = decided.rule.signal;
         if decided.rule.shape != Shape::Call {
             trust = Trust::SavedRegisters;

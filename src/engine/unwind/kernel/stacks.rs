@@ -73,6 +73,7 @@ mod tests {
             task: Some(task),
             cpu: &[nmi],
             hijacked: &[],
+            crashed: false,
         };
         assert_eq!(place(&both, Addr(0x14000)), Place::On(nmi));
         assert_eq!(place(&both, Addr(0x16000)), Place::On(nmi));

@@ -2,6 +2,7 @@
 
 pub mod lookup;
 pub mod stack;
+pub mod system;
 
 use std::borrow::Cow;
 

@@ -3,10 +3,12 @@
 use std::fmt::Write;
 
 use super::{Style, list, named};
+use crate::base::regs::{Reg, Regs};
 use crate::engine::attribute::{Basis, Certainty};
-use crate::engine::stack::{Frame, Stack, Stop, Trust};
+use crate::engine::remark::Remark;
+use crate::engine::stack::{Frame, Stack, Stop, Trust, Word};
 use crate::formats::lines::Inline;
-use crate::world::dump::Task;
+use crate::world::dump::{Source, Stopped, Task};
 
 /// Column at which source lines begin, unless the function's name is longer.
 const SOURCE: usize = 52;
@@ -17,12 +19,33 @@ const PLACES: usize = 3;
 /// Adds the line that says whose stack it is: a task's.
 pub fn title(task: &Task, style: Style, out: &mut String) {
     named_title(task.pid, &task.comm, style, out);
-    let running = if task.running { " (running)" } else { "" };
-    let _ = writeln!(
-        out,
-        "  CPU {}{running}  state {}  task {}",
-        task.cpu, task.state, task.address
-    );
+    let _ = write!(out, "  CPU {}", task.cpu);
+    if task.running {
+        let _ = write!(out, " ({})", running(task, style));
+    }
+    let _ = writeln!(out, "  state {}  task {}", task.state, task.address);
+}
+
+/// How it came that `task`, which ran, stands still.
+fn running(task: &Task, style: Style) -> String {
+    let user = task.start.is_some_and(|s| s.regs.user_mode());
+    let place = match (user, task.pid) {
+        (true, _) => "in user mode",
+        (false, 0) => "in the idle task",
+        (false, _) => "in the kernel",
+    };
+    match (task.stopped, task.source) {
+        (Some(Stopped::Crash), _) => format!("{}crashed{}", style.doubt, style.reset),
+        (Some(Stopped::Nmi), _) => format!("running, stopped by NMI {place}"),
+        (Some(Stopped::NoAnswer), Some(Source::Nmi)) => {
+            format!("running, did not answer: in an NMI, which came {place}")
+        }
+        (Some(Stopped::NoAnswer), Some(Source::DoubleFault)) => {
+            "running, did not answer: in a double fault".to_owned()
+        }
+        (Some(Stopped::NoAnswer), _) => "running, did not answer".to_owned(),
+        _ => "running".to_owned(),
+    }
 }
 
 /// The same for a thread of a process.
@@ -35,16 +58,37 @@ fn named_title(pid: u32, comm: &str, style: Style, out: &mut String) {
     let _ = write!(out, "{}PID {pid}  {comm}{}", style.function, style.reset);
 }
 
+/// How much is shown.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Show {
+    /// Trust in every frame, and the registers that exceptions saved.
+    pub verbose: bool,
+    /// The registers of every frame.
+    pub registers: bool,
+    /// The words of the stack, and every frame of those that repeat.
+    pub raw: bool,
+}
+
 /// Adds the frames and the reason that there are no more.
-pub fn frames(s: &Stack<'_>, style: Style, verbose: bool, out: &mut String) {
+pub fn frames(s: &Stack<'_>, style: Style, show: Show, out: &mut String) {
     let mut on = None;
-    for (number, f) in s.all_frames().enumerate() {
+    let mut said: Option<&Remark<'_>> = None;
+    let all: Vec<&Frame<'_>> = s.all_frames().collect();
+    let mut number = 0;
+    while let Some(f) = all.get(number) {
         let stack = f.stack.as_deref();
         if stack != on {
             switch(on, stack, out);
             on = stack;
         }
-        frame(number, f, style, verbose, out);
+        frame(number, f, (style, show), said, out);
+        // What is true of a whole module is said once.
+        let module = |r: &&Remark<'_>| matches!(r, Remark::OutOfMemory(_));
+        said = f.all_remarks().find(module).or(said);
+        number += 1;
+        if !show.raw {
+            number = repeated(&all, number, style, out);
+        }
     }
     switch(on, None, out);
     let colour = match s.last_stop() {
@@ -52,6 +96,46 @@ pub fn frames(s: &Stack<'_>, style: Style, verbose: bool, out: &mut String) {
         _ => style.doubt,
     };
     let _ = writeln!(out, "  {colour}-- {}{}", s.end(), style.reset);
+}
+
+/// Frames of one circle of calls, at most, and how often one comes again before it is counted instead of shown.
+const CIRCLE: usize = 4;
+const TIMES: usize = 2;
+
+/// Whether two frames would be shown alike.
+fn alike(a: &Frame<'_>, b: &Frame<'_>) -> bool {
+    a.pc == b.pc && a.stack == b.stack && a.trust == b.trust
+}
+
+/// Counts how often the frames before `next` come again, and says so in place of them; gives the number of the next frame
+/// that is to be shown.
+fn repeated(all: &[&Frame<'_>], next: usize, style: Style, out: &mut String) -> usize {
+    let same = |a: usize, b: usize| match (all.get(a), all.get(b)) {
+        (Some(a), Some(b)) => a.exception.is_none() && alike(a, b),
+        _ => false,
+    };
+    for circle in 1..=CIRCLE.min(next) {
+        let again =
+            |times: usize| (0..circle).all(|n| same(next - circle + n, next + times * circle + n));
+        let times = (0..).take_while(|times| again(*times)).count();
+        if times < TIMES {
+            continue;
+        }
+        let last = next + times * circle;
+        let frames = match circle {
+            1 => "the frame".to_owned(),
+            n => format!("the {n} frames"),
+        };
+        let _ = writeln!(
+            out,
+            "      {}{frames} before {times} times more, #{next} to #{}{}",
+            style.label,
+            last - 1,
+            style.reset
+        );
+        return last;
+    }
+    next
 }
 
 fn switch(from: Option<&str>, to: Option<&str>, out: &mut String) {
@@ -63,7 +147,13 @@ fn switch(from: Option<&str>, to: Option<&str>, out: &mut String) {
     }
 }
 
-fn frame(number: usize, f: &Frame<'_>, style: Style, verbose: bool, out: &mut String) {
+fn frame(
+    number: usize,
+    f: &Frame<'_>,
+    (style, show): (Style, Show),
+    said: Option<&Remark<'_>>,
+    out: &mut String,
+) {
     let a = &f.attribution;
     // Inlined calls are frames of their own to the reader: inner ones above outer ones.
     let (physical, inlined) = match f.inlines.split_last() {
@@ -88,9 +178,11 @@ fn frame(number: usize, f: &Frame<'_>, style: Style, verbose: bool, out: &mut St
         let _ = write!(out, " ({})", a.basis.name());
     }
     // What both tables say, or ORC alone, or an exception saved, is what one expects; of user space, what CFI says.
-    let told = matches!(f.trust, Trust::FramePointer | Trust::Recovered)
-        || (f.trust == Trust::Cfi && a.basis != Basis::User);
-    if verbose || told {
+    let told = matches!(
+        f.trust,
+        Trust::Scanned | Trust::FramePointer | Trust::Recovered
+    ) || (f.trust == Trust::Cfi && a.basis != Basis::User);
+    if show.verbose || told {
         let _ = write!(out, " <{}>", f.trust.name());
     }
     let width = out.len() - begin - colour.len() - style.reset.len();
@@ -120,9 +212,50 @@ fn frame(number: usize, f: &Frame<'_>, style: Style, verbose: bool, out: &mut St
             row(&format!("and {more} more places"));
         }
     }
-    for remark in f.all_remarks() {
+    if let Some(exception) = &f.exception {
+        row(&format!("interrupted by {exception}"));
+    }
+    for remark in f.all_remarks().filter(|r| Some(*r) != said) {
         row(&format!("note: {remark}"));
     }
+    let saved = show.verbose && f.exception.is_some();
+    if let Some(regs) = f.registers.as_ref().filter(|_| show.registers || saved) {
+        registers(regs, &mut row);
+    }
+    for pair in f.words.chunks(2).filter(|_| show.raw) {
+        let words = pair.iter().map(word).collect::<Vec<_>>();
+        let at = pair.first().map(|w| w.at).unwrap_or_default();
+        row(&format!("{:016x}: {}", at.0, words.join("  ")));
+    }
+}
+
+/// The registers that are known, as the kernel prints them.
+fn registers(regs: &Regs, row: &mut dyn FnMut(&str)) {
+    let name = |reg: Reg| format!("{:>3}", reg.name64().to_uppercase());
+    let known = Reg::all().filter_map(|reg| Some((name(reg), regs.get(reg)?)));
+    let all: Vec<(String, u64)> = [("RIP".to_owned(), regs.ip)]
+        .into_iter()
+        .chain(known)
+        .collect();
+    for part in all.chunks(3) {
+        let part = part
+            .iter()
+            .map(|(name, value)| format!("{name}: {value:016x}"));
+        row(&part.collect::<Vec<_>>().join("  "));
+    }
+}
+
+/// A word of the stack, and the code that it points to.
+fn word(word: &Word<'_>) -> String {
+    let mut text = format!("{:016x}", word.value);
+    if let Some((name, offset, module)) = &word.symbol {
+        let _ = write!(text, " ({name}+{offset:#x}");
+        if let Some(module) = module {
+            let _ = write!(text, " [{module}]");
+        }
+        text.push(')');
+    }
+    text
 }
 
 /// Ends a line that is `width` columns wide with the source line of `i`.

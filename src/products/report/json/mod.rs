@@ -3,6 +3,7 @@
 pub mod frame;
 pub mod oops;
 pub mod stack;
+pub mod system;
 
 use serde::{Serialize, Serializer};
 pub use serde_json::{Map, Value, json};

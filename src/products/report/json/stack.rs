@@ -1,10 +1,15 @@
 //! A stack as JSON: `fixtrace.trace/1`. Fields are only ever added.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::Address;
 use super::frame::Frame;
+use super::system::{System, Told};
+use crate::base::regs::{Reg, Regs};
 use crate::engine::stack::{self, Edge, incomplete};
+use crate::formats::insn::effect::Access;
 use crate::products::stacks::Owner;
 
 /// The name of this form.
@@ -27,6 +32,16 @@ pub struct Stack<'a> {
     pub state: Option<char>,
     /// Whether it was running.
     pub running: Option<bool>,
+    /// Whether it brought the kernel down.
+    pub crashed: Option<bool>,
+    /// What stopped it when the kernel went down: `crash`, `nmi`, or `no-answer`.
+    pub stopped: Option<&'static str>,
+    /// Where the registers of a running task are from: `note`, `crash-notes`, `nmi-stack`, …
+    pub registers: Option<&'static str>,
+    /// The kernel, of the first stack.
+    pub system: Option<System<'a>>,
+    /// What the log tells of the crash, of the stack that crashed.
+    pub report: Option<Told<'a>>,
     /// Its `struct task_struct`.
     pub task: Option<Address>,
     /// Frames, innermost first.
@@ -55,6 +70,38 @@ pub struct StackFrame<'a> {
     pub stack: Option<&'a str>,
     /// How the call before its PC leads to the frame before it: `direct`, `tail`, `indirect`, or `broken`.
     pub call: Option<&'static str>,
+    /// What interrupted it.
+    pub exception: Option<Exception<'a>>,
+    /// Registers that are known, by name, where an exception saved them or they were asked for.
+    pub registers: Option<BTreeMap<&'static str, Address>>,
+    /// Words of the stack from its stack pointer up to `cfa`, where they were asked for.
+    pub words: Option<Vec<Word>>,
+}
+
+/// What interrupted a frame.
+#[derive(Clone, Serialize, Debug)]
+pub struct Exception<'a> {
+    /// `#PF`, `NMI`, …; `null` for an interrupt.
+    pub vector: Option<&'static str>,
+    /// What it is.
+    pub name: &'a str,
+    /// Its error code, where something tells.
+    pub error_code: Option<Address>,
+    /// How memory was accessed: `read`, `write`, `read-write`, `execute`.
+    pub access: Option<&'static str>,
+    /// Where.
+    pub address: Option<Address>,
+}
+
+/// A word of a stack.
+#[derive(Clone, Serialize, Debug)]
+pub struct Word {
+    /// Where it is.
+    pub at: Address,
+    /// What it is.
+    pub value: Address,
+    /// The code that it points to.
+    pub symbol: Option<String>,
 }
 
 impl<'a> Stack<'a> {
@@ -70,6 +117,11 @@ impl<'a> Stack<'a> {
             comm: owner.comm(),
             state: task.map(|t| t.state),
             running: task.map(|t| t.running),
+            crashed: task.map(|t| t.crashed()),
+            stopped: task.and_then(|t| t.stopped).map(|s| s.name()),
+            registers: task.and_then(|t| t.source).map(|s| s.name()),
+            system: None,
+            report: None,
             task: task.map(|t| Address(t.address.0)),
             frames: stack.all_frames().map(StackFrame::new).collect(),
             stop: stack.last_stop().name(),
@@ -89,8 +141,52 @@ impl<'a> StackFrame<'a> {
             cfa: frame.cfa.map(|a| Address(a.0)),
             stack: frame.stack.as_deref(),
             call: frame.edge.as_ref().and_then(call),
+            exception: frame.exception.as_deref().map(Exception::new),
+            registers: frame.registers.as_deref().map(registers),
+            words: (!frame.words.is_empty()).then(|| frame.words.iter().map(Word::new).collect()),
         }
     }
+}
+
+impl<'a> Exception<'a> {
+    fn new(e: &'a stack::Exception) -> Self {
+        let access = |access| match access {
+            Access::Read | Access::Target => Some("read"),
+            Access::Write => Some("write"),
+            Access::ReadWrite => Some("read-write"),
+            Access::Execute => Some("execute"),
+            Access::Address => None,
+        };
+        Exception {
+            vector: e.vector,
+            name: &e.name,
+            error_code: e.error_code.map(Address),
+            access: e.access.and_then(access),
+            address: e.address.map(Address),
+        }
+    }
+}
+
+impl Word {
+    fn new(word: &stack::Word<'_>) -> Self {
+        Word {
+            at: Address(word.at.0),
+            value: Address(word.value),
+            symbol: word
+                .symbol
+                .as_ref()
+                .map(|(name, offset, module)| match module {
+                    Some(module) => format!("{name}+{offset:#x} [{module}]"),
+                    None => format!("{name}+{offset:#x}"),
+                }),
+        }
+    }
+}
+
+/// Those that are known, by name.
+fn registers(regs: &Regs) -> BTreeMap<&'static str, Address> {
+    let general = Reg::all().filter_map(|r| Some((r.name64(), Address(regs.get(r)?))));
+    general.chain([("rip", Address(regs.ip))]).collect()
 }
 
 /// The word for `edge`; `None` where nothing is known of the call.

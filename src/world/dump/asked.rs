@@ -1,0 +1,266 @@
+//! What is asked of a kernel's image so that its memory can be read: names of data, and questions about types. An index
+//! keeps the answers, so that it can stand for the image; what is not listed here it does not know.
+
+use crate::formats::types::kept::Question;
+use crate::formats::types::{Field, Types};
+
+/// What a kernel is found by.
+pub(super) const PLACE: [&str; 5] = [
+    "_text",
+    "init_top_pgt",
+    "phys_base",
+    "__pgtable_l5_enabled",
+    "linux_banner",
+];
+
+/// What all else is found by.
+pub(super) const SYMBOLS: [&str; 27] = [
+    "__cpu_online_mask",
+    "__cpu_present_mask",
+    "__per_cpu_offset",
+    "avenrun",
+    "bpf_kallsyms",
+    "cea_exception_stacks",
+    "crash_notes",
+    "crashing_cpu",
+    "current_task",
+    "dump_stack_arch_desc_str",
+    "ftrace_list_end",
+    "ftrace_ops_list",
+    "hardirq_stack_ptr",
+    "init_pid_ns",
+    "init_task",
+    "init_uts_ns",
+    "kprobe_optinsn_slots",
+    "kretprobe_inst_table",
+    "modules",
+    "nr_cpu_ids",
+    "panic_cpu",
+    "pcpu_hot",
+    "runqueues",
+    "shadow_timekeeper",
+    "tainted_mask",
+    "timekeeper_data",
+    "tk_core",
+];
+
+/// Members, by structure. Several paths to one thing are for several versions of Linux.
+const FIELDS: &[(&str, &[&str])] = &[
+    ("bin_attribute", &["attr.name", "private", "size"]),
+    ("bpf_ksym", &["end", "lnode", "name", "start"]),
+    (
+        "cea_exception_stacks",
+        &[
+            "DB_stack",
+            "DF_stack",
+            "MCE_stack",
+            "NMI_stack",
+            "VC2_stack",
+            "VC_stack",
+        ],
+    ),
+    ("cpu_entry_area", &["entry_stack_page", "estacks"]),
+    ("dentry", &["d_name.len", "d_name.name", "d_parent"]),
+    ("file", &["f_inode", "f_path.dentry", "f_path.mnt"]),
+    (
+        "ftrace_ops",
+        &["flags", "next", "trampoline", "trampoline_size"],
+    ),
+    ("ftrace_ret_stack", &["ret", "retp"]),
+    (
+        "inactive_task_frame",
+        &["bp", "bx", "r12", "r13", "r14", "r15", "ret_addr"],
+    ),
+    ("kprobe_insn_cache", &["pages"]),
+    ("kprobe_insn_page", &["insns", "list"]),
+    (
+        "kretprobe_instance",
+        &["fp", "hlist", "llist", "ret_addr", "task"],
+    ),
+    ("maple_arange_64", &["pivot", "slot"]),
+    ("maple_range_64", &["pivot", "slot"]),
+    (
+        "mm_struct",
+        &["context.vdso", "mm_mt.ma_root", "mmap", "pgd"],
+    ),
+    (
+        "module",
+        &[
+            "arch.num_orcs",
+            "arch.orc_unwind",
+            "arch.orc_unwind_ip",
+            "build_id",
+            "core_layout.base",
+            "core_layout.text_size",
+            "extable",
+            "init_layout.base",
+            "init_layout.text_size",
+            "kallsyms",
+            "list",
+            "mem[0].base",
+            "mem[0].size",
+            "mem[4].base",
+            "mem[4].size",
+            "name",
+            "notes_attrs",
+            "num_exentries",
+            "sect_attrs",
+        ],
+    ),
+    ("module_notes_attrs", ATTRIBUTES),
+    ("module_sect_attr", &["address", "battr.attr.name"]),
+    ("module_sect_attrs", ATTRIBUTES),
+    ("mount", &["mnt", "mnt_mountpoint", "mnt_parent"]),
+    ("pcpu_hot", &["current_task", "hardirq_stack_ptr"]),
+    ("pid", &["tasks"]),
+    ("pid_namespace", &["idr.idr_rt.xa_head"]),
+    ("rethook_node", &["frame", "llist", "ret_addr"]),
+    ("rq", &["idle"]),
+    ("signal_struct", &["thread_head"]),
+    ("tk_data", &["timekeeper"]),
+    ("timekeeper", &["ktime_sec", "xtime_sec"]),
+    (
+        "uts_namespace",
+        &[
+            "name.machine",
+            "name.nodename",
+            "name.release",
+            "name.version",
+        ],
+    ),
+    (
+        "task_struct",
+        &[
+            "__state",
+            "comm",
+            "cpu",
+            "curr_ret_stack",
+            "exit_state",
+            "kretprobe_instances",
+            "mm",
+            "pid",
+            "pid_links",
+            "ret_stack",
+            "rethooks",
+            "signal",
+            "stack",
+            "state",
+            "tasks",
+            "tgid",
+            "thread.sp",
+            "thread_info.cpu",
+            "thread_node",
+        ],
+    ),
+    ("vfsmount", &["mnt_root"]),
+    (
+        "vm_area_struct",
+        &[
+            "vm_end", "vm_file", "vm_flags", "vm_next", "vm_pgoff", "vm_start",
+        ],
+    ),
+    ("xa_node", &["shift", "slots"]),
+];
+
+/// Members of the arrays behind sections and notes of modules.
+const ATTRIBUTES: &[&str] = &[
+    "attrs",
+    "grp.bin_attrs",
+    "grp.bin_attrs_new",
+    "notes",
+    "nsections",
+];
+
+const LENGTHS: &[(&str, &str)] = &[
+    ("maple_arange_64", "pivot"),
+    ("maple_arange_64", "slot"),
+    ("maple_range_64", "pivot"),
+    ("maple_range_64", "slot"),
+    ("xa_node", "slots"),
+];
+
+const SIZES: &[&str] = &[
+    "bin_attribute",
+    "ftrace_ret_stack",
+    "inactive_task_frame",
+    "irq_stack",
+    "module_sect_attr",
+    "thread_union",
+];
+
+const ENUMERATORS: &[&str] = &["FTRACE_OPS_FL_SAVE_REGS", "maple_leaf_64"];
+
+const POINTERS: &[(&str, &str, &str)] = &[("task_struct", "ret_stack", "ftrace_ret_stack")];
+
+/// All questions about types.
+pub(crate) fn questions() -> impl Iterator<Item = Question<'static>> {
+    let fields = FIELDS.iter().flat_map(|(s, all)| {
+        let of = move |path: &&'static str| Question::Field(s, path);
+        all.iter().map(of)
+    });
+    let lengths = LENGTHS.iter().map(|(s, path)| Question::Length(s, path));
+    let sizes = SIZES.iter().map(|s| Question::Size(s));
+    let enumerators = ENUMERATORS.iter().map(|e| Question::Enumerator(e));
+    let pointers = POINTERS.iter().map(|(s, m, t)| Question::Pointer(s, m, t));
+    fields
+        .chain(lengths)
+        .chain(sizes)
+        .chain(enumerators)
+        .chain(pointers)
+}
+
+/// The names of all data whose place is asked for.
+pub(crate) fn symbols() -> Vec<&'static str> {
+    let mut all = [&SYMBOLS[..], &PLACE].concat();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+/// The types of a kernel, of which only what is listed here may be asked: in tests, another question is an error.
+#[derive(Clone, Copy)]
+pub(super) struct Layouts<'a, 'd>(pub(super) &'a Types<'d>);
+
+impl Layouts<'_, '_> {
+    /// See [`Types::field`].
+    pub(super) fn field(self, structure: &str, path: &str) -> Option<Field> {
+        listed(Question::Field(structure, path));
+        self.0.field(structure, path)
+    }
+
+    /// See [`Types::offset`].
+    pub(super) fn offset(self, structure: &str, path: &str) -> Option<u64> {
+        self.field(structure, path).map(|f| f.offset)
+    }
+
+    /// See [`Types::length`].
+    pub(super) fn length(self, structure: &str, path: &str) -> Option<u64> {
+        listed(Question::Length(structure, path));
+        self.0.length(structure, path)
+    }
+
+    /// See [`Types::size`].
+    pub(super) fn size(self, structure: &str) -> Option<u64> {
+        listed(Question::Size(structure));
+        self.0.size(structure)
+    }
+
+    /// See [`Types::enumerator`].
+    pub(super) fn enumerator(self, name: &str) -> Option<i64> {
+        listed(Question::Enumerator(name));
+        self.0.enumerator(name)
+    }
+
+    /// See [`Types::is_pointer_to`].
+    pub(super) fn is_pointer_to(self, structure: &str, name: &str, target: &str) -> bool {
+        listed(Question::Pointer(structure, name, target));
+        self.0.is_pointer_to(structure, name, target)
+    }
+}
+
+fn listed(question: Question<'_>) {
+    debug_assert!(
+        questions().any(|q| q == question),
+        "an index does not keep {question:?}"
+    );
+}
