@@ -5,6 +5,8 @@ mod cli;
 #[expect(dead_code, reason = "the other test program uses the rest")]
 #[path = "../common/mod.rs"]
 mod common;
+#[cfg(feature = "compression")]
+mod damage;
 mod dump_log;
 mod dumps;
 mod dwarf_shapes;
