@@ -5,7 +5,8 @@
 #  Output: $FIXTRACE_KDUMP/KERNEL-CASE/ with: vmcore  /proc/vmcore, whole, with holes    l31  the same by makedumpfile
 #    dmesg.txt  the kernel's log, by vmcore-dmesg: the truth    modules  /proc/modules    crasher.ko  our module
 #    console.txt    facts  release, case, CPUs, command line, where the text was, what QEMU was given
-#  Environment: WAIT (600) seconds for a boot; TRIES (3); APPEND more words of the command line; FORCE=1 makes it anew
+#  Environment: WAIT (600) seconds for a boot, QUIET (240) of them without a word; TRIES (3); FORCE=1 makes it anew;
+#    APPEND more words of the command line
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=../machines/table.sh
@@ -14,9 +15,8 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/tools.sh"
 # shellcheck source=cases.sh
 . "$here/cases.sh"
-[ $# -ge 2 ] || { sed -n '2,8s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+[ $# -ge 2 ] || { sed -n '2,9s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 need qemu-system-x86_64 busybox cpio gzip xz readelf make gcc mke2fs debugfs fallocate
-# shellcheck disable=SC2034  # $here/fetch.sh is where table.sh looks
 kernel "$1"
 shift
 if [ "$1" = all ]; then

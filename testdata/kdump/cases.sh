@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2034
 # Sourced by boot.sh: what guests die of.
-# NAME: CPU model | CPUs | memory | words of the kernel's command line
+# NAME: CPU model | CPUs | memory | words of the kernel's command line. Of QEMU's NMI only the first CPU hears otherwise.
 RESERVED=160M
 plain='max,la57=off | 4 | 480M |'
 declare -A CASE=(
@@ -14,9 +14,9 @@ declare -A CASE=(
   [df]=$plain         # the stack's guard page: double fault
   [sysrq]=$plain      # the key that crashes
   [unload]=$plain     # in the exit function of a module
-  [deaf]=$plain       # CPU 1 is in an NMI handler for ever, CPU 0 crashes
+  [deaf]="$plain apic_extnmi=all" # CPU 1 is in an NMI handler for ever, CPU 0 crashes
   [offline]=$plain    # CPU 1 was taken offline
-  [nmi]=$plain        # panic() in a module's NMI handler
+  [nmi]="$plain apic_extnmi=all" # panic() in a module's NMI handler
   [unknown]=$plain    # the kernel's own panic over an NMI that nobody knows
   [softlockup]=$plain # the watchdog's panic
   [hung]=$plain       # the hung-task detector's

@@ -22,6 +22,8 @@
 
 static int steps; /* what is done after a call */
 static bool at_exit, deaf, panic_in_nmi;
+static bool is_deaf; /* the CPU has got there */
+module_param(is_deaf, bool, 0444);
 static int deaf_cpu = 1;
 module_param(deaf_cpu, int, 0644);
 
@@ -171,6 +173,7 @@ static noinline void crash_hung(void)
 /* NMIs come from outside. A deaf CPU stays in one, and so hears none of those that the crash sends. */
 static noinline void not_listening(void)
 {
+	WRITE_ONCE(is_deaf, true);
 	while (READ_ONCE(steps) != -1)
 		cpu_relax();
 	WRITE_ONCE(steps, steps + 1);

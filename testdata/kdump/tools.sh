@@ -11,7 +11,7 @@ TOOLS=$OUT/.tools
 apt_() {
   local conf=$FIXTRACE_OTHER/.apt/conf program=$1
   shift
-  [ -s "$conf" ] || "$here/../machines/fetch.sh" > /dev/null
+  [ -s "$conf" ] || "$MACHINES_DIR/fetch.sh" > /dev/null
   APT_CONFIG=$conf "$program" -q "$@"
 }
 

@@ -10,6 +10,7 @@ mod dwarf_shapes;
 mod index;
 mod index_cache;
 mod inspect;
+mod kdumps;
 mod memory;
 mod oops;
 mod patched;
