@@ -13,6 +13,7 @@ mod dwarf_shapes;
 mod index;
 mod index_cache;
 mod inspect;
+mod kdumps;
 mod memory;
 mod oops;
 mod patched;
