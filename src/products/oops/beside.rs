@@ -306,16 +306,13 @@ mod tests {
 
     fn task(pid: u32, cpu: u32) -> Task {
         Task {
-            address: Addr(0),
             pid,
             tgid: pid,
             comm: "init".to_owned(),
             state: 'R',
             cpu,
             running: true,
-            stack: None,
-            start: None,
-            hijacked: Vec::new(),
+            ..Task::default()
         }
     }
 

@@ -169,7 +169,7 @@ mod tests {
         let address = Addr(0xffff_8880_0000_0000 + u64::from(number));
         let found = cpus::Found {
             number,
-            offset: 0,
+            offset: Some(0),
             current: Some(address),
             idle: None,
             stacks: vec![stack(StackKind::Irq, low)],
@@ -178,16 +178,10 @@ mod tests {
             address,
             pid,
             tgid: pid,
-            comm: String::new(),
-            state: 'R',
             cpu: number,
             running: true,
-            stopped: None,
-            source: None,
             stack: Some(stack(StackKind::Task, low + 0x10000)),
-            start: None,
-            unread: None,
-            hijacked: Vec::new(),
+            ..Task::default()
         };
         (found, task)
     }
