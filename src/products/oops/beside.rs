@@ -270,7 +270,7 @@ fn common(rows: usize, columns: usize, same: impl Fn(usize, usize) -> bool) -> V
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::addr::{Addr, LinkAddr, Pc};
+    use crate::base::addr::{LinkAddr, Pc};
     use crate::engine::attribute::Nearest;
     use crate::engine::stack::{Mode, Place};
     use crate::engine::unwind::{Stop, Trust};
