@@ -3,8 +3,9 @@
 
 usage: cut.py DUMP OUT.xz < PAGES
 
-PAGES are numbers of physical pages, one a line, after any word. Those in this folder are all pages that `unwind` read,
-noted by a line in Dump::read_physical() that is not in the tree. Headers and notes stay as they are.
+PAGES are numbers of physical pages, one a line, after any word. Those in this folder are all pages that `unwind` read
+(for 6.1-log: `symbolize`, up to where it has found the kernel), noted by a line in Dump::read_physical() that is not in
+the tree. Headers and notes stay as they are.
 """
 import lzma
 import struct

@@ -8,7 +8,8 @@ pub fn read(name: &str) -> Value {
     serde_json::from_str(&std::fs::read_to_string(path).expect("a schema")).expect("JSON")
 }
 
-/// The part of JSON Schema that ours uses: type, required, properties, items, enum, const; no unknown keys.
+/// The part of JSON Schema that ours uses: type, required, properties, additionalProperties, items, enum, const; no
+/// other keys.
 pub fn conforms(value: &Value, schema: &Value, path: &str) {
     if let Some(constant) = schema.get("const") {
         assert_eq!(value, constant, "{path}");
@@ -24,6 +25,7 @@ pub fn conforms(value: &Value, schema: &Value, path: &str) {
     let kind = match value {
         Value::Null => "null",
         Value::Bool(_) => "boolean",
+        Value::Number(n) if n.is_f64() => "number",
         Value::Number(_) => "integer",
         Value::String(_) => "string",
         Value::Array(_) => "array",
@@ -45,6 +47,7 @@ pub fn conforms(value: &Value, schema: &Value, path: &str) {
         for (name, field) in fields {
             let part = schema["properties"]
                 .get(name)
+                .or(schema.get("additionalProperties"))
                 .unwrap_or_else(|| panic!("{path}.{name} is not in the schema"));
             conforms(field, part, &format!("{path}.{name}"));
         }

@@ -7,11 +7,13 @@ mod cli;
 mod common;
 #[cfg(feature = "compression")]
 mod damage;
+mod dump_log;
 mod dumps;
 mod dwarf_shapes;
 mod index;
 mod index_cache;
 mod inspect;
+mod kdumps;
 mod memory;
 mod oops;
 mod patched;

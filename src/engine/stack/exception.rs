@@ -90,10 +90,9 @@ impl Exception {
             ..Self::of("", name)
         };
         if let Some(name) = symbol.strip_prefix("asm_sysvec_") {
-            return Some(interrupt(&format!(
-                "interrupt ({})",
-                name.replace('_', " ")
-            )));
+            let words = name.replace('_', " ");
+            let words = words.strip_suffix(" interrupt").unwrap_or(&words);
+            return Some(interrupt(&format!("{words} interrupt")));
         }
         if matches!(symbol, "asm_common_interrupt" | "common_interrupt") {
             return Some(interrupt("device interrupt"));

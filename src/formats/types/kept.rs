@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::layout::{Field, Types};
+use super::field::Field;
 use crate::base::column::{Stream, put_signed, put_varint};
 use crate::base::strings::{StringPool, Strings};
 
@@ -26,22 +26,17 @@ pub enum Question<'a> {
 pub struct Kept<'d>(BTreeMap<Question<'d>, Answer>);
 
 /// Numbers that an answer takes: place, bytes and bits of a field; else one.
-type Answer = [i64; 4];
+pub(super) type Answer = [i64; 4];
 
 impl<'d> Kept<'d> {
-    /// Packs what `types` answer to `questions`.
-    pub(crate) fn pack<'q>(
-        types: &Types<'_>,
-        questions: impl IntoIterator<Item = Question<'q>>,
+    /// Packs answers.
+    pub(super) fn pack(
+        answered: &BTreeMap<Question<'_>, Answer>,
         strings: &mut StringPool,
     ) -> Vec<u8> {
-        let answered = questions
-            .into_iter()
-            .filter_map(|q| Some((q, answer(types, q)?)));
-        let answered: BTreeMap<_, _> = answered.collect();
         let mut out = Vec::new();
         put_varint(&mut out, answered.len() as u64);
-        for (question, answer) in &answered {
+        for (question, answer) in answered {
             let (kind, names) = parts(*question);
             put_varint(&mut out, kind);
             for name in names {
@@ -113,26 +108,4 @@ fn question(kind: u64, [first, second, third]: [&str; 3]) -> Option<Question<'_>
         4 => Question::Pointer(first, second, third),
         _ => return None,
     })
-}
-
-fn answer(types: &Types<'_>, question: Question<'_>) -> Option<Answer> {
-    let one = |n: i64| Some([n, 0, 0, 0]);
-    match question {
-        Question::Field(structure, path) => {
-            let field = types.field(structure, path)?;
-            let (first, width) = field.bits.unwrap_or_default();
-            Some([
-                field.offset.cast_signed(),
-                field.size.cast_signed(),
-                first.into(),
-                width.into(),
-            ])
-        }
-        Question::Length(structure, path) => one(types.length(structure, path)?.cast_signed()),
-        Question::Size(structure) => one(types.size(structure)?.cast_signed()),
-        Question::Enumerator(name) => one(types.enumerator(name)?),
-        Question::Pointer(structure, name, target) => {
-            one(types.is_pointer_to(structure, name, target).into())
-        }
-    }
 }

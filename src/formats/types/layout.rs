@@ -3,6 +3,7 @@
 use super::btf::Btf;
 use super::description::Description;
 use super::dwarf::Dwarf;
+use super::field::Field;
 use super::kept::{Kept, Question};
 use crate::formats::image::ElfImage;
 
@@ -15,17 +16,6 @@ enum Told<'d> {
     Described(Box<dyn Description + Send + Sync + 'd>),
     /// An index.
     Kept(Kept<'d>),
-}
-
-/// Where a member is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Field {
-    /// Bytes from the beginning of the structure.
-    pub offset: u64,
-    /// Bytes.
-    pub size: u64,
-    /// Of a bitfield: its first bit in those bytes, and how many bits it has.
-    pub bits: Option<(u32, u32)>,
 }
 
 impl<'d> Types<'d> {

@@ -270,6 +270,166 @@ fn common(rows: usize, columns: usize, same: impl Fn(usize, usize) -> bool) -> V
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::addr::{LinkAddr, Pc};
+    use crate::engine::attribute::Nearest;
+    use crate::engine::stack::{Mode, Place};
+    use crate::engine::unwind::{Stop, Trust};
+    use crate::products::oops::read::reports::parse;
+
+    const PANIC: &str = "\
+[    8.1] Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000000
+[    8.1] CPU: 0 PID: 1 Comm: init Kdump: loaded Not tainted 6.1.0-50-cloud-amd64 #1
+[    8.1] Call Trace:
+[    8.1]  <TASK>
+[    8.1]  dump_stack_lvl+0x44/0x5c
+[    8.1]  panic+0x118/0x2f4
+[    8.1]  do_exit.cold+0x15/0x15
+[    8.1]  do_group_exit+0x2d/0x80
+[    8.1]  ? file_tty_write.constprop.0+0x22c/0x300
+[    8.1]  do_syscall_64+0x5d/0x90
+[    8.1]  </TASK>
+";
+
+    const OOPS: &str = "\
+[    8.4] BUG: kernel NULL pointer dereference, address: 0000000000000008
+[    8.4] Oops: 0002 [#1] PREEMPT SMP PTI
+[    8.4] CPU: 3 PID: 128 Comm: init Tainted: G           OE      6.1.0-50-cloud-amd64 #1
+[    8.4] RIP: 0010:lab_leaf+0x27/0xf0 [lab]
+[    8.4] Call Trace:
+[    8.4]  <TASK>
+[    8.4]  lab_rec+0x2b/0x40 [lab]
+[    8.4]  lab_rec+0x11/0x40 [lab]
+[    8.4]  lab_rec+0x11/0x40 [lab]
+[    8.4]  vfs_write+0x235/0x3f0
+[    8.4]  </TASK>
+";
+
+    fn task(pid: u32, cpu: u32) -> Task {
+        Task {
+            pid,
+            tgid: pid,
+            comm: "init".to_owned(),
+            state: 'R',
+            cpu,
+            running: true,
+            ..Task::default()
+        }
+    }
+
+    /// A frame in `image:function`, or in `function` of the vmlinux.
+    fn frame(name: &'static str) -> Frame<'static> {
+        let (image, name) = name.split_once(':').unwrap_or(("vmlinux", name));
+        let mut frame = Frame::nowhere(None, Trust::Orc);
+        frame.place = Some(Place {
+            image: image.into(),
+            pc: Pc::Return(LinkAddr(0x1234)),
+            slide: None,
+        });
+        frame.attribution.nearest = Some(Nearest {
+            name: name.into(),
+            offset: 4,
+            size: None,
+            extent: 8,
+        });
+        frame
+    }
+
+    /// What is said of `log` beside a stack of `functions`, by headline and differences.
+    fn said(log: &str, task: &Task, functions: &[&'static str]) -> Vec<String> {
+        let (reports, _) = parse(log.as_bytes());
+        let frames = functions.iter().map(|f| frame(f)).collect();
+        let stack = Stack::new(Mode::Kernel, frames, Stop::Printed);
+        let found = beside(&reports, &stack, task, &Kernel::new()).expect("a report");
+        let head = std::iter::once(found.headline.to_owned()).chain(found.causes);
+        let differences = found.differences.iter().map(Difference::to_string);
+        head.chain(differences).collect()
+    }
+
+    #[test]
+    fn what_printed_is_gone_and_what_made_the_dump_has_come() {
+        let stack = [
+            "__crash_kexec",
+            "panic",
+            "do_exit.cold",
+            "do_group_exit",
+            "do_syscall_64",
+        ];
+        let title = "Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000000";
+        assert_eq!(said(PANIC, &task(1, 0), &stack), [title]);
+        // A cold part is its function.
+        let whole = ["panic", "do_exit", "do_group_exit", "do_syscall_64"];
+        assert_eq!(said(PANIC, &task(1, 0), &whole), [title]);
+    }
+
+    #[test]
+    fn a_function_that_the_stack_lacks_is_said() {
+        let found = said(
+            PANIC,
+            &task(1, 0),
+            &["panic", "do_exit.cold", "do_syscall_64"],
+        );
+        let lacks = "the log's trace has what the stack lacks: do_group_exit+0x2d/0x80";
+        assert_eq!(found[1..], [lacks]);
+        let stack = ["panic", "do_group_exit", "do_exit", "do_syscall_64"];
+        let found = said(PANIC, &task(1, 0), &stack);
+        assert_eq!(found.len(), 2);
+        assert!(found[1].contains("in another order"), "{found:?}");
+    }
+
+    #[test]
+    fn a_stack_that_does_not_come_by_the_faulting_place_is_another() {
+        let whole = [
+            "__crash_kexec",
+            "lab:lab_leaf",
+            "lab:lab_rec",
+            "lab:lab_rec",
+            "lab:lab_rec",
+            "vfs_write",
+        ];
+        let title = "BUG: kernel NULL pointer dereference, address: 0000000000000008";
+        assert_eq!(
+            said(OOPS, &task(128, 3), &whole),
+            [title, "Oops: 0002 [#1]"]
+        );
+        let found = said(
+            OOPS,
+            &task(128, 3),
+            &["crash_kexec", "lab:lab_rec", "lab:lab_rec", "vfs_write"],
+        );
+        let rip = "the log's RIP is not on the stack: lab_leaf+0x27/0xf0 [lab]";
+        assert_eq!(found[2], rip);
+        // One of three calls of itself is missing.
+        assert!(found[3].contains("in another order"), "{found:?}");
+        // The module's function is no other's of its name.
+        let found = said(
+            OOPS,
+            &task(128, 3),
+            &[
+                "lab_leaf",
+                "lab:lab_rec",
+                "lab:lab_rec",
+                "lab:lab_rec",
+                "vfs_write",
+            ],
+        );
+        assert_eq!(found[2..], [rip]);
+    }
+
+    #[test]
+    fn a_report_of_another_task_is_not_compared() {
+        let found = said(PANIC, &task(7, 2), &[]);
+        let whose = "the log's report is of PID 1, init, CPU 0, the stack of PID 7, init, CPU 2";
+        assert_eq!(found[1..], [whose]);
+    }
+
+    #[test]
+    fn the_newest_report_of_a_crash_counts() {
+        let log =
+            format!("{PANIC}{OOPS}[    9.0] INFO: task a:1 blocked for more than 120 seconds.\n");
+        let (reports, _) = parse(log.as_bytes());
+        assert_eq!(newest(&reports).map(|o| o.pid), Some(Some(128)));
+        assert_eq!(newest(&[]), None);
+    }
 
     #[test]
     fn the_longest_common_subsequence_is_found() {

@@ -92,7 +92,10 @@ fn read(view: View<'_, '_>, path: &Path) -> Result<Found> {
         // An image cannot tell more where all is told, and the memory is not there.
         Err(why) if why.kind() != ErrorKind::MissingSection => Err(why.in_file(path)),
         Err(why) => {
-            images(view, &dump)?;
+            images(view, &dump).map_err(|e| match e.kind() {
+                ErrorKind::NoImage => why.clone().in_file(path),
+                _ => e,
+            })?;
             let kernel = view.kernel();
             let vmlinux = kernel.vmlinux().ok_or(why.in_file(path))?;
             let place = place::find(&dump, &vmlinux.image)?;

@@ -86,6 +86,7 @@ const FIELDS: &[(&str, &[&str])] = &[
         "mm_struct",
         &["context.vdso", "mm_mt.ma_root", "mmap", "pgd"],
     ),
+    ("mod_kallsyms", &["num_symtab", "strtab", "symtab"]),
     (
         "module",
         &[

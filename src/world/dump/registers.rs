@@ -150,3 +150,99 @@ fn saved(r: &Reader<'_, '_>, cpu: &cpus::Found, tasks: &[Task]) -> Option<(Regs,
     nmi.map(|regs| (regs, Source::Nmi))
         .or_else(|| Some((fault()?, Source::DoubleFault)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stack(kind: StackKind, low: u64) -> Stack {
+        Stack {
+            kind,
+            low: Addr(low),
+            high: Addr(low + 0x4000),
+        }
+    }
+
+    /// CPU `number` whose task has PID `pid`; its own stacks begin at `number << 20`, the task's 64 KiB behind.
+    fn cpu(number: u32, pid: u32) -> (cpus::Found, Task) {
+        let low = u64::from(number) << 20;
+        let address = Addr(0xffff_8880_0000_0000 + u64::from(number));
+        let found = cpus::Found {
+            number,
+            offset: Some(0),
+            current: Some(address),
+            idle: None,
+            stacks: vec![stack(StackKind::Irq, low)],
+        };
+        let task = Task {
+            address,
+            pid,
+            tgid: pid,
+            cpu: number,
+            running: true,
+            stack: Some(stack(StackKind::Task, low + 0x10000)),
+            ..Task::default()
+        };
+        (found, task)
+    }
+
+    fn note(pid: u32, sp: u64, cs: u16) -> Prstatus {
+        let mut bytes = [0; 112 + 27 * 8];
+        bytes[32..36].copy_from_slice(&pid.to_le_bytes());
+        bytes[112 + 17 * 8..][..2].copy_from_slice(&cs.to_le_bytes());
+        bytes[112 + 19 * 8..][..8].copy_from_slice(&sp.to_le_bytes());
+        let note = Note {
+            name: b"CORE",
+            kind: 1,
+            desc: &bytes,
+        };
+        Prstatus::read(&note).expect("registers")
+    }
+
+    /// Stack pointers of the CPUs that `notes` were matched with, by number.
+    fn match_with(notes: &[Prstatus], kept: &[(u32, Prstatus)]) -> Vec<(u32, u64)> {
+        let (cpus, tasks): (Vec<_>, Vec<_>) = [cpu(0, 0), cpu(1, 70), cpu(2, 0), cpu(3, 80)]
+            .into_iter()
+            .unzip();
+        let found = matched(notes, &cpus, &tasks, &kept.iter().copied().collect());
+        let sp = |regs: Regs| regs.sp().unwrap_or_default().0;
+        found.into_iter().map(|(n, regs)| (n, sp(regs))).collect()
+    }
+
+    const KERNEL: u16 = 0x10;
+    const USER: u16 = 0x33;
+
+    #[test]
+    fn any_notes_that_are_left_go_to_their_cpus() {
+        // Idle on its task's stack, in an interrupt, idle on the IRQ stack, in user mode.
+        let all = [
+            note(0, 0x1_0100, KERNEL),
+            note(70, 0x10_0200, KERNEL),
+            note(0, 0x20_0300, KERNEL),
+            note(80, 0x7ffe_0000, USER),
+        ];
+        for left in 0u32..16 {
+            let chosen = (0..4usize).filter(|n| left >> n & 1 != 0);
+            let notes: Vec<Prstatus> = chosen.clone().map(|n| all[n]).collect();
+            let wanted: Vec<(u32, u64)> = chosen
+                .map(|n| (n as u32, all[n].regs.sp().expect("known").0))
+                .collect();
+            assert_eq!(match_with(&notes, &[]), wanted, "{left:04b}");
+        }
+    }
+
+    #[test]
+    fn what_a_cpu_wrote_down_itself_decides() {
+        // Two idle CPUs in a state that tells nothing.
+        let (a, b) = (note(0, 0xff00_0008, KERNEL), note(0, 0xff00_0010, KERNEL));
+        assert_eq!(match_with(&[b], &[(0, a), (2, b)]), [(2, 0xff00_0010)]);
+        assert_eq!(match_with(&[b], &[]), []);
+    }
+
+    #[test]
+    fn notes_of_all_cpus_are_in_their_order_where_nothing_else_tells() {
+        let all = [1, 2, 3, 4].map(|n| note(9, n << 40, KERNEL));
+        let wanted = [0u32, 1, 2, 3].map(|n| (n, u64::from(n + 1) << 40));
+        assert_eq!(match_with(&all, &[]), wanted);
+    }
+}

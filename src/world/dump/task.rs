@@ -8,7 +8,7 @@ use crate::base::regs::Regs;
 use crate::world::memory::Unreadable;
 
 /// A task.
-#[derive(Clone, Debug)]
+#[derive(Clone, Default, Debug)]
 #[non_exhaustive]
 pub struct Task {
     /// Its `struct task_struct`.

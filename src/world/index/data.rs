@@ -3,8 +3,7 @@
 use crate::base::strings::StringPool;
 use crate::formats::image::ImageKind;
 use crate::formats::image::stored::Data;
-use crate::formats::types::Types;
-use crate::formats::types::kept::Kept;
+use crate::formats::types::{Types, answers};
 use crate::world::dump::asked;
 use crate::world::image::Image;
 
@@ -21,5 +20,5 @@ pub(super) fn pack(image: &Image<'_>, strings: &mut StringPool) -> Option<(Vec<u
     let found = names.iter().zip(&places);
     let found = found.filter_map(|(name, at)| Some((*name, (*at)?)));
     let data = Data::pack(banner, found, strings);
-    Some((data, Kept::pack(&types, asked::questions(), strings)))
+    Some((data, answers::pack(&types, asked::questions(), strings)))
 }

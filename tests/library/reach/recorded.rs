@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::common::{kernels, testdata};
 use fixtrace::low::base::addr::{Address, LinkAddr, Pc, RetAddr};
 use fixtrace::low::base::parallel;
-use fixtrace::low::engine::stack::{Cache, Frame, Stack, walked};
+use fixtrace::low::engine::stack::{Cache, Detail, Frame, Stack, walked};
 use fixtrace::low::engine::unwind::kernel::Unwinder;
 use fixtrace::low::products::oops::read::reports::parse;
 use fixtrace::low::products::oops::truth::tell::{Options, Settled, tell};
@@ -214,7 +214,14 @@ fn stacks(
     for (number, task) in world.tasks.iter().enumerate() {
         let Some(start) = task.start else { continue };
         let context = world.context(number);
-        let stack = walked(&unwinder, start, &memory, context, false, &mut cache);
+        let stack = walked(
+            &unwinder,
+            start,
+            &memory,
+            context,
+            Detail::default(),
+            &mut cache,
+        );
         if stack.frames.is_empty() {
             continue;
         }

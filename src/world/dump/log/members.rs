@@ -2,7 +2,7 @@
 
 use std::cell::OnceCell;
 
-use super::missing;
+use super::values::missing;
 use crate::base::addr::{Addr, Slide};
 use crate::base::error::Result;
 use crate::formats::types::Types;

@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use super::members::Members;
-use super::{Log, Record, unreadable};
+use super::values::{Log, Record, unreadable};
 use crate::base::addr::{Addr, Address};
 use crate::base::bytes::{u16_at, u32_at, u64_at};
 use crate::base::error::{Error, ErrorKind, Result};

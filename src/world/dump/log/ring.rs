@@ -3,7 +3,7 @@
 //! Source: kernel/printk/printk_ringbuffer.{c,h} (Linux 5.10-7.2).
 
 use super::members::Members;
-use super::{Log, MAX_TEXT, Record, unreadable};
+use super::values::{Log, MAX_TEXT, Record, unreadable};
 use crate::base::addr::{Addr, Address};
 use crate::base::bytes::{u16_at, u32_at, u64_at};
 use crate::base::error::{Error, ErrorKind, Result};
