@@ -21,6 +21,8 @@ pub enum Stop {
     NoRule(Addr),
     /// The PC is in no image.
     NotText(Addr),
+    /// The PC is where modules are, and the dump lacks what tells which.
+    UnknownCode(Addr),
     /// A row starts from a register whose value is not known.
     UnknownRegister(Reg),
     /// Memory could not be read.
@@ -72,6 +74,7 @@ impl Stop {
             Stop::NoStack => "no-stack",
             Stop::NoRule(_) | Stop::NoUserRule(_) => "no-rule",
             Stop::NotText(_) => "not-text",
+            Stop::UnknownCode(_) => "unknown-code",
             Stop::UnknownRegister(_) => "unknown-register",
             Stop::Unreadable { .. } | Stop::NoUserMemory { .. } => "unreadable",
             Stop::WrongDirection { .. } => "wrong-direction",
@@ -115,6 +118,12 @@ impl std::fmt::Display for Stop {
             Stop::NoStack => f.write_str("its stack is freed"),
             Stop::NoRule(pc) => write!(f, "no unwind row for {pc}"),
             Stop::NotText(pc) => write!(f, "{pc} is no code"),
+            Stop::UnknownCode(pc) => {
+                write!(
+                    f,
+                    "{pc} is of a module, and the list of modules cannot be read"
+                )
+            }
             Stop::UnknownRegister(reg) => {
                 write!(
                     f,

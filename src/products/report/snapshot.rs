@@ -56,6 +56,7 @@ pub(crate) fn write(
         cpus: world.cpus.iter().map(Processor::of).collect(),
         tasks: world.tasks.iter().map(Thread::of).collect(),
         generated: world.generated.iter().map(Made::of).collect(),
+        unlisted: world.unlisted,
         findings: world.findings.iter().map(|f| f.message.clone()).collect(),
         system: world.system.as_ref().map(Machine::of),
         memory: memory
@@ -111,6 +112,7 @@ pub fn read(bytes: &[u8]) -> Result<Snapshot<'_>> {
             .filter_map(Made::into)
             .collect(),
         system: header.system.map(Machine::into),
+        unlisted: header.unlisted,
         findings: Vec::new(),
     };
     for message in header.findings {
@@ -176,6 +178,8 @@ struct Header {
     generated: Vec<Made>,
     #[serde(default)]
     system: Option<Machine>,
+    #[serde(default)]
+    unlisted: bool,
     findings: Vec<String>,
     memory: Vec<(Hex, u64)>,
 }

@@ -91,13 +91,16 @@ pub fn discover(dump: &Dump<'_>, vmlinux: &Image<'_>, place: &Place) -> Result<W
     lost::attach(dump, &mut all, &mut cpus);
     exact_starts(vmlinux, place, &mut all);
     let mut images = vec![kernel(vmlinux, place)];
-    images.extend(modules::find(&r, &mut findings));
+    let (modules, all_modules) = modules::find(&r, &mut findings);
+    images.extend(modules);
+    let (generated, all_generated) = generated::find(&r);
     Ok(World {
         release: vmlinux.release().map(str::to_owned),
         images,
         cpus,
         tasks: all,
-        generated: generated::find(&r),
+        generated,
+        unlisted: !(all_modules && all_generated),
         system: Some(system::of(&r, dump)),
         findings,
     })

@@ -59,16 +59,17 @@ impl Generator {
 const MAX_SIZE: u64 = 1 << 22;
 
 /// All of it, by address.
-pub(super) fn find(r: &Reader<'_, '_>) -> Vec<Generated> {
-    let mut all = bpf(r).unwrap_or_default();
+/// The second value says whether the list of the BPF JIT's could be read to its end.
+pub(super) fn find(r: &Reader<'_, '_>) -> (Vec<Generated>, bool) {
+    let (mut all, whole) = bpf(r).unwrap_or((Vec::new(), true));
     all.extend(ftrace(r).unwrap_or_default());
     all.extend(optprobes(r).unwrap_or_default());
     all.retain(|g| g.end > g.start && g.end.0 - g.start.0 <= MAX_SIZE);
     all.sort_by_key(|g| g.start);
-    all
+    (all, whole)
 }
 
-fn bpf(r: &Reader<'_, '_>) -> Option<Vec<Generated>> {
+fn bpf(r: &Reader<'_, '_>) -> Option<(Vec<Generated>, bool)> {
     let [head] = r.symbols(["bpf_kallsyms"]);
     let link = r.types.offset("bpf_ksym", "lnode")?;
     let (start, end, name) = (
@@ -76,7 +77,7 @@ fn bpf(r: &Reader<'_, '_>) -> Option<Vec<Generated>> {
         r.types.field("bpf_ksym", "end")?,
         r.types.field("bpf_ksym", "name")?,
     );
-    let (symbols, _) = r.list(head?, link);
+    let (symbols, broken) = r.list(head?, link);
     let read = |at: Addr| {
         Some(Generated {
             start: Addr(r.get(at, start).ok()?),
@@ -87,7 +88,8 @@ fn bpf(r: &Reader<'_, '_>) -> Option<Vec<Generated>> {
             kind: Generator::Bpf,
         })
     };
-    Some(symbols.into_iter().filter_map(read).collect())
+    let all = symbols.into_iter().filter_map(read).collect();
+    Some((all, broken.is_none()))
 }
 
 fn ftrace(r: &Reader<'_, '_>) -> Option<Vec<Generated>> {

@@ -14,10 +14,10 @@ const MAX_SECTIONS: u64 = 4096;
 /// Bytes of a note section that are read.
 const MAX_NOTES: u64 = 4096;
 
-/// The modules on the kernel's list.
-pub(super) fn find(r: &Reader<'_, '_>, findings: &mut Vec<Finding>) -> Vec<Loaded> {
+/// The modules on the kernel's list, and whether those are all.
+pub(super) fn find(r: &Reader<'_, '_>, findings: &mut Vec<Finding>) -> (Vec<Loaded>, bool) {
     let [Some(head)] = r.symbols(["modules"]) else {
-        return Vec::new();
+        return (Vec::new(), true);
     };
     let (Some(list), Some(name)) = (
         r.types.offset("module", "list"),
@@ -28,13 +28,15 @@ pub(super) fn find(r: &Reader<'_, '_>, findings: &mut Vec<Finding>) -> Vec<Loade
             0,
             "no types of modules: they are not known",
         ));
-        return Vec::new();
+        return (Vec::new(), false);
     };
     let (modules, broken) = r.list(head, list);
-    if let Some(what) = broken {
+    if let Some(what) = &broken {
         let what = format!("the list of modules is broken: {what}");
         findings.push(Finding::new("dump", 0, what));
     }
+    let whole = broken.is_none();
+    let listed = modules.len();
     let mut all: Vec<Loaded> = modules
         .into_iter()
         .filter_map(|at| {
@@ -51,8 +53,13 @@ pub(super) fn find(r: &Reader<'_, '_>, findings: &mut Vec<Finding>) -> Vec<Loade
             })
         })
         .collect();
+    let unread = listed - all.len();
+    if unread > 0 {
+        let what = format!("{unread} modules cannot be read");
+        findings.push(Finding::new("dump", 0, what));
+    }
     all.sort_by(|a, b| a.name.cmp(&b.name));
-    all
+    (all, whole && unread == 0)
 }
 
 /// Where the core text of the module at `at` is: a part of one block up to 6.3, a block of its own from 6.4 on.

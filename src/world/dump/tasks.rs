@@ -363,6 +363,6 @@ mod tests {
         ];
         let pieces = pieces.map(|(at, bytes)| (Addr(at), &bytes[..])).to_vec();
         let found = table.tasks(&Pieces::new(pieces), Addr(0x1000));
-        assert_eq!(found, (BTreeMap::from([(Addr(0x5000), 1)]), false));
+        assert_eq!(found, (BTreeMap::from([(Addr(0x5000), 0)]), false));
     }
 }

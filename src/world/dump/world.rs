@@ -26,6 +26,8 @@ pub struct World {
     pub generated: Vec<Generated>,
     /// The machine and what became of it; `None` where that was not asked.
     pub system: Option<System>,
+    /// Whether there may be more modules and code made at run time than could be read.
+    pub unlisted: bool,
     /// What was odd.
     pub findings: Vec<Finding>,
 }
@@ -55,6 +57,7 @@ impl World {
             task: task.stack.filter(|_| !unknown),
             cpu: cpu.filter(|_| task.running).map_or(&[], |c| &c.stacks),
             hijacked: &task.hijacked,
+            unlisted: self.unlisted,
             crashed: task.crashed(),
         }
     }
@@ -128,6 +131,8 @@ pub struct Context<'w> {
     pub cpu: &'w [Stack],
     /// Return addresses that tracers keep for it.
     pub hijacked: &'w [Hijacked],
+    /// Whether code can be where modules and code made at run time are, although none is known there.
+    pub unlisted: bool,
     /// Whether it brought the kernel down: its registers may be those of an exception.
     pub crashed: bool,
 }

@@ -270,6 +270,9 @@ impl<'k, 'd> Walk<'_, 'k, 'd> {
             _ => None,
         };
         let code = witnesses.located.is_some() || witnesses.generated.is_some();
+        if !code && self.context.unlisted && in_modules(here.pc.raw()) {
+            return Err(Stop::UnknownCode(here.pc.raw()));
+        }
         if let (false, Pc::Exact(_)) = (code, here.pc) {
             notes.add(Note::BadCall);
             return self.bad_call(here);
@@ -511,6 +514,12 @@ impl<'k, 'd> Walk<'_, 'k, 'd> {
             notes,
         })
     }
+}
+
+/// Whether modules may be at `at`: `MODULES_VADDR` without KASLR, and `MODULES_END`
+/// (arch/x86/include/asm/pgtable_64_types.h, Linux 5.10-7.2).
+fn in_modules(at: Addr) -> bool {
+    (0xffff_ffff_a000_0000..0xffff_ffff_ff00_0000).contains(&at.0)
 }
 
 impl From<Failed> for Stop {

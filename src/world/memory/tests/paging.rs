@@ -158,7 +158,8 @@ fn tables_that_contradict_the_format_are_corrupt() {
     );
     assert_eq!(
         p.translate(Addr(0xffff_ea00_0000_0000)),
-        Err(Unreadable::Absent)
+        Err(Unreadable::Corrupt),
+        "a table that is not in memory"
     );
 }
 
