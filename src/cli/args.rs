@@ -227,6 +227,10 @@ pub struct Unwind {
     #[arg(value_name = "DUMP", required_unless_present = "regs")]
     pub dump: Option<PathBuf>,
 
+    /// Further parts of a dump that makedumpfile --split wrote, in any order
+    #[arg(value_name = "PART")]
+    pub parts: Vec<PathBuf>,
+
     /// All tasks; this is what is done when no task is chosen
     #[arg(long, conflicts_with_all = ["pids", "cpus", "comms", "running", "crashed"])]
     pub all: bool,

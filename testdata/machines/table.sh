@@ -1,7 +1,8 @@
 # shellcheck shell=bash
-# Sourced by the scripts here, which set $here: where kernels and results are, and the table of machines.
+# Sourced by the scripts here and by those of ../kdump: where kernels and results are, and the table of machines.
 #  FIXTRACE_KERNELS  the four kernels of fetch-kernels.sh     FIXTRACE_OTHER  kernels of fetch.sh, one directory each
 #  FIXTRACE_MACHINES results: dumps, console logs, facts
+MACHINES_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/fixtrace-test
 FIXTRACE_KERNELS=${FIXTRACE_KERNELS:-$CACHE/kernels}
 FIXTRACE_OTHER=${FIXTRACE_OTHER:-$CACHE/other}
@@ -41,7 +42,7 @@ need() { local t; for t in "$@"; do command -v "$t" > /dev/null || die "missing 
 kernel() {
   local d
   case $1 in
-  *[0-9]-*amd64) [ -d "$1" ] || [ -d "$FIXTRACE_OTHER/$1" ] || "$here/fetch.sh" "$1" >&2 || exit 1 ;;
+  *[0-9]-*amd64) [ -d "$1" ] || [ -d "$FIXTRACE_OTHER/$1" ] || "$MACHINES_DIR/fetch.sh" "$1" >&2 || exit 1 ;;
   esac
   for d in "$FIXTRACE_KERNELS/$1" "$FIXTRACE_OTHER/$1" "$1"; do
     [ -d "$d/boot" ] || continue

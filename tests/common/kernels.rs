@@ -28,6 +28,11 @@ pub fn machines() -> PathBuf {
     cached("FIXTRACE_MACHINES", "machines")
 }
 
+/// The directory that `testdata/kdump/boot.sh` fills.
+pub fn kdumps() -> PathBuf {
+    cached("FIXTRACE_KDUMP", "kdump")
+}
+
 /// The directory that `testdata/machines/fetch.sh` fills.
 pub fn other_kernels() -> PathBuf {
     cached("FIXTRACE_OTHER", "other")

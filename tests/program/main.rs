@@ -5,12 +5,15 @@ mod cli;
 #[expect(dead_code, reason = "the other test program uses the rest")]
 #[path = "../common/mod.rs"]
 mod common;
+#[cfg(feature = "compression")]
+mod damage;
 mod dump_log;
 mod dumps;
 mod dwarf_shapes;
 mod index;
 mod index_cache;
 mod inspect;
+mod kdumps;
 mod memory;
 mod oops;
 mod patched;

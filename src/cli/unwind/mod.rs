@@ -126,6 +126,7 @@ fn choice(args: &Unwind) -> Choice {
         crashed: args.crashed,
         walk: walk(args),
         user: args.user,
+        parts: args.parts.clone(),
         snapshot: args.snapshot.clone(),
     }
 }
@@ -156,6 +157,9 @@ fn tell(args: &Unwind, stacks: Stacks<'_>) -> Result<Exit, Failure> {
         warn(&format!(
             "{without} of the tasks have no registers or stack in the dump"
         ));
+        exit = exit.max(Exit::Partial);
+    }
+    if stacks.damaged {
         exit = exit.max(Exit::Partial);
     }
     if !stacks.missed.is_empty() {

@@ -3,7 +3,7 @@
 use crate::base::addr::Addr;
 use crate::base::regs::Reg;
 use crate::world::dump::{StackKind, Tracer};
-use crate::world::memory::Unreadable;
+use crate::world::memory::{Memory, Missing, Unreadable};
 
 /// Why a walk ended.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -29,6 +29,8 @@ pub enum Stop {
         at: Addr,
         /// Why.
         why: Unreadable,
+        /// The physical page that is missing, where that is known.
+        page: Option<Missing>,
     },
     /// The next frame would not lie above this one on the same stack.
     WrongDirection {
@@ -82,6 +84,22 @@ impl Stop {
         }
     }
 
+    /// The same, with the physical page of `memory` that was missing.
+    pub(crate) fn with_page(self, memory: &dyn Memory) -> Self {
+        match self {
+            Stop::Unreadable {
+                at,
+                why,
+                page: None,
+            } => Stop::Unreadable {
+                at,
+                why,
+                page: memory.missing(at),
+            },
+            other => other,
+        }
+    }
+
     /// Whether the walk got to the outermost frame.
     pub(crate) fn is_good(&self) -> bool {
         matches!(self, Stop::End | Stop::UserMode)
@@ -104,7 +122,21 @@ impl std::fmt::Display for Stop {
                     reg.name64()
                 )
             }
-            Stop::Unreadable { at, why } => write!(f, "{at} cannot be read: {why}"),
+            Stop::Unreadable { at, why, page } => match page {
+                None => write!(f, "{at} cannot be read: {why}"),
+                Some(page) => {
+                    let what = if page.table {
+                        "a page table"
+                    } else {
+                        "its page"
+                    };
+                    let physical = page.physical;
+                    write!(
+                        f,
+                        "{at} cannot be read: {what}, physical {physical:#x}, is {why}"
+                    )
+                }
+            },
             Stop::WrongDirection { from, to } => {
                 write!(f, "the stack would go from {from} back to {to}")
             }

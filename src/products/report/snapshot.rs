@@ -365,6 +365,8 @@ struct Thread {
     stack: Option<Range>,
     start: Option<(Registers, bool)>,
     hijacked: Vec<Taken>,
+    #[serde(default)]
+    partial: bool,
 }
 
 impl Thread {
@@ -382,6 +384,7 @@ impl Thread {
             stack: t.stack.as_ref().map(Range::of),
             start: t.start.as_ref().map(|s| (Registers::of(&s.regs), s.exact)),
             hijacked: t.hijacked.iter().map(Taken::of).collect(),
+            partial: t.partial,
         }
     }
 
@@ -402,6 +405,7 @@ impl Thread {
                 exact,
             }),
             unread: None,
+            partial: self.partial,
             hijacked: self.hijacked.into_iter().filter_map(Taken::into).collect(),
         }
     }

@@ -24,6 +24,8 @@ pub struct Choice {
     pub walk: Walk,
     /// Whether to go on in user mode.
     pub user: bool,
+    /// Further parts of the file, where `makedumpfile --split` made several.
+    pub parts: Vec<PathBuf>,
     /// Where to write what the stacks need, in the form of a snapshot.
     pub snapshot: Option<PathBuf>,
 }
@@ -103,6 +105,8 @@ pub struct Stacks<'a> {
     pub without: usize,
     /// Images that are not at hand, and whose code is on a stack.
     pub missed: Vec<&'a str>,
+    /// Whether pages of the dump that were asked for are lost.
+    pub damaged: bool,
     /// Whether it is of a process, not of a kernel.
     pub of_process: bool,
     /// Whether frames of user mode were asked for that this file cannot tell.

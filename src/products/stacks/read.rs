@@ -1,7 +1,7 @@
 //! Opening a file: what it is, which images it is of, and where they were.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::choice::{Choice, Failed, Owner, Stacks, Stage, Step};
 use super::tasks::Tasks;
@@ -74,6 +74,9 @@ impl<'d> File<'_, 'd> {
     fn open<R>(&self, path: &Path, tell: impl FnOnce(Stacks<'_>) -> R) -> Answer<R> {
         let storage = self.view.storage();
         let input = Failed::at(Stage::Input);
+        if !self.choice.parts.is_empty() {
+            return self.dump(path, self.parts(path), tell);
+        }
         if Dump::is_live(path) {
             return self.dump(path, Dump::open(path, storage), tell);
         }
@@ -91,6 +94,16 @@ impl<'d> File<'_, 'd> {
             ));
         }
         self.dump(path, Dump::parse(bytes), tell)
+    }
+
+    /// The dump whose first part is `path`.
+    fn parts(&self, path: &Path) -> std::result::Result<Dump<'d>, Error> {
+        let paths: Vec<&Path> = std::iter::once(path)
+            .chain(self.choice.parts.iter().map(PathBuf::as_path))
+            .collect();
+        let files = paths.iter().map(|p| self.view.storage().plain(p));
+        let files: Vec<&[u8]> = files.collect::<Result<_, _>>()?;
+        Dump::of_parts(&files, |n| paths.get(n).copied().unwrap_or(path).to_owned())
     }
 
     #[cfg(feature = "json")]
@@ -130,7 +143,8 @@ impl<'d> File<'_, 'd> {
         let input = Failed::at(Stage::Input);
         let dump = dump.map_err(|e| input(e.in_file(path)))?;
         for finding in dump.findings() {
-            let (finding, file) = (finding.clone(), Some(path.to_owned()));
+            let file = finding.place.file.is_none().then(|| path.to_owned());
+            let finding = finding.clone();
             self.view.notice(Noticed::Input { file, finding });
         }
         // An image given is proved by what is in memory; only without one must the dump say what to look for.
@@ -157,7 +171,17 @@ impl<'d> File<'_, 'd> {
             .filter(|_| self.choice.user)
             .and_then(|v| Spaces::new(&dump, &v.image, &found));
         let reports = self.reports(&world, &dump, (&vmlinux.image, &found));
-        self.tasks(&world, &placed, &memory, (spaces.as_ref(), &reports), tell)
+        let asked = (spaces.as_ref(), &reports[..]);
+        self.tasks(&world, &placed, &memory, asked, |mut stacks| {
+            // Walks ask for pages, too.
+            let missed = dump.missed().findings();
+            stacks.damaged = !missed.is_empty();
+            for finding in missed {
+                let file = Some(path.to_owned());
+                self.view.notice(Noticed::Input { file, finding });
+            }
+            tell(stacks)
+        })
     }
 
     /// The reports in the log of `dump`, if it is asked who brought the kernel down.

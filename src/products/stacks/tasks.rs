@@ -15,9 +15,16 @@ use crate::world::process::Processes;
 use crate::world::session::{Placement, View};
 
 /// Why nothing can be told of the stack of `task`.
-fn without(task: &Task) -> Stop {
+fn without(task: &Task, memory: &dyn Memory) -> Stop {
     match (task.unread, task.stack) {
-        (Some((at, why)), _) => Stop::Unreadable { at, why },
+        (Some((at, why)), _) => {
+            let stop = Stop::Unreadable {
+                at,
+                why,
+                page: None,
+            };
+            stop.with_page(memory)
+        }
         (None, None) => Stop::NoStack,
         (None, Some(_)) => Stop::NoRegisters,
     }
@@ -63,6 +70,7 @@ impl<'w, 'd> Tasks<'w, '_, 'd> {
             system: Some(world).filter(|w| self.choice.is_of_all(w)),
             ..Stacks::default()
         };
+        let memory = (self.memory)();
         for (task, found) in chosen.iter().zip(found) {
             let owner = Owner {
                 task: world.tasks.get(*task),
@@ -72,7 +80,9 @@ impl<'w, 'd> Tasks<'w, '_, 'd> {
                 Some(found) => stacks.all.push((found, owner)),
                 None => {
                     stacks.without += 1;
-                    let stop = owner.task.map_or(Stop::NoRegisters, without);
+                    let stop = owner
+                        .task
+                        .map_or(Stop::NoRegisters, |t| without(t, &*memory));
                     let none = Stack::new(Mode::Kernel, Vec::new(), stop);
                     stacks.all.push((none, owner));
                 }

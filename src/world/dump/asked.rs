@@ -1,16 +1,19 @@
 //! What is asked of a kernel's image so that its memory can be read: names of data, and questions about types. An index
 //! keeps the answers, so that it can stand for the image; what is not listed here it does not know.
 
+use super::noted;
 use crate::formats::types::kept::Question;
 use crate::formats::types::{Field, Types};
 
 /// What a kernel is found by.
-pub(super) const PLACE: [&str; 5] = [
+pub(super) const PLACE: [&str; 7] = [
     "_text",
     "init_top_pgt",
     "phys_base",
     "__pgtable_l5_enabled",
     "linux_banner",
+    "_end",
+    "page_offset_base",
 ];
 
 /// What all else is found by.
@@ -83,6 +86,7 @@ const FIELDS: &[(&str, &[&str])] = &[
         "mm_struct",
         &["context.vdso", "mm_mt.ma_root", "mmap", "pgd"],
     ),
+    ("mod_kallsyms", &["num_symtab", "strtab", "symtab"]),
     (
         "module",
         &[
@@ -115,7 +119,7 @@ const FIELDS: &[(&str, &[&str])] = &[
     ("pid", &["tasks"]),
     ("pid_namespace", &["idr.idr_rt.xa_head"]),
     ("rethook_node", &["frame", "llist", "ret_addr"]),
-    ("rq", &["idle"]),
+    ("rq", &["curr", "idle"]),
     ("signal_struct", &["thread_head"]),
     ("tk_data", &["timekeeper"]),
     ("timekeeper", &["ktime_sec", "xtime_sec"]),
@@ -132,16 +136,23 @@ const FIELDS: &[(&str, &[&str])] = &[
         "task_struct",
         &[
             "__state",
+            "children",
             "comm",
             "cpu",
             "curr_ret_stack",
             "exit_state",
+            "group_leader",
             "kretprobe_instances",
             "mm",
+            "parent",
+            "pending.list",
             "pid",
             "pid_links",
+            "ptraced",
+            "real_parent",
             "ret_stack",
             "rethooks",
+            "sibling",
             "signal",
             "stack",
             "state",
@@ -150,6 +161,7 @@ const FIELDS: &[(&str, &[&str])] = &[
             "thread.sp",
             "thread_info.cpu",
             "thread_node",
+            "usage.refs.counter",
         ],
     ),
     ("vfsmount", &["mnt_root"]),
@@ -211,7 +223,7 @@ pub(crate) fn questions() -> impl Iterator<Item = Question<'static>> {
 
 /// The names of all data whose place is asked for.
 pub(crate) fn symbols() -> Vec<&'static str> {
-    let mut all = [&SYMBOLS[..], &PLACE].concat();
+    let mut all = [&SYMBOLS[..], &PLACE, &noted::SYMBOLS].concat();
     all.sort_unstable();
     all.dedup();
     all

@@ -14,8 +14,8 @@ const MAX_CPUS: u32 = 8192;
 /// A CPU as found: its registers are not known yet.
 pub(super) struct Found {
     pub(super) number: u32,
-    /// Where its own variables are, from where they are linked.
-    pub(super) offset: u64,
+    /// Where its own variables are, from where they are linked; `None` where that cannot be read.
+    pub(super) offset: Option<u64>,
     /// The `task_struct` that it runs.
     pub(super) current: Option<Addr>,
     /// The `task_struct` that it runs when there is nothing to do.
@@ -24,8 +24,9 @@ pub(super) struct Found {
 }
 
 /// The CPUs that are online, or were stopped while they ran something: a panic without a kernel to go on in takes the
-/// others offline.
-pub(super) fn find(r: &Reader<'_, '_>, findings: &mut Vec<Finding>) -> Vec<Found> {
+/// others offline. Where it cannot be read who is online, those are as many as have `notes`. Of those whose variables
+/// cannot be read no more than the number is known.
+pub(super) fn find(r: &Reader<'_, '_>, notes: usize, findings: &mut Vec<Finding>) -> Vec<Found> {
     let [
         offsets,
         mask,
@@ -64,8 +65,8 @@ pub(super) fn find(r: &Reader<'_, '_>, findings: &mut Vec<Finding>) -> Vec<Found
     };
     let current = current.or_else(|| hot("current_task"));
     let irq = irq.or_else(|| hot("hardirq_stack_ptr"));
-    let idle = r.types.offset("rq", "idle");
-    let mut all = Vec::new();
+    let (idle, curr) = (r.types.offset("rq", "idle"), r.types.offset("rq", "curr"));
+    let (mut all, mut lost) = (Vec::new(), Vec::new());
     for number in 0..count {
         let word = |base: Option<Addr>| {
             let at = base?.offset(i64::from(number / 64) * 8);
@@ -73,33 +74,66 @@ pub(super) fn find(r: &Reader<'_, '_>, findings: &mut Vec<Finding>) -> Vec<Found
         };
         let online = match word(mask) {
             Some(bits) => bits >> (number % 64) & 1 != 0,
-            None => number == 0,
+            None => (number as usize) < notes.max(1),
         };
         if !online && word(present).is_none_or(|bits| bits >> (number % 64) & 1 == 0) {
             continue;
         }
         let Ok(offset) = r.memory.u64(offsets.offset(i64::from(number) * 8)) else {
-            let what = format!("the place of CPU {number}'s variables cannot be read");
-            findings.push(Finding::new("dump", 0, what));
+            if online {
+                lost.push(number);
+                all.push(Found::bare(number));
+            }
             continue;
         };
         let own = |base: Option<Addr>| base.map(|at| Addr(at.0.wrapping_add(offset)));
         let pointer = |base| r.pointer(own(base)?).ok().filter(|p| *p != Addr(0));
-        let queue = own(queues).zip(idle);
-        let current = pointer(current);
-        let idle = queue.and_then(|(q, o)| r.pointer(q.offset(o.cast_signed())).ok());
-        if !online && current == idle {
+        let unread = |base| own(base).is_some_and(|at| r.pointer(at).is_err());
+        let queue = |member: Option<u64>| {
+            let at = own(queues)?.offset(member?.cast_signed());
+            r.pointer(at).ok().filter(|p| *p != Addr(0))
+        };
+        let running = pointer(current).or_else(|| queue(curr));
+        let idle = queue(idle);
+        if !online && running == idle {
             continue;
+        }
+        if unread(current) {
+            lost.push(number);
         }
         all.push(Found {
             number,
-            offset,
-            current,
+            offset: Some(offset),
+            current: running,
             idle,
-            stacks: stacks(r, pointer(irq), pointer(exceptions)),
+            // Some of them are no help: those that are not known would seem to be none of the CPU's.
+            stacks: match unread(irq) || unread(exceptions) {
+                true => Vec::new(),
+                false => stacks(r, pointer(irq), pointer(exceptions)),
+            },
         });
     }
+    if let Some(first) = lost.first() {
+        let what = match lost.len() {
+            1 => format!("the variables of CPU {first} cannot be read"),
+            n => format!("the variables of {n} CPUs cannot be read, those of CPU {first} first"),
+        };
+        findings.push(Finding::new("dump", 0, what));
+    }
     all
+}
+
+impl Found {
+    /// A CPU of which no more is known.
+    fn bare(number: u32) -> Self {
+        Found {
+            number,
+            offset: None,
+            current: None,
+            idle: None,
+            stacks: Vec::new(),
+        }
+    }
 }
 
 /// A CPU's stacks, from the end of its IRQ stack and the beginning of its exception stacks.

@@ -5,7 +5,7 @@ use super::read::Reader;
 use super::source::Source;
 use super::task::{Start, Stopped, Task};
 use super::world::{Cpu, Loaded, World};
-use super::{cpus, crashed, generated, hijack, modules, registers, system, tasks};
+use super::{cpus, crashed, generated, hijack, lost, modules, registers, searched, system, tasks};
 use crate::base::addr::{Addr, LinkAddr};
 use crate::base::error::{Error, ErrorKind, Finding, Result};
 use crate::base::regs::Regs;
@@ -25,25 +25,29 @@ pub fn discover(dump: &Dump<'_>, vmlinux: &Image<'_>, place: &Place) -> Result<W
     })?;
     let memory = place.memory(dump);
     let r = Reader::new(vmlinux, &types, &memory, place.slide);
-    let mut findings: Vec<Finding> = place.finding().into_iter().collect();
-    let found = cpus::find(&r, &mut findings);
+    let mut findings: Vec<Finding> = place.findings();
+    let notes = dump.prstatus().count().max(dump.cpu_states().count());
+    let found = cpus::find(&r, notes, &mut findings);
     let layout = tasks::Layout::of(&r)?;
     let table = hijack::table(&r);
-    let task_list = tasks::list(&r, &layout, &mut findings);
-    let idle = found.iter().filter_map(|c| c.idle);
+    let search = || searched::find(&r, &layout, dump, place.linear[1]);
+    let task_list = tasks::list(&r, &layout, search, &mut findings);
+    let idle = found
+        .iter()
+        .filter_map(|c| c.idle)
+        .map(|idle| (idle, Some(0)));
     let mut all = Vec::new();
-    for address in idle.chain(task_list) {
-        match tasks::read(&r, &layout, &found, address) {
-            Some(mut task) => {
-                task.hijacked = hijack::of_task(&r, &table, address);
+    let mut unread = lost::Unread::default();
+    for place in idle.chain(task_list) {
+        match tasks::read(&r, &layout, &found, place) {
+            Ok(mut task) => {
+                task.hijacked = hijack::of_task(&r, &table, task.address);
                 all.push(task);
             }
-            None => {
-                let what = format!("the task at {address} cannot be read");
-                findings.push(Finding::new("dump", 0, what));
-            }
+            Err(why) => unread.note(place, why),
         }
     }
+    findings.extend(unread.findings());
     all.sort_by_key(|t| (t.pid, t.cpu, t.address));
     all.dedup_by_key(|t| t.address);
     let registers = registers::of(&r, dump, &found, &all);
@@ -55,7 +59,10 @@ pub fn discover(dump: &Dump<'_>, vmlinux: &Image<'_>, place: &Place) -> Result<W
         if let Some(next) = regs.and_then(|regs| switched_to(&all, &cpu, &regs)) {
             if let Some(previous) = task.and_then(|t| all.get_mut(t)) {
                 previous.running = false;
-                previous.start = tasks::sleeper(&r, &layout, previous.address).ok();
+                match tasks::sleeper(&r, &layout, previous.address) {
+                    Ok(start) => previous.start = Some(start),
+                    Err(lost) => (previous.start, previous.unread) = (None, Some(lost)),
+                }
             }
             task = Some(next);
         }
@@ -80,6 +87,7 @@ pub fn discover(dump: &Dump<'_>, vmlinux: &Image<'_>, place: &Place) -> Result<W
             stacks: cpu.stacks,
         });
     }
+    lost::attach(dump, &mut all, &mut cpus);
     exact_starts(vmlinux, place, &mut all);
     let mut images = vec![kernel(vmlinux, place)];
     images.extend(modules::find(&r, &mut findings));

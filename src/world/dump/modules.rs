@@ -32,6 +32,7 @@ pub(super) fn find(r: &Reader<'_, '_>, findings: &mut Vec<Finding>) -> Vec<Loade
     };
     let (modules, broken) = r.list(head, list);
     if let Some(what) = broken {
+        let what = format!("the list of modules is broken: {what}");
         findings.push(Finding::new("dump", 0, what));
     }
     let mut all: Vec<Loaded> = modules

@@ -3,11 +3,14 @@
 //! Sources: arch/x86/kernel/head_64.S, arch/x86/boot/compressed/kaslr.c, arch/x86/mm/pgtable.c (Linux 5.10-7.2).
 
 use super::asked::PLACE;
+use super::direct;
+use super::noted::{self, Noted};
+use super::roots;
 use crate::base::addr::{Addr, Address, LinkAddr, Slide};
 use crate::base::error::{Error, ErrorKind, Finding, Result};
 use crate::formats::image::note::{self, hex};
 use crate::world::image::Image;
-use crate::world::memory::{Dump, Memory, Paged, Unreadable};
+use crate::world::memory::{Dump, Linear, Memory, Paged, Unreadable};
 
 /// Where the kernel's image is mapped: `__START_KERNEL_map`, and the end of the region it may be moved in.
 const REGION: (Addr, Addr) = (Addr(0xffff_ffff_8000_0000), Addr(0xffff_ffff_c000_0000));
@@ -40,6 +43,10 @@ pub enum Proof {
     Banner,
     /// Its banner is in memory, its build-id cannot be read there: why not, `None` where no build-id is in the notes.
     Unproved(Option<Unreadable>),
+    /// VMCOREINFO has its build-id; its banner in memory cannot be read (why not), or is damaged.
+    Noted(Option<Unreadable>),
+    /// The same by its release, and by the addresses of its symbols, where VMCOREINFO has no build-id.
+    NotedSymbols(Option<Unreadable>),
 }
 
 /// Where the kernel is.
@@ -50,10 +57,14 @@ pub struct Place {
     pub slide: Slide,
     /// Physical address of the kernel's page table.
     pub root: u64,
+    /// Whether that is a process's, because the kernel's own is missing.
+    pub borrowed: bool,
     /// Levels of page tables.
     pub levels: u32,
     /// Bits of page-table entries that mark encrypted memory.
     pub encryption: u64,
+    /// Where its image and the direct mapping are, for where page tables are missing.
+    pub linear: [Option<Linear>; 2],
     /// How this is known.
     pub found: Found,
     /// What shows that it is this kernel.
@@ -61,19 +72,44 @@ pub struct Place {
 }
 
 impl Place {
-    /// The kernel's memory.
+    /// The kernel's memory. What is missing in it is told to `dump`.
     pub fn memory<'a, 'd>(&self, dump: &'a Dump<'d>) -> Paged<'a, 'd> {
-        Paged::new(dump, self.root, self.levels, self.encryption)
+        self.supposed(dump).noting()
     }
 
-    /// What is odd about it: the image was not proved to be the one that ran.
-    pub(crate) fn finding(&self) -> Option<Finding> {
-        let Proof::Unproved(why) = self.proof else {
-            return None;
+    /// The same, as long as it is not known whether the kernel is there.
+    fn supposed<'a, 'd>(&self, dump: &'a Dump<'d>) -> Paged<'a, 'd> {
+        Paged::new(dump, self.root, self.levels, self.encryption).with_linear(self.linear)
+    }
+
+    /// What is odd about it.
+    pub(crate) fn findings(&self) -> Vec<Finding> {
+        let borrowed = self.borrowed.then(|| {
+            let what = "the kernel's top page table is missing: that of a process is used";
+            Finding::new("dump", 0, what)
+        });
+        self.unproved().into_iter().chain(borrowed).collect()
+    }
+
+    /// That the image was not proved by memory to be the one that ran.
+    fn unproved(&self) -> Option<Finding> {
+        let unread =
+            |why: Option<Unreadable>| why.map_or("not what it has there", Unreadable::name);
+        let what = match self.proof {
+            Proof::BuildId | Proof::Banner => return None,
+            Proof::Unproved(why) => {
+                let why = why.map_or("not in its notes", Unreadable::name);
+                format!("by its banner alone is this the kernel that ran: its build-id is {why}")
+            }
+            Proof::Noted(why) => format!(
+                "by the build-id in VMCOREINFO is this the kernel that ran: its banner in memory is {}",
+                unread(why)
+            ),
+            Proof::NotedSymbols(why) => format!(
+                "by release and symbols in VMCOREINFO is this the kernel that ran: its banner in memory is {}",
+                unread(why)
+            ),
         };
-        let why = why.map_or("not in its notes", Unreadable::name);
-        let what =
-            format!("by its banner alone is this the kernel that ran: its build-id is {why}");
         Some(Finding::new("dump", 0, what))
     }
 }
@@ -103,47 +139,109 @@ pub fn build_id(dump: &Dump<'_>) -> Option<Vec<u8>> {
     note::from_hex(dump.vmcoreinfo()?.build_id()?)
 }
 
-/// Finds `vmlinux` in `dump`. What was found is held against the image: banner and build-id in memory must be its own;
-/// where the build-id is not there to be read, [`Place::proof`] says so.
+/// Finds `vmlinux` in `dump`. What was found is held against the image: banner and build-id in memory must be its own.
+/// Where they are not there to be read, what VMCOREINFO says decides, and else [`Place::proof`] says so.
 ///
 /// # Errors
 /// `WrongImage` where another kernel is in the dump; it names what differs. `NotFound` where none is.
 pub fn find(dump: &Dump<'_>, vmlinux: &Image<'_>) -> Result<Place> {
     let own = Own::of(vmlinux)?;
-    let mut wrong = None;
+    let place = found(dump, vmlinux, &own)?;
+    let variable = own.page_offset.map(|at| place.slide.runtime(at));
+    let direct = direct::find(dump, variable, &place.supposed(dump));
+    let place = Place {
+        linear: [place.linear[0], direct],
+        ..place
+    };
+    Ok(match roots::instead(dump, &place) {
+        Some(root) => Place {
+            root,
+            borrowed: true,
+            ..place
+        },
+        None => place,
+    })
+}
+
+fn found(dump: &Dump<'_>, vmlinux: &Image<'_>, own: &Own<'_>) -> Result<Place> {
+    let noted = |why| noted::against(dump.vmcoreinfo(), vmlinux, why);
+    let (mut wrong, mut unread) = (None, None);
+    let by_note = by_vmcoreinfo(dump, vmlinux, own);
     let candidates =
-        by_vmcoreinfo(dump, &own)
+        by_note
             .into_iter()
             .chain(dump.cpu_states().filter_map(|cpu| {
-                by_page_table(dump, &own, cpu.cr3 & !0xfff & !USER_TABLE, cpu.levels())
+                by_page_table(dump, own, cpu.cr3 & !0xfff & !USER_TABLE, cpu.levels())
             }));
+    // That VMCOREINFO names another build counts where memory does not say more than the banner.
+    let decided = |place: Place, proof| match (proof, noted(None)) {
+        (Proof::Unproved(_), Noted::Other(why)) => Err(why),
+        (Proof::Unproved(why), Noted::Same(Proof::Noted(_))) => Ok(Place {
+            proof: Proof::Noted(why),
+            ..place
+        }),
+        _ => Ok(Place { proof, ..place }),
+    };
     for place in candidates {
-        match own.check(&place.memory(dump), place.slide) {
-            Ok(proof) => return Ok(Place { proof, ..place }),
-            Err(why) => wrong = wrong.or(why),
+        let checked = own.check(&place.supposed(dump), place.slide);
+        match checked.and_then(|proof| decided(place, proof).map_err(Other::Kernel)) {
+            Ok(place) => return Ok(place),
+            Err(Other::Kernel(why)) => wrong = wrong.or(Some(why)),
+            Err(Other::Nothing(why)) => unread = unread.or(why),
         }
     }
-    for place in by_scan(dump, &own) {
-        match own.check(&place.memory(dump), place.slide) {
-            Ok(proof) => return Ok(Place { proof, ..place }),
-            Err(why) => wrong = wrong.or(why),
+    // Damage may hit the banner and the page tables that lead to it, too.
+    if let (Some(place), Noted::Same(proof)) = (by_note, noted(unread)) {
+        return Ok(Place { proof, ..place });
+    }
+    for place in by_scan(dump, own) {
+        let checked = own.check(&place.supposed(dump), place.slide);
+        match checked.and_then(|proof| decided(place, proof).map_err(Other::Kernel)) {
+            Ok(place) => return Ok(place),
+            Err(Other::Kernel(why)) => wrong = wrong.or(Some(why)),
+            Err(Other::Nothing(_)) => {}
         }
     }
-    Err(match wrong {
-        Some(why) => Error::new(ErrorKind::WrongImage, why).in_file(vmlinux.path()),
-        None => {
-            let what = match release(dump) {
-                Some(other) => format!("this kernel is not in the dump, which is of {other}"),
-                None => "this kernel is not in the dump: no memory has its banner".to_owned(),
-            };
-            Error::new(ErrorKind::NotFound, what).in_file(vmlinux.path())
-        }
-    })
+    if let (None, Noted::Other(why)) = (&wrong, noted(None)) {
+        wrong = Some(why);
+    }
+    let error = |kind, what: String| Err(Error::new(kind, what).in_file(vmlinux.path()));
+    if let Some(why) = wrong {
+        return error(ErrorKind::WrongImage, why);
+    }
+    match (release(dump).or_else(|| dump.release().map(str::to_owned)), vmlinux.release()) {
+        (Some(other), Some(own)) if other != own => error(
+            ErrorKind::WrongImage,
+            format!("is Linux {own}, the dump is of {other}"),
+        ),
+        (Some(_), _) => error(
+            ErrorKind::NotFound,
+            "the dump is of this release, but nothing in it says where the kernel was: it has no VMCOREINFO, and no \
+             memory that can be read has the kernel's banner"
+                .to_owned(),
+        ),
+        (None, _) => error(
+            ErrorKind::NotFound,
+            "not found in the dump: it has no VMCOREINFO, and no memory that can be read has this kernel's banner"
+                .to_owned(),
+        ),
+    }
+}
+
+/// Why an image is not where it was looked for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Other {
+    /// Another kernel is there: what differs.
+    Kernel(String),
+    /// Nothing that can be read, and why; `None` where it is no kernel's.
+    Nothing(Option<Unreadable>),
 }
 
 /// What is known of the image that is looked for.
 struct Own<'d> {
     text: LinkAddr,
+    end: Option<LinkAddr>,
+    page_offset: Option<LinkAddr>,
     top_table: LinkAddr,
     phys_base: Option<LinkAddr>,
     l5: Option<LinkAddr>,
@@ -154,7 +252,8 @@ struct Own<'d> {
 
 impl<'d> Own<'d> {
     fn of(vmlinux: &Image<'d>) -> Result<Self> {
-        let [text, top, phys_base, l5, banner] = vmlinux.data_addresses(PLACE);
+        let [text, top, phys_base, l5, banner, image_end, page_offset] =
+            vmlinux.data_addresses(PLACE);
         let needed = |name: &str, at: Option<LinkAddr>| {
             at.ok_or_else(|| {
                 let what = format!("no symbol {name}: the kernel cannot be found in a dump");
@@ -164,6 +263,8 @@ impl<'d> Own<'d> {
         let banner = needed("linux_banner", banner)?;
         Ok(Own {
             text: needed("_text", text)?,
+            end: image_end,
+            page_offset,
             top_table: needed("init_top_pgt", top)?,
             phys_base,
             l5,
@@ -174,27 +275,25 @@ impl<'d> Own<'d> {
     }
 
     /// What shows that this kernel is in `memory` at `slide`; else what is there, if that can be said.
-    fn check(
-        &self,
-        memory: &dyn Memory,
-        slide: Slide,
-    ) -> std::result::Result<Proof, Option<String>> {
+    fn check(&self, memory: &dyn Memory, slide: Slide) -> std::result::Result<Proof, Other> {
         let (at, banner) = self.banner;
         if banner.is_empty() {
-            return Err(None);
+            return Err(Other::Nothing(None));
         }
         let mut there = vec![0; banner.len()];
-        if memory.read(slide.runtime(at), &mut there).is_err() {
-            return Err(None);
+        if let Err(why) = memory.read(slide.runtime(at), &mut there) {
+            return Err(Other::Nothing(Some(why)));
         }
         if there != banner {
             let shown = |b: &[u8]| {
                 let end = b.iter().position(|b| *b == b'(').unwrap_or(b.len());
                 String::from_utf8_lossy(&b[..end]).trim_end().to_owned()
             };
-            let known = there.starts_with(b"Linux version ");
-            return Err(known
-                .then(|| format!("is {:?}, the dump is of {:?}", shown(banner), shown(&there))));
+            let what = || format!("is {:?}, the dump is of {:?}", shown(banner), shown(&there));
+            return Err(match there.starts_with(b"Linux version ") {
+                true => Other::Kernel(what()),
+                false => Other::Nothing(None),
+            });
         }
         let (Some(notes), Some(wanted)) = (self.notes, self.build_id) else {
             return Ok(Proof::Banner);
@@ -205,7 +304,7 @@ impl<'d> Own<'d> {
         }
         match note::build_id(&bytes) {
             Some(found) if found == wanted => Ok(Proof::BuildId),
-            Some(found) => Err(Some(format!(
+            Some(found) => Err(Other::Kernel(format!(
                 "has build-id {}, the dump is of {}",
                 hex(wanted),
                 hex(found)
@@ -222,17 +321,31 @@ impl<'d> Own<'d> {
             root: physical.wrapping_add(offset),
             levels,
             encryption: 0,
+            borrowed: false,
+            linear: [self.image(physical, slide), None],
             found,
             proof: Proof::Unproved(None),
         }
     }
+
+    /// Where its image is mapped.
+    fn image(&self, physical: u64, slide: Slide) -> Option<Linear> {
+        let (start, end) = (slide.runtime(self.text), slide.runtime(self.end?));
+        let within = start >= REGION.0 && end <= REGION.1 && start < end;
+        within.then_some(Linear {
+            start,
+            end,
+            physical,
+        })
+    }
 }
 
-fn by_vmcoreinfo(dump: &Dump<'_>, own: &Own<'_>) -> Option<Place> {
+fn by_vmcoreinfo(dump: &Dump<'_>, vmlinux: &Image<'_>, own: &Own<'_>) -> Option<Place> {
     let info = dump.vmcoreinfo()?;
-    let slide = info.slide()?;
+    let slide = noted::slide(info, vmlinux)?;
     let run = slide.runtime(own.text);
-    let physical = run.since(REGION.0)?.wrapping_add(info.phys_base()?);
+    let phys_base = info.phys_base().or_else(|| dump.phys_base())?;
+    let physical = run.since(REGION.0)?.wrapping_add(phys_base);
     let mut place = own.place(physical, slide, info.levels(), Found::VmCoreInfo);
     place.encryption = info.encryption_mask();
     Some(place)
@@ -298,9 +411,11 @@ mod tests {
     }
 
     /// What shows that the kernel with build-id `1234` is in memory which has its banner and these notes.
-    fn check(notes: Option<&[u8]>) -> std::result::Result<Proof, Option<String>> {
+    fn check(notes: Option<&[u8]>) -> std::result::Result<Proof, Other> {
         let own = Own {
             text: LinkAddr(AT),
+            end: None,
+            page_offset: None,
             top_table: LinkAddr(AT),
             phys_base: None,
             l5: None,
@@ -318,7 +433,7 @@ mod tests {
     fn only_a_build_id_that_was_read_proves_the_image() {
         assert_eq!(check(Some(&notes(b"1234"))), Ok(Proof::BuildId));
         let other = check(Some(&notes(b"4321"))).expect_err("another kernel");
-        assert!(other.is_some_and(|why| why.contains("34333231")));
+        assert!(matches!(other, Other::Kernel(why) if why.contains("34333231")));
         let unread = check(None).expect("by its banner");
         assert_eq!(unread, Proof::Unproved(Some(Unreadable::Absent)));
         assert_eq!(check(Some(&[0; 512])), Ok(Proof::Unproved(None)));
@@ -331,11 +446,13 @@ mod tests {
             root: 0,
             levels: 4,
             encryption: 0,
+            borrowed: false,
+            linear: [None; 2],
             found: Found::Scan,
             proof,
         };
-        assert_eq!(place(Proof::BuildId).finding(), None);
-        let finding = place(Proof::Unproved(Some(Unreadable::Excluded))).finding();
+        assert_eq!(place(Proof::BuildId).unproved(), None);
+        let finding = place(Proof::Unproved(Some(Unreadable::Excluded))).unproved();
         let text = finding.expect("a finding").to_string();
         assert!(text.contains("excluded from the dump"), "{text}");
     }

@@ -59,7 +59,7 @@ fn crash_notes(r: &Reader<'_, '_>, cpus: &[cpus::Found]) -> BTreeMap<u32, Prstat
     let [pointer] = r.symbols(["crash_notes"]);
     let offset = pointer.and_then(|at| r.pointer(at).ok());
     let read = |cpu: &cpus::Found| {
-        let at = Addr(offset?.0.wrapping_add(cpu.offset));
+        let at = Addr(offset?.0.wrapping_add(cpu.offset?));
         let mut bytes = [0; NOTE];
         r.memory.read(at, &mut bytes).ok()?;
         // A CPU that wrote nothing has zeroes.

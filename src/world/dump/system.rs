@@ -91,7 +91,7 @@ pub(super) fn of(r: &Reader<'_, '_>, dump: &Dump<'_>) -> System {
     let hardware = description.and_then(|at| r.text(at, DESCRIPTION).ok());
     let noted = dump.vmcoreinfo().and_then(|i| i.crash_time());
     System {
-        release: name("release"),
+        release: name("release").or_else(|| r.vmlinux.release().map(str::to_owned)),
         build: name("version"),
         node: name("nodename"),
         machine: name("machine"),

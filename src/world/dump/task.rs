@@ -13,13 +13,13 @@ use crate::world::memory::Unreadable;
 pub struct Task {
     /// Its `struct task_struct`.
     pub address: Addr,
-    /// Thread id.
+    /// Thread id; [`Task::NO_PID`] where it cannot be read.
     pub pid: u32,
-    /// Process id.
+    /// Process id; the same.
     pub tgid: u32,
     /// Name; printable, at most 15 characters.
     pub comm: String,
-    /// State, as `ps` has it: R, S, D, T, t, X, Z, P, I.
+    /// State, as `ps` has it: R, S, D, T, t, X, Z, P, I; `?` where it cannot be read.
     pub state: char,
     /// The CPU it ran on last.
     pub cpu: u32,
@@ -35,11 +35,16 @@ pub struct Task {
     pub start: Option<Start>,
     /// Where the memory that tells that could not be read, and why not.
     pub unread: Option<(Addr, Unreadable)>,
+    /// Whether not all of this could be read.
+    pub partial: bool,
     /// Return addresses that tracers took off its stack, innermost first.
     pub hijacked: Vec<Hijacked>,
 }
 
 impl Task {
+    /// The PID of a task whose own cannot be read; no task has it.
+    pub const NO_PID: u32 = u32::MAX;
+
     /// Whether it brought the kernel down.
     pub fn crashed(&self) -> bool {
         self.stopped == Some(Stopped::Crash)

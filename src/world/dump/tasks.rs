@@ -2,10 +2,11 @@
 //!
 //! Sources: include/linux/sched.h, kernel/pid.c, lib/idr.c, lib/xarray.c (Linux 5.10-7.2).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::asked::Layouts;
 use super::cpus;
+use super::linked;
 use super::read::{Read, Reader};
 use super::stack::{Stack, StackKind};
 use super::task::{Start, Task};
@@ -13,7 +14,7 @@ use crate::base::addr::{Addr, Address};
 use crate::base::error::{Finding, Result};
 use crate::base::regs::{Reg, Regs};
 use crate::formats::types::Field;
-use crate::world::memory::Memory;
+use crate::world::memory::{Memory, Unreadable};
 
 /// Numbers of `task_struct.__state` and `exit_state`, which have not changed since 4.14.
 const INTERRUPTIBLE: u64 = 1;
@@ -30,19 +31,18 @@ const MAX_LEVELS: usize = 8;
 
 /// Where the members of `task_struct` are that are needed.
 pub(super) struct Layout {
-    tasks: Field,
-    thread_node: Option<Field>,
-    thread_head: Option<Field>,
-    signal: Field,
-    pid: Field,
-    tgid: Field,
-    comm: Field,
+    pub(super) tasks: Field,
+    pub(super) thread_node: Option<Field>,
+    pub(super) thread_head: Option<Field>,
+    pub(super) signal: Field,
+    pub(super) pid: Field,
+    pub(super) tgid: Field,
+    pub(super) comm: Field,
     state: Field,
-    exit_state: Field,
+    pub(super) exit_state: Field,
     cpu: Field,
-    stack: Field,
+    pub(super) stack: Field,
     sp: Field,
-    mm: Field,
     /// Bytes of a stack.
     thread_size: u64,
     frame: Frame,
@@ -87,7 +87,6 @@ impl Layout {
             cpu: cpu.map_or_else(|| task("thread_info.cpu"), Ok)?,
             stack: task("stack")?,
             sp: task("thread.sp")?,
-            mm: task("mm")?,
             thread_size: r.types.size("thread_union").unwrap_or(16384),
             frame: Frame {
                 size: r.types.size(frame).unwrap_or(ret.offset + 8),
@@ -98,52 +97,120 @@ impl Layout {
     }
 }
 
-/// Addresses of all `task_struct`s but the idle ones.
+/// Addresses of all `task_struct`s but the idle ones, each with its PID where the table of PIDs has it. Where lists are
+/// broken, `search` finds more, idle ones among them.
 pub(super) fn list(
     r: &Reader<'_, '_>,
     layout: &Layout,
+    search: impl FnOnce() -> BTreeSet<Addr>,
     findings: &mut Vec<Finding>,
-) -> BTreeSet<Addr> {
+) -> BTreeMap<Addr, Option<u32>> {
     let [init_task, init_pid_ns] = r.symbols(["init_task", "init_pid_ns"]);
     let mut finding = |what: String| findings.push(Finding::new("dump", 0, what));
     let mut listed = BTreeSet::new();
+    let mut broken = Broken::default();
     if let Some(init) = init_task {
         let head = init.offset(layout.tasks.offset.cast_signed());
-        let (leaders, broken) = r.list(head, layout.tasks.offset);
-        broken.into_iter().for_each(&mut finding);
+        let (leaders, why) = r.list(head, layout.tasks.offset);
+        if let Some(why) = why {
+            broken.whole = true;
+            finding(format!("the list of tasks is broken: {why}"));
+        }
         for leader in leaders {
             listed.insert(leader);
             let (Some(node), Some(head)) = (layout.thread_node, layout.thread_head) else {
                 continue;
             };
             let Ok(signal) = r.get(leader, layout.signal) else {
+                broken.threads(None);
                 continue;
             };
             let head = Addr(signal).offset(head.offset.cast_signed());
-            let (threads, broken) = r.list(head, node.offset);
-            broken.into_iter().for_each(&mut finding);
+            let (threads, why) = r.list(head, node.offset);
+            why.into_iter().for_each(|why| broken.threads(Some(why)));
             listed.extend(threads);
         }
     }
+    broken.finding().into_iter().for_each(&mut finding);
     let table = init_pid_ns.zip(ByPid::of(r.types));
-    let hashed = table.map(|(ns, table)| table.tasks(r.memory, ns));
-    let hashed = hashed.unwrap_or_default();
+    let (hashed, lost) = match table {
+        Some((ns, table)) => table.tasks(r.memory, ns),
+        None => (BTreeMap::new(), false),
+    };
+    if lost {
+        finding("the table of PIDs is broken: parts of it cannot be read".to_owned());
+    }
     if !hashed.is_empty() {
-        let missing = hashed.difference(&listed).count();
-        let extra = listed.difference(&hashed).count();
+        let missing = hashed.keys().filter(|t| !listed.contains(t)).count();
+        let extra = listed.iter().filter(|t| !hashed.contains_key(t)).count();
         if missing > 0 {
             finding(format!(
                 "{missing} tasks have a PID and are not on the task list"
             ));
         }
         if extra > 0 {
+            let unread = if lost { " that can be read" } else { "" };
             finding(format!(
-                "{extra} tasks are on the task list and have no PID"
+                "{extra} tasks are on the task list and have no PID{unread}"
             ));
         }
     }
-    listed.extend(hashed);
-    listed
+    let mut all: BTreeMap<Addr, Option<u32>> = listed.into_iter().map(|t| (t, None)).collect();
+    all.extend(hashed.into_iter().map(|(task, pid)| (task, Some(pid))));
+    if broken.any() || lost || all.is_empty() {
+        let before = all.len();
+        all.extend(
+            search()
+                .into_iter()
+                .filter(|t| !all.contains_key(t))
+                .map(|t| (t, None))
+                .collect::<Vec<_>>(),
+        );
+        linked::reach(r, layout, init_task, &mut all);
+        let more = all.len() - before;
+        if more > 0 {
+            finding(format!(
+                "{more} tasks were found by their families, or by looking for them in all memory"
+            ));
+        }
+    }
+    all
+}
+
+/// Lists that broke.
+#[derive(Default)]
+struct Broken {
+    /// The list of all tasks.
+    whole: bool,
+    /// Lists of threads, and what broke the first.
+    threads: usize,
+    first: Option<String>,
+}
+
+impl Broken {
+    fn threads(&mut self, why: Option<String>) {
+        self.threads += 1;
+        self.first = self.first.take().or(why);
+    }
+
+    fn any(&self) -> bool {
+        self.whole || self.threads > 0
+    }
+
+    fn finding(&self) -> Option<String> {
+        let first = self
+            .first
+            .as_deref()
+            .map(|why| format!("; the first: {why}"));
+        let first = first.unwrap_or_default();
+        match self.threads {
+            0 => None,
+            1 => Some(format!("the list of threads of 1 process is broken{first}")),
+            n => Some(format!(
+                "the lists of threads of {n} processes are broken{first}"
+            )),
+        }
+    }
 }
 
 /// Where the members are that lead from a PID namespace to its tasks.
@@ -173,84 +240,92 @@ impl ByPid {
         })
     }
 
-    /// The tasks that the PID namespace at `ns` has numbers for.
-    fn tasks(&self, memory: &dyn Memory, ns: Addr) -> BTreeSet<Addr> {
-        let mut found = BTreeSet::new();
+    /// The tasks that the PID namespace at `ns` has numbers for, and whether parts of its table cannot be read.
+    fn tasks(&self, memory: &dyn Memory, ns: Addr) -> (BTreeMap<Addr, u32>, bool) {
+        let mut found = BTreeMap::new();
+        let mut lost = false;
         let Ok(root) = memory.u64(ns.offset(self.root.cast_signed())) else {
-            return found;
+            return (found, true);
         };
         // An entry that ends in binary 10 is a node; other entries are what was stored.
-        let mut pending = vec![(root, 0usize)];
+        let mut pending = vec![(root, 0usize, 0u32)];
         let mut seen = BTreeSet::new();
-        while let Some((entry, depth)) = pending.pop() {
+        while let Some((entry, depth, number)) = pending.pop() {
             match entry & 3 {
                 2 if depth < MAX_LEVELS && seen.insert(entry) => {
                     let node = Addr(entry & !3);
                     let shift = node.offset(self.shift.offset.cast_signed());
-                    if memory.read(shift, &mut [0]).is_err() {
-                        continue;
-                    }
+                    let mut bits = [0];
+                    lost |= memory.read(shift, &mut bits).is_err();
                     for slot in 0..self.len.min(64) {
                         let at = node.offset((self.slots + slot * 8).cast_signed());
-                        if let Ok(next) = memory.u64(at)
-                            && next > 4096
-                        {
-                            pending.push((next, depth + 1));
+                        let within = (slot as u32).checked_shl(bits[0].into()).unwrap_or(0);
+                        match memory.u64(at) {
+                            Ok(next) if next > 4096 => {
+                                pending.push((next, depth + 1, number | within));
+                            }
+                            Ok(_) => {}
+                            Err(_) => lost = true,
                         }
                     }
                 }
-                0 if entry != 0 => {
-                    let first = memory.u64(Addr(entry).offset(self.tasks.cast_signed()));
-                    if let Ok(link) = first
-                        && link != 0
-                    {
-                        found.insert(Addr(link).offset(-self.links.cast_signed()));
+                0 if entry != 0 => match memory.u64(Addr(entry).offset(self.tasks.cast_signed())) {
+                    Ok(0) => {}
+                    Ok(link) => {
+                        found.insert(Addr(link).offset(-self.links.cast_signed()), number);
                     }
-                }
+                    Err(_) => lost = true,
+                },
                 _ => {}
             }
         }
-        found
+        (found, lost)
     }
 }
 
-/// Reads the task at `address`; `None` where its first members cannot be read.
+/// Reads the task at `address`, whose PID may be known: as much of it as there is.
+///
+/// # Errors
+/// Why nothing of it can be read.
 pub(super) fn read(
     r: &Reader<'_, '_>,
     layout: &Layout,
     cpus: &[cpus::Found],
-    address: Addr,
-) -> Option<Task> {
+    (address, known): (Addr, Option<u32>),
+) -> Read<Task> {
     let get = |field| r.get(address, field);
-    let pid = get(layout.pid).ok()? as u32;
-    let cpu = get(layout.cpu).unwrap_or_default() as u32;
+    let comm = address.offset(layout.comm.offset.cast_signed());
+    let (pid, comm) = (get(layout.pid), r.text(comm, layout.comm.size));
+    let (state, low) = (get(layout.state), get(layout.stack));
+    if let (Err(why), Err(_), Err(_), Err(_)) = (&pid, &comm, &state, &low) {
+        return Err(*why);
+    }
+    let (tgid, exit, cpu) = (get(layout.tgid), get(layout.exit_state), get(layout.cpu));
+    let whole = [&pid, &state, &low, &tgid, &exit, &cpu].map(|read| read.is_ok());
     let running = cpus.iter().find(|c| c.current == Some(address));
-    let low = get(layout.stack).unwrap_or_default();
-    let stack = (low != 0).then(|| Stack {
+    let stack = low.ok().filter(|low| *low != 0).map(|low| Stack {
         kind: StackKind::Task,
         low: Addr(low),
         high: Addr(low.wrapping_add(layout.thread_size)),
     });
-    let comm = address.offset(layout.comm.offset.cast_signed());
-    let asleep = stack.filter(|_| running.is_none());
-    let (start, unread) = match asleep.map(|_| sleeper(r, layout, address)) {
-        None => (None, None),
+    let sleeps = running.is_none() && low != Ok(0);
+    let (start, unread) = match sleeps.then(|| sleeper(r, layout, address)) {
         Some(Ok(start)) => (Some(start), None),
-        Some(Err(why)) => {
-            let sp = address.offset(layout.sp.offset.cast_signed());
-            (None, Some((r.pointer(sp).unwrap_or(sp), why)))
-        }
+        Some(Err(lost)) => (None, Some(lost)),
+        None => (None, None),
     };
-    Some(Task {
+    Ok(Task {
         address,
-        pid,
-        tgid: get(layout.tgid).unwrap_or_default() as u32,
-        comm: r.text(comm, layout.comm.size).unwrap_or_default(),
-        state: letter(
-            get(layout.state).unwrap_or_default(),
-            get(layout.exit_state).unwrap_or_default(),
-        ),
-        cpu: running.map_or(cpu, |c| c.number),
+        pid: known.or(pid.ok().map(|p| p as u32)).unwrap_or(Task::NO_PID),
+        tgid: tgid.map_or(Task::NO_PID, |t| t as u32),
+        state: match (state, exit) {
+            (Ok(state), exit) => letter(state, exit.unwrap_or_default()),
+            (Err(_), Ok(exit)) if exit != 0 => letter(0, exit),
+            _ => '?',
+        },
+        partial: comm.is_err() || whole.contains(&false),
+        comm: comm.unwrap_or_default(),
+        cpu: running.map_or(cpu.unwrap_or_default() as u32, |c| c.number),
         running: running.is_some(),
         stopped: None,
         source: None,
@@ -259,18 +334,30 @@ pub(super) fn read(
         unread,
         hijacked: Vec::new(),
     })
-    .filter(|_| get(layout.mm).is_ok())
 }
 
 /// Where a task that sleeps begins: at what `__switch_to_asm()` pushed.
-pub(super) fn sleeper(r: &Reader<'_, '_>, layout: &Layout, task: Addr) -> Read<Start> {
-    let sp = r.get(task, layout.sp)?;
+///
+/// # Errors
+/// Where what cannot be read is, and why it cannot.
+pub(super) fn sleeper(
+    r: &Reader<'_, '_>,
+    layout: &Layout,
+    task: Addr,
+) -> std::result::Result<Start, (Addr, Unreadable)> {
+    let read = |at: Addr, field: Field| {
+        let place = at.offset(field.offset.cast_signed());
+        r.get(at, field).map_err(|why| (place, why))
+    };
+    let sp = read(task, layout.sp)?;
     let at = Addr(sp);
     let mut regs = Regs::default();
+    regs.ip = read(at, layout.frame.ret)?;
     for (reg, field) in &layout.frame.saved {
-        regs.set(*reg, r.get(at, *field)?);
+        if let Ok(value) = r.get(at, *field) {
+            regs.set(*reg, value);
+        }
     }
-    regs.ip = r.get(at, layout.frame.ret)?;
     regs.set(Reg::SP, sp.wrapping_add(layout.frame.size));
     Ok(Start { regs, exact: false })
 }
@@ -343,6 +430,6 @@ mod tests {
         ];
         let pieces = pieces.map(|(at, bytes)| (Addr(at), &bytes[..])).to_vec();
         let found = table.tasks(&Pieces::new(pieces), Addr(0x1000));
-        assert_eq!(found, BTreeSet::from([Addr(0x5000)]));
+        assert_eq!(found, (BTreeMap::from([(Addr(0x5000), 1)]), false));
     }
 }

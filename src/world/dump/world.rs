@@ -49,8 +49,10 @@ impl World {
             return Context::default();
         };
         let cpu = self.cpus.iter().find(|c| c.number == task.cpu);
+        // A CPU's other stacks are unknown where their places could not be read: no stack pointer is wrong then.
+        let unknown = task.running && cpu.is_none_or(|c| c.stacks.is_empty());
         Context {
-            task: task.stack,
+            task: task.stack.filter(|_| !unknown),
             cpu: cpu.filter(|_| task.running).map_or(&[], |c| &c.stacks),
             hijacked: &task.hijacked,
             crashed: task.crashed(),

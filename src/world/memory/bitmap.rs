@@ -35,6 +35,11 @@ impl<'d> Bitmap<'d> {
         page < self.pages && self.byte(page / 8) >> (page % 8) & 1 != 0
     }
 
+    /// Whether `other` has the same pages.
+    pub(crate) fn equals(&self, other: &Bitmap<'_>) -> bool {
+        self.pages == other.pages && self.bytes == other.bytes
+    }
+
     fn byte(&self, at: u64) -> u8 {
         let byte = usize::try_from(at).ok().and_then(|n| self.bytes.get(n));
         byte.copied().unwrap_or_default()

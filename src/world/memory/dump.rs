@@ -1,6 +1,6 @@
 //! A dump: physical memory, and what its headers and notes say of it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::cpu::{CpuState, Prstatus};
 use super::elfcore::{self, ElfCore};
@@ -8,6 +8,8 @@ use super::extents::Extent;
 use super::flat;
 use super::kdump::{self, Kdump};
 use super::medium::Medium;
+use super::missed::Missed;
+use super::parts::Parts;
 use super::vmcoreinfo::VmcoreInfo;
 use super::{Memory, Unreadable};
 use crate::base::addr::Addr;
@@ -36,17 +38,17 @@ pub enum DumpKind {
 
 /// How the file says where memory is.
 enum Layout<'d> {
-    Elf(ElfCore),
-    Kdump(Box<Kdump<'d>>),
+    Elf(Medium<'d>, ElfCore),
+    Kdump(Parts<'d>),
 }
 
 /// A dump that was opened. It may be read from several threads at once.
 pub struct Dump<'d> {
-    medium: Medium<'d>,
     layout: Layout<'d>,
     kind: DumpKind,
     vmcoreinfo: Option<VmcoreInfo>,
     findings: Vec<Finding>,
+    missed: Missed,
 }
 
 impl<'d> Dump<'d> {
@@ -85,31 +87,79 @@ impl<'d> Dump<'d> {
         Dump::read(medium, findings)
     }
 
+    /// The dump whose parts are these files' bytes, in any order: what `makedumpfile --split` wrote. One file may be any
+    /// dump. `name` gives the path of each.
+    ///
+    /// # Errors
+    /// As [`Dump::open`]; `Contradiction` for several files that are not parts of one dump.
+    pub(crate) fn of_parts(files: &[&'d [u8]], name: impl Fn(usize) -> PathBuf) -> Result<Self> {
+        if let [one] = files {
+            return Dump::parse(one).map_err(|e| e.in_file(&name(0)));
+        }
+        let mut findings = Vec::new();
+        let mut all = Vec::new();
+        for (number, bytes) in files.iter().enumerate() {
+            let mut own = Vec::new();
+            let medium = Medium::of(bytes, &mut own);
+            let part = Dump::part(&medium, &mut own).map_err(|e| e.in_file(&name(number)))?;
+            all.push((medium, part));
+            findings.extend(own.into_iter().map(|mut finding| {
+                finding.place.file = Some(name(number));
+                finding
+            }));
+        }
+        let parts = Parts::of(all, name)?;
+        Ok(Dump::of_layout(Layout::Kdump(parts), findings))
+    }
+
+    /// The headers of one of several files.
+    fn part(medium: &Medium<'d>, findings: &mut Vec<Finding>) -> Result<Kdump<'d>> {
+        let mut start = [0; 8];
+        let read = medium.read(0, &mut start);
+        if read.is_err() || !kdump::is_kdump(&start) {
+            let what = "is no kdump file, which alone can be a part of a dump";
+            return Err(Error::new(ErrorKind::Contradiction, what));
+        }
+        kdump::read(medium, findings)
+    }
+
     pub(super) fn read(medium: Medium<'d>, mut findings: Vec<Finding>) -> Result<Self> {
         let mut start = [0; 8];
         medium
             .read(0, &mut start)
             .map_err(|_| Error::new(ErrorKind::Truncated, "too short for a dump"))?;
         let layout = if elfcore::is_elf(&start) {
-            Layout::Elf(elfcore::read(&medium, &mut findings)?)
+            let core = elfcore::read(&medium, &mut findings)?;
+            Layout::Elf(medium, core)
         } else if kdump::is_kdump(&start) {
-            Layout::Kdump(Box::new(kdump::read(&medium, &mut findings)?))
+            let whole = kdump::read(&medium, &mut findings)?;
+            Layout::Kdump(Parts::one((medium, whole)))
         } else {
             return Err(Error::new(
                 ErrorKind::Unsupported,
                 "neither an ELF core nor a kdump file, flattened or not",
             ));
         };
+        Ok(Dump::of_layout(layout, findings))
+    }
+
+    fn of_layout(layout: Layout<'d>, mut findings: Vec<Finding>) -> Self {
+        if let Layout::Kdump(parts) = &layout {
+            findings.extend(parts.findings());
+        }
         let mut dump = Dump {
             kind: DumpKind::Elf,
-            medium,
             layout,
             vmcoreinfo: None,
             findings,
+            missed: Missed::default(),
         };
-        dump.vmcoreinfo = dump.told().map(VmcoreInfo::new);
+        dump.vmcoreinfo = match dump.kdump().is_some_and(|k| k.vmcoreinfo_cut) {
+            true => dump.told().map(VmcoreInfo::cut),
+            false => dump.told().map(VmcoreInfo::new),
+        };
         dump.kind = dump.guess_kind();
-        Ok(dump)
+        dump
     }
 
     /// The text of VMCOREINFO in the headers or notes.
@@ -123,15 +173,15 @@ impl<'d> Dump<'d> {
 
     fn elf(&self) -> Option<&ElfCore> {
         match &self.layout {
-            Layout::Elf(core) => Some(core),
+            Layout::Elf(_, core) => Some(core),
             Layout::Kdump(_) => None,
         }
     }
 
     fn kdump(&self) -> Option<&Kdump<'d>> {
         match &self.layout {
-            Layout::Elf(_) => None,
-            Layout::Kdump(kdump) => Some(kdump),
+            Layout::Elf(..) => None,
+            Layout::Kdump(parts) => parts.head(),
         }
     }
 
@@ -147,8 +197,8 @@ impl<'d> Dump<'d> {
                 return DumpKind::Process;
             }
         }
-        match self.medium {
-            Medium::File(_) => DumpKind::Kcore,
+        match self.layout {
+            Layout::Elf(Medium::File(_), _) => DumpKind::Kcore,
             _ => DumpKind::Elf,
         }
     }
@@ -173,29 +223,54 @@ impl<'d> Dump<'d> {
         buf: &mut [u8],
     ) -> std::result::Result<(), Unreadable> {
         match &self.layout {
-            Layout::Elf(core) => core.read_physical(&self.medium, at, buf),
-            Layout::Kdump(kdump) => kdump.read_physical(&self.medium, at, buf),
+            Layout::Elf(medium, core) => core.read_physical(medium, at, buf),
+            Layout::Kdump(parts) => parts.read_physical(at, buf),
         }
     }
 
     /// The `len` bytes from physical address `at` on, if they lie mapped in one piece; pages of a kdump file do not.
     pub(crate) fn slice_physical(&self, at: u64, len: u64) -> Option<&'d [u8]> {
-        let (offset, run) = self.elf()?.physical.find(at)?;
-        (run >= len)
-            .then(|| self.medium.slice(offset, len))
-            .flatten()
+        let Layout::Elf(medium, core) = &self.layout else {
+            return None;
+        };
+        let (offset, run) = core.physical.find(at)?;
+        (run >= len).then(|| medium.slice(offset, len)).flatten()
     }
 
     /// Physical memory that the dump holds, by address: first address and bytes.
     pub(crate) fn ranges(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
-        let end = self.medium.end();
-        let held = move |e: Extent| {
-            let len = e.len.min(end.saturating_sub(e.offset));
-            (len > 0).then_some((e.start, len))
+        let (core, parts) = match &self.layout {
+            Layout::Elf(medium, core) => (Some((medium.end(), core)), None),
+            Layout::Kdump(parts) => (None, Some(parts)),
         };
-        let segments = self.elf().into_iter().flat_map(|e| e.physical.iter());
-        let runs = self.kdump().into_iter().flat_map(|k| k.runs());
-        segments.filter_map(held).chain(runs)
+        let held = |end: u64| {
+            move |e: Extent| {
+                let len = e.len.min(end.saturating_sub(e.offset));
+                (len > 0).then_some((e.start, len))
+            }
+        };
+        let segments = core
+            .into_iter()
+            .flat_map(move |(end, core)| core.physical.iter().filter_map(held(end)));
+        segments.chain(parts.into_iter().flat_map(Parts::runs))
+    }
+
+    /// One past the highest physical address that the dump knows of, whether it holds it or not.
+    pub(crate) fn physical_end(&self) -> u64 {
+        match &self.layout {
+            Layout::Elf(_, core) => core.physical.end().max(core.excluded.end()),
+            Layout::Kdump(parts) => parts.end(),
+        }
+    }
+
+    /// Where the kernel's direct mapping begins, as the headers of an ELF core have it.
+    pub(crate) fn direct_mapping(&self) -> Option<u64> {
+        self.elf()?.direct
+    }
+
+    /// What was asked for and is missing.
+    pub fn missed(&self) -> &Missed {
+        &self.missed
     }
 
     /// Memory by the virtual addresses of the ELF headers, without page tables. Of use for [`DumpKind::Kcore`] and
@@ -207,8 +282,8 @@ impl<'d> Dump<'d> {
     /// All ELF notes, in file order.
     pub(crate) fn notes(&self) -> impl Iterator<Item = Note<'_>> {
         note::notes(match &self.layout {
-            Layout::Elf(core) => &core.notes,
-            Layout::Kdump(kdump) => &kdump.notes,
+            Layout::Elf(_, core) => &core.notes,
+            Layout::Kdump(parts) => parts.head().map_or(&[], |head| &head.notes),
         })
     }
 
@@ -254,7 +329,9 @@ pub struct ByHeaders<'a, 'd>(&'a Dump<'d>);
 
 impl Memory for ByHeaders<'_, '_> {
     fn read(&self, at: Addr, buf: &mut [u8]) -> std::result::Result<(), Unreadable> {
-        let core = self.0.elf().ok_or(Unreadable::Absent)?;
-        core.read_virtual(&self.0.medium, at.0, buf)
+        match &self.0.layout {
+            Layout::Elf(medium, core) => core.read_virtual(medium, at.0, buf),
+            Layout::Kdump(_) => Err(Unreadable::Absent),
+        }
     }
 }

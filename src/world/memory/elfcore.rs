@@ -10,6 +10,9 @@ use crate::base::error::{Error, ErrorKind, Finding, Result};
 const PHDR: u64 = PHDR_SIZE as u64;
 /// One past the highest physical address that x86-64 can have.
 const MAX_PHYSICAL: u64 = 1 << 52;
+/// Kernel addresses; the kernel's image and modules are above the second (`__START_KERNEL_map`).
+const HIGH_HALF: u64 = 1 << 63;
+const KERNEL_MAP: u64 = 0xffff_ffff_8000_0000;
 /// Most bytes of headers and of notes that are read where the file cannot be mapped.
 const MAX_READ: u64 = 16 << 20;
 
@@ -22,6 +25,8 @@ pub struct ElfCore {
     pub virtual_: Extents,
     /// Physical addresses that a segment covers without bytes (`p_filesz < p_memsz`).
     pub excluded: Extents,
+    /// Where the direct mapping begins, by the first segment that is of it.
+    pub direct: Option<u64>,
     /// All notes, one segment behind the other.
     pub notes: Vec<u8>,
 }
@@ -137,6 +142,9 @@ fn place(segments: &[Segment]) -> ElfCore {
         physical: Extents::layered(&physical),
         virtual_: Extents::layered(&virtual_),
         excluded: Extents::layered(&excluded),
+        direct: with_physical()
+            .find(|s| (HIGH_HALF..KERNEL_MAP).contains(&s.addr))
+            .and_then(|s| s.addr.checked_sub(s.physical)),
         notes: Vec::new(),
     }
 }

@@ -19,12 +19,18 @@ const DESCRIPTOR: u64 = 24;
 mod header {
     /// `header_version`
     pub(crate) const VERSION: usize = 8;
+    /// `utsname`: six texts
+    pub(crate) const UTS: usize = 12;
+    /// One past it
+    pub(crate) const UTS_END: usize = UTS + 6 * UTS_LEN;
     /// `utsname.release`, the third text of [`UTS_LEN`] bytes
     pub(crate) const RELEASE: usize = 12 + 2 * UTS_LEN;
     /// `utsname.machine`, the fifth
     pub(crate) const MACHINE: usize = 12 + 4 * UTS_LEN;
     /// `__NEW_UTS_LEN + 1`
     pub(crate) const UTS_LEN: usize = 65;
+    /// `timestamp`: when the dump was made; with what pads it, it goes up to the status
+    pub(crate) const TIMESTAMP: usize = 408;
     /// `status`
     pub(crate) const STATUS: usize = 424;
     /// `block_size`, bytes
@@ -71,10 +77,10 @@ mod descriptor {
     pub(crate) const FLAGS: usize = 12;
 }
 
-/// Descriptors, from the last, that tell whether the file is whole.
-const LAST: u64 = 4096;
 /// `DUMP_DH_COMPRESSED_INCOMPLETE`: the disk was full before all was written.
 const INCOMPLETE: u32 = 8;
+/// The bit of `dump_level` for pages of zeroes (`DL_EXCLUDE_ZERO`).
+const ZERO_PAGES: u32 = 1;
 /// Most bytes of notes.
 const MAX_NOTES: u64 = 16 << 20;
 
@@ -94,17 +100,121 @@ pub struct Kdump<'d> {
     pub notes: Cow<'d, [u8]>,
     /// The text of VMCOREINFO (since version 3).
     pub vmcoreinfo: Cow<'d, [u8]>,
+    /// Whether the end of that text is missing.
+    pub vmcoreinfo_cut: bool,
     /// Pages that were there.
     present: Bitmap<'d>,
     /// Pages that the file holds.
     dumped: Bitmap<'d>,
     /// Page numbers whose descriptors this file has.
-    part: (u64, u64),
+    pub part: (u64, u64),
+    /// Whether it is a part of a split dump.
+    pub split: bool,
+    /// What all parts of one dump have in common of their headers: names and version of the kernel, and the time.
+    pub identity: Vec<u8>,
+    /// Pages that it has numbers for.
+    pub pages: u64,
+    /// Whether the bitmaps are there.
+    mapped: bool,
     /// Descriptors that precede those of this part in the whole.
     skipped: u64,
-    descriptors: u64,
+    rows: Rows,
     cache: PageCache,
 }
+
+/// The page descriptors of a file.
+#[derive(Clone, Copy, Debug)]
+pub struct Rows {
+    /// Where the first is.
+    at: u64,
+    /// How many there are.
+    count: u64,
+    /// Whether the file goes on to the end of its last page.
+    whole: bool,
+    /// Whether pages of zeroes share one page of the file, its first.
+    shares_zeroes: bool,
+}
+
+/// What a descriptor says.
+#[derive(Clone, Copy, Debug)]
+struct Row {
+    offset: u64,
+    size: u32,
+    flags: u32,
+}
+
+impl Row {
+    fn read(row: &[u8]) -> Row {
+        Row {
+            offset: u64_at(row, descriptor::OFFSET).unwrap_or_default(),
+            size: u32_at(row, descriptor::SIZE).unwrap_or_default(),
+            flags: u32_at(row, descriptor::FLAGS).unwrap_or_default(),
+        }
+    }
+
+    /// Whether all three are possible, and the page was written.
+    fn is_sound(self, rows: &Rows) -> bool {
+        let (first, last) = rows.data();
+        let end = self.offset.checked_add(self.size.into());
+        let size = u64::from(self.size);
+        let fits = self.offset >= first && end.is_some_and(|end| end <= last);
+        let packed = pack::is_packed(self.flags);
+        fits && (1..=PAGE).contains(&size) && (packed || size == PAGE)
+    }
+}
+
+impl Rows {
+    /// Where page data can be: they follow the descriptors, and none takes more than a page.
+    fn data(&self) -> (u64, u64) {
+        let first = self
+            .at
+            .saturating_add(self.count.saturating_mul(DESCRIPTOR));
+        let room = self.count.saturating_add(1).saturating_mul(PAGE);
+        (first, first.saturating_add(room))
+    }
+
+    fn row(&self, medium: &Medium<'_>, number: u64) -> std::result::Result<Row, Unreadable> {
+        let mut row = [0; DESCRIPTOR as usize];
+        let at = number.checked_mul(DESCRIPTOR);
+        let at = at.and_then(|at| at.checked_add(self.at));
+        medium.read(at.ok_or(Unreadable::Truncated)?, &mut row)?;
+        Ok(Row::read(&row))
+    }
+
+    /// Whether the file goes on to the end of its last page. Pages follow each other in the order of their descriptors,
+    /// but for those of zeroes, which share the first: the last that is none of them tells. One that is damaged says
+    /// nothing.
+    fn is_whole(&self, medium: &Medium<'_>) -> bool {
+        let sound = |row: &Row| row.is_sound(self) && row.offset > self.data().0;
+        for number in (self.count.saturating_sub(LAST)..self.count).rev() {
+            match self.row(medium, number) {
+                Ok(row) if sound(&row) => {
+                    return row.offset.saturating_add(row.size.into()) <= medium.end();
+                }
+                Ok(_) => {}
+                Err(_) => return false,
+            }
+        }
+        self.data().0 <= medium.end()
+    }
+
+    /// How many of a hundred pages are there, by a sample of descriptors.
+    fn percentage(&self, medium: &Medium<'_>) -> u64 {
+        let sample = self.count.min(SAMPLE);
+        let there = |n: &u64| {
+            let number = u128::from(*n) * u128::from(self.count) / u128::from(sample.max(1));
+            self.row(medium, number as u64).is_ok_and(|row| {
+                row.is_sound(self) && row.offset.saturating_add(row.size.into()) <= medium.end()
+            })
+        };
+        (0..sample).filter(there).count() as u64 * 100 / sample.max(1)
+    }
+}
+
+/// Descriptors, from the last, that tell whether the file is whole.
+const LAST: u64 = 4096;
+/// Descriptors that tell how much of it is there.
+const SAMPLE: u64 = 4096;
 
 /// The member of `utsname` at byte `at` of the header; QEMU leaves them empty.
 fn uts(head: &[u8], at: usize) -> Option<String> {
@@ -151,10 +261,7 @@ pub(crate) fn read<'d>(medium: &Medium<'d>, findings: &mut Vec<Finding>) -> Resu
             "compressed, and built without the feature `compression`",
         ));
     }
-    if status & INCOMPLETE != 0 {
-        let note = "says that it is incomplete: the disk was full when it was written";
-        findings.push(Finding::new("kdump header", header::STATUS as u64, note));
-    }
+    let incomplete = status & INCOMPLETE != 0;
     let sub_blocks = u64::from(field(header::SUB_SIZE));
     let sub = medium
         .bytes(PAGE, sub_header::SIZE)
@@ -172,46 +279,48 @@ pub(crate) fn read<'d>(medium: &Medium<'d>, findings: &mut Vec<Finding>) -> Resu
             (start.unwrap_or(0), end.unwrap_or(u64::MAX))
         }
     };
-    if split {
-        let note = format!(
-            "is one part of a split dump: page numbers {:#x} to {:#x}",
-            part.0, part.1
-        );
-        findings.push(Finding::new(
-            "kdump sub header",
-            PAGE + sub_header::SPLIT as u64,
-            note,
-        ));
-    }
     let mut text = |at: usize, since: u32, what: &str| -> Cow<'d, [u8]> {
         let (offset, size) = (word(at, since), word(at + 8, since));
         let Some((offset, size)) = offset.zip(size).filter(|(o, s)| *o != 0 && *s != 0) else {
             return Cow::default();
         };
+        let rest = medium.end().saturating_sub(offset);
+        if rest < size {
+            let note = format!("{} of its {size} bytes are there", rest.min(size));
+            findings.push(Finding::new(what, offset, note));
+        }
         medium
-            .bytes(offset, size.min(MAX_NOTES))
+            .bytes(offset, size.min(MAX_NOTES).min(rest))
             .unwrap_or_else(|why| {
                 findings.push(Finding::new(what, offset, why.name()));
                 Cow::default()
             })
     };
+    let announced = word(sub_header::VMCOREINFO + 8, 3).unwrap_or_default();
     let vmcoreinfo = text(sub_header::VMCOREINFO, 3, "VMCOREINFO");
     let notes = text(sub_header::NOTES, 4, "notes");
     let maps_at = (1 + sub_blocks) * PAGE;
     let maps_size = u64::from(field(header::BITMAP_SIZE)) * PAGE;
     let pages = word(sub_header::PAGES_64, 6).unwrap_or(field(header::PAGES).into());
-    let maps = medium
-        .bytes(maps_at, maps_size)
-        .map_err(|_| truncated("its bitmaps").at(maps_at))?;
+    // Without its maps nothing in the file has a place; its notes do not need one.
+    let (maps, mapped) = match medium.bytes(maps_at, maps_size) {
+        Ok(maps) => (maps, true),
+        Err(why) => {
+            let what = format!("{why}: no page can be found");
+            findings.push(Finding::new("kdump bitmaps", maps_at, what));
+            (Cow::default(), false)
+        }
+    };
     // A file of before makedumpfile's filters has one bitmap only.
     let two = maps_size / PAGE >= pages.div_ceil(8).div_ceil(PAGE).saturating_mul(2);
     let half = if two { maps.len() / 2 } else { 0 };
     let first = if two { half } else { maps.len() };
     let room = first as u64 * 8;
-    if pages > room {
+    if pages > room && mapped {
         let why = format!("have room for {room} pages, not for the {pages} announced");
         findings.push(Finding::new("kdump bitmaps", maps_at, why));
     }
+    let numbered = pages;
     let pages = pages.min(room);
     let cut = |from: usize, to: usize| match &maps {
         Cow::Borrowed(all) => Cow::Borrowed(all.get(from..to).unwrap_or_default()),
@@ -221,39 +330,70 @@ pub(crate) fn read<'d>(medium: &Medium<'d>, findings: &mut Vec<Finding>) -> Resu
     let dumped = Bitmap::new(cut(half, half + first), pages);
     let skipped = dumped.rank(part.0);
     let rows = dumped.rank(part.1).saturating_sub(skipped);
-    let descriptors = maps_at + maps_size;
-    // Pages are written in the order of their descriptors, but for those of zeroes, which share one; the last may be
-    // such pages.
-    let seen = rows.min(LAST);
-    let whole = medium
-        .bytes(descriptors + (rows - seen) * DESCRIPTOR, seen * DESCRIPTOR)
-        .is_ok_and(|last| {
-            last.chunks_exact(DESCRIPTOR as usize).all(|row| {
-                let size = u32_at(row, descriptor::SIZE).unwrap_or_default();
-                u64_at(row, descriptor::OFFSET)
-                    .is_some_and(|at| at.saturating_add(size.into()) <= medium.end())
-            })
-        });
-    if !whole {
-        let note = "the file ends before its last page";
-        findings.push(Finding::new("kdump pages", medium.end(), note));
+    let dump_level = u32_at(&sub, sub_header::DUMP_LEVEL).filter(|_| version >= 1);
+    let mut listed = Rows {
+        at: maps_at + maps_size,
+        count: rows,
+        whole: false,
+        shares_zeroes: dump_level.is_some_and(|level| level & ZERO_PAGES != 0),
+    };
+    listed.whole = mapped && listed.is_whole(medium);
+    if mapped && (!listed.whole || incomplete) {
+        let there = format!(
+            "about {} % of the pages it lists are there",
+            listed.percentage(medium)
+        );
+        if incomplete {
+            let note = format!(
+                "says that it is incomplete: the disk was full when it was written; {there}"
+            );
+            findings.push(Finding::new("kdump header", header::STATUS as u64, note));
+        } else {
+            let note = format!("the file ends before its last page: {there}");
+            findings.push(Finding::new("kdump pages", medium.end(), note));
+        }
     }
     Ok(Kdump {
         release: uts(&head, header::RELEASE),
         phys_base: u64_at(&sub, sub_header::PHYS_BASE).unwrap_or_default(),
-        dump_level: u32_at(&sub, sub_header::DUMP_LEVEL).filter(|_| version >= 1),
+        dump_level,
         notes,
+        vmcoreinfo_cut: (vmcoreinfo.len() as u64) < announced.min(MAX_NOTES),
         vmcoreinfo,
         skipped,
         present,
         dumped,
         part,
-        descriptors,
+        split,
+        identity: [
+            &head[header::UTS..header::UTS_END],
+            &head[header::TIMESTAMP..header::STATUS],
+        ]
+        .concat(),
+        pages: numbered,
+        mapped,
+        rows: listed,
         cache: PageCache::new(),
     })
 }
 
 impl Kdump<'_> {
+    /// What shows that `other` is not of the same dump. What one of them lost is not compared.
+    pub(crate) fn differs(&self, other: &Kdump<'_>) -> Option<&'static str> {
+        let unlike = |a: &[u8], b: &[u8]| !a.is_empty() && !b.is_empty() && a != b;
+        match () {
+            () if self.identity != other.identity => Some("kernel or time"),
+            () if unlike(&self.vmcoreinfo, &other.vmcoreinfo) => Some("VMCOREINFO"),
+            () if unlike(&self.notes, &other.notes) => Some("notes"),
+            () if self.phys_base != other.phys_base => Some("phys_base"),
+            () if self.pages != other.pages => Some("number of pages"),
+            () if self.mapped && other.mapped && !self.dumped.equals(&other.dumped) => {
+                Some("map of pages")
+            }
+            () => None,
+        }
+    }
+
     /// Runs of pages that the file holds: first address and bytes.
     pub(crate) fn runs(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
         let (from, to) = self.part;
@@ -263,32 +403,11 @@ impl Kdump<'_> {
         })
     }
 
-    /// Fills `buf` from physical address `at` on.
+    /// Fills `buf` with the bytes `skip` behind the beginning of page number `page`, in which they all are.
     ///
     /// # Errors
-    /// Why the first page that cannot be read cannot.
-    pub(crate) fn read_physical(
-        &self,
-        medium: &Medium<'_>,
-        mut at: u64,
-        mut buf: &mut [u8],
-    ) -> std::result::Result<(), Unreadable> {
-        while !buf.is_empty() {
-            let skip = at % PAGE;
-            let len = (buf.len() as u64).min(PAGE - skip);
-            let (now, then) = buf.split_at_mut(len as usize);
-            self.read_page(medium, at / PAGE, skip, now)?;
-            buf = then;
-            at = match at.checked_add(len) {
-                Some(next) => next,
-                None if buf.is_empty() => break,
-                None => return Err(Unreadable::Absent),
-            };
-        }
-        Ok(())
-    }
-
-    fn read_page(
+    /// Why they cannot be read.
+    pub(crate) fn read_page(
         &self,
         medium: &Medium<'_>,
         page: u64,
@@ -298,36 +417,50 @@ impl Kdump<'_> {
         if !self.dumped.holds(page) {
             return Err(match self.present.holds(page) {
                 true => Unreadable::Excluded,
+                false if !self.mapped && page < self.pages => Unreadable::Truncated,
                 false => Unreadable::Absent,
             });
         }
         if page < self.part.0 || page >= self.part.1 {
-            return Err(Unreadable::Absent);
+            return Err(Unreadable::OtherPart);
         }
-        let number = self.dumped.rank(page) - self.skipped;
-        let mut row = [0; DESCRIPTOR as usize];
-        medium.read(self.descriptors + number * DESCRIPTOR, &mut row)?;
-        let offset = u64_at(&row, descriptor::OFFSET).unwrap_or_default();
-        let size = u32_at(&row, descriptor::SIZE).unwrap_or_default();
-        let flags = u32_at(&row, descriptor::FLAGS).unwrap_or_default();
-        if offset == 0 {
-            // Never written: the file is incomplete.
-            return Err(Unreadable::Truncated);
+        let row = self
+            .rows
+            .row(medium, self.dumped.rank(page) - self.skipped)?;
+        if row.offset == 0 {
+            return Err(Unreadable::Unwritten);
         }
-        if size == 0 || u64::from(size) > PAGE {
+        if !row.is_sound(&self.rows) {
             return Err(Unreadable::Corrupt);
         }
-        if !pack::is_packed(flags) {
-            if u64::from(size) != PAGE {
+        let read = self.read_row(medium, (page, row), skip, buf);
+        read.map_err(|why| match why {
+            Unreadable::Truncated if self.rows.whole => Unreadable::Corrupt,
+            why => why,
+        })
+    }
+
+    fn read_row(
+        &self,
+        medium: &Medium<'_>,
+        (page, row): (u64, Row),
+        skip: u64,
+        buf: &mut [u8],
+    ) -> std::result::Result<(), Unreadable> {
+        // A page of zeroes has no bytes of its own: those that are there instead were lost (a hole, a bad block).
+        let own = self.rows.shares_zeroes && row.offset != self.rows.data().0;
+        let blank = |bytes: &[u8]| bytes.iter().all(|b| *b == 0);
+        if !pack::is_packed(row.flags) {
+            medium.read(row.offset.saturating_add(skip), buf)?;
+            if own && blank(buf) && medium.bytes(row.offset, PAGE).is_ok_and(|p| blank(&p)) {
                 return Err(Unreadable::Corrupt);
             }
-            let from = offset.checked_add(skip).ok_or(Unreadable::Truncated)?;
-            return medium.read(from, buf);
+            return Ok(());
         }
         let make = || {
-            let packed = medium.bytes(offset, size.into())?;
+            let packed = medium.bytes(row.offset, row.size.into())?;
             let mut page = vec![0; PAGE as usize].into_boxed_slice();
-            pack::unpack(flags, &packed, &mut page)?;
+            pack::unpack(row.flags, &packed, &mut page)?;
             Ok(page)
         };
         let wanted = skip as usize..skip as usize + buf.len();

@@ -10,12 +10,15 @@ mod flat;
 mod kdump;
 mod lzo;
 mod medium;
+pub mod missed;
 mod pack;
 pub mod paging;
+mod parts;
 pub mod pieces;
 pub mod record;
 pub mod scan;
 pub mod segments;
+mod selves;
 mod shared;
 #[cfg(test)]
 mod testing;
@@ -25,7 +28,8 @@ pub mod vmcoreinfo;
 
 pub use cpu::{CpuState, Prstatus};
 pub use dump::{ByHeaders, Dump, DumpKind};
-pub use paging::{Mapped, Paged};
+pub use missed::Missed;
+pub use paging::{Linear, Mapped, Paged};
 pub use pieces::Pieces;
 pub use record::Record;
 pub use scan::Banner;
@@ -63,6 +67,23 @@ pub trait Memory {
         self.read(at, &mut bytes)?;
         Ok(crate::base::bytes::u32_at(&bytes, 0).unwrap_or_default())
     }
+
+    /// The physical page that a read at `at` needs and cannot have; `None` where none is missing, or where this memory
+    /// knows of no physical pages.
+    fn missing(&self, at: Addr) -> Option<Missing> {
+        let _ = at;
+        None
+    }
+}
+
+/// A physical page that cannot be read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Missing {
+    /// Its address.
+    pub physical: u64,
+    /// Whether it is a page table that leads to the address asked for, and not the page of that address.
+    pub table: bool,
 }
 
 /// Why memory could not be read.
@@ -75,8 +96,12 @@ pub enum Unreadable {
     Excluded,
     /// The dump says that it holds the page, and ends before it.
     Truncated,
-    /// The page's compressed data or a page table contradict themselves.
+    /// The dump lists the page, and whoever wrote it stopped before: its descriptor is empty.
+    Unwritten,
+    /// The page's data, its descriptor or a page table contradict themselves.
     Corrupt,
+    /// The page is in another part of a split dump, which is not at hand.
+    OtherPart,
     /// No part of the dump covers the (physical) address.
     Absent,
 }
@@ -88,7 +113,9 @@ impl Unreadable {
             Unreadable::NotMapped => "not mapped",
             Unreadable::Excluded => "excluded from the dump",
             Unreadable::Truncated => "behind the end of the dump",
+            Unreadable::Unwritten => "listed in the dump and never written",
             Unreadable::Corrupt => "corrupt in the dump",
+            Unreadable::OtherPart => "in a part of the split dump that is not at hand",
             Unreadable::Absent => "not in the dump",
         }
     }

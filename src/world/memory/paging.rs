@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use super::dump::Dump;
-use super::{Memory, Unreadable};
+use super::{Memory, Missing, Unreadable};
 use crate::base::addr::Addr;
 use crate::base::bytes::u64_at;
 
@@ -31,7 +31,39 @@ pub struct Paged<'a, 'd> {
     levels: u32,
     /// Bits of an entry that are of the physical address.
     address: u64,
+    /// What to translate by where a table is missing.
+    linear: [Option<Linear>; 2],
+    /// Whether the dump is told what was missing.
+    noting: bool,
     tlb: [Cell<(u64, u64)>; TLB],
+}
+
+/// Addresses that are as far apart as the physical ones behind them: the kernel's image, the direct mapping.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Linear {
+    /// The first.
+    pub start: Addr,
+    /// One past the last.
+    pub end: Addr,
+    /// What is behind the first.
+    pub physical: u64,
+}
+
+impl Linear {
+    fn translate(&self, at: Addr) -> Option<u64> {
+        let inside = at >= self.start && at < self.end;
+        inside.then(|| self.physical.wrapping_add(at.0.wrapping_sub(self.start.0)))
+    }
+}
+
+/// Why an address has no page.
+#[derive(Clone, Copy, Debug)]
+struct Gap {
+    /// How many bytes, from a multiple of them on, share the reason.
+    size: u64,
+    why: Unreadable,
+    /// The page table that cannot be read or believed; `None` where it says that nothing is mapped.
+    table: Option<u64>,
 }
 
 /// A page that is mapped.
@@ -57,8 +89,23 @@ impl<'a, 'd> Paged<'a, 'd> {
             root: root & address,
             levels: levels.clamp(4, 5),
             address,
+            linear: [None; 2],
+            noting: false,
             tlb: [const { Cell::new((EMPTY, 0)) }; TLB],
         }
+    }
+
+    /// The same, where addresses of `linear` are translated without page tables that are missing; never against one that
+    /// can be read.
+    pub(crate) fn with_linear(mut self, linear: [Option<Linear>; 2]) -> Self {
+        self.linear = linear;
+        self
+    }
+
+    /// The same, which tells the dump what was missing ([`Dump::missed`]).
+    pub(crate) fn noting(mut self) -> Self {
+        self.noting = true;
+        self
     }
 
     /// The dump.
@@ -92,42 +139,81 @@ impl<'a, 'd> Paged<'a, 'd> {
         if held == page {
             return Ok(physical | (at.0 % PAGE));
         }
-        let mapped = self.walk(at).map_err(|(_, why)| why)?;
-        let physical = mapped.physical + (at.0 & (mapped.size - 1));
+        let physical = match self.walk(at) {
+            Ok(mapped) => mapped.physical + (at.0 & (mapped.size - 1)),
+            Err(gap) => self.without(at, &gap)?,
+        };
         slot.set((page, physical & !(PAGE - 1)));
         Ok(physical)
     }
 
-    /// The page of `at`, or how many bytes (from a multiple of them on) share the reason why there is none.
-    fn walk(&self, at: Addr) -> Result<Mapped, (u64, Unreadable)> {
+    /// The physical address of the byte at `at` by its distance from others, where the page table in `gap` is missing.
+    fn without(&self, at: Addr, gap: &Gap) -> Result<u64, Unreadable> {
+        let Some(table) = gap.table else {
+            return Err(gap.why);
+        };
+        let found = self.linear(at);
+        if self.noting {
+            let missed = self.dump.missed();
+            match found {
+                Some(_) => missed.bypass(table / PAGE, gap.why),
+                None => missed.note(table / PAGE, gap.why, true),
+            }
+        }
+        found.ok_or(gap.why)
+    }
+
+    fn linear(&self, at: Addr) -> Option<u64> {
+        self.linear.iter().flatten().find_map(|l| l.translate(at))
+    }
+
+    /// The page of `at`.
+    fn walk(&self, at: Addr) -> Result<Mapped, Gap> {
+        let unmapped = |size| Gap {
+            size,
+            why: Unreadable::NotMapped,
+            table: None,
+        };
         if !self.canonical(at) {
-            return Err((PAGE, Unreadable::NotMapped));
+            return Err(unmapped(PAGE));
         }
         let mut table = self.root;
         for level in (0..self.levels).rev() {
             let shift = 12 + 9 * level;
             let size = 1u64 << shift;
+            let bad = |why| Gap {
+                size,
+                why,
+                table: Some(table),
+            };
             let mut entry = [0; 8];
             self.dump
                 .read_physical(table + (at.0 >> shift & 511) * 8, &mut entry)
-                .map_err(|why| (size, why))?;
+                .map_err(bad)?;
             let entry = u64_at(&entry, 0).unwrap_or_default();
             if entry & PRESENT == 0 {
-                return Err((size, Unreadable::NotMapped));
+                return Err(match self.is_blank(at, table) {
+                    true => bad(Unreadable::Corrupt),
+                    false => unmapped(size),
+                });
             }
             let address = entry & self.address;
             let large = level > 0 && entry & LARGE != 0;
             if large && level > 2 {
-                return Err((size, Unreadable::Corrupt));
+                return Err(bad(Unreadable::Corrupt));
             }
             if level > 0 && !large {
+                // A table is in memory.
+                if address >= self.dump.physical_end() {
+                    return Err(bad(Unreadable::Corrupt));
+                }
                 table = address;
                 continue;
             }
             // In a large page's entry bit 12 is PAT, the rest below its size is reserved.
             let low = if large { address & !PAGE } else { address };
             if low & (size - 1) != 0 {
-                return Err((size, Unreadable::Corrupt));
+                return Err(bad(Unreadable::Corrupt));
             }
             return Ok(Mapped {
                 at: Addr(at.0 & !(size - 1)),
@@ -135,7 +221,16 @@ impl<'a, 'd> Paged<'a, 'd> {
                 physical: low,
             });
         }
-        Err((PAGE, Unreadable::NotMapped))
+        Err(unmapped(PAGE))
+    }
+
+    /// Whether `table`, which leads to addresses that are always mapped, has no entry: then its content was lost.
+    fn is_blank(&self, at: Addr, table: u64) -> bool {
+        let mut page = [0; PAGE as usize];
+        self.linear(at)
+            .is_some_and(|physical| physical < self.dump.physical_end())
+            && self.dump.read_physical(table, &mut page).is_ok()
+            && page.iter().all(|b| *b == 0)
     }
 
     fn canonical(&self, at: Addr) -> bool {
@@ -153,7 +248,7 @@ impl<'a, 'd> Paged<'a, 'd> {
                 let found = self.walk(now);
                 let size = match &found {
                     Ok(page) => page.size,
-                    Err((size, _)) => *size,
+                    Err(gap) => gap.size,
                 };
                 let next = if self.canonical(now) {
                     (now.0 | (size - 1)).checked_add(1)
@@ -181,7 +276,12 @@ impl Memory for Paged<'_, '_> {
             let physical = self.translate(at)?;
             let room = (PAGE - at.0 % PAGE) as usize;
             let (now, then) = buf.split_at_mut(room.min(buf.len()));
-            self.dump.read_physical(physical, now)?;
+            if let Err(why) = self.dump.read_physical(physical, now) {
+                if self.noting {
+                    self.dump.missed().note(physical / PAGE, why, false);
+                }
+                return Err(why);
+            }
             // Behind the last page there is nothing.
             at = match at.0.checked_add(now.len() as u64) {
                 Some(next) => Addr(next),
@@ -191,5 +291,26 @@ impl Memory for Paged<'_, '_> {
             buf = then;
         }
         Ok(())
+    }
+
+    fn missing(&self, at: Addr) -> Option<Missing> {
+        let page = |physical: u64| {
+            let read = self.dump.read_physical(physical, &mut [0]);
+            let gone = Missing {
+                physical: physical & !(PAGE - 1),
+                table: false,
+            };
+            read.is_err().then_some(gone)
+        };
+        match self.walk(at) {
+            Ok(mapped) => page(mapped.physical + (at.0 & (mapped.size - 1))),
+            Err(gap) => match (gap.table, self.linear(at)) {
+                (Some(_), Some(physical)) => page(physical),
+                (table, _) => table.map(|physical| Missing {
+                    physical,
+                    table: true,
+                }),
+            },
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-use super::{Memory, Unreadable};
+use super::{Memory, Missing, Unreadable};
 use crate::base::addr::Addr;
 
 /// Bytes that are noted at once.
@@ -79,6 +79,10 @@ impl Memory for Recorder<'_> {
         let end = at.0.saturating_add(buf.len() as u64);
         self.record.note(self.inner, at, Addr(end));
         self.inner.read(at, buf)
+    }
+
+    fn missing(&self, at: Addr) -> Option<Missing> {
+        self.inner.missing(at)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Memory, Unreadable};
+use super::{Memory, Missing, Unreadable};
 use crate::base::addr::Addr;
 
 /// Whoever points to memory can read it.
@@ -19,6 +19,10 @@ macro_rules! behind {
 
             fn u32(&self, at: Addr) -> Result<u32, Unreadable> {
                 (**self).u32(at)
+            }
+
+            fn missing(&self, at: Addr) -> Option<Missing> {
+                (**self).missing(at)
             }
         }
     )*};

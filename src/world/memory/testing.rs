@@ -206,7 +206,8 @@ pub(crate) fn kdump(
     }
     set(&mut out, text as usize, info);
     set(&mut out, text as usize + info.len(), notes);
-    let mut data: Vec<u8> = Vec::new();
+    // Pages of zeroes share the first.
+    let mut data: Vec<u8> = vec![0; 4096];
     let mut rows = Vec::new();
     for (number, page) in pages {
         let (byte, bit) = ((number / 8) as usize, 1 << (number % 8));
@@ -220,6 +221,9 @@ pub(crate) fn kdump(
         match page {
             Page::Excluded => {}
             Page::Unwritten => rows.push((u64::MAX, 0, 0)),
+            Page::Stored(0, bytes) if bytes.iter().all(|b| *b == 0) && !bytes.is_empty() => {
+                rows.push((0, bytes.len() as u32, 0));
+            }
             Page::Stored(flags, bytes) => {
                 rows.push((data.len() as u64, bytes.len() as u32, *flags));
                 data.extend(bytes);

@@ -20,6 +20,12 @@ impl VmcoreInfo {
         }
     }
 
+    /// The same of bytes whose end is missing: the line that they end in is none.
+    pub(crate) fn cut(bytes: &[u8]) -> Self {
+        let end = bytes.iter().rposition(|b| *b == b'\n');
+        VmcoreInfo::new(bytes.get(..end.unwrap_or(0)).unwrap_or_default())
+    }
+
     /// The text as the kernel wrote it.
     pub fn text(&self) -> &str {
         &self.text

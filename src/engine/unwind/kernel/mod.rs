@@ -233,10 +233,10 @@ impl<'k, 'd> Iterator for Walk<'_, 'k, 'd> {
                 frame.notes.extend(decided.note);
                 match self.arrive(sp, &decided) {
                     Ok(next) => self.next = Some(next),
-                    Err(stop) => self.stop = Some(stop),
+                    Err(stop) => self.stop = Some(stop.with_page(self.memory)),
                 }
             }
-            Err(stop) => self.stop = Some(stop),
+            Err(stop) => self.stop = Some(stop.with_page(self.memory)),
         }
         Some(frame)
     }
@@ -517,7 +517,11 @@ impl From<Failed> for Stop {
     fn from(failed: Failed) -> Self {
         match failed {
             Failed::Unknown(reg) => Stop::UnknownRegister(reg),
-            Failed::Unreadable(at, why) => Stop::Unreadable { at, why },
+            Failed::Unreadable(at, why) => Stop::Unreadable {
+                at,
+                why,
+                page: None,
+            },
         }
     }
 }

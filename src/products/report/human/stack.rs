@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::{Style, list, named};
+use crate::base::addr::Addr;
 use crate::base::regs::{Reg, Regs};
 use crate::engine::attribute::{Basis, Certainty};
 use crate::engine::remark::Remark;
@@ -18,12 +19,23 @@ const PLACES: usize = 3;
 
 /// Adds the line that says whose stack it is: a task's.
 pub fn title(task: &Task, style: Style, out: &mut String) {
-    named_title(task.pid, &task.comm, style, out);
+    match task.pid {
+        Task::NO_PID => named_title("?", &task.comm, style, out),
+        pid => named_title(pid, &task.comm, style, out),
+    }
     let _ = write!(out, "  CPU {}", task.cpu);
     if task.running {
         let _ = write!(out, " ({})", running(task, style));
     }
-    let _ = writeln!(out, "  state {}  task {}", task.state, task.address);
+    let _ = write!(out, "  state {}", task.state);
+    match task.address {
+        Addr(0) => out.push_str("  task unknown"),
+        at => {
+            let part = if task.partial { " (read in part)" } else { "" };
+            let _ = write!(out, "  task {at}{part}");
+        }
+    }
+    out.push('\n');
 }
 
 /// How it came that `task`, which ran, stands still.
@@ -54,7 +66,8 @@ pub fn thread_title(tid: u32, comm: &str, style: Style, out: &mut String) {
     out.push('\n');
 }
 
-fn named_title(pid: u32, comm: &str, style: Style, out: &mut String) {
+fn named_title(pid: impl std::fmt::Display, comm: &str, style: Style, out: &mut String) {
+    let comm = if comm.is_empty() { "?" } else { comm };
     let _ = write!(out, "{}PID {pid}  {comm}{}", style.function, style.reset);
 }
 

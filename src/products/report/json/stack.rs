@@ -11,6 +11,7 @@ use crate::base::regs::{Reg, Regs};
 use crate::engine::stack::{self, Edge, incomplete};
 use crate::formats::insn::effect::Access;
 use crate::products::stacks::Owner;
+use crate::world::dump::Task;
 
 /// The name of this form.
 pub(crate) const SCHEMA: &str = "fixtrace.trace/1";
@@ -44,6 +45,8 @@ pub struct Stack<'a> {
     pub report: Option<Told<'a>>,
     /// Its `struct task_struct`.
     pub task: Option<Address>,
+    /// Whether not all of it could be read: what was not is `null`, empty, or 0.
+    pub partial: bool,
     /// Frames, innermost first.
     pub frames: Vec<StackFrame<'a>>,
     /// Why there are no more frames: `end`, `user-mode`, …
@@ -111,8 +114,8 @@ impl<'a> Stack<'a> {
         let (task, thread) = (owner.task, owner.thread);
         Stack {
             schema: SCHEMA,
-            pid: task.map(|t| t.pid).or(thread.map(|t| t.0)),
-            tgid: task.map(|t| t.tgid).or(thread.map(|t| t.1)),
+            pid: task.and_then(|t| known(t.pid)).or(thread.map(|t| t.0)),
+            tgid: task.and_then(|t| known(t.tgid)).or(thread.map(|t| t.1)),
             cpu: task.map(|t| t.cpu),
             comm: owner.comm(),
             state: task.map(|t| t.state),
@@ -122,7 +125,8 @@ impl<'a> Stack<'a> {
             registers: task.and_then(|t| t.source).map(|s| s.name()),
             system: None,
             report: None,
-            task: task.map(|t| Address(t.address.0)),
+            task: task.map(|t| Address(t.address.0)).filter(|a| a.0 != 0),
+            partial: task.is_some_and(|t| t.partial),
             frames: stack.all_frames().map(StackFrame::new).collect(),
             stop: stack.last_stop().name(),
             stop_detail: stack.end(),
@@ -131,6 +135,11 @@ impl<'a> Stack<'a> {
             why,
         }
     }
+}
+
+/// A PID, where it is known.
+fn known(pid: u32) -> Option<u32> {
+    (pid != Task::NO_PID).then_some(pid)
 }
 
 impl<'a> StackFrame<'a> {

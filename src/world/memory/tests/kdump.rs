@@ -59,7 +59,7 @@ fn a_page_that_was_left_out_is_told_from_one_that_never_was() {
         (0, Unreadable::Excluded),
         (1, Unreadable::Absent),
         (39_999, Unreadable::Absent),
-        (40_001, Unreadable::Truncated),
+        (40_001, Unreadable::Unwritten),
         (40_011, Unreadable::Absent),
         (u64::MAX / 4096, Unreadable::Absent),
     ] {
@@ -135,8 +135,8 @@ fn a_part_of_a_split_dump_has_its_own_pages() {
     let dump = Dump::parse(&file).unwrap();
     assert_eq!(bytes_of(&dump, 5 * 4096, 2), Ok(vec![5, 5]));
     assert_eq!(bytes_of(&dump, 9 * 4096, 2), Ok(vec![9, 9]));
-    assert_eq!(bytes_of(&dump, 4096, 2), Err(Unreadable::Absent));
-    assert_eq!(bytes_of(&dump, 11 * 4096, 2), Err(Unreadable::Absent));
+    assert_eq!(bytes_of(&dump, 4096, 2), Err(Unreadable::OtherPart));
+    assert_eq!(bytes_of(&dump, 11 * 4096, 2), Err(Unreadable::OtherPart));
     assert_eq!(bytes_of(&dump, 6 * 4096, 2), Err(Unreadable::Excluded));
     assert!(
         dump.findings().iter().any(|f| f.message.contains("part")),
@@ -180,7 +180,6 @@ fn headers_that_lead_nowhere_are_refused_or_reported() {
     let kind = |bytes: &[u8]| Dump::parse(bytes).err().map(|e| e.kind());
     assert_eq!(kind(&file[..400]), Some(ErrorKind::Truncated));
     assert_eq!(kind(&file[..4100]), Some(ErrorKind::Truncated));
-    assert_eq!(kind(&file[..3 * 4096 + 9]), Some(ErrorKind::Truncated));
     let mut blocks = file.clone();
     blocks[428..432].copy_from_slice(&8192u32.to_le_bytes());
     assert_eq!(kind(&blocks), Some(ErrorKind::Malformed));
@@ -190,6 +189,108 @@ fn headers_that_lead_nowhere_are_refused_or_reported() {
     pages[4096 + 96..4096 + 104].copy_from_slice(&u64::MAX.to_le_bytes());
     for bytes in [full, pages] {
         assert!(!Dump::parse(&bytes).unwrap().findings().is_empty());
+    }
+}
+
+#[test]
+fn a_file_that_ends_within_its_maps_has_its_notes() {
+    let (file, _) = every_form();
+    let dump = Dump::parse(&file[..3 * 4096 + 9]).unwrap();
+    assert_eq!(dump.prstatus().count(), 1);
+    assert_eq!(dump.vmcoreinfo().and_then(|v| v.release()), Some("6.1.0"));
+    assert_eq!(bytes_of(&dump, 2 * 4096, 8), Err(Unreadable::Truncated));
+    assert_eq!(bytes_of(&dump, 50_000 * 4096, 8), Err(Unreadable::Absent));
+    let dump = Dump::parse(&file[..4096 + 200 + 12]).unwrap();
+    assert_eq!(
+        dump.vmcoreinfo().and_then(|v| v.release()),
+        None,
+        "half a line"
+    );
+}
+
+#[test]
+fn what_is_lost_of_a_whole_file_is_not_behind_its_end() {
+    let page = |n: u64| (n, Page::Stored(0, vec![n as u8; 4096]));
+    let list: Vec<_> = (1..9)
+        .map(page)
+        .chain([(9, Page::Stored(0, vec![0; 4096]))])
+        .collect();
+    let file = kdump(&list, 10, b"", b"", None);
+    let (rows, first) = (5 * 4096, 5 * 4096 + 9 * 24);
+    let mut damaged = file.clone();
+    damaged[rows + 24..rows + 32].copy_from_slice(&(1u64 << 40).to_le_bytes());
+    damaged[rows + 48..rows + 52].copy_from_slice(&5000u32.to_le_bytes());
+    // The data of page 4: the shared page of zeroes is the first of all.
+    damaged[first + 4 * 4096..first + 5 * 4096].fill(0);
+    let dump = Dump::parse(&damaged).unwrap();
+    assert_eq!(dump.findings().len(), 0, "{:?}", dump.findings());
+    for (page, wanted) in [
+        (1, Ok(vec![1; 2])),
+        (2, Err(Unreadable::Corrupt)),
+        (3, Err(Unreadable::Corrupt)),
+        (4, Err(Unreadable::Corrupt)),
+        (9, Ok(vec![0; 2])),
+    ] {
+        assert_eq!(bytes_of(&dump, page * 4096, 2), wanted, "{page}");
+    }
+    let dump = Dump::parse(&file[..first + 5 * 4096]).unwrap();
+    let [finding] = dump.findings() else {
+        panic!("{:?}", dump.findings())
+    };
+    assert!(
+        finding
+            .message
+            .ends_with("about 55 % of the pages it lists are there"),
+        "{finding}"
+    );
+    assert_eq!(bytes_of(&dump, 5 * 4096, 2), Err(Unreadable::Truncated));
+}
+
+#[test]
+fn parts_of_a_split_dump_make_one() {
+    let page = |n: u64| (n, Page::Stored(0, vec![n as u8; 4096]));
+    let all: Vec<_> = (1..12).map(page).collect();
+    let part = |from, to| kdump(&all, 12, b"OSRELEASE=6\n", b"", Some((from, to)));
+    let (low, mid, high) = (part(0, 4), part(4, 9), part(9, 12));
+    let open = |files: &[&[u8]]| {
+        let files: Vec<Vec<u8>> = files.iter().map(|f| f.to_vec()).collect();
+        let files: Vec<&'static [u8]> = files.into_iter().map(|f| &*f.leak()).collect();
+        Dump::of_parts(&files, |n| format!("part {n}").into())
+    };
+    let dump = open(&[&high, &low, &mid, &low]).unwrap();
+    assert!(dump.findings().is_empty(), "{:?}", dump.findings());
+    for n in 1..12u64 {
+        assert_eq!(bytes_of(&dump, n * 4096, 2), Ok(vec![n as u8; 2]));
+    }
+    assert_eq!(
+        dump.ranges().map(|r| r.1).sum::<u64>(),
+        14 * 4096,
+        "one part twice"
+    );
+    let dump = open(&[&high, &low]).unwrap();
+    assert_eq!(bytes_of(&dump, 5 * 4096, 2), Err(Unreadable::OtherPart));
+    let [finding] = dump.findings() else {
+        panic!("{:?}", dump.findings())
+    };
+    assert_eq!(
+        finding.message,
+        "pages 0x4 to 0x9 are in no part that was given"
+    );
+    let whole = kdump(&all, 12, b"OSRELEASE=6\n", b"", None);
+    let other = kdump(&all, 12, b"OSRELEASE=7\n", b"", Some((4, 9)));
+    let elf = crate::world::memory::testing::core(&[], &[], false);
+    for (file, why) in [
+        (&whole, "no part of a split dump"),
+        (&other, "its VMCOREINFO differs"),
+        (&elf, "no kdump file"),
+    ] {
+        let error = open(&[&low, file]).err().map(|e| e.to_string());
+        assert!(
+            error
+                .as_ref()
+                .is_some_and(|e| e.starts_with("part 1: ") && e.contains(why)),
+            "{why}: {error:?}"
+        );
     }
 }
 

@@ -1,6 +1,6 @@
 use crate::base::addr::Addr;
-use crate::world::memory::testing::Image;
-use crate::world::memory::{Dump, Memory, Paged, Unreadable};
+use crate::world::memory::testing::{Image, Load, core};
+use crate::world::memory::{Dump, Linear, Memory, Missing, Paged, Unreadable};
 use proptest::prelude::*;
 
 const TEXT: u64 = 0xffff_ffff_8100_0000;
@@ -40,6 +40,68 @@ fn pages_of_each_size_are_translated_on_four_and_five_levels() {
             Ok(0x10_0000)
         );
     }
+}
+
+#[test]
+fn only_where_a_table_is_missing_is_an_address_translated_by_its_distance() {
+    let mut t = Image::new(0x10_0000, 4);
+    t.enter(TEXT, 0, 0x8_0063);
+    t.enter(TEXT + 0x20_0000, 0, 0x9_0063);
+    t.memory[0x8_0000..0x8_0002].copy_from_slice(b"ab");
+    t.memory[0x9_0000..0x9_0002].copy_from_slice(b"cd");
+    let linear = Linear {
+        start: Addr(TEXT),
+        end: Addr(TEXT + 0x40_0000),
+        physical: 0x8_0000,
+    };
+    // The tables are at 0x1000 and, one for each level and then one more, from 0x2000 on.
+    let without = |page: usize, blank: bool| {
+        let mut memory = t.memory.clone();
+        memory[page..page + 0x1000].fill(0);
+        let after = memory.split_off(page + if blank { 0 } else { 0x1000 });
+        memory.truncate(page);
+        let behind = (page + if blank { 0 } else { 0x1000 }) as u64;
+        core(
+            &[],
+            &[Load::physical(0, memory), Load::physical(behind, after)],
+            false,
+        )
+    };
+    for (page, blank, why) in [
+        (0x1000, false, Unreadable::Absent),
+        (0x4000, false, Unreadable::Absent),
+        (0x4000, true, Unreadable::Corrupt),
+    ] {
+        let file = without(page, blank);
+        let dump = Dump::parse(&file).unwrap();
+        let bare = Paged::new(&dump, 0x1000, 4, 0);
+        let missing = Missing {
+            physical: page as u64,
+            table: true,
+        };
+        if !blank {
+            assert_eq!(bare.translate(Addr(TEXT)), Err(why), "{page:#x}");
+            assert_eq!(bare.missing(Addr(TEXT)), Some(missing));
+        }
+        let p = bare.with_linear([Some(linear), None]).noting();
+        let mut buf = [0; 2];
+        assert_eq!(p.read(Addr(TEXT), &mut buf), Ok(()), "{page:#x}");
+        assert_eq!(&buf, b"ab");
+        assert_eq!(p.missing(Addr(TEXT)), None);
+        let bypassed = dump.missed().findings();
+        assert_eq!(bypassed.len(), 1, "{bypassed:?}");
+        if page != 0x1000 {
+            // Its table is there, and says something else than the distance.
+            assert_eq!(p.read(Addr(TEXT + 0x20_0000), &mut buf), Ok(()));
+            assert_eq!(&buf, b"cd");
+        }
+        let outside = Addr(TEXT + 0x40_0000);
+        assert!(p.translate(outside).is_err());
+    }
+    let file = t.dump();
+    let dump = Dump::parse(&file).unwrap();
+    let p = Paged::new(&dump, 0x1000, 4, 0).with_linear([Some(linear), None]);
+    assert_eq!(p.translate(Addr(TEXT + 0x1000)), Err(Unreadable::NotMapped));
 }
 
 #[test]
