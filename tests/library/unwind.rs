@@ -286,6 +286,68 @@ fn user_mode_ends_a_stack_and_gives_its_registers() {
     assert_eq!((regs.ip, regs.get(Reg::SP)), (0x40_1000, Some(0x7ffe_0000)));
 }
 
+/// `call` of function `to` at the first byte of function `from`.
+fn calling(name: &'static str, from: usize, to: usize, row: Row) -> Function {
+    let rel = at(to as u64, 0).wrapping_sub(at(from as u64, 5)) as u32;
+    let code = [&[0xe8][..], &rel.to_le_bytes()].concat();
+    Function {
+        name,
+        row: Some(row),
+        code,
+    }
+}
+
+#[test]
+fn where_no_row_leads_on_a_call_of_the_function_itself_does() {
+    let storage = Storage::new();
+    let unknown = Row {
+        sp: ("undefined", 0),
+        kind: "undefined",
+        ..call(0)
+    };
+    let by_bp = Row {
+        sp: ("bp", 16),
+        ..call(0)
+    };
+    let functions = [
+        function("handover", unknown),
+        calling("panics", 1, 0, by_bp),
+        calling("other", 2, 3, call(8)),
+        calling("calls", 3, 1, call(16)),
+        function("thread", END),
+    ];
+    let kernel = kernel(vmlinux(Version::V3, &functions, &[]), &storage);
+    let sp = HIGH - 0x100;
+    // A call of another function, code behind no call, then the calls: where RBP was is not known after the first.
+    let words = [
+        7,
+        at(2, 5),
+        at(1, 9),
+        at(1, 5),
+        at(2, 5),
+        at(3, 5),
+        9,
+        at(4, 5),
+    ];
+    let memory = [(sp, bytes(&words))];
+    let (frames, stop) = simple(&kernel, start(at(0, 3), sp), &memory, on_task());
+    assert_eq!(
+        frames,
+        [
+            (Pc::Exact(Addr(at(0, 3))), Trust::Registers),
+            (Pc::Return(Addr(at(1, 5))), Trust::Scanned),
+            (Pc::Return(Addr(at(3, 5))), Trust::Scanned),
+            (Pc::Return(Addr(at(4, 5))), Trust::Orc),
+        ]
+    );
+    assert_eq!(stop, Stop::End);
+    // Nothing calls it: nothing is guessed.
+    let memory = [(sp, bytes(&[7, at(2, 5), at(1, 9), 0]))];
+    let (frames, stop) = simple(&kernel, start(at(0, 3), sp), &memory, on_task());
+    assert_eq!(frames.len(), 1);
+    assert_eq!(stop, Stop::NoRule(Addr(at(0, 3))));
+}
+
 #[test]
 fn every_other_reason_to_stop() {
     let storage = Storage::new();

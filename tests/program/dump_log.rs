@@ -178,7 +178,7 @@ fn the_log_of_a_dump_is_annotated_with_its_own_slide() {
         .expect("a frame");
     assert!(panic.contains("(kernel/panic.c:"), "{panic}");
     // Deleting what was added gives the log back.
-    let kept = shown.lines().filter(|l| !l.contains("]   => "));
+    let kept = shown.lines().filter(|l| !l.contains("  => "));
     let kept: Vec<&str> = kept.collect();
     for (ours, theirs) in kept.iter().zip(truth().lines()) {
         let added = ours.strip_prefix(theirs);

@@ -1,5 +1,6 @@
 //! The log in a dump, and the images that its reports are of, where they were.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::dmesg::dmesg;
@@ -81,11 +82,11 @@ fn read(view: View<'_, '_>, path: &Path) -> Result<Found> {
     }
     match log::read(&dump, None) {
         Ok(log) => {
-            // A log without reports asks for no image.
-            let asked = !reports::parse(&dmesg(&log)).0.is_empty();
-            let slide = match asked {
-                true => images(view, &dump).and_then(|()| settle(view, &dump)),
-                false => Ok(None),
+            let (reports, _) = reports::parse(&dmesg(&log));
+            let slide = match reports.is_empty() {
+                false => images(view, &dump).and_then(|()| settle(view, &dump, &reports)),
+                // Such a log asks for no image.
+                true => Ok(None),
             };
             Ok(Found { log, slide })
         }
@@ -100,9 +101,11 @@ fn read(view: View<'_, '_>, path: &Path) -> Result<Found> {
             let vmlinux = kernel.vmlinux().ok_or(why.in_file(path))?;
             let place = place::find(&dump, &vmlinux.image)?;
             let log = log::read(&dump, Some((&vmlinux.image, &place)));
+            let log = log.map_err(|e| e.in_file(path))?;
+            let (reports, _) = reports::parse(&dmesg(&log));
             Ok(Found {
-                log: log.map_err(|e| e.in_file(path))?,
-                slide: settle(view, &dump),
+                log,
+                slide: settle(view, &dump, &reports),
             })
         }
     }
@@ -121,9 +124,9 @@ fn images(view: View<'_, '_>, dump: &Dump<'_>) -> Result<()> {
     })
 }
 
-/// Places the images as the dump has them; says where the kernel was. Where an image does not tell how to find it in
+/// Places the images that `reports` are of as the dump has them; says where the kernel was. Where an image does not tell how to find it in
 /// memory (an index), what VMCOREINFO says of slide and build-id has to do.
-fn settle(view: View<'_, '_>, dump: &Dump<'_>) -> Result<Option<Slide>> {
+fn settle(view: View<'_, '_>, dump: &Dump<'_>, reports: &[Oops]) -> Result<Option<Slide>> {
     let kernel = view.kernel();
     let Some(vmlinux) = kernel.vmlinux() else {
         return Ok(None);
@@ -131,7 +134,7 @@ fn settle(view: View<'_, '_>, dump: &Dump<'_>) -> Result<Option<Slide>> {
     let image = &vmlinux.image;
     match place::find(dump, image) {
         Ok(found) => {
-            modules(view, dump, image, &found)?;
+            modules(view, dump, (image, &found), reports)?;
             Ok(Some(found.slide))
         }
         Err(e) if e.kind() == ErrorKind::WrongImage && !view.options().force => Err(e),
@@ -151,15 +154,30 @@ fn settle(view: View<'_, '_>, dump: &Dump<'_>) -> Result<Option<Slide>> {
     }
 }
 
-/// Places the modules that are at hand. Without types where they were is not known; the log names them all the same.
+/// Places the modules that are at hand; of others that `reports` name what memory holds of them has to do. Without types
+/// where they were is not known: then they are found by name alone.
 fn modules<'d>(
     view: View<'_, 'd>,
     dump: &Dump<'_>,
-    vmlinux: &Image<'d>,
-    found: &Place,
+    (vmlinux, found): (&Image<'d>, &Place),
+    reports: &[Oops],
 ) -> Result<()> {
-    if let Ok(world) = discover(dump, vmlinux, found) {
-        view.settle(&view.place(&world)?.kernel);
+    let Ok(world) = discover(dump, vmlinux, found) else {
+        return Ok(());
+    };
+    let frames = reports.iter().flat_map(Oops::all_frames);
+    let named: BTreeSet<&str> = frames
+        .filter_map(|f| f.symbol.as_ref()?.module.as_deref())
+        .collect();
+    let mut placed = view.place(&world)?;
+    let lacking = placed.lacking(&world).into_iter();
+    let wanted = |n: &usize| {
+        let loaded = world.images.get(*n);
+        loaded.is_some_and(|l| named.contains(&*l.name))
+    };
+    for number in lacking.filter(wanted) {
+        view.recover(&mut placed, &world, number, &found.memory(dump));
     }
+    view.settle(&placed.kernel);
     Ok(())
 }

@@ -1,7 +1,6 @@
 //! What is asked of a kernel's image so that its memory can be read: names of data, and questions about types. An index
 //! keeps the answers, so that it can stand for the image; what is not listed here it does not know.
 
-use super::noted;
 use crate::formats::types::kept::Question;
 use crate::formats::types::{Field, Types};
 
@@ -45,6 +44,26 @@ pub(super) const SYMBOLS: [&str; 27] = [
     "tainted_mask",
     "timekeeper_data",
     "tk_core",
+];
+
+/// Variables and tables of the image whose addresses VMCOREINFO has (`SYMBOL(name)`; Linux 5.4-7.2).
+pub(super) const NOTED: [&str; 16] = [
+    "_stext",
+    "clear_seq",
+    "init_top_pgt",
+    "init_uts_ns",
+    "kallsyms_names",
+    "kallsyms_num_syms",
+    "kallsyms_offsets",
+    "kallsyms_relative_base",
+    "kallsyms_token_index",
+    "kallsyms_token_table",
+    "log_buf",
+    "log_buf_len",
+    "node_data",
+    "node_online_map",
+    "prb",
+    "vmap_area_list",
 ];
 
 /// Members, by structure. Several paths to one thing are for several versions of Linux.
@@ -223,7 +242,7 @@ pub(crate) fn questions() -> impl Iterator<Item = Question<'static>> {
 
 /// The names of all data whose place is asked for.
 pub(crate) fn symbols() -> Vec<&'static str> {
-    let mut all = [&SYMBOLS[..], &PLACE, &noted::SYMBOLS].concat();
+    let mut all = [&SYMBOLS[..], &PLACE, &NOTED].concat();
     all.sort_unstable();
     all.dedup();
     all

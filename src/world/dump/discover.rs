@@ -1,5 +1,6 @@
 //! A dump's world: from where the kernel is to every task with its stack.
 
+use super::layout::Layout;
 use super::place::Place;
 use super::read::Reader;
 use super::source::Source;
@@ -28,7 +29,7 @@ pub fn discover(dump: &Dump<'_>, vmlinux: &Image<'_>, place: &Place) -> Result<W
     let mut findings: Vec<Finding> = place.findings();
     let notes = dump.prstatus().count().max(dump.cpu_states().count());
     let found = cpus::find(&r, notes, &mut findings);
-    let layout = tasks::Layout::of(&r)?;
+    let layout = Layout::of(&r)?;
     let table = hijack::table(&r);
     let search = || searched::find(&r, &layout, dump, place.linear[1]);
     let task_list = tasks::list(&r, &layout, search, &mut findings);

@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use super::layout::Layout;
 use super::read::Reader;
-use super::tasks::Layout;
 use crate::base::addr::{Addr, Address};
 use crate::formats::types::Field;
 

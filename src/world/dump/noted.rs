@@ -1,30 +1,11 @@
 //! What the notes of a dump say of its kernel, held against an image, without reading memory.
 
-use super::place::Proof;
+use super::asked::NOTED;
+use super::placed::Proof;
 use crate::base::addr::{Addr, LinkAddr, Slide};
 use crate::formats::image::note::{from_hex, hex};
 use crate::world::image::Image;
 use crate::world::memory::{Unreadable, VmcoreInfo};
-
-/// Variables and tables of the image whose addresses VMCOREINFO has (`SYMBOL(name)`; Linux 5.4-7.2).
-pub(super) const SYMBOLS: [&str; 16] = [
-    "_stext",
-    "clear_seq",
-    "init_top_pgt",
-    "init_uts_ns",
-    "kallsyms_names",
-    "kallsyms_num_syms",
-    "kallsyms_offsets",
-    "kallsyms_relative_base",
-    "kallsyms_token_index",
-    "kallsyms_token_table",
-    "log_buf",
-    "log_buf_len",
-    "node_data",
-    "node_online_map",
-    "prb",
-    "vmap_area_list",
-];
 
 /// Symbols that must agree where there is no build-id: they lie in tables whose sizes differ from build to build.
 const ENOUGH: usize = 4;
@@ -71,8 +52,8 @@ pub(super) fn against(
     let Some(slide) = slide(info, vmlinux) else {
         return Noted::Unknown;
     };
-    let own = vmlinux.data_addresses(SYMBOLS);
-    let both = SYMBOLS
+    let own = vmlinux.data_addresses(NOTED);
+    let both = NOTED
         .iter()
         .zip(own)
         .filter_map(|(name, own)| Some((*name, slide.runtime(own?), info.symbol(name)?)));

@@ -5,9 +5,10 @@
 use super::asked::PLACE;
 use super::direct;
 use super::noted::{self, Noted};
+pub use super::placed::{Found, Place, Proof};
 use super::roots;
 use crate::base::addr::{Addr, Address, LinkAddr, Slide};
-use crate::base::error::{Error, ErrorKind, Finding, Result};
+use crate::base::error::{Error, ErrorKind, Result};
 use crate::formats::image::note::{self, hex};
 use crate::world::image::Image;
 use crate::world::memory::{Dump, Linear, Memory, Paged, Unreadable};
@@ -20,99 +21,6 @@ const ALIGN: u64 = 2 << 20;
 
 /// The bit of CR3 that tells a process's two page tables apart (`PTI_USER_PGTABLE_BIT`).
 const USER_TABLE: u64 = 1 << 12;
-
-/// How the kernel was found.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub enum Found {
-    /// By VMCOREINFO.
-    VmCoreInfo,
-    /// By the page tables of a virtual CPU.
-    Cr3,
-    /// By looking for its banner in all memory.
-    Scan,
-}
-
-/// What shows that an image is of the kernel in a dump.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub enum Proof {
-    /// Its banner and its build-id are in memory.
-    BuildId,
-    /// Its banner is in memory; it has no build-id.
-    Banner,
-    /// Its banner is in memory, its build-id cannot be read there: why not, `None` where no build-id is in the notes.
-    Unproved(Option<Unreadable>),
-    /// VMCOREINFO has its build-id; its banner in memory cannot be read (why not), or is damaged.
-    Noted(Option<Unreadable>),
-    /// The same by its release, and by the addresses of its symbols, where VMCOREINFO has no build-id.
-    NotedSymbols(Option<Unreadable>),
-}
-
-/// Where the kernel is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub struct Place {
-    /// KASLR offset.
-    pub slide: Slide,
-    /// Physical address of the kernel's page table.
-    pub root: u64,
-    /// Whether that is a process's, because the kernel's own is missing.
-    pub borrowed: bool,
-    /// Levels of page tables.
-    pub levels: u32,
-    /// Bits of page-table entries that mark encrypted memory.
-    pub encryption: u64,
-    /// Where its image and the direct mapping are, for where page tables are missing.
-    pub linear: [Option<Linear>; 2],
-    /// How this is known.
-    pub found: Found,
-    /// What shows that it is this kernel.
-    pub proof: Proof,
-}
-
-impl Place {
-    /// The kernel's memory. What is missing in it is told to `dump`.
-    pub fn memory<'a, 'd>(&self, dump: &'a Dump<'d>) -> Paged<'a, 'd> {
-        self.supposed(dump).noting()
-    }
-
-    /// The same, as long as it is not known whether the kernel is there.
-    fn supposed<'a, 'd>(&self, dump: &'a Dump<'d>) -> Paged<'a, 'd> {
-        Paged::new(dump, self.root, self.levels, self.encryption).with_linear(self.linear)
-    }
-
-    /// What is odd about it.
-    pub(crate) fn findings(&self) -> Vec<Finding> {
-        let borrowed = self.borrowed.then(|| {
-            let what = "the kernel's top page table is missing: that of a process is used";
-            Finding::new("dump", 0, what)
-        });
-        self.unproved().into_iter().chain(borrowed).collect()
-    }
-
-    /// That the image was not proved by memory to be the one that ran.
-    fn unproved(&self) -> Option<Finding> {
-        let unread =
-            |why: Option<Unreadable>| why.map_or("not what it has there", Unreadable::name);
-        let what = match self.proof {
-            Proof::BuildId | Proof::Banner => return None,
-            Proof::Unproved(why) => {
-                let why = why.map_or("not in its notes", Unreadable::name);
-                format!("by its banner alone is this the kernel that ran: its build-id is {why}")
-            }
-            Proof::Noted(why) => format!(
-                "by the build-id in VMCOREINFO is this the kernel that ran: its banner in memory is {}",
-                unread(why)
-            ),
-            Proof::NotedSymbols(why) => format!(
-                "by release and symbols in VMCOREINFO is this the kernel that ran: its banner in memory is {}",
-                unread(why)
-            ),
-        };
-        Some(Finding::new("dump", 0, what))
-    }
-}
 
 /// The release of the kernel in `dump`: as VMCOREINFO has it, in the notes or in the kernel's own page; else as the
 /// banners in memory have it, if they agree.

@@ -2,7 +2,7 @@
 //!
 //! Source: arch/x86/mm/pgtable.c, `pgd_ctor()` (Linux 5.10-7.2).
 
-use super::place::Place;
+use super::placed::Place;
 use crate::base::addr::{Addr, Address};
 use crate::base::bytes::u64_at;
 use crate::world::memory::{Dump, Linear, Paged};

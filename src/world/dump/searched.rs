@@ -4,9 +4,9 @@
 
 use std::collections::BTreeSet;
 
+use super::layout::Layout;
 use super::linked::is_task;
 use super::read::Reader;
-use super::tasks::Layout;
 use crate::base::addr::{Addr, Address};
 use crate::world::memory::{Dump, Linear};
 

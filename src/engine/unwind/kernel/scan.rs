@@ -5,6 +5,7 @@
 
 use super::step::Stepped;
 use crate::base::addr::{Addr, RetAddr};
+use crate::base::bytes::u64_at;
 use crate::base::regs::{Reg, Regs};
 use crate::world::code::CodeSource;
 use crate::world::kernel::{Kernel, Located};
@@ -14,7 +15,7 @@ use crate::world::reach::{Call, call_before};
 /// Bytes of a stack that are looked at, where nobody knows its end.
 const MAX_BYTES: u64 = 16384;
 
-/// Bytes that are read at once.
+/// Bytes that are read at once, at most.
 const CHUNK: u64 = 512;
 
 /// The caller of the function that holds `pc`: the first word of the stack between `regs` and `end` that is a return
@@ -34,29 +35,35 @@ pub(super) fn caller<'k, 'd>(
     let sp = regs.sp()?.0.checked_next_multiple_of(8)?;
     let end = end.map_or(u64::MAX, |e| e.0);
     let end = end.min(sp.saturating_add(MAX_BYTES));
-    let mut at = sp;
-    while at.checked_add(8)? <= end {
-        // Up to the next page at most: the one behind it may be missing.
-        let len = CHUNK.min(end - at).min(4096 - at % 4096) & !7;
-        let mut bytes = [0; CHUNK as usize];
-        let bytes = bytes.get_mut(..usize::try_from(len).ok()?)?;
-        memory.read(Addr(at), bytes).ok()?;
-        for (word, slot) in bytes.as_chunks::<8>().0.iter().zip((at..).step_by(8)) {
-            let ret = Addr(u64::from_le_bytes(*word));
-            if calls(code, kernel, ret, &wanted) {
-                let mut regs = Regs::default();
-                regs.ip = ret.0;
-                regs.set(Reg::SP, slot.wrapping_add(8));
-                return Some(Stepped {
-                    cfa: Addr(slot.wrapping_add(8)),
-                    slot: Addr(slot),
-                    regs,
-                });
-            }
+    let found = words(memory, sp, end).find(|(_, word)| calls(code, kernel, Addr(*word), &wanted));
+    let (slot, ret) = found?;
+    let mut regs = Regs::default();
+    regs.ip = ret;
+    regs.set(Reg::SP, slot.wrapping_add(8));
+    Some(Stepped {
+        cfa: Addr(slot.wrapping_add(8)),
+        slot: Addr(slot),
+        regs,
+    })
+}
+
+/// The words from `at` up to `end`, each with its address, as far as they can be read.
+fn words(memory: &dyn Memory, at: u64, end: u64) -> impl Iterator<Item = (u64, u64)> {
+    let mut chunk = ([0; CHUNK as usize], 0..0);
+    (at..end).step_by(8).map_while(move |at| {
+        let (bytes, held) = &mut chunk;
+        if !held.contains(&at) {
+            let len = CHUNK.min(4096 - at % 4096);
+            let whole = memory.read(Addr(at), bytes.get_mut(..len as usize)?);
+            // Of memory in pieces not all may be there.
+            *held = match whole {
+                Ok(()) => at..at.saturating_add(len),
+                Err(_) => return Some((at, memory.u64(Addr(at)).ok()?)),
+            };
         }
-        at = at.checked_add(len.max(8))?;
-    }
-    None
+        let offset = usize::try_from(at - held.start).ok()?;
+        Some((at, u64_at(bytes, offset)?))
+    })
 }
 
 /// Where the function that holds `pc` is called: a cold part never is, its parent is.

@@ -72,8 +72,7 @@ mod tests {
         let both = Context {
             task: Some(task),
             cpu: &[nmi],
-            hijacked: &[],
-            crashed: false,
+            ..Context::default()
         };
         assert_eq!(place(&both, Addr(0x14000)), Place::On(nmi));
         assert_eq!(place(&both, Addr(0x16000)), Place::On(nmi));
