@@ -119,10 +119,7 @@ impl std::fmt::Display for Stop {
             Stop::NoRule(pc) => write!(f, "no unwind row for {pc}"),
             Stop::NotText(pc) => write!(f, "{pc} is no code"),
             Stop::UnknownCode(pc) => {
-                write!(
-                    f,
-                    "{pc} is of a module, and the list of modules cannot be read"
-                )
+                write!(f, "{pc} is where modules are, of which not all can be read")
             }
             Stop::UnknownRegister(reg) => {
                 write!(

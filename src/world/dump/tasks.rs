@@ -91,6 +91,8 @@ pub(super) fn list(
     let mut all: BTreeMap<Addr, Option<u32>> = listed.into_iter().map(|t| (t, None)).collect();
     all.extend(hashed.into_iter().map(|(task, pid)| (task, Some(pid))));
     if broken.any() || lost || all.is_empty() {
+        // It is its CPU's idle task, which only that CPU's variables tell.
+        all.extend(init_task.map(|init| (init, Some(0))));
         let before = all.len();
         all.extend(
             search()

@@ -51,11 +51,14 @@ impl World {
             return Context::default();
         };
         let cpu = self.cpus.iter().find(|c| c.number == task.cpu);
-        // A CPU's other stacks are unknown where their places could not be read: no stack pointer is wrong then.
-        let unknown = task.running && cpu.is_none_or(|c| c.stacks.is_empty());
+        // Where the places of stacks could not be read no stack pointer is wrong.
+        let others = task.running && cpu.is_none_or(|c| c.stacks.is_empty());
+        let unknown = others || task.partial && task.stack.is_none();
         Context {
             task: task.stack.filter(|_| !unknown),
-            cpu: cpu.filter(|_| task.running).map_or(&[], |c| &c.stacks),
+            cpu: cpu
+                .filter(|_| task.running && !unknown)
+                .map_or(&[], |c| &c.stacks),
             hijacked: &task.hijacked,
             unlisted: self.unlisted,
             crashed: task.crashed(),
