@@ -450,11 +450,11 @@ impl Told {
     }
 
     fn into(self) -> Report {
-        let mut r = Report::default();
-        r.title = self.title;
-        r.causes = self.causes;
-        r.differences = self.differences;
-        r
+        Report {
+            title: self.title,
+            causes: self.causes,
+            differences: self.differences,
+        }
     }
 }
 
@@ -477,19 +477,19 @@ impl Machine {
     }
 
     fn into(self) -> System {
-        let mut s = System::default();
-        s.release = self.release;
-        s.build = self.build;
-        s.node = self.node;
-        s.machine = self.machine;
-        s.hardware = self.hardware;
-        s.date = self.date;
-        s.uptime = self.uptime;
-        s.load = self.load;
-        s.cpus = self.cpus;
-        s.taint = self.taint;
-        s.report = self.report.map(Told::into);
-        s
+        System {
+            release: self.release,
+            build: self.build,
+            node: self.node,
+            machine: self.machine,
+            hardware: self.hardware,
+            date: self.date,
+            uptime: self.uptime,
+            load: self.load,
+            cpus: self.cpus,
+            taint: self.taint,
+            report: self.report.map(Told::into),
+        }
     }
 }
 

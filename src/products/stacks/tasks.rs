@@ -124,11 +124,12 @@ impl<'w, 'd> Tasks<'w, '_, 'd> {
         {
             exception.error_code = Some(die.code.into());
         }
-        let mut report = Report::default();
-        report.title = told.headline.to_owned();
-        report.causes = told.causes;
-        report.differences = told.differences.iter().map(ToString::to_string).collect();
-        Some(report)
+        let differences = told.differences.iter().map(ToString::to_string);
+        Some(Report {
+            title: told.headline.to_owned(),
+            differences: differences.collect(),
+            causes: told.causes,
+        })
     }
 
     /// The processes of those tasks whose stacks come from user mode.

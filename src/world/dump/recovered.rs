@@ -55,7 +55,7 @@ pub(crate) fn images<'d>(
 }
 
 /// Every range of memory that [`images`] reads, first address and end.
-pub(crate) fn read_for(loaded: &Loaded, memory: &dyn Memory) -> Vec<(Addr, Addr)> {
+pub fn read_for(loaded: &Loaded, memory: &dyn Memory) -> Vec<(Addr, Addr)> {
     let Some(tables) = &loaded.tables else {
         return Vec::new();
     };

@@ -61,5 +61,5 @@ fn agrees(dump: &Dump<'_>, place: &Place, root: u64) -> bool {
 fn probes(linear: &Linear) -> impl Iterator<Item = Addr> {
     let (start, len) = (linear.start, linear.end.since(linear.start).unwrap_or(0));
     let step = (len / PROBES).max(1);
-    (0..PROBES).map(move |n| Addr(start.0.wrapping_add(n * step & !(PAGE - 1))))
+    (0..PROBES).map(move |n| Addr(start.0.wrapping_add((n * step) & !(PAGE - 1))))
 }
