@@ -173,16 +173,15 @@ fn report(log: &str) -> Option<Report> {
         })
         .collect();
     // panic() had printed the trace, and went on.
-    if let Some(panic) = frames
-        .iter()
-        .position(|f| f.function == "panic" || f.function == "vpanic")
+    let prints = |f: &Printed| {
+        let begins = |name| f.function.starts_with(name);
+        begins("dump_stack") || begins("show_stack")
+    };
+    let panics = |f: &Printed| f.function == "panic" || f.function == "vpanic";
+    if let Some(panic) = frames.iter().position(panics)
+        && frames[..panic].iter().all(prints)
     {
-        if frames[..panic]
-            .iter()
-            .all(|f| f.function.starts_with("dump_stack") || f.function.starts_with("show_stack"))
-        {
-            frames.drain(..panic);
-        }
+        frames.drain(..panic);
     }
     Some(Report { cpu, pid, frames })
 }

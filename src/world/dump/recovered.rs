@@ -54,7 +54,7 @@ pub(crate) fn images<'d>(
     pieces.into_iter().flatten().filter_map(of).collect()
 }
 
-/// Every range of memory that [`images`] reads, first address and end.
+/// Every range of memory that its image is made of, first address and end.
 pub fn read_for(loaded: &Loaded, memory: &dyn Memory) -> Vec<(Addr, Addr)> {
     let Some(tables) = &loaded.tables else {
         return Vec::new();
