@@ -54,13 +54,23 @@ fn settled(args: &Unwind) -> Unwind {
     if let Some(value) = args.regs.take_if(|value| !value.contains('=')) {
         args.show_regs = true;
         let named = Some(value).filter(|v| !v.is_empty()).map(PathBuf::from);
-        args.dump = named.or(args.dump);
+        if named.is_some() {
+            // What stands behind it is a part of the same dump.
+            args.parts.splice(0..0, args.dump.take());
+            args.dump = named;
+        }
     }
     args
 }
 
 /// The log in a dump.
 fn log(args: &Unwind) -> Result<Exit, Failure> {
+    if !args.parts.is_empty() {
+        return Err(Failure::new(
+            "--log reads one file, not the parts of a split dump",
+            "makedumpfile --reassemble joins them",
+        ));
+    }
     let logs: Vec<_> = args.dump.iter().cloned().collect();
     if let [path] = &logs[..]
         && !symbolize::is_dump(path)?

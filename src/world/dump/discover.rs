@@ -1,6 +1,8 @@
 //! A dump's world: from where the kernel is to every task with its stack.
 
 use super::layout::Layout;
+use std::collections::BTreeSet;
+
 use super::place::Place;
 use super::read::Reader;
 use super::source::Source;
@@ -12,7 +14,7 @@ use crate::base::error::{Error, ErrorKind, Finding, Result};
 use crate::base::regs::Regs;
 use crate::formats::types::Types;
 use crate::world::image::Image;
-use crate::world::memory::Dump;
+use crate::world::memory::{Dump, DumpKind};
 
 /// Finds CPUs, tasks, modules and code made at run time of `vmlinux`, which is at `place` in `dump`.
 ///
@@ -31,7 +33,11 @@ pub fn discover(dump: &Dump<'_>, vmlinux: &Image<'_>, place: &Place) -> Result<W
     let found = cpus::find(&r, notes, &mut findings);
     let layout = Layout::of(&r)?;
     let table = hijack::table(&r);
-    let search = || searched::find(&r, &layout, dump, place.linear[1]);
+    // A running kernel's lists change while they are read.
+    let search = || match dump.kind() {
+        DumpKind::Kcore => BTreeSet::new(),
+        _ => searched::find(&r, &layout, dump, place.linear[1]),
+    };
     let task_list = tasks::list(&r, &layout, search, &mut findings);
     let idle = found
         .iter()
@@ -74,11 +80,7 @@ pub fn discover(dump: &Dump<'_>, vmlinux: &Image<'_>, place: &Place) -> Result<W
         }
         if let Some(task) = task.and_then(|t| all.get_mut(t)) {
             task.source = source;
-            task.stopped = crashed.map(|crashed| match source {
-                _ if crashed == cpu.number => Stopped::Crash,
-                Some(Source::Note | Source::CrashNotes | Source::Qemu) => Stopped::Nmi,
-                _ => Stopped::NoAnswer,
-            });
+            task.stopped = crashed.map(|crashed| stopped(crashed == cpu.number, source));
         }
         cpus.push(Cpu {
             number: cpu.number,
@@ -88,7 +90,7 @@ pub fn discover(dump: &Dump<'_>, vmlinux: &Image<'_>, place: &Place) -> Result<W
             stacks: cpu.stacks,
         });
     }
-    lost::attach(dump, &mut all, &mut cpus);
+    lost::attach(dump, crashed, &mut all, &mut cpus);
     exact_starts(vmlinux, place, &mut all);
     let mut images = vec![kernel(vmlinux, place)];
     let (modules, all_modules) = modules::find(&r, &mut findings);
@@ -104,6 +106,15 @@ pub fn discover(dump: &Dump<'_>, vmlinux: &Image<'_>, place: &Place) -> Result<W
         system: Some(system::of(&r, dump)),
         findings,
     })
+}
+
+/// What stopped the task of a CPU that crashed the kernel, or did not, by where its registers are from.
+pub(super) fn stopped(crashed: bool, source: Option<Source>) -> Stopped {
+    match source {
+        _ if crashed => Stopped::Crash,
+        Some(Source::Note | Source::CrashNotes | Source::Qemu) => Stopped::Nmi,
+        _ => Stopped::NoAnswer,
+    }
 }
 
 /// The task whose stack `cpu` is on while `current` is still another: `__switch_to_asm()` changes stacks first.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::discover::stopped;
 use super::task::{Start, Task};
 use super::world::Cpu;
 use crate::base::addr::Addr;
@@ -48,7 +49,12 @@ impl Unread {
 
 /// Gives each CPU of which only the registers are known its task: by its stack, by the PID in the note, else one of which
 /// nothing else is known.
-pub(super) fn attach(dump: &Dump<'_>, tasks: &mut Vec<Task>, cpus: &mut [Cpu]) {
+pub(super) fn attach(
+    dump: &Dump<'_>,
+    crashed: Option<u32>,
+    tasks: &mut Vec<Task>,
+    cpus: &mut [Cpu],
+) {
     let qemu = dump.cpu_states().next().is_some();
     for cpu in cpus {
         let (None, Some(regs)) = (cpu.task, cpu.regs) else {
@@ -66,6 +72,7 @@ pub(super) fn attach(dump: &Dump<'_>, tasks: &mut Vec<Task>, cpus: &mut [Cpu]) {
             task.cpu = cpu.number;
             task.unread = None;
             task.source = cpu.source;
+            task.stopped = crashed.map(|c| stopped(c == cpu.number, cpu.source));
             task.start = Some(Start { regs, exact: true });
             cpu.task = Some(found);
         }

@@ -255,10 +255,14 @@ impl<'d> Dump<'d> {
         segments.chain(parts.into_iter().flat_map(Parts::runs))
     }
 
-    /// One past the highest physical address that the dump knows of, whether it holds it or not.
+    /// One past the highest physical address that the dump knows of, whether it holds it or not. Segments may lack the
+    /// end of memory: of these, up to a GiB more.
     pub(crate) fn physical_end(&self) -> u64 {
         match &self.layout {
-            Layout::Elf(_, core) => core.physical.end().max(core.excluded.end()),
+            Layout::Elf(_, core) => {
+                let end = core.physical.end().max(core.excluded.end());
+                end.checked_next_multiple_of(1 << 30).unwrap_or(u64::MAX)
+            }
             Layout::Kdump(parts) => parts.end(),
         }
     }

@@ -92,8 +92,10 @@ impl Whole {
         }
     }
 
+    /// Pages that have numbers: of a dump that was cut down, the last ones are not known; machines have whole GiB.
     fn total(&self) -> u64 {
-        self.pages.keys().next_back().map_or(0, |last| last + 1)
+        let last = self.pages.keys().next_back();
+        last.map_or(0, |last| (last + 1).next_multiple_of(1 << 18))
     }
 
     /// A core file of it.

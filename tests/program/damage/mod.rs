@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::common::{kernels, testdata};
 use crate::run::{fixtrace, json, stderr};
 use copies::{BEHIND, CORRUPT, Damage, Lost, OTHER_PART, PAGE, Random, UNWRITTEN, Whole};
-use truth::{Reasons, Tables, wrong_reason};
+use truth::{Reasons, Tables, plain, wrong_reason};
 
 /// Damaged copies that are tried.
 const COPIES: u64 = 1000;
@@ -75,6 +75,8 @@ struct Case<'w> {
     task_size: u64,
     /// Pages that more depends on than on others.
     hot: Vec<u64>,
+    /// What is said of the whole dump.
+    known: BTreeSet<String>,
     folder: PathBuf,
 }
 
@@ -90,12 +92,15 @@ impl<'w> Case<'w> {
             tasks: Vec::new(),
             task_size: 0,
             hot: Vec::new(),
+            known: BTreeSet::new(),
             folder,
         };
         let file = case.folder.join("whole");
         std::fs::write(&file, &whole.as_kdump(None).bytes).expect("written");
         let out = unwind(&[file], version, &case.modules);
-        assert_eq!(out.status.code(), Some(0), "{}", stderr(&out));
+        // Of a dump that was cut down some pages are missing already.
+        assert!(matches!(out.status.code(), Some(0 | 3)), "{}", stderr(&out));
+        case.known = stderr(&out).lines().map(plain).collect();
         case.tasks = json(&out).iter().map(Known::of).collect();
         let mut places: Vec<u64> = case.tasks.iter().map(|t| t.address).collect();
         places.sort_unstable();
@@ -126,6 +131,9 @@ impl<'w> Case<'w> {
         let mut said = said.lock().expect("reasons");
         for line in stderr(out).lines() {
             said.count("said", line.rsplit_once("copy: ").map_or(line, |l| l.1));
+            if self.known.contains(&plain(line)) {
+                continue;
+            }
             let reasons = [BEHIND, UNWRITTEN, CORRUPT, OTHER_PART];
             let named = reasons.iter().filter(|r| line.contains(**r));
             let wrong = named.filter(|r| !lost.values().any(|why| why == *r));

@@ -106,29 +106,35 @@ pub fn wrong_reason(text: &str, tables: &Tables<'_>, lost: &Lost) -> Option<Stri
     Some(format!("{text}: no page is named"))
 }
 
+/// A text without file names and numbers.
+pub fn plain(text: &str) -> String {
+    let text = text.rsplit_once(": memory+").map_or(text, |(_, rest)| rest);
+    let mut plain = String::new();
+    for word in text.split(' ') {
+        let digits = word.trim_matches([',', '(', ')', ':', ';', '.']);
+        let number = digits.starts_with("0x") || digits.parse::<u64>().is_ok();
+        plain.push_str(if plain.is_empty() { "" } else { " " });
+        match number {
+            true => plain.push_str(&word.replace(digits, "N")),
+            false => plain.push_str(word),
+        }
+    }
+    while plain.contains("N, N") {
+        plain = plain.replace("N, N", "N");
+    }
+    plain
+}
+
 /// How often each text was said, numbers left out.
 #[derive(Default)]
 pub struct Reasons(BTreeMap<String, usize>);
 
 impl Reasons {
     pub fn count(&mut self, kind: &str, text: &str) {
-        let mut plain = String::new();
-        let mut words = text.split(' ').peekable();
-        while let Some(word) = words.next() {
-            let digits = word.trim_matches([',', '(', ')', ':', ';', '.']);
-            let number = digits.starts_with("0x") || digits.parse::<u64>().is_ok();
-            match number {
-                true => plain.push_str(&word.replace(digits, "N")),
-                false => plain.push_str(word),
-            }
-            if words.peek().is_some() {
-                plain.push(' ');
-            }
-        }
-        while plain.contains("N, N") {
-            plain = plain.replace("N, N", "N");
-        }
-        *self.0.entry(format!("{kind}: {plain}")).or_default() += 1;
+        *self
+            .0
+            .entry(format!("{kind}: {}", plain(text)))
+            .or_default() += 1;
     }
 
     pub fn print(&self) {

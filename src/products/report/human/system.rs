@@ -6,7 +6,7 @@ use super::Style;
 use crate::world::dump::{Report, World};
 
 /// What the states' letters mean, in the order in which they are told.
-const STATES: [(char, &str); 9] = [
+const STATES: [(char, &str); 10] = [
     ('R', "running"),
     ('D', "uninterruptible"),
     ('S', "sleeping"),
@@ -16,6 +16,7 @@ const STATES: [(char, &str); 9] = [
     ('Z', "zombies"),
     ('P', "parked"),
     ('X', "dead"),
+    ('?', "unknown"),
 ];
 
 /// What taints, by letter.
