@@ -3,6 +3,7 @@
 //! The file is a line `fixtrace snapshot 1 N`, N bytes of JSON, and then the memory, piece after piece as the JSON
 //! lists them. All addresses in the JSON are hexadecimal strings.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 
 use serde::{Deserialize, Serialize};
@@ -429,6 +430,8 @@ struct Machine {
     cpus: Option<(u32, u32)>,
     taint: Option<String>,
     #[serde(default)]
+    tasks: BTreeMap<char, usize>,
+    #[serde(default)]
     report: Option<Told>,
 }
 
@@ -438,6 +441,7 @@ struct Told {
     title: String,
     causes: Vec<String>,
     differences: Vec<String>,
+    error_code: Option<u64>,
 }
 
 impl Told {
@@ -446,6 +450,7 @@ impl Told {
             title: r.title,
             causes: r.causes,
             differences: r.differences,
+            error_code: r.error_code,
         }
     }
 
@@ -454,6 +459,7 @@ impl Told {
             title: self.title,
             causes: self.causes,
             differences: self.differences,
+            error_code: self.error_code,
         }
     }
 }
@@ -472,6 +478,7 @@ impl Machine {
             load: s.load,
             cpus: s.cpus,
             taint: s.taint,
+            tasks: s.tasks,
             report: s.report.map(Told::of),
         }
     }
@@ -488,6 +495,7 @@ impl Machine {
             load: self.load,
             cpus: self.cpus,
             taint: self.taint,
+            tasks: self.tasks,
             report: self.report.map(Told::into),
         }
     }
