@@ -79,7 +79,8 @@ watch() {
     [ $((SECONDS - start)) -lt "${WAIT:-600}" ] && [ $((SECONDS - since)) -lt "${QUIET:-240}" ] || return 1
     if said 'KDUMP-ALIVE\|KDUMP-NO\|KDUMP-UNKNOWN'; then return 1; fi
   done
-  said KDUMP-DONE
+  # cp may have died of a fault of the second kernel.
+  said KDUMP-COPIED && said KDUMP-DONE
 }
 
 # boot CASE: 0 if the second kernel wrote everything.
