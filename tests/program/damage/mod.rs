@@ -343,7 +343,10 @@ impl<'w> Case<'w> {
             wrong.extend(slow.then(|| "takes more than a minute".to_owned()));
             let label = format!("{seed} ({how}; {} pages lost)", lost.len());
             let mut all = faults.lock().expect("faults");
-            all.extend(wrong.into_iter().map(|w| format!("{label}: {w}")));
+            for fault in wrong {
+                eprintln!("{label}: {fault}");
+                all.push(format!("{label}: {fault}"));
+            }
             for path in &paths {
                 let _ = std::fs::remove_file(path);
             }

@@ -140,6 +140,7 @@ fn tables_that_contradict_the_format_are_corrupt() {
     t.enter(0xffff_8880_0000_0000, 3, 0x10_0000 | 0xe3);
     t.enter(0xffff_c900_0000_0000, 2, 0x20_0000 | 0xe3);
     t.enter(0xffff_ea00_0000_0000, 3, 0x77_0000 | 0x63);
+    t.enter(0xffff_eb00_0000_0000, 3, 0x8000_0000 | 0x63);
     let file = t.dump();
     let dump = Dump::parse(&file).unwrap();
     let p = Paged::new(&dump, 0x1000, 4, 0);
@@ -158,8 +159,12 @@ fn tables_that_contradict_the_format_are_corrupt() {
     );
     assert_eq!(
         p.translate(Addr(0xffff_ea00_0000_0000)),
+        Err(Unreadable::Absent)
+    );
+    assert_eq!(
+        p.translate(Addr(0xffff_eb00_0000_0000)),
         Err(Unreadable::Corrupt),
-        "a table that is not in memory"
+        "a table that is outside of memory"
     );
 }
 
