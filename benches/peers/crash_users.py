@@ -9,11 +9,9 @@ import re
 import statistics
 import subprocess
 import sys
+import tempfile
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-import measure
-
-ROUNDS = int(os.environ.get("N", "3"))
+ROUNDS = int(os.environ.get("N", "3")) # runs of each, for the median
 FRAME = re.compile(r"^([\w.]+)\+0x([0-9a-f]+)/0x[0-9a-f]+(?: \[\w+\])?$")
 
 
@@ -55,59 +53,55 @@ def same(a, b):
 
 def found(names, stack):
     """How many of the kernel's functions a stack has, in order."""
-    rest, count = iter(stack), 0
-    names = list(names)
-    while names:
-        position = list(rest)
-        hit = next((i for i, n in enumerate(position) if same(names[0], n)), None)
+    count = at = 0
+    for name in names:
+        hit = next((i for i in range(at, len(stack)) if same(name, stack[i])), None)
         if hit is not None:
-            count += 1
-            rest = iter(position[hit + 1:])
-        else:
-            rest = iter(position)
-        names.pop(0)
+            count, at = count + 1, hit + 1
     return count
 
 
 def output(command):
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True)
-    return done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
+    """Exit code and standard output of a command; seconds of processor time, and MB at most (mapped files included)."""
+    with tempfile.TemporaryFile() as out:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.DEVNULL)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        out.seek(0)
+        text = out.read().decode(errors="replace")
+    return process.returncode, text, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
-# Each answers: version, command, and of a dump: crashed (PID, frames), CPUs with frames, lines of the log. A frame is
-# address and name.
+# Each says what to run, and reads of its outputs: who crashed (PID, frames), the CPUs with a task that ran (frames), lines
+# of the log; None if it could not. A frame is address, name and, of ours, all there is.
 
 class Fixtrace:
     name = "fixtrace"
 
-    def __init__(self, work):
-        self.program = os.environ["FIXTRACE"]
-
-    def commands(self, dump, vmlinux, modules):
+    def commands(self, work, dump, vmlinux, modules):
         images = ["--vmlinux", vmlinux, *(w for m in modules for w in ("--module", m))]
-        return [[self.program, "unwind", "-q", dump, *images, "--running", *more] for more in ([], ["--log"])]
+        program = os.environ["FIXTRACE"]
+        return [[program, "unwind", "-q", dump, *images, *more] for more in (["--running", "--json"], ["--log"])]
 
-    def look(self, dump, vmlinux, modules):
-        stacks, log = self.commands(dump, vmlinux, modules)
-        _, text, _ = output([*stacks, "--json"])
-        rows = [json.loads(line) for line in text.splitlines()]
+    def read(self, stacks, log):
+        rows = [json.loads(line) for line in stacks.splitlines()]
         frames = lambda row: [(int(f["pc"], 16), (f.get("symbol") or {}).get("name") or "", f) for f in row["frames"]]
         crashed = next(((r["pid"], frames(r)) for r in rows if r.get("crashed")), None)
-        code, text, _ = output(log)
-        return crashed, {r["cpu"]: frames(r) for r in rows if r.get("running")}, text.splitlines() if code == 0 else []
+        return crashed, {r["cpu"]: frames(r) for r in rows if r.get("running")}, log.splitlines()
 
 
 class Drgn:
-    def __init__(self, work):
+    def __init__(self):
         self.program = os.environ["DRGN"]
         self.name = "drgn " + output([self.program, "-c", "import drgn; print(drgn.__version__)"])[1].strip()
 
-    def commands(self, dump, vmlinux, modules):
+    def commands(self, work, dump, vmlinux, modules):
         return [[self.program, os.path.join(os.path.dirname(__file__), "drgn_crash.py"), dump, vmlinux, *modules]]
 
-    def look(self, dump, vmlinux, modules):
-        code, text, error = output(self.commands(dump, vmlinux, modules)[0])
+    def read(self, text):
         rows = [json.loads(line) for line in text.splitlines()]
+        if not rows:
+            return None
         frames = lambda row: [(pc, name, None) for pc, name in row["frames"] if pc]
         crashed = next(((r["crashed"], frames(r)) for r in rows if "crashed" in r), None)
         log = next((r["log"] for r in rows if "log" in r), [])
@@ -115,44 +109,31 @@ class Drgn:
 
 
 class Crash:
-    def __init__(self, work, program):
-        self.program, self.work = program, work
+    def __init__(self, program):
+        self.program = program
         self.name = " ".join(output([program, "--version"])[1].split()[:2])
 
-    def commands(self, dump, vmlinux, modules):
-        script = os.path.join(self.work, "crash.in")
+    def commands(self, work, dump, vmlinux, modules):
+        script = os.path.join(work, "crash.in")
         with open(script, "w") as f:
             for m in modules:
                 print("mod -s", os.path.basename(m).removesuffix(".ko"), m, file=f)
             print("set -p\nbt\nbt -a\nlog\nquit", file=f)
         return [[self.program, "-s", "--no_scroll", "-i", script, vmlinux, dump]]
 
-    def look(self, dump, vmlinux, modules):
-        code, text, error = output(self.commands(dump, vmlinux, modules)[0])
-        stacks, log, current = [], [], None
+    def read(self, text):
+        stacks, log = [], []
         for line in text.splitlines():
             if m := re.match(r"PID: (\d+) .*CPU: (\d+) ", line):
-                current = (int(m[1]), int(m[2]), [])
-                stacks.append(current)
-            elif m := re.match(r" *#\d+ \[[0-9a-f]+\] (\S+) at ([0-9a-f]+)", line):
-                current[2].append((int(m[2], 16), m[1], None))
+                stacks.append((int(m[1]), int(m[2]), []))
+            elif stacks and (m := re.match(r" *#\d+ \[[0-9a-f]+\] (\S+) at ([0-9a-f]+)", line)):
+                stacks[-1][2].append((int(m[2], 16), m[1], None))
             elif re.match(r"\[ *\d+\.\d+\] ", line):
                 log.append(line)
         if not stacks:
             return None
         pid, _, frames = stacks[0]
-        return (pid, frames), {cpu: frames for _, cpu, frames in stacks[1:] if frames}, log
-
-
-def cost(commands):
-    """Processor time, and private memory and all, at most; of several commands the sum, and the largest."""
-    seconds = sum(statistics.median(sum_of(c) for _ in range(ROUNDS)) for c in commands)
-    peaks = [measure.memory(c, os.devnull) for c in commands]
-    return seconds, max(p[0] for p in peaks) / 1024, max(p[2] for p in peaks) / 1024
-
-
-def sum_of(command):
-    return measure.run(command, os.devnull)[0]
+        return (pid, frames), {cpu: frames for _, cpu, frames in stacks[1:]}, log
 
 
 def main():
@@ -163,34 +144,34 @@ def main():
             sets.append([])
         else:
             sets[-1].append(word)
-    programs = [Fixtrace(work), Drgn(work), *(Crash(work, p) for p in os.environ["CRASH"].split())]
-    print("| dump | program | crashed task | its trace | running CPUs | stopped in a fixup | log, lines | s | MB private, all |")
+    programs = [Fixtrace(), Drgn(), *(Crash(p) for p in os.environ["CRASH"].split())]
+    print("| dump | program | crashed task | its trace | running CPUs | stopped in a fixup | log, lines | s | MB |")
     print("|-|-|-|-|-|-|-|-|-|")
     for dump, vmlinux, log, *modules in sets:
         pid, cpu, names = printed(log)
-        wanted = {}
+        fixups = {}
         name = os.path.basename(dump)
         if name in ("vmcore", "l31"):
             name = f"{os.path.basename(os.path.dirname(dump))}/{name}"
         name += "" if modules else ", no module"
         for program in programs:
-            seen = program.look(dump, vmlinux, modules)
+            # Each round: of every command code, output, seconds, MB.
+            rounds = [[output(c) for c in program.commands(work, dump, vmlinux, modules)] for _ in range(ROUNDS)]
+            seen = program.read(*(text for _, text, _, _ in rounds[0]))
             if seen is None:
-                print(f"| {name} | {program.name} | does not open it | | | | | | |")
+                print(f"| {name} | {program.name} | does not open it | | | | | | |", flush=True)
                 continue
             crashed, running, lines = seen
+            shown = {pc: (n, f) for frames in running.values() for pc, n, f in frames}
             if isinstance(program, Fixtrace):
-                wanted = {pc: n for frames in running.values() for pc, n, f in frames if f.get("fixup")}
-                named = {pc: f["function"] for frames in running.values() for pc, n, f in frames if f.get("fixup")}
-            else:
-                named = {pc: n for frames in running.values() for pc, n, _ in frames if pc in wanted}
-            who = "not said" if crashed is None else f"{crashed[0]}" + ("" if crashed[0] == pid else f" (it was {pid})")
-            frames = crashed[1] if crashed else running.get(cpu, [])
-            count = found(names, [n for _, n, *_ in frames])
-            fixups = ", ".join(f"`{named.get(pc) or '?'}`" for pc in wanted) or "-"
-            seconds, private, resident = cost(program.commands(dump, vmlinux, modules)[:None if lines else 1])
-            print(f"| {name} | {program.name} | {who} | {count} of {len(names)} | {len(running)} "
-                  f"| {fixups} | {len(lines)} | {seconds:.2f} | {private:.0f}, {resident:.0f} |", flush=True)
+                fixups = {pc for pc, (_, f) in shown.items() if f.get("fixup")}
+            there = ", ".join(f"`{shown[pc][0]}`" if pc in shown else "?" for pc in sorted(fixups)) or "-"
+            who = "not said" if crashed is None else str(crashed[0]) if crashed[0] == pid else f"{crashed[0]}, it was {pid}"
+            count = found(names, [n for _, n, _ in (crashed[1] if crashed else running.get(cpu, []))])
+            seconds = statistics.median(sum(t for _, _, t, _ in runs) for runs in rounds)
+            peak = max(mb for runs in rounds for *_, mb in runs)
+            print(f"| {name} | {program.name} | {who} | {count} of {len(names)} | {len(running)} | {there} | {len(lines)} "
+                  f"| {seconds:.2f} | {peak:.0f} |", flush=True)
 
 
 main()

@@ -100,6 +100,8 @@ pub enum Remark<'a> {
     GuardPage,
     /// Code that was made at run time; its name, where that is known.
     Generated(Option<Name<'a>>),
+    /// The CPU is in a handler that was called here; its frames are not known.
+    HandlerUnknown,
     /// No file of this module is at hand: what memory holds of it serves.
     OutOfMemory(Name<'a>),
     /// No call ends at this return address.
@@ -219,6 +221,7 @@ impl Remark<'_> {
             Remark::Trampoline(by) => Remark::Trampoline(by),
             Remark::GuardPage => Remark::GuardPage,
             Remark::Generated(name) => Remark::Generated(name.map(own)),
+            Remark::HandlerUnknown => Remark::HandlerUnknown,
             Remark::OutOfMemory(name) => Remark::OutOfMemory(own(name)),
             Remark::NoCall => Remark::NoCall,
             Remark::Elsewhere(at) => Remark::Elsewhere(at),
@@ -335,6 +338,9 @@ impl fmt::Display for Remark<'_> {
             }
             Remark::Generated(Some(name)) => write!(f, "code made at run time: {name}"),
             Remark::Generated(None) => f.write_str("code made at run time"),
+            Remark::HandlerUnknown => f.write_str(
+                "the CPU did not answer: what the handler of this exception does is not known",
+            ),
             Remark::OutOfMemory(module) => write!(
                 f,
                 "in module {module}, no image of it: names and tables are those in memory"

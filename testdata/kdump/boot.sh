@@ -5,7 +5,7 @@
 #  Output: $FIXTRACE_KDUMP/KERNEL-CASE/ with: vmcore  /proc/vmcore, whole, with holes    l31  the same by makedumpfile
 #    dmesg.txt  the kernel's log, by vmcore-dmesg: the truth    modules  /proc/modules    crasher.ko  our module
 #    console.txt    facts  release, case, CPUs, command line, where the text was, what QEMU was given
-#  Environment: WAIT (600) seconds for a boot, QUIET (240) of them without a word; TRIES (3); FORCE=1 makes it anew;
+#  Environment: WAIT (600) seconds for a boot, QUIET (240) of them without a word or a page; TRIES (3); FORCE=1 makes it anew;
 #    APPEND more words of the command line
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -73,13 +73,14 @@ watch() {
       echo nmi >&3
       nmi=1
     fi
-    # Nobody says anything any more: it hangs.
-    size=$(stat -c %s "$TMP/console")
+    # Nobody says or writes anything any more: it hangs.
+    size="$(stat -c %s "$TMP/console") $(stat -c %b "$TMP/disk")"
     if [ "$size" != "$old" ]; then old=$size since=$SECONDS; fi
     [ $((SECONDS - start)) -lt "${WAIT:-600}" ] && [ $((SECONDS - since)) -lt "${QUIET:-240}" ] || return 1
     if said 'KDUMP-ALIVE\|KDUMP-NO\|KDUMP-UNKNOWN'; then return 1; fi
   done
-  said KDUMP-DONE
+  # cp may have died of a fault of the second kernel.
+  said KDUMP-COPIED && said KDUMP-DONE
 }
 
 # boot CASE: 0 if the second kernel wrote everything.

@@ -1,27 +1,12 @@
 //! Comparing an image with its index.
 
+pub use super::random::Random;
 use fixtrace::low::base::addr::{Address, LinkAddr, Pc};
 use fixtrace::low::engine::attribute::{Attribution, attribute, attribute_called};
 use fixtrace::low::engine::remark::{Remark, Undecided};
 use fixtrace::low::formats::image::symtab::SymbolId;
 use fixtrace::low::world::image::Image;
 use fixtrace::low::world::kernel::Located;
-
-/// Numbers that look random and are the same every time.
-pub struct Random(pub u64);
-
-impl Random {
-    pub fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    pub fn below(&mut self, end: u64) -> u64 {
-        self.next() % end.max(1)
-    }
-}
 
 /// CRC-32 as zlib has it, bit by bit: not the code under test.
 pub fn crc32(bytes: &[u8]) -> u32 {

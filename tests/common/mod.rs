@@ -6,6 +6,7 @@ pub mod index;
 pub mod kernels;
 pub mod oops;
 pub mod orc;
+pub mod random;
 pub mod schema;
 
 use std::path::{Path, PathBuf};

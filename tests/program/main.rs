@@ -5,6 +5,7 @@ mod cli;
 #[expect(dead_code, reason = "the other test program uses the rest")]
 #[path = "../common/mod.rs"]
 mod common;
+mod crashes;
 #[cfg(feature = "compression")]
 mod damage;
 mod dump_log;

@@ -9,7 +9,7 @@ use crate::base::regs::{PT_REGS_SIZE, Regs};
 use crate::engine::unwind::kernel::Walked;
 use crate::formats::insn::effect::{Access, effect};
 use crate::world::code::CodeSource;
-use crate::world::dump::{Context, StackKind};
+use crate::world::dump::{Context, Source, StackKind};
 use crate::world::kernel::Kernel;
 use crate::world::memory::Memory;
 
@@ -141,6 +141,7 @@ pub(super) fn of<'k, 'd>(
     };
     let found = match inner {
         Some(inner) => Exception::entry(symbol(inner.pc.lookup())?)?,
+        None if context.source == Some(Source::Nmi) => Exception::of("NMI", "NMI"),
         None if context.crashed => before(memory, &frame.regs, context, &symbol)?,
         None => return None,
     };

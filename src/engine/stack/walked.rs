@@ -8,11 +8,11 @@ use super::values;
 use crate::base::addr::{Addr, Address, Pc};
 use crate::engine::attribute::{Attribution, Memo, narrow, narrow_by_values};
 use crate::engine::remark::Remark;
-use crate::engine::unwind::Stop;
 use crate::engine::unwind::kernel::{self, Note, Unwinder, Walked};
+use crate::engine::unwind::{Stop, Trust};
 use crate::formats::image::ImageKind;
 use crate::world::code::CodeSource;
-use crate::world::dump::{Context, Generated, Start};
+use crate::world::dump::{Context, Generated, Source, Start};
 use crate::world::kernel::{Kernel, Located};
 use crate::world::memory::Memory;
 use crate::world::reach::{Call, Edge, Reach, call_before};
@@ -105,6 +105,11 @@ pub fn walked<'k, 'd>(
             .zip(stack.frames.last());
         frame.edge = edge(code, calls[i].as_ref(), inner, &mut cache.reach);
         stack.frames.push(frame);
+    }
+    let saved = matches!(context.source, Some(Source::Nmi | Source::DoubleFault));
+    if let Some(first) = stack.frames.first_mut().filter(|_| saved) {
+        first.trust = Trust::SavedRegisters;
+        first.remarks.push(Remark::HandlerUnknown);
     }
     // The outermost frame was made by hand: its return address may have been pushed by any instruction.
     if let (Stop::End, Some(last)) = (stop, stack.frames.last_mut())

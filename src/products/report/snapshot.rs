@@ -3,6 +3,7 @@
 //! The file is a line `fixtrace snapshot 1 N`, N bytes of JSON, and then the memory, piece after piece as the JSON
 //! lists them. All addresses in the JSON are hexadecimal strings.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 
 use serde::{Deserialize, Serialize};
@@ -429,6 +430,8 @@ struct Machine {
     cpus: Option<(u32, u32)>,
     taint: Option<String>,
     #[serde(default)]
+    tasks: BTreeMap<char, usize>,
+    #[serde(default)]
     report: Option<Told>,
 }
 
@@ -438,6 +441,7 @@ struct Told {
     title: String,
     causes: Vec<String>,
     differences: Vec<String>,
+    error_code: Option<u64>,
 }
 
 impl Told {
@@ -446,15 +450,17 @@ impl Told {
             title: r.title,
             causes: r.causes,
             differences: r.differences,
+            error_code: r.error_code,
         }
     }
 
     fn into(self) -> Report {
-        let mut r = Report::default();
-        r.title = self.title;
-        r.causes = self.causes;
-        r.differences = self.differences;
-        r
+        Report {
+            title: self.title,
+            causes: self.causes,
+            differences: self.differences,
+            error_code: self.error_code,
+        }
     }
 }
 
@@ -472,24 +478,26 @@ impl Machine {
             load: s.load,
             cpus: s.cpus,
             taint: s.taint,
+            tasks: s.tasks,
             report: s.report.map(Told::of),
         }
     }
 
     fn into(self) -> System {
-        let mut s = System::default();
-        s.release = self.release;
-        s.build = self.build;
-        s.node = self.node;
-        s.machine = self.machine;
-        s.hardware = self.hardware;
-        s.date = self.date;
-        s.uptime = self.uptime;
-        s.load = self.load;
-        s.cpus = self.cpus;
-        s.taint = self.taint;
-        s.report = self.report.map(Told::into);
-        s
+        System {
+            release: self.release,
+            build: self.build,
+            node: self.node,
+            machine: self.machine,
+            hardware: self.hardware,
+            date: self.date,
+            uptime: self.uptime,
+            load: self.load,
+            cpus: self.cpus,
+            taint: self.taint,
+            tasks: self.tasks,
+            report: self.report.map(Told::into),
+        }
     }
 }
 

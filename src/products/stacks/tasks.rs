@@ -108,27 +108,28 @@ impl<'w, 'd> Tasks<'w, '_, 'd> {
 
     /// What the log tells of the crash, beside the stack of the task that crashed: in a snapshot, what it told.
     fn report(&self, stacks: &mut Stacks<'w>) -> Option<Report> {
-        let kept = || self.world.system.as_ref()?.report.clone();
         let mut all = stacks.all.iter_mut();
         let found = all.find_map(|(s, o)| Some((s, o.task.filter(|t| t.crashed())?)));
-        let Some((stack, task)) = found else {
-            return kept();
-        };
-        let Some(told) = beside(self.reports, stack, task, &self.placed.kernel) else {
-            return kept();
-        };
-        let own = told.report.pid.is_none_or(|pid| pid == task.pid);
-        let first = stack.frames.first_mut().filter(|_| own);
-        if let (Some(exception), Some(die)) =
-            (first.and_then(|f| f.exception.as_mut()), &told.report.die)
+        let told = found.as_ref().and_then(|(stack, task)| {
+            let told = beside(self.reports, stack, task, &self.placed.kernel)?;
+            let own = told.report.pid.is_none_or(|pid| pid == task.pid);
+            let die = told.report.die.as_ref().filter(|_| own);
+            let differences = told.differences.iter().map(ToString::to_string);
+            Some(Report {
+                title: told.headline.to_owned(),
+                differences: differences.collect(),
+                error_code: die.map(|die| die.code.into()),
+                causes: told.causes,
+            })
+        });
+        let kept = || self.world.system.as_ref()?.report.clone();
+        let report = told.or_else(kept);
+        let first = found.and_then(|(stack, _)| stack.frames.first_mut());
+        if let (Some(exception), Some(report)) = (first.and_then(|f| f.exception.as_mut()), &report)
         {
-            exception.error_code = Some(die.code.into());
+            exception.error_code = report.error_code;
         }
-        let mut report = Report::default();
-        report.title = told.headline.to_owned();
-        report.causes = told.causes;
-        report.differences = told.differences.iter().map(ToString::to_string).collect();
-        Some(report)
+        report
     }
 
     /// The processes of those tasks whose stacks come from user mode.

@@ -96,6 +96,7 @@ pub fn discover(dump: &Dump<'_>, vmlinux: &Image<'_>, place: &Place) -> Result<W
     let (modules, all_modules) = modules::find(&r, &mut findings);
     images.extend(modules);
     let (generated, all_generated) = generated::find(&r);
+    let system = system::of(&r, dump, &all);
     Ok(World {
         release: vmlinux.release().map(str::to_owned),
         images,
@@ -103,7 +104,7 @@ pub fn discover(dump: &Dump<'_>, vmlinux: &Image<'_>, place: &Place) -> Result<W
         tasks: all,
         generated,
         unlisted: !(all_modules && all_generated),
-        system: Some(system::of(&r, dump)),
+        system: Some(system),
         findings,
     })
 }

@@ -18,7 +18,7 @@ mod noted;
 pub mod place;
 mod placed;
 mod read;
-pub(crate) mod recovered;
+pub mod recovered;
 mod registers;
 mod roots;
 mod searched;

@@ -17,8 +17,9 @@ use crate::formats::orc::{ENTRY_SIZE, OrcTable, OrcVersion, RawEntry};
 use crate::world::image::{Image, Source};
 use crate::world::memory::Memory;
 
-/// Bytes of a module's code, or of one of its tables, at most.
-const MAX_BYTES: u64 = 64 << 20;
+/// Bytes of a module's code, and of one of its tables, at most.
+const MAX_TEXT: u64 = 64 << 20;
+const MAX_BYTES: u64 = 8 << 20;
 
 /// Bytes behind the beginning of the last name that it may have (`KSYM_NAME_LEN`, Linux 6.1).
 const NAME: u64 = 512;
@@ -54,13 +55,16 @@ pub(crate) fn images<'d>(
     pieces.into_iter().flatten().filter_map(of).collect()
 }
 
-/// Every range of memory that [`images`] reads, first address and end.
-pub(crate) fn read_for(loaded: &Loaded, memory: &dyn Memory) -> Vec<(Addr, Addr)> {
+/// Every range of memory that its image is made of, first address and end.
+pub fn read_for(loaded: &Loaded, memory: &dyn Memory) -> Vec<(Addr, Addr)> {
     let Some(tables) = &loaded.tables else {
         return Vec::new();
     };
     let range = |at: Addr, len: u64| (at, Addr(at.0.saturating_add(len.min(MAX_BYTES))));
-    let piece = |(from, to): (Addr, Addr)| range(from, to.since(from).unwrap_or_default());
+    let piece = |(from, to): (Addr, Addr)| {
+        let len = to.since(from).unwrap_or_default().min(MAX_TEXT);
+        (from, Addr(from.0.saturating_add(len)))
+    };
     let mut all = vec![piece(loaded.text)];
     all.extend(tables.init.map(piece));
     if let Some((ips, rows, count)) = tables.orc {
@@ -96,7 +100,7 @@ impl Module<'_> {
         let (start, end) = self.text;
         let len = end
             .since(start)
-            .filter(|len| *len > 0 && *len <= MAX_BYTES)?;
+            .filter(|len| *len > 0 && *len <= MAX_TEXT)?;
         let text = bytes(self.memory, start, start.offset(len.cast_signed()), MISSING);
         let (symbols, names) = self.symbols();
         let made = Made {
@@ -216,7 +220,7 @@ fn name_of<'v>(vmlinux: &'v Image<'_>, at: LinkAddr) -> Option<&'v str> {
 
 /// The bytes from `at` up to `end`, page by page; `filler` where a page cannot be read.
 fn bytes(memory: &dyn Memory, at: Addr, end: Addr, filler: u8) -> Vec<u8> {
-    let len = end.since(at).unwrap_or_default().min(MAX_BYTES);
+    let len = end.since(at).unwrap_or_default().min(MAX_TEXT);
     let mut all = vec![filler; usize::try_from(len).unwrap_or_default()];
     let (mut from, mut rest) = (at, &mut all[..]);
     while !rest.is_empty() {
@@ -239,5 +243,160 @@ struct OfKernel {
 impl<'d> Source<'d> for OfKernel {
     fn orc(&self, image: &ElfImage<'d>) -> Result<Option<OrcTable<'d>>> {
         OrcTable::of_version(image, self.version)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::formats::image::ImageKind;
+    use crate::world::memory::Pieces;
+
+    const TEXT: u64 = 0xffff_ffff_c040_0000;
+    const INIT: u64 = 0xffff_ffff_c050_0000;
+    const TABLES: u64 = 0xffff_ffff_c060_0000;
+
+    /// What memory has of a module with two functions, one that initialises it, and what is none of its code.
+    fn memory(handler: u64) -> (Vec<(u64, Vec<u8>)>, Tables) {
+        let names = b"\0first\0second\0starts\0data\0".to_vec();
+        let symbol = |name: u32, section: u16, value: u64, size: u64| {
+            let mut s = name.to_le_bytes().to_vec();
+            s.extend([0x12, 0]);
+            s.extend(section.to_le_bytes());
+            s.extend(value.to_le_bytes());
+            s.extend(size.to_le_bytes());
+            s
+        };
+        let symbols = [
+            symbol(0, 0, 0, 0),
+            symbol(1, 2, TEXT, 0x40),
+            symbol(7, 2, TEXT + 0x40, 0x20),
+            symbol(14, 3, INIT, 0x10),
+            symbol(21, 4, TABLES, 8),
+            // Imported: it has an address, and is none of the module's.
+            symbol(1, 0, TEXT + 0x60, 0),
+        ];
+        let relative = |all: &[u64], at: u64| -> Vec<u8> {
+            let word = |(n, to): (u64, &u64)| to.wrapping_sub(at + n * 4) as u32;
+            (0..).zip(all).flat_map(|p| word(p).to_le_bytes()).collect()
+        };
+        let ips = relative(&[TEXT, TEXT + 0x40, INIT], TABLES);
+        // Call frames of 8 and 16 bytes, as version 1b has them: SP is register 5.
+        let row = |cfa: i16| [&cfa.to_le_bytes()[..], &[0, 0, 5, 0]].concat();
+        let rows = [row(8), row(16), row(8)].concat();
+        let extable = relative(&[TEXT + 0x44, TEXT + 0x10, handler], TABLES + 0x200);
+        let pieces = vec![
+            (TEXT, vec![0x90; 0x80]),
+            (INIT, vec![0x90; 0x10]),
+            (TABLES, ips),
+            (TABLES + 0x100, rows),
+            (TABLES + 0x200, extable),
+            (TABLES + 0x300, symbols.concat()),
+            // Names are read up to the end of the longest that could be.
+            (TABLES + 0x400, [names, vec![0; 1024]].concat()),
+        ];
+        let tables = Tables {
+            init: Some((Addr(INIT), Addr(INIT + 0x10))),
+            orc: Some((Addr(TABLES), Addr(TABLES + 0x100), 3)),
+            extable: Some((Addr(TABLES + 0x200), 1)),
+            symbols: Some((Addr(TABLES + 0x300), 6, Addr(TABLES + 0x400))),
+        };
+        (pieces, tables)
+    }
+
+    fn loaded(tables: Tables) -> Loaded {
+        Loaded {
+            name: "mod".to_owned(),
+            build_id: Some(vec![1, 2, 3, 4]),
+            slide: Slide(TEXT),
+            sections: Vec::new(),
+            text: (Addr(TEXT), Addr(TEXT + 0x80)),
+            tables: Some(tables),
+        }
+    }
+
+    fn kernel(storage: &Storage) -> Image<'_> {
+        let path = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/testdata/fixtures/demo-5.10.elf"
+        );
+        Image::open(Path::new(path), storage).expect("an image")
+    }
+
+    #[test]
+    fn a_module_in_memory_has_its_names_and_tables() {
+        let storage = Storage::new();
+        let vmlinux = kernel(&storage);
+        let handler = "ex_handler_uaccess";
+        let symbols = vmlinux.symbols();
+        let at = symbols.named(handler).next().expect("a handler");
+        let (pieces, tables) = memory(symbols.get(at).addr.0);
+        let pieces = pieces.iter().map(|(at, b)| (Addr(*at), &b[..])).collect();
+        let memory = Pieces::new(pieces);
+        let made = images(&loaded(tables), &memory, (&vmlinux, Slide(0)), &storage);
+        let [(core, at), (init, init_at)] = &made[..] else {
+            panic!("{} images", made.len());
+        };
+        assert_eq!((at.0, init_at.0), (TEXT, INIT));
+        assert_eq!((core.name(), core.kind()), ("mod", ImageKind::Module));
+        assert_eq!(core.build_id(), Some(&[1, 2, 3, 4][..]));
+        assert_eq!(core.release(), vmlinux.release());
+        assert!(core.is_of_memory());
+        let named = |image: &Image<'_>| -> Vec<(String, u64, Option<u64>)> {
+            let all = image.symbols().iter();
+            all.map(|(_, s)| (s.name.to_owned(), s.addr.0, s.size))
+                .collect()
+        };
+        let symbol = |name: &str, at, size| (name.to_owned(), at, Some(size));
+        assert_eq!(
+            named(core),
+            [symbol("first", 0, 0x40), symbol("second", 0x40, 0x20)]
+        );
+        assert_eq!(named(init), [symbol("starts", 0, 0x10)]);
+        let frame = |image: &Image<'_>, at: u64| {
+            let orc = image.orc().expect("readable").expect("a table");
+            orc.find(LinkAddr(at)).expect("a row").1.sp_offset
+        };
+        assert_eq!(
+            [frame(core, 0x3f), frame(core, 0x40), frame(init, 1)],
+            [8, 16, 8]
+        );
+        let rows = core.extable().entries();
+        assert_eq!((rows[0].insn.0, rows[0].fixup.0), (0x44, 0x10));
+        assert_eq!(core.extable().handler(core, &rows[0]).name(), handler);
+        assert!(init.extable().entries().is_empty());
+    }
+
+    #[test]
+    fn what_memory_lacks_is_left_out() {
+        let storage = Storage::new();
+        let vmlinux = kernel(&storage);
+        let (pieces, tables) = memory(0);
+        // Each piece taken out in turn, and tables that lie about their sizes.
+        for missing in 0..pieces.len() {
+            let left = pieces.iter().enumerate().filter(|(n, _)| *n != missing);
+            let left = left.map(|(_, (at, b))| (Addr(*at), &b[..])).collect();
+            let memory = Pieces::new(left);
+            let made = images(&loaded(tables), &memory, (&vmlinux, Slide(0)), &storage);
+            assert_eq!(made.len(), 2);
+            let _ = (made[0].0.orc(), made[0].0.extable(), made[0].0.fixups());
+        }
+        let nothing = Pieces::new(Vec::new());
+        let huge = Tables {
+            init: Some((Addr(u64::MAX - 8), Addr(u64::MAX))),
+            orc: Some((Addr(u64::MAX), Addr(8), u32::MAX)),
+            extable: Some((Addr(u64::MAX - 3), u32::MAX)),
+            symbols: Some((Addr(1), u32::MAX, Addr(u64::MAX))),
+        };
+        let mut module = loaded(huge);
+        let _ = images(&module, &nothing, (&vmlinux, Slide(0)), &storage);
+        assert!(read_for(&module, &nothing).len() <= 8);
+        // Code that ends before it begins, and code without end.
+        for end in [TEXT - 1, TEXT, u64::MAX] {
+            module.text = (Addr(TEXT), Addr(end));
+            module.tables = Some(Tables::default());
+            let made = images(&module, &nothing, (&vmlinux, Slide(0)), &storage);
+            assert!(made.is_empty() || end == u64::MAX, "{end:#x}");
+        }
     }
 }

@@ -73,6 +73,9 @@ fn crash_notes(r: &Reader<'_, '_>, cpus: &[cpus::Found]) -> BTreeMap<u32, Prstat
         .collect()
 }
 
+/// What lets a note be of a CPU.
+type Rule<'a> = dyn Fn(&cpus::Found, &Prstatus) -> bool + 'a;
+
 /// Which CPU each of `notes` is of. They stand in the order of CPUs, and those that did not answer have none: what a CPU
 /// wrote down itself decides, then which stacks the stack pointer is on, then the task that ran, then the order.
 fn matched(
@@ -97,8 +100,7 @@ fn matched(
     let itself = |c: &cpus::Found, note: &Prstatus| kept.get(&c.number) == Some(note);
     let mut found: BTreeMap<u32, Regs> = BTreeMap::new();
     let mut left: BTreeSet<usize> = (0..notes.len()).collect();
-    let rules: [&dyn Fn(&cpus::Found, &Prstatus) -> bool; 4] =
-        [&itself, &on_stack, &same_task, &idle];
+    let rules: [&Rule<'_>; 4] = [&itself, &on_stack, &same_task, &idle];
     for rule in rules {
         for number in left.clone() {
             let Some(note) = notes.get(number) else {

@@ -47,7 +47,7 @@ fn lives(r: &Reader<'_, '_>, layout: &Layout, at: Addr) -> bool {
     let named = r.text(comm, layout.comm.size);
     let printable = |name: String| !name.is_empty() && !name.contains('?');
     let used = r.types.field("task_struct", "usage.refs.counter");
-    let used = used.is_none_or(|field| r.get(at, field) != Ok(0));
+    let used = used.is_none_or(|field| r.get(at, field).ok() != Some(0));
     let kernel = |value: u64| value >> 63 == 1;
     at.0.is_multiple_of(64)
         && is_task(r, layout, at)

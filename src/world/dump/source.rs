@@ -26,7 +26,7 @@ impl Source {
     ];
 
     /// Its name in JSON.
-    pub(crate) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Source::Note => "note",
             Source::CrashNotes => "crash-notes",
@@ -37,7 +37,7 @@ impl Source {
     }
 
     /// What [`Source::name`] calls `name`.
-    pub(crate) fn from_name(name: &str) -> Option<Self> {
+    pub fn from_name(name: &str) -> Option<Self> {
         Source::ALL.into_iter().find(|s| s.name() == name)
     }
 }

@@ -3,7 +3,10 @@
 //! Sources: include/linux/utsname.h, include/linux/timekeeper_internal.h, kernel/sched/loadavg.c, kernel/panic.c
 //! `taint_flags` (Linux 5.10-7.2).
 
+use std::collections::BTreeMap;
+
 use super::read::Reader;
+use super::task::Task;
 use crate::base::addr::{Addr, Address};
 use crate::world::memory::Dump;
 
@@ -43,6 +46,8 @@ pub struct System {
     pub cpus: Option<(u32, u32)>,
     /// Letters of what taints it; empty for none.
     pub taint: Option<String>,
+    /// How many tasks there are in each state.
+    pub tasks: BTreeMap<char, usize>,
     /// The newest report of a crash in its log.
     pub report: Option<Report>,
 }
@@ -57,6 +62,8 @@ pub struct Report {
     pub causes: Vec<String>,
     /// Where log and stack tell different things, in words.
     pub differences: Vec<String>,
+    /// The exception's error code.
+    pub error_code: Option<u64>,
 }
 
 impl Report {
@@ -67,8 +74,8 @@ impl Report {
     }
 }
 
-/// The system in `dump`.
-pub(super) fn of(r: &Reader<'_, '_>, dump: &Dump<'_>) -> System {
+/// The system in `dump`, which has `tasks`.
+pub(super) fn of(r: &Reader<'_, '_>, dump: &Dump<'_>, tasks: &[Task]) -> System {
     let [uts, description, load, tainted] = r.symbols([
         "init_uts_ns",
         "dump_stack_arch_desc_str",
@@ -89,6 +96,10 @@ pub(super) fn of(r: &Reader<'_, '_>, dump: &Dump<'_>) -> System {
         Some([one(0)?, one(1)?, one(2)?])
     };
     let hardware = description.and_then(|at| r.text(at, DESCRIPTION).ok());
+    let mut states = BTreeMap::new();
+    for task in tasks {
+        *states.entry(task.state).or_default() += 1;
+    }
     let noted = dump.vmcoreinfo().and_then(|i| i.crash_time());
     System {
         release: name("release").or_else(|| r.vmlinux.release().map(str::to_owned)),
@@ -101,6 +112,7 @@ pub(super) fn of(r: &Reader<'_, '_>, dump: &Dump<'_>) -> System {
         load: load.and_then(loads),
         cpus: cpus(r),
         taint: tainted.and_then(|at| r.memory.u64(at).ok()).map(letters),
+        tasks: states,
         report: None,
     }
 }

@@ -65,7 +65,7 @@ pub enum Stopped {
 
 impl Stopped {
     /// Its name in JSON.
-    pub(crate) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Stopped::Crash => "crash",
             Stopped::Nmi => "nmi",
@@ -74,7 +74,7 @@ impl Stopped {
     }
 
     /// What [`Stopped::name`] calls `name`.
-    pub(crate) fn from_name(name: &str) -> Option<Self> {
+    pub fn from_name(name: &str) -> Option<Self> {
         let all = [Stopped::Crash, Stopped::Nmi, Stopped::NoAnswer];
         all.into_iter().find(|s| s.name() == name)
     }

@@ -62,6 +62,7 @@ impl World {
             hijacked: &task.hijacked,
             unlisted: self.unlisted,
             crashed: task.crashed(),
+            source: task.source,
         }
     }
 }
@@ -138,4 +139,6 @@ pub struct Context<'w> {
     pub unlisted: bool,
     /// Whether it brought the kernel down: its registers may be those of an exception.
     pub crashed: bool,
+    /// Where the registers are from that its walk begins with, if it ran.
+    pub source: Option<Source>,
 }

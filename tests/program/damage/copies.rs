@@ -1,5 +1,6 @@
 //! Copies of a dump from which something is missing, and what.
 
+use crate::common::random::Random;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
@@ -310,20 +311,4 @@ pub enum Damage {
     Zeroes,
     /// A byte of its data is wrong.
     Flipped,
-}
-
-/// Numbers that are the same each time (xorshift64).
-pub struct Random(pub u64);
-
-impl Random {
-    pub fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    pub fn below(&mut self, end: u64) -> u64 {
-        self.next() % end.max(1)
-    }
 }

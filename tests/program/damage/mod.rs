@@ -12,9 +12,10 @@ use std::sync::Mutex;
 use fixtrace::low::formats::image::Storage;
 use serde_json::Value;
 
+use crate::common::random::Random;
 use crate::common::{kernels, testdata};
 use crate::run::{fixtrace, json, stderr};
-use copies::{BEHIND, CORRUPT, Damage, Lost, OTHER_PART, PAGE, Random, UNWRITTEN, Whole};
+use copies::{BEHIND, CORRUPT, Damage, Lost, OTHER_PART, PAGE, UNWRITTEN, Whole};
 use truth::{Reasons, Tables, plain, wrong_reason};
 
 /// Damaged copies that are tried.

@@ -1,5 +1,6 @@
 //! The kernel as a whole, above its stacks.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::Style;
@@ -74,7 +75,7 @@ pub fn header(world: &World, report: Option<&Report>, style: Style, out: &mut St
             offline => format!("{present}, {offline} of them offline"),
         });
     row("CPUs", cpus.unwrap_or_default());
-    row("tasks", tasks(world));
+    row("tasks", tasks(&s.tasks));
     let taint = s.taint.as_deref().map(taints);
     row("taint", taint.unwrap_or_default());
     let message = report.map(Report::message);
@@ -96,16 +97,13 @@ pub fn report(report: &Report, style: Style, out: &mut String) {
 }
 
 /// How many tasks there are, and how many of them in each state.
-fn tasks(world: &World) -> String {
-    let count = |letter: char| world.tasks.iter().filter(|t| t.state == letter).count();
-    let states = STATES
-        .iter()
-        .filter_map(|(letter, name)| match count(*letter) {
-            0 => None,
-            n => Some(format!("{n} {name}")),
-        });
+fn tasks(counts: &BTreeMap<char, usize>) -> String {
+    let states = STATES.iter().filter_map(|(letter, name)| {
+        let count = counts.get(letter)?;
+        Some(format!("{count} {name}"))
+    });
     let states: Vec<String> = states.collect();
-    format!("{}: {}", world.tasks.len(), states.join(", "))
+    format!("{}: {}", counts.values().sum::<usize>(), states.join(", "))
 }
 
 fn taints(letters: &str) -> String {

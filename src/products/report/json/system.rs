@@ -34,7 +34,7 @@ pub struct System<'a> {
     /// What it said when it went down.
     pub message: Option<&'a str>,
     /// Tasks by their state's letter.
-    pub tasks: BTreeMap<char, usize>,
+    pub tasks: &'a BTreeMap<char, usize>,
     /// The slide of its image.
     pub slide: Option<super::Address>,
 }
@@ -43,10 +43,6 @@ impl<'a> System<'a> {
     /// The twin of the kernel in `world`, of whose end the log tells `report`; `None` where nothing is known of it.
     pub fn new(world: &'a World, report: Option<&'a Report>) -> Option<Self> {
         let s = world.system.as_ref()?;
-        let mut tasks = BTreeMap::new();
-        for task in &world.tasks {
-            *tasks.entry(task.state).or_default() += 1;
-        }
         Some(System {
             release: s.release.as_deref(),
             build: s.build.as_deref(),
@@ -60,7 +56,7 @@ impl<'a> System<'a> {
             online: s.cpus.map(|(_, online)| online),
             taint: s.taint.as_deref(),
             message: report.map(Report::message),
-            tasks,
+            tasks: &s.tasks,
             slide: world.images.first().map(|i| super::Address(i.slide.0)),
         })
     }
