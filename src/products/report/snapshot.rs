@@ -145,6 +145,14 @@ pub fn read(bytes: &[u8]) -> Result<Snapshot<'_>> {
     })
 }
 
+/// `text` without what a terminal would obey: a snapshot may come from anybody.
+fn plain(text: String) -> String {
+    match text.contains(char::is_control) {
+        true => text.replace(char::is_control, "?"),
+        false => text,
+    }
+}
+
 /// A number, in hexadecimal.
 #[derive(Clone, Copy, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -398,7 +406,7 @@ impl Thread {
             address: Addr(self.address.0),
             pid: self.pid,
             tgid: self.tgid,
-            comm: self.comm,
+            comm: plain(self.comm),
             state: self.state,
             cpu: self.cpu,
             running: self.running,
@@ -456,9 +464,9 @@ impl Told {
 
     fn into(self) -> Report {
         Report {
-            title: self.title,
-            causes: self.causes,
-            differences: self.differences,
+            title: plain(self.title),
+            causes: self.causes.into_iter().map(plain).collect(),
+            differences: self.differences.into_iter().map(plain).collect(),
             error_code: self.error_code,
         }
     }
@@ -485,16 +493,16 @@ impl Machine {
 
     fn into(self) -> System {
         System {
-            release: self.release,
-            build: self.build,
-            node: self.node,
-            machine: self.machine,
-            hardware: self.hardware,
+            release: self.release.map(plain),
+            build: self.build.map(plain),
+            node: self.node.map(plain),
+            machine: self.machine.map(plain),
+            hardware: self.hardware.map(plain),
             date: self.date,
             uptime: self.uptime,
             load: self.load,
             cpus: self.cpus,
-            taint: self.taint,
+            taint: self.taint.map(plain),
             tasks: self.tasks,
             report: self.report.map(Told::into),
         }

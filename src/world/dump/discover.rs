@@ -57,7 +57,7 @@ pub fn discover(dump: &Dump<'_>, vmlinux: &Image<'_>, place: &Place) -> Result<W
     all.sort_by_key(|t| (t.pid, t.cpu, t.address));
     all.dedup_by_key(|t| t.address);
     let registers = registers::of(&r, dump, &found, &all);
-    let crashed = crashed::cpu(&r);
+    let crashed = crashed::cpu(&r, &registers);
     let mut cpus = Vec::new();
     for cpu in found {
         let mut task = all.iter().position(|t| Some(t.address) == cpu.current);
