@@ -80,7 +80,7 @@ pub fn discover(dump: &Dump<'_>, vmlinux: &Image<'_>, place: &Place) -> Result<W
         }
         if let Some(task) = task.and_then(|t| all.get_mut(t)) {
             task.source = source;
-            task.stopped = crashed.map(|crashed| stopped(crashed == cpu.number, source));
+            task.stopped = crashed.map(|crashed| Stopped::of(crashed == cpu.number, source));
         }
         cpus.push(Cpu {
             number: cpu.number,
@@ -107,15 +107,6 @@ pub fn discover(dump: &Dump<'_>, vmlinux: &Image<'_>, place: &Place) -> Result<W
         system: Some(system),
         findings,
     })
-}
-
-/// What stopped the task of a CPU that crashed the kernel, or did not, by where its registers are from.
-pub(super) fn stopped(crashed: bool, source: Option<Source>) -> Stopped {
-    match source {
-        _ if crashed => Stopped::Crash,
-        Some(Source::Note | Source::CrashNotes | Source::Qemu) => Stopped::Nmi,
-        _ => Stopped::NoAnswer,
-    }
 }
 
 /// The task whose stack `cpu` is on while `current` is still another: `__switch_to_asm()` changes stacks first.

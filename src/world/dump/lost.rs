@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::discover::stopped;
-use super::task::{Start, Task};
+use super::task::{Start, Stopped, Task};
 use super::world::Cpu;
 use crate::base::addr::Addr;
 use crate::base::error::Finding;
@@ -72,7 +71,7 @@ pub(super) fn attach(
             task.cpu = cpu.number;
             task.unread = None;
             task.source = cpu.source;
-            task.stopped = crashed.map(|c| stopped(c == cpu.number, cpu.source));
+            task.stopped = crashed.map(|c| Stopped::of(c == cpu.number, cpu.source));
             task.start = Some(Start { regs, exact: true });
             cpu.task = Some(found);
         }

@@ -64,6 +64,15 @@ pub enum Stopped {
 }
 
 impl Stopped {
+    /// What stopped the task of a CPU that crashed the kernel, or did not, by where its registers are from.
+    pub(super) fn of(crashed: bool, source: Option<Source>) -> Self {
+        match source {
+            _ if crashed => Stopped::Crash,
+            Some(Source::Note | Source::CrashNotes | Source::Qemu) => Stopped::Nmi,
+            _ => Stopped::NoAnswer,
+        }
+    }
+
     /// Its name in JSON.
     pub fn name(self) -> &'static str {
         match self {
