@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 
 use super::place::Place;
 use super::read::Reader;
-use super::source::Source;
 use super::task::{Start, Stopped, Task};
 use super::world::{Cpu, Loaded, World};
 use super::{cpus, crashed, generated, hijack, lost, modules, registers, searched, system, tasks};
