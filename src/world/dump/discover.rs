@@ -37,7 +37,8 @@ pub fn discover(dump: &Dump<'_>, vmlinux: &Image<'_>, place: &Place) -> Result<W
         DumpKind::Kcore => BTreeSet::new(),
         _ => searched::find(&r, &layout, dump, place.linear[1]),
     };
-    let task_list = tasks::list(&r, &layout, search, &mut findings);
+    let idle_known = found.iter().all(|cpu| cpu.idle.is_some());
+    let task_list = tasks::list(&r, &layout, (idle_known, search), &mut findings);
     let idle = found
         .iter()
         .filter_map(|c| c.idle)

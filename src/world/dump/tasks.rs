@@ -31,11 +31,11 @@ const NOLOAD: u64 = 0x400;
 const MAX_LEVELS: usize = 8;
 
 /// Addresses of all `task_struct`s but the idle ones, each with its PID where the table of PIDs has it. Where lists are
-/// broken, `search` finds more, idle ones among them.
+/// broken, or not all idle ones are known, `search` finds more, idle ones among them.
 pub(super) fn list(
     r: &Reader<'_, '_>,
     layout: &Layout,
-    search: impl FnOnce() -> BTreeSet<Addr>,
+    (idle_known, search): (bool, impl FnOnce() -> BTreeSet<Addr>),
     findings: &mut Vec<Finding>,
 ) -> BTreeMap<Addr, Option<u32>> {
     let [init_task, init_pid_ns] = r.symbols(["init_task", "init_pid_ns"]);
@@ -90,7 +90,7 @@ pub(super) fn list(
     }
     let mut all: BTreeMap<Addr, Option<u32>> = listed.into_iter().map(|t| (t, None)).collect();
     all.extend(hashed.into_iter().map(|(task, pid)| (task, Some(pid))));
-    if broken.any() || lost || all.is_empty() {
+    if broken.any() || lost || all.is_empty() || !idle_known {
         // It is its CPU's idle task, which only that CPU's variables tell.
         all.extend(init_task.map(|init| (init, Some(0))));
         let before = all.len();
