@@ -164,6 +164,13 @@ impl Finding {
             message: message.into(),
         }
     }
+
+    /// A finding about `thing` as a whole.
+    pub fn about(thing: &str, message: impl Into<String>) -> Self {
+        let mut finding = Finding::new(thing, 0, message);
+        finding.place.offset = None;
+        finding
+    }
 }
 
 impl fmt::Display for Finding {

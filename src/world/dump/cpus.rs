@@ -49,9 +49,8 @@ pub(super) fn find(r: &Reader<'_, '_>, notes: usize, findings: &mut Vec<Finding>
         "runqueues",
     ]);
     let Some(offsets) = offsets else {
-        findings.push(Finding::new(
+        findings.push(Finding::about(
             "dump",
-            0,
             "no symbol __per_cpu_offset: CPUs are not known",
         ));
         return Vec::new();
@@ -118,7 +117,7 @@ pub(super) fn find(r: &Reader<'_, '_>, notes: usize, findings: &mut Vec<Finding>
             1 => format!("the variables of CPU {first} cannot be read"),
             n => format!("the variables of {n} CPUs cannot be read, those of CPU {first} first"),
         };
-        findings.push(Finding::new("dump", 0, what));
+        findings.push(Finding::about("dump", what));
     }
     all
 }

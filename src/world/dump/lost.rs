@@ -41,7 +41,7 @@ impl Unread {
                 1 => format!("1 task is known of and {why} (at {first}{named})"),
                 n => format!("{n} tasks are known of and {why} (the first at {first}{named})"),
             };
-            Finding::new("dump", 0, what)
+            Finding::about("dump", what)
         })
     }
 }

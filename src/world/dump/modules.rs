@@ -23,9 +23,8 @@ pub(super) fn find(r: &Reader<'_, '_>, findings: &mut Vec<Finding>) -> (Vec<Load
         r.types.offset("module", "list"),
         r.types.field("module", "name"),
     ) else {
-        findings.push(Finding::new(
+        findings.push(Finding::about(
             "dump",
-            0,
             "no types of modules: they are not known",
         ));
         return (Vec::new(), false);
@@ -33,7 +32,7 @@ pub(super) fn find(r: &Reader<'_, '_>, findings: &mut Vec<Finding>) -> (Vec<Load
     let (modules, broken) = r.list(head, list);
     if let Some(what) = &broken {
         let what = format!("the list of modules is broken: {what}");
-        findings.push(Finding::new("dump", 0, what));
+        findings.push(Finding::about("dump", what));
     }
     let whole = broken.is_none();
     let listed = modules.len();
@@ -56,7 +55,7 @@ pub(super) fn find(r: &Reader<'_, '_>, findings: &mut Vec<Finding>) -> (Vec<Load
     let unread = listed - all.len();
     if unread > 0 {
         let what = format!("{unread} modules cannot be read");
-        findings.push(Finding::new("dump", 0, what));
+        findings.push(Finding::about("dump", what));
     }
     all.sort_by(|a, b| a.name.cmp(&b.name));
     (all, whole && unread == 0)

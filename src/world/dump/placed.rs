@@ -69,7 +69,7 @@ impl Place {
     pub(crate) fn findings(&self) -> Vec<Finding> {
         let borrowed = self.borrowed.then(|| {
             let what = "the kernel's top page table is missing: that of a process is used";
-            Finding::new("dump", 0, what)
+            Finding::about("dump", what)
         });
         self.unproved().into_iter().chain(borrowed).collect()
     }
@@ -93,6 +93,6 @@ impl Place {
                 unread(why)
             ),
         };
-        Some(Finding::new("dump", 0, what))
+        Some(Finding::about("dump", what))
     }
 }

@@ -39,7 +39,7 @@ pub(super) fn list(
     findings: &mut Vec<Finding>,
 ) -> BTreeMap<Addr, Option<u32>> {
     let [init_task, init_pid_ns] = r.symbols(["init_task", "init_pid_ns"]);
-    let mut finding = |what: String| findings.push(Finding::new("dump", 0, what));
+    let mut finding = |what: String| findings.push(Finding::about("dump", what));
     let mut listed = BTreeSet::new();
     let mut broken = Broken::default();
     if let Some(init) = init_task {

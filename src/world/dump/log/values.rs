@@ -54,7 +54,7 @@ impl Log {
     }
 
     pub(super) fn odd(&mut self, what: impl Into<String>) {
-        self.findings.push(Finding::new("log", 0, what));
+        self.findings.push(Finding::about("log", what));
     }
 
     /// Notes that `count` records are as `what` says, if there are any.
