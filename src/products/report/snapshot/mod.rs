@@ -3,18 +3,21 @@
 //! The file is a line `fixtrace snapshot 1 N`, N bytes of JSON, and then the memory, piece after piece as the JSON
 //! lists them. All addresses in the JSON are hexadecimal strings.
 
-use std::collections::BTreeMap;
+mod machine;
+
 use std::io::Write;
 
 use serde::{Deserialize, Serialize};
+
+use machine::{Machine, plain};
 
 use crate::base::addr::{Addr, Slide};
 use crate::base::error::{Error, ErrorKind, Finding, Result};
 use crate::base::regs::{Reg, Regs};
 use crate::formats::image::note::hex;
 use crate::world::dump::{
-    Cpu, Generated, Generator, Hijacked, Loaded, Report, Source, Stack, StackKind, Start, Stopped,
-    System, Tables, Task, Tracer, World,
+    Cpu, Generated, Generator, Hijacked, Loaded, Source, Stack, StackKind, Start, Stopped, Tables,
+    Task, Tracer, World,
 };
 use crate::world::memory::Pieces;
 
@@ -143,14 +146,6 @@ pub fn read(bytes: &[u8]) -> Result<Snapshot<'_>> {
         memory: Pieces::new(pieces),
         without_text: header.without_text,
     })
-}
-
-/// `text` without what a terminal would obey: a snapshot may come from anybody.
-fn plain(text: String) -> String {
-    match text.contains(char::is_control) {
-        true => text.replace(char::is_control, "?"),
-        false => text,
-    }
 }
 
 /// A number, in hexadecimal.
@@ -420,91 +415,6 @@ impl Thread {
             unread: None,
             partial: self.partial,
             hijacked: self.hijacked.into_iter().filter_map(Taken::into).collect(),
-        }
-    }
-}
-
-/// The machine and what became of it.
-#[derive(Serialize, Deserialize)]
-struct Machine {
-    release: Option<String>,
-    build: Option<String>,
-    node: Option<String>,
-    machine: Option<String>,
-    hardware: Option<String>,
-    date: Option<u64>,
-    uptime: Option<u64>,
-    load: Option<[u64; 3]>,
-    cpus: Option<(u32, u32)>,
-    taint: Option<String>,
-    #[serde(default)]
-    tasks: BTreeMap<char, usize>,
-    #[serde(default)]
-    report: Option<Told>,
-}
-
-/// What the log told of the crash.
-#[derive(Serialize, Deserialize)]
-struct Told {
-    title: String,
-    causes: Vec<String>,
-    differences: Vec<String>,
-    error_code: Option<u64>,
-}
-
-impl Told {
-    fn of(r: Report) -> Self {
-        Told {
-            title: r.title,
-            causes: r.causes,
-            differences: r.differences,
-            error_code: r.error_code,
-        }
-    }
-
-    fn into(self) -> Report {
-        Report {
-            title: plain(self.title),
-            causes: self.causes.into_iter().map(plain).collect(),
-            differences: self.differences.into_iter().map(plain).collect(),
-            error_code: self.error_code,
-        }
-    }
-}
-
-impl Machine {
-    fn of(s: &System) -> Self {
-        let s = s.clone();
-        Machine {
-            release: s.release,
-            build: s.build,
-            node: s.node,
-            machine: s.machine,
-            hardware: s.hardware,
-            date: s.date,
-            uptime: s.uptime,
-            load: s.load,
-            cpus: s.cpus,
-            taint: s.taint,
-            tasks: s.tasks,
-            report: s.report.map(Told::of),
-        }
-    }
-
-    fn into(self) -> System {
-        System {
-            release: self.release.map(plain),
-            build: self.build.map(plain),
-            node: self.node.map(plain),
-            machine: self.machine.map(plain),
-            hardware: self.hardware.map(plain),
-            date: self.date,
-            uptime: self.uptime,
-            load: self.load,
-            cpus: self.cpus,
-            taint: self.taint.map(plain),
-            tasks: self.tasks,
-            report: self.report.map(Told::into),
         }
     }
 }
