@@ -96,7 +96,9 @@ pub fn discover(dump: &Dump<'_>, vmlinux: &Image<'_>, place: &Place) -> Result<W
     let (modules, all_modules) = modules::find(&r, &mut findings);
     images.extend(modules);
     let (generated, all_generated) = generated::find(&r);
-    let system = system::of(&r, dump, &all);
+    // What the header lacks it does not miss.
+    let quiet = place.supposed(dump);
+    let system = system::of(&r.through(&quiet), dump, &all);
     Ok(World {
         release: vmlinux.release().map(str::to_owned),
         images,

@@ -54,6 +54,11 @@ impl<'a, 'd> Reader<'a, 'd> {
         }
     }
 
+    /// The same through other memory.
+    pub(super) fn through<'b>(&'b self, memory: &'b dyn Memory) -> Reader<'b, 'd> {
+        Reader { memory, ..*self }
+    }
+
     /// Where `structure` has the member that `path` leads to.
     ///
     /// # Errors
