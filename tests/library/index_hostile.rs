@@ -7,6 +7,7 @@ use crate::common::index::{
 };
 use crate::common::kernels::vmlinux_path;
 use crate::common::{fixture, testdata};
+use fixtrace::low::base::addr::{Address, LinkAddr};
 use fixtrace::low::base::error::ErrorKind;
 use fixtrace::low::formats::image::{ElfImage, Storage};
 use fixtrace::low::world::image::Image;
@@ -201,6 +202,36 @@ proptest! {
                 same_answer(&image, &index, text[random.below(text.len() as u64) as usize]);
             }
         }
+    }
+}
+
+#[test]
+fn fixup_code_whose_last_instruction_ends_in_a_function_takes_that_function_along() {
+    let path = testdata("fixtures").join("32-return-thunk.elf");
+    let mut bytes = std::fs::read(&path).expect("fixture");
+    let storage = Storage::new();
+    let sound = ElfImage::parse(storage.own(bytes.clone()), &path, &storage).expect("parses");
+    let offset = |name: &str| sound.section(name).expect("section").offset as usize;
+    let (code, table) = (offset(".text"), offset("__ex_table"));
+    // The text is read 17 bytes further on; the first row lands at its byte 0x30.
+    let header = memchr::memmem::rfind(&bytes, &(code as u64).to_le_bytes()).expect("header");
+    bytes[header] = bytes[header].wrapping_add(0x11);
+    bytes[table] = 0x94;
+    let image = Image::new(ElfImage::parse(storage.own(bytes), &path, &storage).expect("parses"));
+    let index = index::write(&image, &Options::default()).expect("written");
+    let index = index::open_bytes(storage.own(index), &path, &storage).expect("opens");
+    let crossing = image.fixups().blocks().iter().flat_map(|b| &b.code);
+    let symbols = image.symbols();
+    let crosses = |(at, len): &(LinkAddr, u8)| {
+        let last = at.offset(i64::from(*len) - 1);
+        symbols.function(*at).is_none() && symbols.function(last).is_some()
+    };
+    assert!(
+        crossing.copied().any(|i| crosses(&i)),
+        "the damage does what it is to do"
+    );
+    for at in text(&image) {
+        same_answer(&image, &index, at);
     }
 }
 

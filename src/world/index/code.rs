@@ -34,8 +34,11 @@ pub(super) fn gather<'d>(tables: &Image<'d>, keep: &Selection) -> Code<'d> {
         .iter()
         .map(|b| &tables.fixups().blocks()[*b as usize]);
     for (at, len) in blocks.flat_map(|b| &b.code) {
-        ranges.push((*at, at.offset(i64::from(*len))));
+        let end = at.offset(i64::from(*len));
+        ranges.push((*at, end));
         functions.extend(symbols.function(*at));
+        // An instruction of a damaged image may end in the next function, which then may run it itself.
+        functions.extend(symbols.function(end.offset(-1)));
     }
     // The code of cold parts whose names do not decide tells which parent they jump back to.
     let doubtful = |id: &SymbolId| {
