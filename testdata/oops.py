@@ -12,8 +12,11 @@ Nothing here is shared with the Rust code: the logs are read anew, places are fo
 comes from the other programs (testdata/lines.py asks them). For every log
 
  1. what was added is taken away, and the input must be left, byte for byte;
- 2. every frame must have the source line and the inlined calls that llvm-symbolizer and addr2line have for it;
- 3. what is said of frames in fixup code must be what __ex_table has, where one function owns the landing;
+ 2. every frame must have the source line and the inlined calls that llvm-symbolizer and addr2line have for it, each
+    function its own line: the one that the kernel names, at the end of the kernel's line; those inlined into it,
+    innermost first, on lines of their own;
+ 3. what is said of frames in fixup code must be what __ex_table has, where one function owns the landing; the line is
+    that of the function which is named, and those inlined into it follow;
  4. the lines that begin a report are counted. If there is `symbolize --json`, each of them and each `Call Trace:` must
     be in exactly one of its reports, these must not overlap, and each must have such a line.
 
@@ -24,6 +27,10 @@ at the number, it is exact if the line before shows an exception's entry (asm_ex
 the same place. Else, if the tools say different things of the byte before and of the number itself, it is undecidable;
 the totals say for which of both fixtrace took it. Most of these are pointers to functions: the kernel prints the start
 of f() as the end of what is before it, as `__pfx_f+0x10/0x10`.
+
+Of frames with inlined calls that are right it is also tried whether they would still be if each function had the line of
+the one inlined into it, or of its caller; it is counted for how many. This happens where two lines are the same, but if
+it is so for all, the comparison is worth nothing, and that is a fault.
 
 A log whose module is another build, by the sizes of its functions, is read without the module, and frames of it are
 left out. The first 20 of the differences are shown, or as many as SHOWN says in the environment. The exit status is 1
@@ -49,9 +56,10 @@ SYMBOL = r"(?P<name>[^\s+]+)\+0x(?P<offset>[0-9a-f]+)/0x(?P<size>[0-9a-f]+)(?: \
 PREFIX = r"^(?:<\d+>|\[[ 0-9.TC]+\]|\s)*"
 FRAME = re.compile(PREFIX + r"(?:(?P<rip>RIP: 0010:)|(?:\[<[0-9a-f]+>\] )?(?P<guess>\? )?)" + SYMBOL)
 PLACE = r"(?: \((?P<place>[^ ()]+:\d+)\))?$"
+PLACED = re.compile(r"(.*?)" + PLACE)
 SUFFIX = re.compile(rb" \([^ ()]+:\d+\)$")
 NOTE = re.compile(r"(note|source|code): ")
-INLINED = re.compile(r"(?P<inner>\S+) inlined into (?P<outer>\S+)" + PLACE)
+INLINED = re.compile(r"(?P<name>\S+) \(inlined\)" + PLACE)
 FIXUP = re.compile(r"(?P<function>\S+) \(in the fixup of its instruction at (?P<at>[^;]+)(?:; [^;)]+)?; by [^)]+\)" + PLACE)
 SHARED = re.compile(r"one of (?P<functions>.*) \(in a fixup they share; ")
 
@@ -357,17 +365,30 @@ def own_spot(image, place):
 
 
 def agrees(image, place, added, chain):
-    """Whether a suffix and added lines say what `chain` says."""
-    if own_spot(image, place) != (spot(*chain[0][1:]) if chain else None) or len(added) != max(len(chain) - 1, 0):
+    """Whether the place of a function and the lines of those inlined into it say what `chain` says, in which that
+    function is the last."""
+    *inlined, (_, *own) = chain or [("?", "?", "?")]
+    if own_spot(image, place) != spot(*own) or len(added) != len(inlined):
         return False
-    same = lambda own, tool: own == tool or tool[0] in "~?"
-    for text, inner, outer in zip(added, chain, chain[1:]):
+    for text, (name, *where) in zip(added, inlined):
         m = INLINED.match(text)
-        if not m or not same(m["inner"], inner[0]) or not same(m["outer"], outer[0]):
-            return False
-        if own_spot(image, m["place"]) != spot(*outer[1:]):
+        if not m or m["name"] != name or own_spot(image, m["place"]) != spot(*where):
             return False
     return True
+
+
+def is_fixup(place, added):
+    """Whether it is said of a frame that it is in fixup code: the first line names the function."""
+    return place is None and bool(added) and not INLINED.match(added[0])
+
+
+def shifted(place, added, by):
+    """The same with each place so many functions on."""
+    named = [PLACED.match(text).groups() for text in added]
+    pairs = named if is_fixup(place, added) else [(None, place), *named]
+    places = [p for _, p in pairs[by:] + pairs[:by]]
+    texts = [n if p is None else "%s (%s)" % (n, p) for (n, _), p in zip(pairs, places)]
+    return (None, texts) if pairs is named else (places[0], texts[1:])
 
 
 def owners(image, landing):
@@ -387,6 +408,16 @@ def landing_of(image, at):
     return image.landings[i - 1]
 
 
+def right_lines(image, m, added, insn):
+    """Whether the named function, and what is inlined into it, has the lines of its one instruction `insn`. Of several no
+    single line is true."""
+    chains = [[]] if " or " in m["at"] else image.chains(insn)
+    # DWARF has no functions of assembler, and names without what is added for parts and clones.
+    names = ("?", m["function"], m["function"].split(".")[0])
+    owned = (c for c in chains if not c or c[-1][0] in names or c[-1][0][0] == "~")
+    return any(agrees(image, m["place"], added[1:], c) for c in owned)
+
+
 def check_fixup(frame, added):
     """A verdict on what was said of a frame in fixup code."""
     image, m, shared = frame.image, FIXUP.match(added[0]), SHARED.match(added[0])
@@ -395,7 +426,13 @@ def check_fixup(frame, added):
     landing = frame.at if frame.at in landings else next(iter(landings)) if len(landings) == 1 else None
     found = owners(image, landing) if landing is not None else {}
     named = {m["function"]} if m else set(shared["functions"].split(", ")) if shared else set()
+    if not m and (len(added) > 1 or PLACED.match(added[0])[2]):
+        return "different"
     if len(found) != 1 or frozenset() in found:
+        said = lambda name, offset: m and name == m["function"] and m["at"].split(" or ")[0] == "+%#x" % offset
+        insns = [i for functions in found for n, s in functions for i in found[functions] if said(n, i - s)]
+        if insns and not right_lines(image, m, added, insns[0]):
+            return "different"
         # Code may be reached from other landings, too, so what is not among the owners may still be right.
         among = named and named <= {name for functions in found for name, _ in functions}
         return "fixup among the owners" if among else "fixup undecidable"
@@ -406,8 +443,7 @@ def check_fixup(frame, added):
         at = ["+%#x" % (i - start) for i in insns]
         at = " or ".join(at) if len(at) < 4 else "%s or %d others" % (at[0], len(at) - 1)
         if (name, at) == (m["function"], m["at"]):
-            right = len(insns) > 1 or any(agrees(image, m["place"], added[1:], c) for c in image.chains(insns[0]))
-            return "fixup equal" if right else "different"
+            return "fixup equal" if right_lines(image, m, added, insns[0]) else "different"
     return "different"
 
 
@@ -421,7 +457,7 @@ def must_be_fixup(frame):
 
 def judge(frame, place, added):
     """A verdict on what was added to a frame's line."""
-    if place is None and added and not INLINED.match(added[0]):
+    if is_fixup(place, added):
         return check_fixup(frame, added)
     if must_be_fixup(frame):
         return "different"
@@ -503,7 +539,7 @@ def has_json(fixtrace):
 class Totals:
     def __init__(self):
         self.logs, self.verdicts, self.left = 0, collections.Counter(), collections.Counter()
-        self.by_kind = collections.Counter()
+        self.by_kind, self.moved = collections.Counter(), collections.Counter()
         self.differences, self.undecidable, self.others = [], [], []
 
     def show(self):
@@ -514,6 +550,9 @@ class Totals:
         for kind in ("frame", "guess", "rip"):
             print("    %-6s %s" % (kind, listed({v: n for (k, v), n in self.by_kind.items() if k == kind})))
         print("  left out %d: %s" % (left, listed(self.left)))
+        print("  with inlined calls, were places shifted: %s" % listed(self.moved))
+        if self.moved and not self.moved["different"]:
+            self.others.append("no shifted place is noticed")
         all_found = {"differences": self.differences, "undecidable": self.undecidable, "other faults": self.others}
         for title, found in all_found.items():
             print("%s: %d" % (title, len(found)) + (", the first %d:" % SHOWN if len(found) > SHOWN else ""))
@@ -549,6 +588,9 @@ def check_frames(log, output, totals):
         verdict = judge(f, place, more)
         totals.verdicts[verdict] += 1
         totals.by_kind[f.kind, verdict] += 1
+        inlined = any(map(INLINED.match, more))
+        if inlined and verdict.endswith("equal"):
+            totals.moved.update(judge(f, *shifted(place, more, by)) for by in (-1, 1))
         if verdict == "different":
             totals.differences.append("\n  ".join(describe(f, place, more)))
         elif "undecidable" in verdict:

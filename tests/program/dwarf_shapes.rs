@@ -16,7 +16,7 @@ fn path(name: &str) -> PathBuf {
 }
 
 /// Fixture, then (place, calls) of each of its instructions.
-fn expected() -> BTreeMap<String, Vec<(String, String)>> {
+pub fn expected() -> BTreeMap<String, Vec<(String, String)>> {
     let table = std::fs::read_to_string(path("expected.tsv")).expect("expected.tsv");
     let mut groups: Vec<Vec<&str>> = Vec::new();
     let mut all = BTreeMap::<String, Vec<(String, String)>>::new();

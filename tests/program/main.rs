@@ -13,6 +13,7 @@ mod dumps;
 mod dwarf_shapes;
 mod index;
 mod index_cache;
+mod inlined;
 mod inspect;
 mod kdumps;
 mod memory;

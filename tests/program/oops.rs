@@ -21,7 +21,7 @@ fn check(name: &str, vmlinux: &std::path::Path) -> (usize, usize) {
     for line in out.split(|b| *b == b'\n') {
         let text = String::from_utf8_lossy(line).into_owned();
         match text.split_once(MARK) {
-            Some((_, what)) if what.contains(" inlined into ") || what.starts_with("note: ") => {}
+            Some((_, what)) if what.contains(" (inlined)") || what.starts_with("note: ") => {}
             Some((_, what)) => *added.last_mut().expect("a line before") = Some(what.to_owned()),
             None => added.push(None),
         }
@@ -65,23 +65,38 @@ fn the_5_10_log_names_its_origins_with_the_image_in_testdata() {
 
 #[test]
 #[ignore = "needs the real kernels"]
-fn frames_gain_their_source_lines_and_inlined_callers() {
-    let storage = Storage::new();
-    let log = std::fs::read(testdata("oops/5.10-copy-user.txt")).expect("log");
-    let vmlinux = vmlinux_path("5.10");
-    let out = annotated(&log, Image::open(&vmlinux, &storage).expect("image"));
-    assert_eq!(stripped(&out), log, "bytes were lost");
+fn frames_gain_their_source_lines_and_inlined_calls() {
     // As `llvm-symbolizer --inlines` has them.
-    let expected = "\
-[   12.831393]  copy_page_from_iter+0xdf/0x260 (arch/x86/include/asm/uaccess_64.h:37)
-[   12.831393]    => copy_user_generic inlined into raw_copy_from_user (arch/x86/include/asm/uaccess_64.h:52)
-[   12.831393]    => raw_copy_from_user inlined into copyin (lib/iov_iter.c:159)
-[   12.831393]    => copyin inlined into copy_page_from_iter_iovec (lib/iov_iter.c:303)
-[   12.831393]    => copy_page_from_iter_iovec inlined into copy_page_from_iter (lib/iov_iter.c:940)
+    for (name, expected) in [
+        (
+            "5.10-copy-user.txt",
+            "\
+[   12.831393]  copy_page_from_iter+0xdf/0x260 (lib/iov_iter.c:940)
+[   12.831393]    => copy_user_generic (inlined) (arch/x86/include/asm/uaccess_64.h:37)
+[   12.831393]    => raw_copy_from_user (inlined) (arch/x86/include/asm/uaccess_64.h:52)
+[   12.831393]    => copyin (inlined) (lib/iov_iter.c:159)
+[   12.831393]    => copy_page_from_iter_iovec (inlined) (lib/iov_iter.c:303)
 [   12.831395]  pipe_write+0x17c/0x680 (fs/pipe.c:529)
-";
-    let out = String::from_utf8(out).expect("text");
-    assert!(out.contains(expected), "{out}");
+",
+        ),
+        (
+            "5.10-fixups.txt",
+            "\
+[   18.442344]   => do_futex (in the fixup of its instruction at +0x5d3; by call-site, extable) (kernel/futex/core.c:3764)
+[   18.442344]   => arch_futex_atomic_op_inuser (inlined) (arch/x86/include/asm/futex.h:67)
+[   18.442344]   => futex_atomic_op_inuser (inlined) (kernel/futex/core.c:1668)
+[   18.442344]   => futex_wake_op (inlined) (kernel/futex/core.c:1718)
+",
+        ),
+    ] {
+        let storage = Storage::new();
+        let log = std::fs::read(testdata("oops").join(name)).expect("log");
+        let vmlinux = vmlinux_path("5.10");
+        let out = annotated(&log, Image::open(&vmlinux, &storage).expect("image"));
+        assert_eq!(stripped(&out), log, "bytes were lost");
+        let out = String::from_utf8(out).expect("text");
+        assert!(out.contains(expected), "{out}");
+    }
 }
 
 #[test]

@@ -17,6 +17,11 @@ pub struct Inline<'a> {
 }
 
 impl Inline<'_> {
+    /// The function, as people are shown it.
+    pub(crate) fn name(&self) -> &str {
+        self.function.as_deref().unwrap_or("??")
+    }
+
     /// Leaves out what the first fitting one of `prefixes` says at the beginning of the path; see [`below`].
     pub(crate) fn strip(&mut self, prefixes: &[String]) {
         if let Some(file) = &mut self.file {

@@ -1,4 +1,8 @@
 //! What is added to a log: a place at the end of a frame's line, and lines behind it.
+//!
+//! A place is of the function that is named before it. The kernel names the function that the compiler made, so its
+//! line gets the place in that one; the calls inlined there follow, innermost first, each with its own place. In a fixup
+//! the kernel names another function than the one that faulted: the first added line names that one, and has its place.
 
 use std::collections::BTreeMap;
 
@@ -12,6 +16,7 @@ use crate::formats::insn::listing::Alignment;
 use crate::formats::lines::{Inline, below};
 use crate::products::oops::read::frame::Vouch;
 use crate::products::oops::read::report::{LogFrame, Oops};
+use crate::products::report::human::INLINED;
 
 /// Begins the text of every added line.
 pub const MARK: &str = "  => ";
@@ -28,7 +33,7 @@ pub struct Spot {
 /// What is added at one line of a log.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Addition {
-    /// At the end of the line, in parentheses.
+    /// At the end of the line, in parentheses: of the function that it names.
     pub place: Option<Spot>,
     /// Lines behind it.
     pub lines: Vec<Added>,
@@ -39,7 +44,7 @@ pub struct Addition {
 pub struct Added {
     /// What it says.
     pub text: String,
-    /// Follows in parentheses.
+    /// Follows in parentheses: of the function that it names.
     pub place: Option<Spot>,
 }
 
@@ -123,24 +128,7 @@ pub fn frames(oops: &Oops, told: &Told<'_, '_>, strip: &[String], out: &mut Addi
 }
 
 fn one(frame: &LogFrame, told: &Frame<'_>, strip: &[String]) -> Addition {
-    let mut added = Addition::default();
-    let inlines = &told.inlines;
-    let innermost = inlines.first().and_then(|i| spot(i, strip));
-    if told.attribution.basis == Basis::Fixup {
-        added.lines.push(Added {
-            text: explain(&told.attribution),
-            place: innermost,
-        });
-    } else {
-        added.place = innermost;
-    }
-    for pair in inlines.windows(2) {
-        let name = |i: &Inline<'_>| i.function.as_deref().unwrap_or("??").to_owned();
-        added.lines.push(Added {
-            text: format!("{} inlined into {}", name(&pair[0]), name(&pair[1])),
-            place: spot(&pair[1], strip),
-        });
-    }
+    let mut added = places(told, strip);
     let of_calls = |r: &&Remark<'_>| matches!(r, Remark::Broken { .. } | Remark::Confirmed(_));
     let confirmed = |r: &Remark<'_>| matches!(r, Remark::Confirmed(_));
     if frame.vouch != Vouch::Guess || told.remarks.iter().any(confirmed) {
@@ -148,6 +136,28 @@ fn one(frame: &LogFrame, told: &Frame<'_>, strip: &[String]) -> Addition {
         let lines = remarks.map(|r| Added::text(format!("note: {r}")));
         added.lines.extend(lines);
     }
+    added
+}
+
+/// Names with their places: of the function, and of the calls inlined into it.
+fn places(told: &Frame<'_>, strip: &[String]) -> Addition {
+    let mut added = Addition::default();
+    let (own, inlined) = match told.inlines.split_last() {
+        Some((physical, inlined)) => (spot(physical, strip), inlined),
+        None => (None, &[][..]),
+    };
+    if told.attribution.basis == Basis::Fixup {
+        added.lines.push(Added {
+            text: explain(&told.attribution),
+            place: own,
+        });
+    } else {
+        added.place = own;
+    }
+    added.lines.extend(inlined.iter().map(|i| Added {
+        text: format!("{}{INLINED}", i.name()),
+        place: spot(i, strip),
+    }));
     added
 }
 
@@ -207,5 +217,62 @@ fn shorten(places: &[String]) -> String {
     match places {
         [first, _, _, _, ..] => format!("{first} or {} others", places.len() - 1),
         _ => places.join(" or "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::stack::Trust;
+
+    /// `leaf` inlined into `mid`, that into `outer`.
+    fn frame(basis: Basis) -> Frame<'static> {
+        let call = |name: &'static str, line| Inline {
+            function: Some(name.into()),
+            file: Some("/tree/lab.c".into()),
+            line: Some(line),
+            ..Inline::default()
+        };
+        let mut frame = Frame::nowhere(None, Trust::Text);
+        frame.attribution.basis = basis;
+        frame.inlines = vec![call("leaf", 52), call("mid", 61), call("outer", 70)];
+        frame
+    }
+
+    fn shown(text: &str, place: Option<&Spot>) -> String {
+        let place = place.map(|s| format!(" ({}:{})", s.file, s.line));
+        format!("{text}{}", place.unwrap_or_default())
+    }
+
+    #[test]
+    fn each_name_has_its_own_line() {
+        for (basis, expected) in [
+            (
+                Basis::Symbol,
+                [
+                    " (lab.c:70)",
+                    "leaf (inlined) (lab.c:52)",
+                    "mid (inlined) (lab.c:61)",
+                ]
+                .as_slice(),
+            ),
+            // The kernel's line names what the landing is behind.
+            (
+                Basis::Fixup,
+                &[
+                    "",
+                    "fixup code (lab.c:70)",
+                    "leaf (inlined) (lab.c:52)",
+                    "mid (inlined) (lab.c:61)",
+                ],
+            ),
+        ] {
+            let added = places(&frame(basis), &["/tree".to_owned()]);
+            let own = shown("", added.place.as_ref());
+            let lines = added.lines.iter();
+            let lines = lines.map(|l| shown(&l.text, l.place.as_ref()));
+            let all: Vec<String> = [own].into_iter().chain(lines).collect();
+            assert_eq!(all, expected, "{basis:?}");
+        }
     }
 }

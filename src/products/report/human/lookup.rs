@@ -81,7 +81,7 @@ pub fn frame(f: &Frame<'_>, query: Option<&str>, style: Style, out: &mut String)
     }
     let mut digits = [0; 10];
     for i in &f.inlines {
-        let function = i.function.as_deref().unwrap_or("??");
+        let function = i.name();
         match (i.file.as_deref(), i.line) {
             (Some(file), Some(line)) => {
                 let line = decimal(line, &mut digits);

@@ -12,6 +12,9 @@ use crate::engine::attribute::Function;
 /// Names listed before "and N more".
 const LISTED: usize = 8;
 
+/// Behind the name of a call that was inlined. Each name is shown with its own line, inner calls before outer ones.
+pub const INLINED: &str = " (inlined)";
+
 /// Styles as escape sequences; all empty for plain text.
 #[derive(Clone, Copy, Default)]
 pub struct Style {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Style, list, named};
+use super::{INLINED, Style, list, named};
 use crate::base::addr::Addr;
 use crate::base::regs::{Reg, Regs};
 use crate::engine::attribute::{Basis, Certainty};
@@ -175,7 +175,7 @@ fn frame(
     };
     for i in inlined {
         let begin = out.len();
-        let _ = write!(out, "   | {}", i.function.as_deref().unwrap_or("??"));
+        let _ = write!(out, "   | {}{INLINED}", i.name());
         source(i, out.len() - begin, out);
     }
     let begin = out.len();
