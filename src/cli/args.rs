@@ -152,7 +152,7 @@ pub struct Lookup {
 #[command(after_help = EXITS)]
 pub struct Symbolize {
     /// Logs, also in gzip, xz or zstd, and dumps of kernels, whose log is taken out; directories of them with --json or
-    /// --summary; standard input when none is given
+    /// --summary; standard input when none is given. Of what is cut or damaged all is shown that can be read
     #[arg(value_name = "LOG")]
     pub logs: Vec<PathBuf>,
 

@@ -15,6 +15,8 @@ mod oops_code;
 mod oops_corpus;
 mod oops_kernels;
 mod oops_shapes;
+#[cfg(feature = "compression")]
+mod packed;
 mod patched;
 mod reach;
 mod real_kernels;

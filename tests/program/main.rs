@@ -16,8 +16,13 @@ mod index_cache;
 mod inlined;
 mod inspect;
 mod kdumps;
+mod long_reports;
 mod memory;
 mod oops;
+#[cfg(feature = "compression")]
+mod packed;
+#[cfg(feature = "compression")]
+mod packers;
 mod patched;
 mod real_lines;
 mod run;

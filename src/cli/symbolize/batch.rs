@@ -1,56 +1,61 @@
 //! Many logs at once: their reports as JSON, or grouped by what tells them apart.
 
-use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use fixtrace::low::base::parallel;
 use fixtrace::low::products::oops::read::report::Oops;
-use fixtrace::low::products::oops::read::reports::{self, Facts};
+use fixtrace::low::products::oops::read::reports::Facts;
+use fixtrace::low::products::oops::read::scan::Scan;
 use fixtrace::low::products::oops::truth::desk::Desk;
 use fixtrace::low::products::oops::truth::signature;
 use fixtrace::low::products::oops::truth::tell::{Options, Settled, tell};
 use fixtrace::low::products::report::json::{self, oops::Report};
 use fixtrace::low::world::kernel::Kernel;
 
-use super::input::{self, Input, input};
+use super::groups::Groups;
+use super::input::{self, Input, Stream, input};
 use super::outcome::Outcome;
 use crate::cli::args::Symbolize;
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::out;
 use crate::cli::progress::Progress;
-use crate::cli::{open, out};
 
-/// Bytes of a log, unpacked, at most.
-const MAX_LOG: u64 = 4 << 30;
-
-/// Logs whose reports are in memory at once.
+/// Logs that are read before their reports are looked up.
 const AT_ONCE: usize = 256;
 
-/// The reports of a log.
+/// Bytes of memory that the reports of a log may take before they are looked up. What they say of the images counts for
+/// those that come behind.
+const AHEAD: usize = 32 << 20;
+
+/// Bytes read at once.
+const CHUNK: usize = 1 << 17;
+
+/// A log, or as much of it as is looked up at once.
 struct Log {
+    /// The file.
     name: Option<String>,
     reports: Vec<Oops>,
     facts: Facts,
-}
-
-/// A group of like reports.
-struct Group {
-    count: usize,
-    first: String,
-    files: usize,
-    last_file: Option<String>,
+    /// Whether this is its beginning.
+    first: bool,
+    /// The rest, and what is missing of the log where there is none.
+    rest: Option<Box<(Stream, Scan)>>,
+    missing: Option<String>,
 }
 
 /// Reads all logs that `args` name, or standard input.
 pub fn run(args: &Symbolize) -> Result<Exit, Failure> {
     let mut desk = Desk::new(super::options(args));
-    let mut outcome = Outcome::new(&args.images);
-    let mut out = out::writer(&args.out)?;
-    let mut groups = BTreeMap::new();
+    let mut batch = Batch {
+        args,
+        outcome: Outcome::new(&args.images),
+        groups: Groups::default(),
+        out: out::writer(&args.out)?,
+    };
     let (files, unread) = files(&args.logs)?;
     for why in &unread {
-        open::warn(&args.images, why);
-        outcome.exit = outcome.exit.max_of(Exit::Partial);
+        batch.outcome.lacks(why);
     }
     let progress = Progress::new("logs", files.len(), args.images.quiet);
     let mut failed = Vec::new();
@@ -63,87 +68,38 @@ pub fn run(args: &Symbolize) -> Result<Exit, Failure> {
         let mut logs = Vec::new();
         for (path, log) in some.iter().zip(read) {
             match log {
-                Ok(Some(log)) => logs.push(log),
+                Ok(Some(log)) => {
+                    let long = log.rest.is_some();
+                    logs.push(log);
+                    if long {
+                        batch.answer_all(&mut desk, std::mem::take(&mut logs))?;
+                    }
+                }
                 // A dump has its own images: it is answered by itself, in its turn.
                 Ok(None) => {
-                    let before = std::mem::take(&mut logs);
-                    answer(
-                        args,
-                        Some(&mut desk),
-                        &mut outcome,
-                        &before,
-                        &mut groups,
-                        &mut *out,
-                    )?;
-                    match super::dumped(args, path, &mut outcome) {
-                        Ok(dumped) => {
-                            let name = Some(path.display().to_string());
-                            let (reports, facts) = (dumped.reports, dumped.facts);
-                            let log = [Log {
-                                name,
-                                reports,
-                                facts,
-                            }];
-                            let mut own = dumped.desk.ok();
-                            answer(
-                                args,
-                                own.as_mut(),
-                                &mut outcome,
-                                &log,
-                                &mut groups,
-                                &mut *out,
-                            )?;
-                            outcome.take(own.iter().flat_map(Desk::without_lines).collect());
-                        }
-                        Err(why) => failed.push((path, why)),
+                    batch.answer_all(&mut desk, std::mem::take(&mut logs))?;
+                    if let Err(why) = batch.dump(path)? {
+                        failed.push((path, why));
                     }
                 }
                 Err(why) => failed.push((path, why)),
             }
         }
-        answer(
-            args,
-            Some(&mut desk),
-            &mut outcome,
-            &logs,
-            &mut groups,
-            &mut *out,
-        )?;
+        batch.answer_all(&mut desk, logs)?;
     }
     drop(progress);
     let none = failed.len() == files.len();
     for (path, why) in failed {
-        let exit = match &args.logs[..] {
+        match &args.logs[..] {
             // What was named and cannot be read at all.
             [named] if none && named == path => return Err(why),
-            _ => Exit::Partial,
-        };
-        let named = path.display().to_string();
-        let what = match why.message.starts_with(&named) {
-            true => why.message,
-            false => format!("{named}: {}", why.message),
-        };
-        open::warn(&args.images, &what);
-        outcome.exit = outcome.exit.max_of(exit);
+            _ => batch.outcome.without_file(path, &why),
+        }
     }
     if args.logs.is_empty() {
-        let mut text = Vec::new();
-        std::io::stdin()
-            .lock()
-            .take(MAX_LOG)
-            .read_to_end(&mut text)?;
-        if let Some(what) = input::binary(&text) {
-            return Err(input::not_a_log("standard input", what));
-        }
-        let logs = [parsed(None, &text)];
-        answer(
-            args,
-            Some(&mut desk),
-            &mut outcome,
-            &logs,
-            &mut groups,
-            &mut *out,
-        )?;
+        let stream = Stream::live(input::STDIN, Box::new(std::io::stdin()))?;
+        let log = begun(None, stream);
+        batch.answer_all(&mut desk, vec![log])?;
     } else if files.is_empty() {
         return Err(Failure::new(
             "no log in what was named",
@@ -151,13 +107,13 @@ pub fn run(args: &Symbolize) -> Result<Exit, Failure> {
         ));
     }
     if args.summary {
-        show(groups, &mut *out)?;
+        batch.groups.show(&mut *batch.out)?;
     }
-    out.flush()?;
-    outcome.take(desk.without_lines());
-    match outcome.failure {
+    batch.out.flush()?;
+    batch.outcome.take(desk.without_lines());
+    match batch.outcome.failure {
         Some(failure) => Err(failure),
-        None => Ok(outcome.exit),
+        None => Ok(batch.outcome.exit),
     }
 }
 
@@ -196,89 +152,162 @@ fn files(named: &[PathBuf]) -> Result<(Vec<PathBuf>, Vec<String>), Failure> {
             }
             level = next;
         }
+        let deep = level.iter().map(|d| format!("{}: too deep", d.display()));
+        unread.extend(deep);
     }
     found.sort();
     found.dedup();
     Ok((found, unread))
 }
 
-/// The log in the file `path`; `None` for a dump.
+/// The log in the file `path`, or the beginning of it; `None` for a dump.
 fn log(path: &Path) -> Result<Option<Log>, Failure> {
-    let Input::Log(mut text, rest) = input(path, MAX_LOG)? else {
-        return Ok(None);
-    };
-    rest.take(MAX_LOG.saturating_sub(text.len() as u64))
-        .read_to_end(&mut text)?;
-    Ok(Some(parsed(Some(path.display().to_string()), &text)))
+    Ok(match input(path)? {
+        Input::Log(stream) => Some(begun(Some(path.display().to_string()), stream)),
+        Input::Dump => None,
+    })
 }
 
-fn parsed(name: Option<String>, text: &[u8]) -> Log {
-    let (reports, facts) = reports::parse(text);
+/// The beginning of the log `stream`.
+fn begun(name: Option<String>, stream: Stream) -> Log {
+    Log {
+        first: true,
+        ..read(name, Box::new((stream, Scan::default())))
+    }
+}
+
+/// Reads on in a log.
+fn read(name: Option<String>, mut rest: Box<(Stream, Scan)>) -> Log {
+    let (stream, scan) = &mut *rest;
+    let mut chunk = vec![0; CHUNK];
+    let mut more = true;
+    while more && scan.size() < AHEAD {
+        // Reading does not fail.
+        let len = stream.read(&mut chunk).unwrap_or(0);
+        scan.text(&chunk[..len]);
+        more = len > 0;
+    }
+    if !more {
+        scan.finish();
+    }
     Log {
         name,
-        reports,
-        facts,
+        reports: scan.take(),
+        facts: scan.facts().clone(),
+        first: false,
+        missing: stream.missing().filter(|_| !more),
+        rest: more.then_some(rest),
     }
 }
 
-/// Looks up the reports of `logs` and shows or groups them. Each log is held against the images by itself. Without a
-/// desk nothing is looked up.
-fn answer(
-    args: &Symbolize,
-    mut desk: Option<&mut Desk>,
-    outcome: &mut Outcome<'_>,
-    logs: &[Log],
-    groups: &mut BTreeMap<(String, Vec<String>), Group>,
-    out: &mut dyn Write,
-) -> Result<(), Failure> {
-    let mut judged = Vec::new();
-    for log in logs {
-        let Some(desk) = &mut desk else {
-            judged.push(Vec::new());
-            continue;
-        };
-        desk.begin();
-        let reports = log.reports.iter().map(|o| (o, &log.facts));
-        desk.prepare(&reports.collect::<Vec<_>>());
-        desk.judge();
-        desk.doubt();
-        outcome.take(desk.noticed());
-        judged.push(desk.judged());
+/// What is made of all logs.
+struct Batch<'a> {
+    args: &'a Symbolize,
+    outcome: Outcome<'a>,
+    groups: Groups,
+    out: Box<dyn Write>,
+}
+
+impl Batch<'_> {
+    /// Answers for `logs`, and for what comes behind the last one of them.
+    fn answer_all(&mut self, desk: &mut Desk, mut logs: Vec<Log>) -> Result<(), Failure> {
+        while !logs.is_empty() {
+            self.answer(Some(desk), &logs)?;
+            let last = logs.pop();
+            logs.clear();
+            if let Some(Log {
+                name,
+                rest: Some(rest),
+                ..
+            }) = last
+            {
+                logs.push(read(name, rest));
+            }
+        }
+        Ok(())
     }
-    let desk = desk.as_deref();
-    let all: Vec<_> = logs
-        .iter()
-        .zip(&judged)
-        .flat_map(|(log, judged)| log.reports.iter().map(move |oops| (log, judged, oops)))
-        .collect();
-    let answers = parallel::map(&all, |(log, judged, oops)| {
-        let asked = desk.and_then(|desk| {
-            desk.ask_judged(judged, oops, &log.facts, |kernel, options, settled| {
-                one(args, log, oops, kernel, options, settled)
+
+    /// Answers for the log in the dump `path`; gives why that cannot be read.
+    fn dump(&mut self, path: &Path) -> Result<Result<(), Failure>, Failure> {
+        let dumped = match super::dumped(self.args, path, &mut self.outcome) {
+            Ok(dumped) => dumped,
+            Err(why) => return Ok(Err(why)),
+        };
+        let log = Log {
+            name: Some(path.display().to_string()),
+            reports: dumped.reports,
+            facts: dumped.facts,
+            first: true,
+            rest: None,
+            missing: None,
+        };
+        let mut own = dumped.desk.ok();
+        self.answer(own.as_mut(), &[log])?;
+        let noticed = own.iter().flat_map(Desk::without_lines);
+        self.outcome.take(noticed.collect());
+        Ok(Ok(()))
+    }
+
+    /// Looks up the reports of `logs` and shows or groups them. Each log is held against the images by itself. Without
+    /// a desk nothing is looked up.
+    fn answer(&mut self, mut desk: Option<&mut Desk>, logs: &[Log]) -> Result<(), Failure> {
+        let mut judged = Vec::new();
+        for log in logs {
+            let Some(desk) = &mut desk else {
+                judged.push(Vec::new());
+                continue;
+            };
+            if log.first {
+                desk.begin();
+            }
+            let reports = log.reports.iter().map(|o| (o, &log.facts));
+            desk.prepare(&reports.collect::<Vec<_>>());
+            desk.judge();
+            if log.rest.is_none() {
+                desk.doubt();
+            }
+            self.outcome.take(desk.noticed());
+            judged.push(desk.judged());
+        }
+        let desk = desk.as_deref();
+        let all: Vec<_> = logs
+            .iter()
+            .zip(&judged)
+            .flat_map(|(log, judged)| log.reports.iter().map(move |oops| (log, judged, oops)))
+            .collect();
+        let args = self.args;
+        let answers = parallel::map(&all, |(log, judged, oops)| {
+            let asked = desk.and_then(|desk| {
+                desk.ask_judged(judged, oops, &log.facts, |kernel, options, settled| {
+                    one(args, log, oops, kernel, options, settled)
+                })
+            });
+            asked.unwrap_or_else(|| {
+                let unknown = Options {
+                    lines: false,
+                    slide: None,
+                };
+                let nothing = Kernel::new();
+                one(args, log, oops, &nothing, unknown, &Settled::default())
             })
         });
-        asked.unwrap_or_else(|| {
-            let unknown = Options {
-                lines: false,
-                slide: None,
-            };
-            one(
-                args,
-                log,
-                oops,
-                &Kernel::new(),
-                unknown,
-                &Settled::default(),
-            )
-        })
-    });
-    for ((log, _, oops), answer) in all.iter().zip(answers) {
-        match answer {
-            Answer::Line(line) => writeln!(out, "{line}")?,
-            Answer::Functions(functions) => group(log, oops, functions, groups),
+        for ((log, _, oops), answer) in all.iter().zip(answers) {
+            match answer {
+                Answer::Line(line) => writeln!(self.out, "{line}")?,
+                Answer::Functions(functions) => {
+                    self.groups.add(log.name.as_deref(), oops, functions)
+                }
+            }
         }
+        for log in logs {
+            let name = log.name.as_deref().unwrap_or(input::STDIN);
+            log.reports.iter().for_each(|o| self.outcome.cut(name, o));
+            if let Some(what) = &log.missing {
+                self.outcome.lacks(what);
+            }
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// What there is to say of a report.
@@ -310,52 +339,4 @@ fn one(
     told.strip_prefixes(&args.out.strip_prefix);
     let twin = Report::new(oops, &told, log.name.as_deref(), options.slide);
     Answer::Line(json::line(&twin))
-}
-
-fn group(
-    log: &Log,
-    oops: &Oops,
-    functions: Vec<String>,
-    groups: &mut BTreeMap<(String, Vec<String>), Group>,
-) {
-    let kind = oops.kind.name().to_owned();
-    let group = groups.entry((kind, functions)).or_insert_with(|| Group {
-        count: 0,
-        first: format!(
-            "{}:{}",
-            log.name.as_deref().unwrap_or("-"),
-            oops.lines.start + 1
-        ),
-        files: 0,
-        last_file: None,
-    });
-    group.count += 1;
-    if group.files == 0 || group.last_file != log.name {
-        group.files += 1;
-        group.last_file.clone_from(&log.name);
-    }
-}
-
-/// Writes the groups, the most frequent first.
-fn show(
-    groups: BTreeMap<(String, Vec<String>), Group>,
-    out: &mut dyn Write,
-) -> std::io::Result<()> {
-    let mut rows: Vec<_> = groups.into_iter().collect();
-    rows.sort_by(|(a, ga), (b, gb)| gb.count.cmp(&ga.count).then(a.cmp(b)));
-    if !rows.is_empty() {
-        writeln!(out, "count files  {:<20} {:<60} first", "kind", "functions")?;
-    }
-    for ((kind, functions), group) in rows {
-        let functions = match functions.is_empty() {
-            true => "-".to_owned(),
-            false => functions.join(" < "),
-        };
-        writeln!(
-            out,
-            "{:5} {:5}  {kind:<20} {functions:<60} {}",
-            group.count, group.files, group.first
-        )?;
-    }
-    Ok(())
 }

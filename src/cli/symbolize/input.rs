@@ -1,61 +1,191 @@
-//! What a file named as a log is: a log, plain or packed, or the dump of a kernel that has one.
+//! What is named as a log: a log, plain or packed, or the dump of a kernel that has one.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Cursor, Read};
 use std::path::Path;
 
 use fixtrace::low::formats::image::Packing;
+use fixtrace::low::formats::image::packing::Unpack;
 use fixtrace::low::world::memory::Dump;
 
 use crate::cli::exit::Failure;
 
-/// Bytes of a log when it is unpacked, at most.
-const MAX_UNPACKED: u64 = 4 << 30;
-
 /// Bytes that show what a file is.
 const HEAD: usize = 4096;
 
+/// What standard input is called.
+pub const STDIN: &str = "standard input";
+
+/// Where bytes come from.
+pub type Bytes = Box<dyn Read + Send + Sync>;
+
 /// What is in a file.
 pub enum Input {
-    /// A log: its first bytes, and what comes behind them.
-    Log(Vec<u8>, Box<dyn Read>),
+    /// A log.
+    Log(Stream),
     /// A dump.
     Dump,
 }
 
-/// Opens `path`, and reads `ahead` bytes of it; a packed file whole.
-pub fn input(path: &Path, ahead: u64) -> Result<Input, Failure> {
-    let mut file = open(path)?;
-    let mut text = Vec::new();
-    (&mut file).take(HEAD as u64).read_to_end(&mut text)?;
-    if Dump::recognises(&text) {
-        return Ok(Input::Dump);
-    }
-    let mut rest: Box<dyn Read> = Box::new(io::empty());
-    let packing = Packing::of(&text);
-    match packing {
-        Packing::Gzip | Packing::Xz | Packing::Zstd => {
-            file.read_to_end(&mut text)?;
-            let plain = packing.decompress(&text, MAX_UNPACKED);
-            text = plain.map_err(|e| e.in_file(path))?;
-            if Dump::recognises(&text) {
-                return Ok(Input::Dump);
+/// A log as it is read, unpacked on the way. Where it cannot be read any further it ends.
+pub struct Stream {
+    /// What it is called.
+    pub name: String,
+    /// Its first bytes, which were read already, and how many of them were given.
+    head: Vec<u8>,
+    given: usize,
+    rest: Rest,
+    /// Bytes read so far.
+    read: u64,
+    /// Why a plain one ends too early.
+    failed: Option<String>,
+}
+
+/// The bytes behind the first ones.
+enum Rest {
+    Plain(Bytes),
+    Packed(Box<Unpack<Bytes>>),
+}
+
+impl Stream {
+    /// The log that begins with `first`, more than that being in `rest`.
+    fn new(name: String, first: Vec<u8>, rest: Bytes) -> Result<Self, Failure> {
+        let packing = Packing::of(&first);
+        let (head, rest) = match packing {
+            Packing::Gzip | Packing::Xz | Packing::Zstd => {
+                let all: Bytes = Box::new(Cursor::new(first).chain(rest));
+                let unpacked = Unpack::new(packing, all)
+                    .map_err(|e| Failure::from(e.in_file(Path::new(&name))))?;
+                (Vec::new(), Rest::Packed(Box::new(unpacked)))
             }
+            _ => (first, Rest::Plain(rest)),
+        };
+        Ok(Stream {
+            name,
+            read: head.len() as u64,
+            head,
+            given: 0,
+            rest,
+            failed: None,
+        })
+    }
+
+    /// The log that comes from `input`, called `name`: waits for the first of it only.
+    pub fn live(name: &str, mut input: Bytes) -> Result<Self, Failure> {
+        let named = |e: io::Error| Failure::new(format!("{name}: {e}"), "name a readable log");
+        let mut first = Vec::new();
+        // What is packed may come byte by byte.
+        while Packing::may_show(&first) {
+            let mut some = vec![0; HEAD];
+            let len = match input.read(&mut some) {
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+                read => read.map_err(named)?,
+            };
+            if len == 0 {
+                break;
+            }
+            first.extend_from_slice(&some[..len]);
         }
-        _ => {
-            let more = ahead.saturating_sub(text.len() as u64);
-            (&mut file).take(more).read_to_end(&mut text)?;
-            rest = Box::new(file);
+        let mut stream = Stream::new(name.to_owned(), first, input)?;
+        if let Rest::Packed(_) = stream.rest {
+            stream.look(1);
+        }
+        stream.checked()
+    }
+
+    /// Its first bytes: `least` of them if it has so many.
+    fn look(&mut self, least: usize) -> &[u8] {
+        let mut some = vec![0; HEAD];
+        while self.head.len() < least {
+            let len = self.more(&mut some);
+            if len == 0 {
+                break;
+            }
+            self.head.extend_from_slice(&some[..len]);
+        }
+        &self.head
+    }
+
+    /// Reads on behind the first bytes.
+    fn more(&mut self, out: &mut [u8]) -> usize {
+        let read = loop {
+            let read = match &mut self.rest {
+                Rest::Plain(bytes) => bytes.read(out),
+                Rest::Packed(bytes) => bytes.read(out),
+            };
+            if !matches!(&read, Err(e) if e.kind() == io::ErrorKind::Interrupted) {
+                break read;
+            }
+        };
+        let len = read.unwrap_or_else(|e| {
+            self.failed = Some(format!(
+                "offset {:#x}: cannot be read further: {e}",
+                self.read
+            ));
+            0
+        });
+        self.read += len as u64;
+        len
+    }
+
+    /// Refuses what is certainly no log, which terminals are spared, and what nothing of can be read.
+    fn checked(self) -> Result<Self, Failure> {
+        if let Some(what) = binary(&self.head) {
+            return Err(not_a_log(&self.name, what));
+        }
+        match (&self.rest, self.missing()) {
+            (Rest::Packed(bytes), Some(why)) if !bytes.begun() => {
+                Err(Failure::new(why, "name a readable log"))
+            }
+            _ => Ok(self),
         }
     }
-    match binary(&text) {
-        Some(what) => Err(not_a_log(&path.display().to_string(), what)),
-        None => Ok(Input::Log(text, rest)),
+
+    /// What is missing of it, once it was read to its end.
+    pub fn missing(&self) -> Option<String> {
+        let packed = match &self.rest {
+            Rest::Plain(_) => &[][..],
+            Rest::Packed(bytes) => bytes.findings(),
+        };
+        let all = packed.iter().map(ToString::to_string);
+        let all: Vec<_> = all.chain(self.failed.clone()).collect();
+        (!all.is_empty()).then(|| format!("{}: {}", self.name, all.join("; ")))
     }
 }
 
-/// What `text` is if it is certainly no log: terminals are spared it.
-pub fn binary(text: &[u8]) -> Option<&'static str> {
+impl Read for Stream {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let ahead = self.head.get(self.given..).unwrap_or_default();
+        if ahead.is_empty() {
+            return Ok(self.more(out));
+        }
+        let len = ahead.len().min(out.len());
+        out[..len].copy_from_slice(&ahead[..len]);
+        self.given += len;
+        Ok(len)
+    }
+}
+
+/// Opens `path`.
+pub fn input(path: &Path) -> Result<Input, Failure> {
+    let named =
+        |e: io::Error| Failure::new(format!("{}: {e}", path.display()), "name a readable log");
+    let mut file = open(path)?;
+    let mut first = Vec::new();
+    let head = (&mut file).take(HEAD as u64).read_to_end(&mut first);
+    head.map_err(named)?;
+    if Dump::recognises(&first) {
+        return Ok(Input::Dump);
+    }
+    let mut log = Stream::new(path.display().to_string(), first, Box::new(file))?;
+    if Dump::recognises(log.look(HEAD)) {
+        return Ok(Input::Dump);
+    }
+    log.checked().map(Input::Log)
+}
+
+/// What `text` is if it is certainly no log.
+fn binary(text: &[u8]) -> Option<&'static str> {
     let head = &text[..text.len().min(HEAD)];
     if Dump::recognises(head) {
         return Some("a dump");
@@ -71,13 +201,12 @@ pub fn binary(text: &[u8]) -> Option<&'static str> {
 }
 
 /// The error for what is no log.
-pub fn not_a_log(name: &str, what: &str) -> Failure {
+fn not_a_log(name: &str, what: &str) -> Failure {
     Failure::new(
         format!("{name}: is {what}, not a log"),
         "name a log, or the dump of a kernel by its file; unwind shows the stacks of dumps and cores",
     )
 }
-
 /// Opens `path` for reading.
 pub fn open(path: &Path) -> Result<File, Failure> {
     let named =

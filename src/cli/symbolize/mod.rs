@@ -1,6 +1,7 @@
 //! `fixtrace symbolize`
 
 mod batch;
+mod groups;
 mod input;
 mod outcome;
 mod source;
@@ -33,7 +34,7 @@ fn options(args: &Symbolize) -> session::Options {
 
 /// Whether the file `path` is a dump.
 pub fn is_dump(path: &Path) -> Result<bool, Failure> {
-    Ok(matches!(input::input(path, 0)?, input::Input::Dump))
+    Ok(matches!(input::input(path)?, input::Input::Dump))
 }
 
 /// Opens the log of the dump `path`, and says what is odd about it.

@@ -1,6 +1,10 @@
 //! What a run over logs ends with, by what was noticed of their kernels.
 
+use std::path::Path;
+
 use fixtrace::low::base::error::{Error, ErrorKind};
+use fixtrace::low::products::oops::read::report::Oops;
+use fixtrace::low::products::oops::truth::annotate::CUT;
 use fixtrace::low::world::session::Noticed;
 
 use crate::cli::args::Images;
@@ -14,6 +18,8 @@ pub struct Outcome<'a> {
     pub exit: Exit,
     /// The first reason that nothing could be said.
     pub failure: Option<Failure>,
+    /// The last report that was cut: its log and its line.
+    cut: Option<(String, u64)>,
 }
 
 impl<'a> Outcome<'a> {
@@ -23,6 +29,33 @@ impl<'a> Outcome<'a> {
             args,
             exit: Exit::Done,
             failure: None,
+            cut: None,
+        }
+    }
+
+    /// Says what was left out.
+    pub fn lacks(&mut self, what: &str) {
+        open::warn(self.args, what);
+        self.exit = self.exit.max_of(Exit::Partial);
+    }
+
+    /// Says why the file `path`, one of several, is left out.
+    pub fn without_file(&mut self, path: &Path, why: &Failure) {
+        let named = path.display().to_string();
+        match why.message.starts_with(&named) {
+            true => self.lacks(&why.message),
+            false => self.lacks(&format!("{named}: {}", why.message)),
+        }
+    }
+
+    /// Says that parts of a report of `log` are left out: it is longer than any real one.
+    pub fn cut(&mut self, log: &str, oops: &Oops) {
+        let line = oops.lines.start + 1;
+        let place = (log.to_owned(), line);
+        // A long report may be told in several parts.
+        if oops.cut && self.cut.as_ref() != Some(&place) {
+            self.lacks(&format!("{log}:{line}: {CUT}"));
+            self.cut = Some(place);
         }
     }
 
@@ -39,8 +72,7 @@ impl<'a> Outcome<'a> {
             self.failure.get_or_insert(failure);
             return;
         }
-        open::warn(self.args, &format!("the log is not annotated: {why}"));
-        self.exit = self.exit.max_of(Exit::Partial);
+        self.lacks(&format!("the log is not annotated: {why}"));
     }
 
     /// Says what was noticed, and takes what it means for the end.

@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::path::Path;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, sync_channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
 use fixtrace::low::base::bytes::rfind_byte;
@@ -13,7 +13,7 @@ use fixtrace::low::products::oops::truth::clerk::{Clerk, Manner};
 use fixtrace::low::products::oops::truth::desk::Desk;
 use fixtrace::low::products::oops::truth::filter::{Filter, Sink, Teller};
 
-use super::input::{self, Input, input};
+use super::input::{self, Input, Stream, input};
 use super::outcome::Outcome;
 use super::source::{Links, Sources};
 use crate::cli::args::Symbolize;
@@ -43,6 +43,7 @@ pub fn run(args: &Symbolize) -> Result<Exit, Failure> {
         clerk: Clerk::new(Desk::new(super::options(args)), manner),
         outcome: Outcome::new(&args.images),
         sources: Sources::new(args),
+        log: String::new(),
     };
     let mut paper = Paper {
         out: out::writer(&args.out)?,
@@ -50,46 +51,88 @@ pub fn run(args: &Symbolize) -> Result<Exit, Failure> {
         links: Links::new(args),
     };
     if args.logs.is_empty() {
-        live(io::stdin(), &mut counter, &mut paper)?;
+        let log = Stream::live(input::STDIN, Box::new(io::stdin()))?;
+        live(log, &mut counter, &mut paper)?;
         counter.doubt();
     }
+    let mut unread = 0;
     for path in &args.logs {
-        // What a pipe or a terminal has comes when it comes.
-        match path.metadata().is_ok_and(|m| !m.is_file() && !m.is_dir()) {
-            true => live(input::open(path)?, &mut counter, &mut paper)?,
-            false => file(path, &mut counter, &mut paper)?,
+        // What comes behind a log that waits is not to wait for it.
+        paper.out.flush()?;
+        match Named::open(path) {
+            Ok(Named::File(log)) => file(log, &mut counter, &mut paper)?,
+            Ok(Named::Live(log)) => live(log, &mut counter, &mut paper)?,
+            Ok(Named::Dump) => dump(path, &mut counter, &mut paper)?,
+            Err(why) if args.logs.len() == 1 => return Err(why),
+            Err(why) => {
+                counter.outcome.without_file(path, &why);
+                unread += 1;
+                continue;
+            }
         }
         counter.doubt();
+    }
+    if unread > 0 && unread == args.logs.len() {
+        counter.outcome.exit = Exit::Usage;
     }
     paper.out.flush()?;
     counter.close()
 }
 
-/// A file, all of which is there.
-fn file(path: &Path, counter: &mut Counter<'_>, paper: &mut Paper) -> Result<(), Failure> {
-    let (mut text, mut input) = match input(path, AHEAD)? {
-        Input::Log(text, rest) => (text, rest),
-        Input::Dump => return dump(path, counter, paper),
-    };
+/// What a path names.
+enum Named {
+    /// A log, all of which is there.
+    File(Stream),
+    /// A log that comes when it comes: of a pipe or a terminal.
+    Live(Stream),
+    /// A dump.
+    Dump,
+}
+
+impl Named {
+    fn open(path: &Path) -> Result<Self, Failure> {
+        if path.metadata().is_ok_and(|m| !m.is_file() && !m.is_dir()) {
+            let bytes = Box::new(input::open(path)?);
+            return Stream::live(&path.display().to_string(), bytes).map(Named::Live);
+        }
+        Ok(match input(path)? {
+            Input::Log(log) => Named::File(log),
+            Input::Dump => Named::Dump,
+        })
+    }
+}
+
+/// A log, all of which is there.
+fn file(mut log: Stream, counter: &mut Counter<'_>, paper: &mut Paper) -> Result<(), Failure> {
+    let mut text = Vec::new();
+    (&mut log).take(AHEAD).read_to_end(&mut text)?;
     let (found, facts) = reports::parse(&text);
+    counter.log.clone_from(&log.name);
     counter.clerk.begin(&found, &facts);
     counter.take();
     let mut filter = Filter::default();
     loop {
-        let whole = rfind_byte(&text, b'\n').map_or(0, |at| at + 1);
-        let end = match whole {
-            0 if text.len() >= MAX_LINE => text.len(),
-            whole => whole,
-        };
+        let end = whole(&text);
         filter.text(&text[..end], counter, paper)?;
         text.drain(..end);
         let room = CHUNK.max(text.len());
-        if (&mut input).take(room as u64).read_to_end(&mut text)? == 0 {
+        if (&mut log).take(room as u64).read_to_end(&mut text)? == 0 {
             break;
         }
     }
     filter.text(&text, counter, paper)?;
-    Ok(filter.finish(counter, paper)?)
+    filter.finish(counter, paper)?;
+    counter.end(&log);
+    Ok(())
+}
+
+/// Bytes of `text` up to the end of its last line, or all of it where that is too long.
+fn whole(text: &[u8]) -> usize {
+    match rfind_byte(text, b'\n') {
+        Some(at) => at + 1,
+        None if text.len() >= MAX_LINE => text.len(),
+        None => 0,
+    }
 }
 
 /// The log in a dump, which has its own images.
@@ -99,6 +142,7 @@ fn dump(path: &Path, counter: &mut Counter<'_>, paper: &mut Paper) -> Result<(),
         return Ok(paper.out.write_all(&dumped.text)?);
     };
     let others = counter.clerk.exchange(desk);
+    counter.log = path.display().to_string();
     counter.clerk.begin(&dumped.reports, &dumped.facts);
     counter.take();
     let mut filter = Filter::default();
@@ -111,38 +155,32 @@ fn dump(path: &Path, counter: &mut Counter<'_>, paper: &mut Paper) -> Result<(),
 }
 
 /// A log as it comes.
-fn live(
-    mut input: impl Read + Send + 'static,
-    counter: &mut Counter<'_>,
-    paper: &mut Paper,
-) -> Result<(), Failure> {
+fn live(mut log: Stream, counter: &mut Counter<'_>, paper: &mut Paper) -> Result<(), Failure> {
+    counter.log.clone_from(&log.name);
     let (send, chunks) = sync_channel(8);
     std::thread::spawn(move || {
-        loop {
-            let mut chunk = vec![0; CHUNK];
-            let read = match input.read(&mut chunk) {
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-                read => read,
-            };
-            let last = !matches!(read, Ok(1..));
-            let chunk = read.map(|len| {
-                chunk.truncate(len);
-                chunk
-            });
-            if send.send(chunk).is_err() || last {
+        let mut chunk = vec![0; CHUNK];
+        // Reading does not fail.
+        while let Ok(len @ 1..) = log.read(&mut chunk) {
+            if send.send(Chunk::Text(chunk[..len].to_vec())).is_err() {
                 return;
             }
         }
+        let _ = send.send(Chunk::End(log));
     });
     let mut filter = Filter::default();
     let mut rest = Vec::new();
-    let mut first = true;
-    while let Some(chunk) = next(&chunks, &mut filter, counter, paper)? {
-        if std::mem::take(&mut first)
-            && let Some(what) = input::binary(&chunk)
-        {
-            return Err(input::not_a_log("the input", what));
-        }
+    loop {
+        let chunk = match next(&chunks, &mut filter, counter, paper)? {
+            Some(Chunk::Text(chunk)) => chunk,
+            Some(Chunk::End(log)) => {
+                filter.text(&rest, counter, paper)?;
+                filter.finish(counter, paper)?;
+                counter.end(&log);
+                return Ok(());
+            }
+            None => return Ok(()),
+        };
         let chunk = match rest.is_empty() {
             true => chunk,
             false => {
@@ -150,52 +188,40 @@ fn live(
                 std::mem::take(&mut rest)
             }
         };
-        let whole = rfind_byte(&chunk, b'\n').map_or(0, |at| at + 1);
-        let end = match whole {
-            0 if chunk.len() >= MAX_LINE => chunk.len(),
-            whole => whole,
-        };
+        let end = whole(&chunk);
         filter.text(&chunk[..end], counter, paper)?;
         rest.extend_from_slice(&chunk[end..]);
     }
-    filter.text(&rest, counter, paper)?;
-    Ok(filter.finish(counter, paper)?)
 }
 
-/// The next bytes. While there are none, all that can be written is written.
+/// What comes of a log.
+enum Chunk {
+    Text(Vec<u8>),
+    /// It is at its end.
+    End(Stream),
+}
+
+/// What comes next. While there is nothing, all that can be written is written.
 fn next(
-    chunks: &Receiver<io::Result<Vec<u8>>>,
+    chunks: &Receiver<Chunk>,
     filter: &mut Filter,
     counter: &mut Counter<'_>,
     paper: &mut Paper,
-) -> Result<Option<Vec<u8>>, Failure> {
-    let mut chunk = match chunks.try_recv() {
-        Ok(chunk) => Some(chunk),
-        Err(TryRecvError::Disconnected) => return Ok(None),
-        Err(TryRecvError::Empty) => None,
-    };
-    if chunk.is_none() {
-        paper.out.flush()?;
-        if filter.holds() {
-            match chunks.recv_timeout(IDLE) {
-                Ok(found) => chunk = Some(found),
-                Err(RecvTimeoutError::Disconnected) => return Ok(None),
-                Err(RecvTimeoutError::Timeout) => {
-                    filter.idle(counter, paper)?;
-                    paper.out.flush()?;
-                }
+) -> Result<Option<Chunk>, Failure> {
+    if let Ok(chunk) = chunks.try_recv() {
+        return Ok(Some(chunk));
+    }
+    paper.out.flush()?;
+    if filter.holds() {
+        match chunks.recv_timeout(IDLE) {
+            Ok(chunk) => return Ok(Some(chunk)),
+            Err(_) => {
+                filter.idle(counter, paper)?;
+                paper.out.flush()?;
             }
         }
     }
-    let chunk = match chunk {
-        Some(chunk) => chunk,
-        None => match chunks.recv() {
-            Ok(chunk) => chunk,
-            Err(_) => return Ok(None),
-        },
-    };
-    let chunk = chunk?;
-    Ok((!chunk.is_empty()).then_some(chunk))
+    Ok(chunks.recv().ok())
 }
 
 /// Knows the truth of reports, and counts what is said on the way.
@@ -204,9 +230,18 @@ struct Counter<'a> {
     clerk: Clerk,
     outcome: Outcome<'a>,
     sources: Sources,
+    /// What the log is called.
+    log: String,
 }
 
 impl Counter<'_> {
+    /// Says what a log lacks that was read to its end.
+    fn end(&mut self, log: &Stream) {
+        if let Some(what) = log.missing() {
+            self.outcome.lacks(&what);
+        }
+    }
+
     fn take(&mut self) {
         self.outcome.take(self.clerk.desk.noticed());
     }
@@ -235,8 +270,7 @@ impl Counter<'_> {
                 "{} frames are of symbols that no image given has (first: {first})",
                 self.clerk.unresolved
             );
-            open::warn(&self.args.images, &what);
-            self.outcome.exit = self.outcome.exit.max_of(Exit::Partial);
+            self.outcome.lacks(&what);
         }
         match self.outcome.failure {
             Some(failure) => Err(failure),
@@ -247,6 +281,7 @@ impl Counter<'_> {
 
 impl Teller for Counter<'_> {
     fn tell(&mut self, oops: &Oops, facts: &Facts) -> Additions {
+        self.outcome.cut(&self.log, oops);
         let mut additions = self.clerk.tell(oops, facts);
         self.take();
         self.sources.add(&mut additions);

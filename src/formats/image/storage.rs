@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use memmap2::Mmap;
 
+use super::packing::Packing;
 use crate::base::arch::Arch;
 use crate::base::error::{Error, ErrorKind, Result};
 
@@ -122,7 +123,7 @@ impl Storage {
         let bytes = self.map(path)?;
         match Packing::of(bytes) {
             packed @ (Packing::Gzip | Packing::Xz | Packing::Zstd) => {
-                let plain = packed.decompress(bytes, MAX_UNPACKED);
+                let plain = packed.decompress_all(bytes, MAX_UNPACKED);
                 Ok(self.own(plain.map_err(|e| e.in_file(path))?))
             }
             _ => Ok(bytes),
@@ -172,154 +173,6 @@ impl Storage {
             "packed more than three times",
         ))
     }
-}
-
-/// How a file is packed, by its first bytes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub enum Packing {
-    /// An ELF file as it is.
-    Elf,
-    /// A bootable x86 kernel image.
-    BzImage,
-    /// gzip
-    Gzip,
-    /// xz
-    Xz,
-    /// zstd
-    Zstd,
-    /// LZ4 in its legacy frame, as `lz4 -l` writes it for bootable images
-    Lz4,
-    /// zlib; inside ELF sections only, never recognised by its first bytes
-    Zlib,
-    /// Something else.
-    None,
-}
-
-impl Packing {
-    /// Recognises `bytes`.
-    pub fn of(bytes: &[u8]) -> Self {
-        match bytes {
-            [0x7f, b'E', b'L', b'F', ..] => Packing::Elf,
-            [0x1f, 0x8b, ..] => Packing::Gzip,
-            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Packing::Xz,
-            [0x28, 0xb5, 0x2f, 0xfd, ..] => Packing::Zstd,
-            [0x02, 0x21, 0x4c, 0x18, ..] => Packing::Lz4,
-            _ if super::bzimage::is_bzimage(bytes) => Packing::BzImage,
-            _ => Packing::None,
-        }
-    }
-
-    /// Unpacks one stream (bytes behind it are ignored), at most `limit` bytes.
-    ///
-    /// # Errors
-    ///
-    /// When the stream is broken, longer than `limit`, or none of these.
-    #[cfg(feature = "compression")]
-    pub fn decompress(self, bytes: &[u8], limit: u64) -> Result<Vec<u8>> {
-        use std::io::Read;
-        let corrupt =
-            |e: String| Error::new(ErrorKind::Malformed, format!("broken {self:?} stream: {e}"));
-        let mut out = Vec::new();
-        let read = match self {
-            Packing::Gzip => flate2::read::GzDecoder::new(bytes)
-                .take(limit.saturating_add(1))
-                .read_to_end(&mut out),
-            Packing::Zlib => flate2::read::ZlibDecoder::new(bytes)
-                .take(limit.saturating_add(1))
-                .read_to_end(&mut out),
-            Packing::Lz4 => {
-                return unpack_lz4(bytes, limit)
-                    .ok_or_else(|| corrupt("a block does not decode".to_owned()));
-            }
-            Packing::Xz => lzma_rust2::XzReader::new(bytes, false)
-                .take(limit.saturating_add(1))
-                .read_to_end(&mut out),
-            Packing::Zstd => ruzstd::decoding::StreamingDecoder::new(bytes)
-                .map_err(|e| corrupt(e.to_string()))?
-                .take(limit.saturating_add(1))
-                .read_to_end(&mut out),
-            _ => {
-                return Err(Error::new(
-                    ErrorKind::Unsupported,
-                    "not a compressed stream",
-                ));
-            }
-        };
-        read.map_err(|e| corrupt(e.to_string()))?;
-        if out.len() as u64 > limit {
-            return Err(Error::new(
-                ErrorKind::Malformed,
-                format!("unpacks to more than {limit} bytes"),
-            ));
-        }
-        Ok(out)
-    }
-
-    /// Unpacks one stream of zlib or zstd into `out`; gives the number of bytes written, or `None` where the stream is
-    /// damaged or `out` too small. For pages: much cheaper than [`Packing::decompress`].
-    #[cfg(feature = "compression")]
-    pub(crate) fn decompress_into(self, bytes: &[u8], out: &mut [u8]) -> Option<usize> {
-        /// Larger than any page. A frame of one page announces no more than the page.
-        const WINDOW: u64 = 1 << 20;
-        match self {
-            Packing::Zlib => {
-                let mut stream = flate2::Decompress::new(true);
-                let all = flate2::FlushDecompress::Finish;
-                let end = stream.decompress(bytes, out, all).ok()?;
-                (end == flate2::Status::StreamEnd).then_some(stream.total_out() as usize)
-            }
-            Packing::Zstd => {
-                let mut decoder = ruzstd::decoding::FrameDecoder::new();
-                decoder.set_max_window_size(WINDOW);
-                decoder.decode_all(bytes, out).ok()
-            }
-            _ => None,
-        }
-    }
-
-    /// Built without decompressors.
-    #[cfg(not(feature = "compression"))]
-    pub(crate) fn decompress_into(self, _: &[u8], _: &mut [u8]) -> Option<usize> {
-        None
-    }
-
-    /// Built without decompressors.
-    ///
-    /// # Errors
-    ///
-    /// Always.
-    #[cfg(not(feature = "compression"))]
-    pub fn decompress(self, _: &[u8], _: u64) -> Result<Vec<u8>> {
-        Err(Error::new(
-            ErrorKind::Unsupported,
-            format!("{self:?}: built without the feature `compression`"),
-        ))
-    }
-}
-
-/// The legacy LZ4 frame: a magic number, then blocks of at most 8 MiB, each behind its packed size. The kernel's
-/// build appends the unpacked size, which no block follows (scripts/Makefile.lib `cmd_lz4`).
-#[cfg(feature = "compression")]
-fn unpack_lz4(bytes: &[u8], limit: u64) -> Option<Vec<u8>> {
-    const BLOCK: usize = 8 << 20;
-    let mut out = Vec::new();
-    let mut block = vec![0; BLOCK];
-    let mut at = 4;
-    while let Some(len) = crate::base::bytes::u32_at(bytes, at) {
-        at += 4;
-        if at == bytes.len() {
-            break;
-        }
-        let packed = bytes.get(at..at.checked_add(len as usize)?)?;
-        let unpacked = lz4_flex::block::decompress_into(packed, &mut block).ok()?;
-        out.extend_from_slice(block.get(..unpacked)?);
-        at += packed.len();
-        if out.len() as u64 > limit {
-            return None;
-        }
-    }
-    Some(out)
 }
 
 #[cfg(test)]

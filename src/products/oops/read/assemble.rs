@@ -70,6 +70,8 @@ pub struct Assembler {
     ended: bool,
     /// Whether a frame now goes to the last of the stacks beside.
     beside: bool,
+    /// Frames of it that were seen.
+    frames: usize,
     /// The register block that lines belong to.
     block: Option<usize>,
     /// Name of the stack that frames are on.
@@ -351,6 +353,7 @@ impl Assembler {
                 oops.blocks.push(block);
                 oops.blocks.len() - 1
             });
+            oops.cut |= self.block.is_none();
             frame.block = self.block;
             frame.stack.clone_from(&self.stack);
             // User mode is no place in the kernel.
@@ -361,12 +364,12 @@ impl Assembler {
                 true => &mut oops.again,
                 false => &mut oops.frames,
             };
-            push(list, frame, &mut oops.cut);
+            push(list, frame, &mut self.frames, &mut oops.cut);
             return;
         }
         if matches!(said, Said::RipAgain(_)) {
             frame.vouch = Vouch::Rip;
-            push(&mut oops.again, frame, &mut oops.cut);
+            push(&mut oops.again, frame, &mut self.frames, &mut oops.cut);
             return;
         }
         for name in text.stacks.split(['<', '>', ' ']).filter(|n| !n.is_empty()) {
@@ -376,7 +379,7 @@ impl Assembler {
         frame.stack.clone_from(&self.stack);
         self.block = None;
         if last == Last::Owner {
-            push(&mut oops.again, frame, &mut oops.cut);
+            push(&mut oops.again, frame, &mut self.frames, &mut oops.cut);
             return;
         }
         let main = self.traced || (oops.kind == Kind::Backtrace && oops.cpu.is_none());
@@ -390,6 +393,8 @@ impl Assembler {
                         title: short(&title),
                         frames: Vec::new(),
                     });
+                } else if self.beside {
+                    oops.cut = true;
                 }
             }
             _ if !main && !first && !self.beside && !oops.kind.begins_with_stack() => {
@@ -406,7 +411,7 @@ impl Assembler {
             Some(stack) if self.beside => &mut stack.frames,
             _ => &mut oops.frames,
         };
-        push(list, frame, &mut oops.cut);
+        push(list, frame, &mut self.frames, &mut oops.cut);
     }
 
     fn code(&mut self, text: &str, place: &Place) {

@@ -10,3 +10,4 @@ pub mod registers;
 pub mod report;
 pub mod reports;
 pub mod said;
+pub mod scan;

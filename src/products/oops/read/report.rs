@@ -92,7 +92,7 @@ pub struct LogFrame {
 }
 
 /// A symbol as the kernel prints it; see [`super::frame::Symbol`].
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Symbol {
     /// Its name.
     pub name: String,

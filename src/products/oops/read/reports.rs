@@ -136,16 +136,14 @@ impl Reports {
         if oops.release.is_none() {
             oops.release.clone_from(&self.facts.release);
         }
-        let ids: Vec<(String, String)> = oops
-            .all_frames()
-            .filter_map(|f| {
-                let s = f.symbol.as_ref()?;
-                Some((s.module.clone()?, s.build_id.clone()?))
-            })
-            .collect();
+        let mut ids = BTreeMap::new();
+        for symbol in oops.all_frames().filter_map(|f| f.symbol.as_ref()) {
+            if let (Some(module), Some(id)) = (&symbol.module, &symbol.build_id) {
+                ids.entry(module.clone()).or_insert_with(|| id.clone());
+            }
+        }
         for module in &mut oops.modules {
-            let id = ids.iter().find(|(name, _)| *name == module.name);
-            module.build_id = id.map(|(_, id)| id.clone());
+            module.build_id = ids.get(&module.name).cloned();
         }
         oops
     }

@@ -21,6 +21,9 @@ use crate::products::report::human::INLINED;
 /// Begins the text of every added line.
 pub const MARK: &str = "  => ";
 
+/// Said of a report that has parts which are left out.
+pub const CUT: &str = "longer than any real report: cut";
+
 /// A source line.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Spot {
@@ -124,6 +127,13 @@ pub fn frames(oops: &Oops, told: &Told<'_, '_>, strip: &[String], out: &mut Addi
         if addition.place.is_none() && addition.lines.is_empty() {
             *addition = new;
         }
+    }
+    // Where it was cut: what comes behind is the same as without it.
+    if oops.cut {
+        let last = oops.all_frames().map(|f| f.line).max();
+        let note = Added::text(format!("note: {CUT}"));
+        let addition = out.entry(last.unwrap_or(oops.lines.start)).or_default();
+        addition.lines.push(note);
     }
 }
 

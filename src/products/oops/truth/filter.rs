@@ -13,9 +13,9 @@ use crate::products::oops::read::line::Line;
 use crate::products::oops::read::report::Oops;
 use crate::products::oops::read::reports::{Facts, Reports};
 
-/// Lines held back at most, and their bytes.
-const MAX_HELD: usize = 10_000;
-const MAX_HELD_BYTES: usize = 4 << 20;
+/// Lines held back at most, and their bytes: more than a report can have frames.
+const MAX_HELD: usize = 1 << 17;
+const MAX_HELD_BYTES: usize = 32 << 20;
 
 /// Where lines go.
 pub trait Sink {

@@ -1,6 +1,6 @@
 //! What is true of the frames of a report: which functions they are, with the calls between them as witnesses.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::base::addr::{Addr, Address, LinkAddr, Pc, RetAddr, Slide};
 use crate::base::name::Name;
@@ -71,7 +71,8 @@ pub type Settled = BTreeMap<Vec<LinkAddr>, Option<LinkAddr>>;
 pub fn settle(oops: &Oops, kernel: &Kernel<'_>, settled: &mut Settled) {
     let code = CodeSource::linked(kernel);
     let mut reach = Reach::default();
-    for (at, frame) in oops.frames.iter().enumerate() {
+    let callers = callers(&oops.frames);
+    for (frame, caller) in oops.frames.iter().zip(callers) {
         let Ok(located) = find(frame, kernel, None) else {
             continue;
         };
@@ -86,7 +87,7 @@ pub fn settle(oops: &Oops, kernel: &Kernel<'_>, settled: &mut Settled) {
         let (Some(function), Some(_)) = (&found.function, &found.fixup) else {
             continue;
         };
-        let caller = caller_of(&oops.frames, at, kernel);
+        let caller = caller.and_then(|c| returns_to(&oops.frames[c], kernel));
         let Some(targets) = caller.and_then(|c| targets(&call_before(code, c))) else {
             continue;
         };
@@ -118,8 +119,8 @@ struct Look<'k, 'd, 'o> {
     code: CodeSource<'k, 'k, 'd>,
     options: Options,
     settled: &'o Settled,
-    /// Frames whose PC is exact: a guess at the same place is no return address.
-    exact: Vec<&'o LogFrame>,
+    /// Places where a PC is exact: a guess at one is no return address.
+    exact: HashSet<&'o Symbol>,
 }
 
 /// Looks up all frames of `oops` in `kernel`, which has the modules they are in.
@@ -136,7 +137,7 @@ pub fn tell<'k, 'd>(
         code: CodeSource::linked(kernel),
         options,
         settled,
-        exact: rips.collect(),
+        exact: rips.filter_map(|f| f.symbol.as_ref()).collect(),
     };
     let mut list = |frames: &[LogFrame]| stack(frames, &look, &mut reach);
     Told {
@@ -153,12 +154,15 @@ fn again<'k, 'd>(
     look: &Look<'k, 'd, '_>,
     reach: &mut Reach<'k, 'd>,
 ) -> ToldStack<'k, 'd> {
+    let mut first = HashMap::new();
+    for (frame, caller) in oops.frames.iter().zip(callers(&oops.frames)) {
+        if frame.vouch == Vouch::Rip {
+            first.entry(&frame.symbol).or_insert(caller);
+        }
+    }
     let one = |frame: &LogFrame| {
-        let first = oops
-            .frames
-            .iter()
-            .position(|f| f.symbol == frame.symbol && f.vouch == Vouch::Rip);
-        let caller = || caller_of(&oops.frames, first?, look.kernel);
+        let caller = first.get(&frame.symbol).copied().flatten();
+        let caller = || returns_to(&oops.frames[caller?], look.kernel);
         told(frame, caller, look, reach)
     };
     collect(oops.again.iter().map(one))
@@ -180,8 +184,8 @@ fn stack<'k, 'd>(
     look: &Look<'k, 'd, '_>,
     reach: &mut Reach<'k, 'd>,
 ) -> ToldStack<'k, 'd> {
-    let all = frames.iter().enumerate().map(|(at, frame)| {
-        let caller = || caller_of(frames, at, look.kernel);
+    let all = frames.iter().zip(callers(frames)).map(|(frame, caller)| {
+        let caller = || returns_to(&frames[caller?], look.kernel);
         told(frame, caller, look, reach)
     });
     let mut all = collect(all);
@@ -282,12 +286,8 @@ fn size_of(located: Located<'_, '_>, symbol: &Symbol) -> u64 {
 ///
 /// Lines that the unwinder vouches for are return addresses: `show_trace_log_lvl()` leaves out where an exception
 /// came from, which has a line of its own. What it finds on the stack may be either.
-pub fn pc(frame: &LogFrame, located: Located<'_, '_>, exact: &[&LogFrame]) -> Pc<LinkAddr> {
-    let again = || {
-        exact
-            .iter()
-            .any(|e| e.symbol.is_some() && e.symbol == frame.symbol)
-    };
+pub fn pc(frame: &LogFrame, located: Located<'_, '_>, exact: &HashSet<&Symbol>) -> Pc<LinkAddr> {
+    let again = || frame.symbol.as_ref().is_some_and(|s| exact.contains(s));
     match frame.vouch {
         Vouch::Rip => Pc::Exact(located.link),
         Vouch::Frame => Pc::Return(located.link),
@@ -319,13 +319,21 @@ fn follows_call(located: Located<'_, '_>) -> bool {
     }
 }
 
-/// The next frame outwards that the unwinder vouches for.
-fn caller_of<'k, 'd>(
-    frames: &[LogFrame],
-    at: usize,
-    kernel: &'k Kernel<'d>,
-) -> Option<Located<'k, 'd>> {
-    let caller = frames[at + 1..].iter().find(|f| f.vouch != Vouch::Guess)?;
+/// Of each frame the next one outwards that the unwinder vouches for.
+fn callers(frames: &[LogFrame]) -> Vec<Option<usize>> {
+    let mut callers = vec![None; frames.len()];
+    let mut next = None;
+    for (at, frame) in frames.iter().enumerate().rev() {
+        callers[at] = next;
+        if frame.vouch != Vouch::Guess {
+            next = Some(at);
+        }
+    }
+    callers
+}
+
+/// Where what `caller` called returns to.
+fn returns_to<'k, 'd>(caller: &LogFrame, kernel: &'k Kernel<'d>) -> Option<Located<'k, 'd>> {
     match caller.vouch {
         Vouch::Frame => find(caller, kernel, None).ok(),
         // An exception came between.
@@ -357,7 +365,7 @@ fn link<'k, 'd>(
                 let reached = !chain.is_empty()
                     && between(reached, *at, all, code, reach).is_some_and(|e| !e.is_broken());
                 if !edge.confirms() && reached {
-                    confirm(&chain, frames, all);
+                    confirm(before, &chain, frames, all);
                 }
                 let lost = chain.iter().filter(|_| reached).map(|i| &frames[*i]);
                 let remark = broken(&edge, frames[before].symbol.as_ref(), lost);
@@ -371,7 +379,7 @@ fn link<'k, 'd>(
     let last = vouched.last().copied().filter(|l| l + 1 < frames.len());
     if let Some(last) = last {
         let (chain, _) = confirmed(last, last + 1..frames.len(), all, code, reach);
-        confirm(&chain, frames, all);
+        confirm(last, &chain, frames, all);
     }
 }
 
@@ -411,19 +419,14 @@ fn confirmed<'k, 'd>(
     (chain, reached)
 }
 
-fn confirm(chain: &[usize], frames: &[LogFrame], all: &mut ToldStack<'_, '_>) {
-    for at in chain {
+/// Says of the frames `chain`, which come behind frame `inner`, that each called the one inside it.
+fn confirm(inner: usize, chain: &[usize], frames: &[LogFrame], all: &mut ToldStack<'_, '_>) {
+    let inside = std::iter::once(&inner).chain(chain);
+    for (at, inside) in chain.iter().zip(inside) {
         let remarks = &mut all.stack.frames[*at].remarks;
-        if remarks.iter().any(|r| matches!(r, Remark::Confirmed(_))) {
-            continue;
+        if !remarks.iter().any(|r| matches!(r, Remark::Confirmed(_))) {
+            remarks.push(Remark::Confirmed(name(frames[*inside].symbol.as_ref())));
         }
-        let mut inner = frames[..*at].iter().enumerate().rev();
-        let inner = inner
-            .find(|(i, f)| f.vouch != Vouch::Guess || chain.contains(i))
-            .map(|(_, f)| f);
-        remarks.push(Remark::Confirmed(name(
-            inner.and_then(|f| f.symbol.as_ref()),
-        )));
     }
 }
 

@@ -1,5 +1,7 @@
 //! A report of a log as JSON: `fixtrace.oops/1`. Fields are only ever added.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 
 use super::Address;
@@ -12,6 +14,7 @@ use crate::engine::remark::Remark;
 use crate::products::oops::read::frame::Vouch;
 use crate::products::oops::read::registers::{Block, Code};
 use crate::products::oops::read::report::{LogFrame, Oops};
+use crate::products::oops::truth::annotate::CUT;
 use crate::products::oops::truth::explain::{self, Decoded};
 use crate::products::oops::truth::signature;
 use crate::products::oops::truth::tell::{Told, ToldStack};
@@ -205,6 +208,7 @@ impl<'a> Report<'a> {
             (Some(block), Some((frame, _))) => explain::decoded(oops, frame, block, located, told),
             _ => None,
         };
+        let bases = bases(oops, told);
         let note = block
             .zip(top)
             .and_then(|(b, _)| explain::not_fixed_up(oops, b, located));
@@ -258,30 +262,31 @@ impl<'a> Report<'a> {
                     name: &m.name,
                     flags: m.flags.as_deref(),
                     build_id: m.build_id.as_deref(),
-                    address: base_of(&m.name, oops, told),
+                    address: bases.get(&*m.name).copied(),
                 })
                 .collect(),
             notes: note
                 .into_iter()
-                .chain(
-                    oops.cut
-                        .then(|| "longer than any real report: cut".to_owned()),
-                )
+                .chain(oops.cut.then(|| CUT.to_owned()))
                 .collect(),
         }
     }
 }
 
-/// Where the text of module `name` was: of a frame with a symbol and an address.
-fn base_of(name: &str, oops: &Oops, told: &Told<'_, '_>) -> Option<Address> {
-    let mut frames = oops.frames.iter().zip(&told.main.located);
-    frames.find_map(|(frame, located)| {
-        let own = frame.symbol.as_ref()?.module.as_deref() == Some(name);
-        let link = located.as_ref()?.link;
-        let base = frame.address?.wrapping_sub(link.0);
-        // Modules begin at pages.
-        (own && base.is_multiple_of(0x1000)).then_some(Address(base))
-    })
+/// Where the text of modules was: of each the first frame with a symbol and an address tells it.
+fn bases<'a>(oops: &'a Oops, told: &Told<'_, '_>) -> HashMap<&'a str, Address> {
+    let mut bases = HashMap::new();
+    for (frame, located) in oops.frames.iter().zip(&told.main.located) {
+        let module = frame.symbol.as_ref().and_then(|s| s.module.as_deref());
+        if let (Some(name), Some(at), Some(located)) = (module, frame.address, located) {
+            let base = at.wrapping_sub(located.link.0);
+            // Modules begin at pages.
+            if base.is_multiple_of(0x1000) {
+                bases.entry(name).or_insert(Address(base));
+            }
+        }
+    }
+    bases
 }
 
 fn frames<'a>(frames: &'a [LogFrame], told: &'a ToldStack<'_, '_>) -> Vec<ReportFrame<'a>> {

@@ -5,8 +5,9 @@ use crate::products::oops::read::kind::{Die, Kind};
 use crate::products::oops::read::report::{Died, LogFrame, Module, Oops};
 use crate::products::oops::read::said::{CpuLine, TaskLine};
 
-/// No report of a kernel has more of each.
-const MAX_FRAMES: usize = 4096;
+/// No report of a kernel has more of each: a stack of 16 KiB holds 2,048 addresses. What was written by hand or joined
+/// from several may have.
+const MAX_FRAMES: usize = 1 << 16;
 const MAX_MODULES: usize = 4096;
 const MAX_TITLE: usize = 1000;
 
@@ -100,11 +101,13 @@ pub(super) fn short(text: &str) -> String {
     text[..end].to_owned()
 }
 
-pub(super) fn push(list: &mut Vec<LogFrame>, frame: LogFrame, cut: &mut bool) {
-    match list.len() < MAX_FRAMES {
+/// Adds `frame` to `list`, a report having `count` of them so far.
+pub(super) fn push(list: &mut Vec<LogFrame>, frame: LogFrame, count: &mut usize, cut: &mut bool) {
+    match *count < MAX_FRAMES {
         true => list.push(frame),
         false => *cut = true,
     }
+    *count = count.saturating_add(1);
 }
 
 /// Names the place of `block`, which the line before gave as a number; false if there is none.

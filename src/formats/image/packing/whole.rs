@@ -1,0 +1,146 @@
+//! Packed bytes that are at hand, unpacked at once.
+
+use super::Unpack;
+use super::kind::Packing;
+use crate::base::error::{Error, ErrorKind, Result};
+
+impl Packing {
+    /// Unpacks one stream (bytes behind it are ignored), at most `limit` bytes.
+    ///
+    /// # Errors
+    ///
+    /// When the stream is broken, longer than `limit`, or none of these.
+    #[cfg(feature = "compression")]
+    pub fn decompress(self, bytes: &[u8], limit: u64) -> Result<Vec<u8>> {
+        use std::io::Read;
+        let corrupt =
+            |e: String| Error::new(ErrorKind::Malformed, format!("broken {self:?} stream: {e}"));
+        let mut out = Vec::new();
+        let read = match self {
+            Packing::Gzip => flate2::read::GzDecoder::new(bytes)
+                .take(limit.saturating_add(1))
+                .read_to_end(&mut out),
+            Packing::Zlib => flate2::read::ZlibDecoder::new(bytes)
+                .take(limit.saturating_add(1))
+                .read_to_end(&mut out),
+            Packing::Lz4 => {
+                return unpack_lz4(bytes, limit)
+                    .ok_or_else(|| corrupt("a block does not decode".to_owned()));
+            }
+            Packing::Xz => lzma_rust2::XzReader::new(bytes, false)
+                .take(limit.saturating_add(1))
+                .read_to_end(&mut out),
+            Packing::Zstd => ruzstd::decoding::StreamingDecoder::new(bytes)
+                .map_err(|e| corrupt(e.to_string()))?
+                .take(limit.saturating_add(1))
+                .read_to_end(&mut out),
+            _ => {
+                return Err(Error::new(
+                    ErrorKind::Unsupported,
+                    "not a compressed stream",
+                ));
+            }
+        };
+        read.map_err(|e| corrupt(e.to_string()))?;
+        within(out, limit)
+    }
+
+    /// Unpacks all members of a file, at most `limit` bytes.
+    ///
+    /// # Errors
+    ///
+    /// When one of them is cut or damaged, something else stands behind them, or they have more than `limit` bytes.
+    pub(crate) fn decompress_all(self, bytes: &[u8], limit: u64) -> Result<Vec<u8>> {
+        use std::io::Read;
+        let mut unpack = Unpack::new(self, bytes)?;
+        let mut out = Vec::new();
+        let read = (&mut unpack)
+            .take(limit.saturating_add(1))
+            .read_to_end(&mut out);
+        // Nothing fails but memory.
+        read.map_err(|e| Error::new(ErrorKind::Io, e.to_string()))?;
+        match unpack.findings() {
+            [finding, ..] => {
+                let e = Error::new(ErrorKind::Malformed, &*finding.message);
+                Err(finding.place.offset.into_iter().fold(e, Error::at))
+            }
+            [] => within(out, limit),
+        }
+    }
+
+    /// Unpacks one stream of zlib or zstd into `out`; gives the number of bytes written, or `None` where the stream is
+    /// damaged or `out` too small. For pages: much cheaper than [`Packing::decompress`].
+    #[cfg(feature = "compression")]
+    pub(crate) fn decompress_into(self, bytes: &[u8], out: &mut [u8]) -> Option<usize> {
+        /// Larger than any page. A frame of one page announces no more than the page.
+        const WINDOW: u64 = 1 << 20;
+        match self {
+            Packing::Zlib => {
+                let mut stream = flate2::Decompress::new(true);
+                let all = flate2::FlushDecompress::Finish;
+                let end = stream.decompress(bytes, out, all).ok()?;
+                (end == flate2::Status::StreamEnd).then_some(stream.total_out() as usize)
+            }
+            Packing::Zstd => {
+                let mut decoder = ruzstd::decoding::FrameDecoder::new();
+                decoder.set_max_window_size(WINDOW);
+                decoder.decode_all(bytes, out).ok()
+            }
+            _ => None,
+        }
+    }
+
+    /// Built without decompressors.
+    #[cfg(not(feature = "compression"))]
+    pub(crate) fn decompress_into(self, _: &[u8], _: &mut [u8]) -> Option<usize> {
+        None
+    }
+
+    /// Built without decompressors.
+    ///
+    /// # Errors
+    ///
+    /// Always.
+    #[cfg(not(feature = "compression"))]
+    pub fn decompress(self, _: &[u8], _: u64) -> Result<Vec<u8>> {
+        Err(Error::new(
+            ErrorKind::Unsupported,
+            format!("{self:?}: built without the feature `compression`"),
+        ))
+    }
+}
+
+/// `out`, if it has no more than `limit` bytes.
+fn within(out: Vec<u8>, limit: u64) -> Result<Vec<u8>> {
+    match out.len() as u64 > limit {
+        true => Err(Error::new(
+            ErrorKind::Malformed,
+            format!("unpacks to more than {limit} bytes"),
+        )),
+        false => Ok(out),
+    }
+}
+
+/// The legacy LZ4 frame: a magic number, then blocks of at most 8 MiB, each behind its packed size. The kernel's
+/// build appends the unpacked size, which no block follows (scripts/Makefile.lib `cmd_lz4`).
+#[cfg(feature = "compression")]
+fn unpack_lz4(bytes: &[u8], limit: u64) -> Option<Vec<u8>> {
+    const BLOCK: usize = 8 << 20;
+    let mut out = Vec::new();
+    let mut block = vec![0; BLOCK];
+    let mut at = 4;
+    while let Some(len) = crate::base::bytes::u32_at(bytes, at) {
+        at += 4;
+        if at == bytes.len() {
+            break;
+        }
+        let packed = bytes.get(at..at.checked_add(len as usize)?)?;
+        let unpacked = lz4_flex::block::decompress_into(packed, &mut block).ok()?;
+        out.extend_from_slice(block.get(..unpacked)?);
+        at += packed.len();
+        if out.len() as u64 > limit {
+            return None;
+        }
+    }
+    Some(out)
+}
