@@ -38,7 +38,8 @@ pub(super) fn gather<'d>(tables: &Image<'d>, keep: &Selection) -> Code<'d> {
         ranges.push((*at, end));
         functions.extend(symbols.function(*at));
         // An instruction of a damaged image may end in the next function, which then may run it itself.
-        functions.extend(symbols.function(end.offset(-1)));
+        let last = at.offset(i64::from(*len) - 1);
+        functions.extend(symbols.function(last));
     }
     // The code of cold parts whose names do not decide tells which parent they jump back to.
     let doubtful = |id: &SymbolId| {
