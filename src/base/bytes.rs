@@ -71,12 +71,6 @@ pub fn rfind_byte(data: &[u8], byte: u8) -> Option<usize> {
     memchr::memrchr(byte, data)
 }
 
-/// Where one of two bytes is first in `data`.
-#[inline]
-pub(crate) fn find_either(data: &[u8], [a, b]: [u8; 2]) -> Option<usize> {
-    memchr::memchr2(a, b, data)
-}
-
 /// Everywhere that `byte` is in `data`.
 #[inline]
 pub(crate) fn each_byte(data: &[u8], byte: u8) -> impl Iterator<Item = usize> {

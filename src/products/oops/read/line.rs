@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::prefix::{self, Caller, prefix};
-use crate::base::bytes::{find_byte, find_either};
+use super::prefix::{self, Caller, Coded, prefix};
+use crate::base::bytes::{each_of_three, find_byte};
 
 /// One line.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -13,10 +13,18 @@ pub struct Line<'l> {
     pub bytes: &'l [u8],
     /// Bytes of level, time stamp, caller id, host, quotation marks and blanks before the text.
     pub prefix: usize,
+    /// Bytes up to the end of the text.
+    pub tail: usize,
     /// Bytes up to the line ending: LF, CR LF, or none at the end of a log.
     pub end: usize,
+    /// How the text is written.
+    pub coded: Coded,
     /// The printer, where lines name it.
     pub caller: Option<Caller>,
+    /// Whether there is a time stamp before the text.
+    pub stamped: bool,
+    /// Whether it is no text of a log, but tells of one.
+    pub foreign: bool,
 }
 
 impl<'l> Line<'l> {
@@ -29,42 +37,81 @@ impl<'l> Line<'l> {
         Line {
             bytes,
             prefix: found.len,
+            tail: found.tail.unwrap_or(end),
             end,
+            coded: found.coded,
             caller: found.caller,
+            stamped: found.stamped,
+            foreign: found.foreign,
         }
     }
 
     /// The text: neither prefix nor ending.
     pub(crate) fn text(&self) -> &'l [u8] {
-        &self.bytes[self.prefix..self.end]
+        &self.bytes[self.prefix..self.tail]
     }
 
-    /// The text as the kernel wrote it: without colours and the escapes of HTML; what is not UTF-8 is replaced.
-    pub(crate) fn plain(&self) -> Cow<'l, str> {
-        let text = self.text();
-        let Some(first) = find_either(text, [b'\x1b', b'&']) else {
-            return String::from_utf8_lossy(text);
-        };
-        let mut clean = text[..first].to_vec();
-        let mut rest = &text[first..];
-        while let Some((one, behind)) = rest.split_first() {
-            match prefix::escape(rest) {
-                0 => {
-                    clean.push(*one);
-                    rest = behind;
-                }
-                len => rest = &rest[len..],
-            }
+    /// What an added line begins with: the prefix, unless that is the beginning of an object.
+    pub(crate) fn indent(&self) -> usize {
+        match self.coded {
+            Coded::Plain => self.prefix,
+            _ => 0,
         }
-        let text = String::from_utf8_lossy(&clean);
-        let text = text.replace("&lt;", "<").replace("&gt;", ">");
-        Cow::Owned(text.replace("&amp;", "&"))
+    }
+
+    /// The text as the kernel wrote it: without colours, tags and escapes; what is not UTF-8 is replaced.
+    pub(crate) fn plain(&self) -> Cow<'l, str> {
+        let text = match prefix::decoded(self.text(), self.coded) {
+            Cow::Borrowed(text) => text,
+            Cow::Owned(text) => {
+                return Cow::Owned(String::from_utf8_lossy(&cleaned(&text)).into_owned());
+            }
+        };
+        let mut odd = each_of_three(text, [b'\x1b', b'&', b'<']);
+        let blank = || find_byte(text, 0xc2).is_some();
+        match odd.any(|at| clean(&text[at..]).is_some()) || blank() {
+            false => String::from_utf8_lossy(text),
+            true => Cow::Owned(String::from_utf8_lossy(&cleaned(text)).into_owned()),
+        }
     }
 
     /// The line ending.
     pub fn ending(&self) -> &'l [u8] {
         &self.bytes[self.end..]
     }
+}
+
+/// What is at the start of `text` instead of the kernel's own: bytes of it, and what they stand for.
+fn clean(text: &[u8]) -> Option<(usize, Option<u8>)> {
+    let found = match text.first()? {
+        0xc2 if text.starts_with(b"\xc2\xa0") => (2, Some(b' ')),
+        b'\x1b' => (prefix::escape(text), None),
+        b'<' => (prefix::tag(text), None),
+        b'&' => {
+            let (byte, len) = prefix::entity(text)?;
+            (len, Some(byte))
+        }
+        _ => return None,
+    };
+    (found.0 > 0).then_some(found)
+}
+
+fn cleaned(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((first, behind)) = rest.split_first() {
+        match clean(rest) {
+            Some((len, byte)) => {
+                out.extend(byte);
+                rest = &rest[len..];
+            }
+            None => {
+                out.push(*first);
+                rest = behind;
+            }
+        }
+    }
+    out
 }
 
 /// The lines of `log`, each with the bytes it takes. Together they are the log.
@@ -109,7 +156,8 @@ mod tests {
             let mut all = Vec::new();
             for (range, line) in lines(&log) {
                 prop_assert_eq!(&log[range], line.bytes);
-                prop_assert!(line.prefix <= line.end && line.end <= line.bytes.len());
+                prop_assert!(line.prefix <= line.tail && line.tail <= line.end);
+                prop_assert!(line.end <= line.bytes.len());
                 all.extend_from_slice(line.bytes);
                 let _ = line.plain();
             }

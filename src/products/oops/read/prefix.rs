@@ -3,9 +3,15 @@
 //! Sources: `info_print_prefix()`, `info_print_ext_header()` (kernel/printk/printk.c, 4.4-7.2), the manuals of dmesg,
 //! journalctl and logcat, RFC 3164 and RFC 5424 as rsyslog writes them.
 
+mod container;
+mod tool;
+
+use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::base::bytes::{find, find_byte};
+pub use container::Coded;
+pub(super) use tool::{buried_stamp, entity, tag};
 
 /// Who printed a line: `CONFIG_PRINTK_CALLER`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -21,8 +27,16 @@ pub enum Caller {
 pub struct Prefix {
     /// Bytes up to the text, blanks included.
     pub len: usize,
+    /// Where the text ends, if that is before the end of the line.
+    pub tail: Option<usize>,
+    /// How the text is written there.
+    pub coded: Coded,
     /// The printer.
     pub caller: Option<Caller>,
+    /// Whether there is a time stamp in it.
+    pub stamped: bool,
+    /// Whether the line tells of another only, as the fields of a journal do.
+    pub foreign: bool,
 }
 
 /// Bytes in which `kernel: ` must begin.
@@ -30,41 +44,97 @@ const HEAD: usize = 160;
 
 /// The prefix of `line`.
 pub(crate) fn prefix(line: &[u8]) -> Prefix {
+    let len = stamp_of_printk(line);
     let mut found = Prefix {
-        len: stamp_of_printk(line),
-        caller: None,
+        len,
+        stamped: len > 0,
+        ..Prefix::default()
     };
+    // A stamp of the kernel's own, behind which nothing is a prefix but what the kernel adds.
+    let mut printk = len > 0;
     loop {
-        let rest = &line[found.len..];
+        let rest = &line[found.len..found.tail.unwrap_or(line.len())];
+        let mut stamped = false;
         let len = match rest.first() {
             Some(b' ' | b'\t') => 1,
+            // No-break spaces of pages.
+            Some(0xc2) if rest.starts_with(b"\xc2\xa0") => 2,
+            // Behind the stamp of some readers.
+            Some(b':') if found.stamped && rest.starts_with(b": ") => 2,
             Some(b'[') => match bracket(rest) {
-                Bracket::Stamp(len) => len,
+                Bracket::Stamp(len) => {
+                    stamped = true;
+                    printk |= is_printk(&rest[..len]);
+                    len
+                }
                 Bracket::Caller(len, caller) => {
                     found.caller = Some(caller);
                     len
                 }
                 Bracket::Text => 0,
             },
-            Some(b'<') => level(rest),
+            Some(b'<') => match level(rest) {
+                0 => tag(rest),
+                level => level,
+            },
+            Some(b'&') => tool::markup(rest),
             Some(b'>' | b'|') => quote(rest),
-            Some(b'\x1b') => escape(rest),
+            Some(b'\x1b' | b'\\') => escape(rest),
             // The mark of UTF-8 files.
-            Some(0xef) if found.len == 0 && rest.starts_with(b"\xef\xbb\xbf") => 3,
+            Some(0xef) if rest.starts_with(b"\xef\xbb\xbf") => 3,
+            Some(b'{' | b'-' | b'"') if found.tail.is_none() && !printk => {
+                match container::json(rest) {
+                    Some((inside, coded)) => {
+                        found.tail = Some(found.len + inside.end);
+                        found.coded = coded;
+                        inside.start
+                    }
+                    None => 0,
+                }
+            }
             Some(b'0'..=b'9') => match extended(rest) {
                 Some((len, caller)) => {
                     found.caller = caller.or(found.caller);
+                    stamped = true;
                     len
                 }
-                None => stamp(rest),
+                None => match stamp(rest) {
+                    0 if !printk => tool::numbered(rest),
+                    len => {
+                        stamped = len > 0;
+                        len
+                    }
+                },
             },
-            Some(b'A'..=b'Z' | b'a'..=b'z') => named(rest),
+            Some(b'A'..=b'Z' | b'a'..=b'z') => match named(rest) {
+                0 if !printk => tool::field(rest),
+                len => {
+                    stamped = len > b"kernel: ".len();
+                    len
+                }
+            },
             _ => 0,
         };
-        if len == 0 {
-            return found;
+        found.stamped |= stamped;
+        if len > 0 {
+            found.len += len;
+            continue;
         }
-        found.len += len;
+        // A prompt, the output of a test, the name of a file.
+        match (printk, tool::buried_stamp(rest)) {
+            (false, Some(len)) => {
+                (printk, found.stamped) = (true, true);
+                found.len += len;
+            }
+            (false, None) => match tool::filed(rest) {
+                0 => {
+                    found.foreign = container::is_foreign(rest);
+                    return found;
+                }
+                len => found.len += len,
+            },
+            _ => return found,
+        }
     }
 }
 
@@ -91,6 +161,14 @@ fn stamp_of_printk(line: &[u8]) -> usize {
     }
 }
 
+/// Whether `stamp`, in its brackets, is one of the kernel's own: seconds and their fraction.
+fn is_printk(stamp: &[u8]) -> bool {
+    let inside = &stamp[1..stamp.len() - 1];
+    let number = |b: &&u8| b.is_ascii_digit() || **b == b'.';
+    let digits = inside.iter().rev().take_while(number).count();
+    digits > 2 && inside.contains(&b'.') && !inside.contains(&b':') && !inside.contains(&b'-')
+}
+
 enum Bracket {
     Stamp(usize),
     Caller(usize, Caller),
@@ -99,12 +177,19 @@ enum Bracket {
 
 /// `[   12.345678]`, `[  T123]`, `[    C1]`, `[Sun Nov 22 20:42:47 2026]`, `[2026-11-22 20:42:47]`.
 fn bracket(text: &[u8]) -> Bracket {
-    const LONGEST: usize = 40;
+    const LONGEST: usize = 72;
     let Some(end) = find_byte(&text[..text.len().min(LONGEST)], b']') else {
         return Bracket::Text;
     };
-    let inside = &text[1..end];
     let len = end + 1;
+    let mut inside = &text[1..end];
+    // Blanks as pages write them.
+    while let Some(rest) = [&b"&nbsp;"[..], b"\xc2\xa0", b" "]
+        .iter()
+        .find_map(|b| inside.strip_prefix(*b))
+    {
+        inside = rest;
+    }
     let word = inside.trim_ascii();
     let Some((first, rest)) = word.split_first() else {
         return Bracket::Text;
@@ -144,13 +229,25 @@ fn is_day(word: &[u8]) -> bool {
         .is_some_and(|b| *b == b' ' || b.is_ascii_digit())
 }
 
-/// `<4>`, `<124>`
+/// `<4>`, `<124>`, `<4>1 ` of RFC 5424
 fn level(text: &[u8]) -> usize {
     let digits = text[1..].iter().take_while(|b| b.is_ascii_digit()).count();
     match text.get(1 + digits) {
-        Some(b'>') if (1..=3).contains(&digits) => digits + 2,
+        // The byte at RIP of a wrapped `Code:`, not a level.
+        Some(b'>') if digits == 2 && is_code(&text[digits + 2..]) => 0,
+        Some(b'>') if (1..=3).contains(&digits) => match text[digits + 2..].strip_prefix(b"1 ") {
+            Some(rest) if stamp(rest) > 0 => digits + 4,
+            _ => digits + 2,
+        },
         _ => 0,
     }
+}
+
+/// Whether bytes of code follow: ` 8b 40`.
+fn is_code(text: &[u8]) -> bool {
+    let byte = |b: &[u8]| b[0] == b' ' && b[1..].iter().all(u8::is_ascii_hexdigit);
+    let chunks = text.as_chunks::<3>().0;
+    !chunks.is_empty() && chunks.iter().take(4).all(|c| byte(c))
 }
 
 /// `> ` of quoted mail and `| ` of tables. `>ffff` would be a value.
@@ -161,13 +258,17 @@ fn quote(text: &[u8]) -> usize {
     }
 }
 
-/// `ESC [ 33 m` of a coloured dmesg.
+/// `ESC [ 33 m` of a coloured dmesg, also as JSON writes it.
 pub(super) fn escape(text: &[u8]) -> usize {
-    if !text.starts_with(b"\x1b[") {
+    let begin: &[u8] = match text.first() {
+        Some(b'\\') => b"\\u001b[",
+        _ => b"\x1b[",
+    };
+    if !text.starts_with(begin) {
         return 0;
     }
     let inside = |b: &&u8| b.is_ascii_digit() || **b == b';';
-    let len = 2 + text[2..].iter().take_while(inside).count();
+    let len = begin.len() + text[begin.len()..].iter().take_while(inside).count();
     match text.get(len) {
         Some(end) if end.is_ascii_alphabetic() => len + 1,
         _ => 0,
@@ -178,7 +279,10 @@ pub(super) fn escape(text: &[u8]) -> usize {
 fn extended(text: &[u8]) -> Option<(usize, Option<Caller>)> {
     const LONGEST: usize = 96;
     let end = find_byte(&text[..text.len().min(LONGEST)], b';')?;
-    let mut fields = text[..end].split(|b| *b == b',');
+    let mut fields = text[..end].split(|b| *b == b',').peekable();
+    // netconsole may put the release first.
+    let release = |f: &&[u8]| f.contains(&b'.') && f.iter().all(|b| b.is_ascii_graphic());
+    fields.next_if(release);
     let number = |f: Option<&[u8]>| {
         let f = f?;
         (!f.is_empty() && f.iter().all(u8::is_ascii_digit)).then_some(())
@@ -250,7 +354,16 @@ fn behind_stamp(text: &[u8], len: usize) -> usize {
     if let Some(named) = kernel(rest).or_else(|| structured(rest)) {
         return len + named;
     }
-    logcat(rest).map_or(len, |tag| len + tag)
+    let behind = logcat(rest).or_else(|| tool::sender(rest));
+    behind.map_or(len, |tag| len + tag)
+}
+
+/// The text that is written as `coded` says.
+pub(super) fn decoded(text: &[u8], coded: Coded) -> Cow<'_, [u8]> {
+    match coded {
+        Coded::Plain => Cow::Borrowed(text),
+        _ => Cow::Owned(container::decoded(text, coded)),
+    }
 }
 
 /// Bytes up to and with ` kernel: ` (or ` kernel[0]: `).
@@ -299,6 +412,8 @@ fn named(text: &[u8]) -> usize {
         };
         if let Some(colon) = level(facility.len()) {
             let word = |b: &&u8| b.is_ascii_lowercase();
+            let blanks = text[colon..].iter().take_while(|b| **b == b' ').count();
+            let colon = colon + blanks;
             let name = text[colon..].iter().take_while(word).count();
             if (3..=7).contains(&name)
                 && let Some(end) = level(colon + name)
@@ -307,8 +422,15 @@ fn named(text: &[u8]) -> usize {
             }
         }
     }
-    if may && text.starts_with(b"kernel: ") {
-        return b"kernel: ".len();
+    if may && let Some(len) = tool::facility(text) {
+        return len;
+    }
+    if may && let Some(rest) = text.strip_prefix(b"kernel:") {
+        match rest.first() {
+            Some(b' ' | b'\t') => return b"kernel: ".len(),
+            Some(b'[') => return b"kernel:".len(),
+            _ => {}
+        }
     }
     let month = text.get(3) == Some(&b' ') && text[..3].iter().all(u8::is_ascii_alphabetic);
     let host = || {
@@ -320,6 +442,7 @@ fn named(text: &[u8]) -> usize {
     }
     match kernel(text) {
         Some(len) if is_stamp_and_host(&text[..len]) => len,
+        _ if month => tool::dated(text),
         _ => 0,
     }
 }
@@ -327,9 +450,16 @@ fn named(text: &[u8]) -> usize {
 /// `host kernel - - - ` of RFC 5424: process and message ids, structured data.
 fn structured(text: &[u8]) -> Option<usize> {
     let head = &text[..text.len().min(HEAD)];
-    let mark = b" kernel - - - ";
-    let at = find(head, mark)?;
-    Some(at + mark.len())
+    let mark = b" kernel - ";
+    let mut at = find(head, mark)? + mark.len();
+    // The id of the message.
+    at += find_byte(text.get(at..)?, b' ')? + 1;
+    at += match text.get(at)? {
+        b'-' => 1,
+        b'[' => find(&head[at.min(head.len())..], b"] ")? + 1,
+        _ => return None,
+    };
+    (text.get(at) == Some(&b' ')).then_some(at + 1)
 }
 
 /// Whether all that stands before `kernel:` is a date and a host, not a sentence.
@@ -348,103 +478,4 @@ fn is_stamp_and_host(text: &[u8]) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn text(line: &str) -> &str {
-        &line[prefix(line.as_bytes()).len..]
-    }
-
-    #[test]
-    fn every_prefix_is_told_from_the_text() {
-        for before in [
-            "",
-            "[   12.345678] ",
-            "[   12.345678][  T123] ",
-            "[12345.678901] [    C1] ",
-            "<4>[    1.000000] ",
-            "<4>",
-            "[Sun Nov 22 20:42:47 2026] ",
-            "[2026-11-22 20:42:47] ",
-            "[Nov22 20:31] ",
-            "[  +0.000111] ",
-            "[ 1916.894444 <    0.000350>] ",
-            "\u{feff}[    1.000000] ",
-            "2026-11-22T20:42:47,123456+01:00 ",
-            "2026-11-22T20:42:47.123456Z ",
-            "2026-11-22 20:42:47.123 [   12.345678] ",
-            "20:42:47.123 ",
-            "kern  :warn  : [   12.345678] ",
-            "Nov 22 20:42:47 host kernel: ",
-            "Nov  2 20:42:47 host kernel: [   12.345678] ",
-            "Nov 22 20:42:47 host.example.org kernel[0]: ",
-            "2026-11-22T20:42:47.123456+01:00 host kernel: [   12.345678] ",
-            "[   12.345678] host kernel: ",
-            "2026-11-22T20:42:47+0100 host kernel: ",
-            "<4>2026-11-22T20:42:47.123456+01:00 host kernel - - - ",
-            "4,1234,12345678,-;",
-            "4,1234,12345678,-,caller=T123;",
-            "11-22 20:42:47.123     0     0 W kernel  : ",
-            "11-22 20:42:47.123     0     0 W         : ",
-            "> [   12.345678] ",
-            "> > ",
-            ">> ",
-            "    ",
-            "\x1b[32m[   12.345678] \x1b[0m\x1b[33m",
-        ] {
-            for said in [
-                "RIP: 0010:vfs_read+0x1/0x2",
-                "BUG: kernel NULL pointer dereference, address: 0",
-                "watchdog: BUG: soft lockup - CPU#0 stuck for 22s! [a:1]",
-                "? foo+0x1/0x2",
-                "12 kernel: of them",
-            ] {
-                if said.starts_with("12") && !before.is_empty() {
-                    continue;
-                }
-                assert_eq!(text(&format!("{before}{said}")), said, "{before:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn text_is_no_prefix() {
-        for line in [
-            "Call Trace:",
-            "[<ffffffff81000000>] foo+0x1/0x2",
-            "[ BUG: Invalid wait context ]",
-            "<TASK>",
-            "<IRQ>",
-            "CPU: 0 PID: 1 Comm: x",
-            "this is a kernel: it says so",
-            "0-....: (742 ticks this GP)",
-            "----[ end trace",
-            ">ffff888004645dc0: fb fb",
-            "[lab]",
-        ] {
-            assert_eq!(text(line), line);
-        }
-    }
-
-    #[test]
-    fn callers_are_kept_apart() {
-        let caller = |line: &str| prefix(line.as_bytes()).caller;
-        assert_eq!(caller("[ 1.0][  T12] x"), Some(Caller::Task(12)));
-        assert_eq!(caller("[ 1.0][    C3] x"), Some(Caller::Cpu(3)));
-        assert_eq!(caller("4,1,2,-,caller=C3;x"), Some(Caller::Cpu(3)));
-        assert_eq!(caller("[ 1.0] x"), None);
-    }
-
-    proptest! {
-        #[test]
-        fn a_prefix_lies_in_its_line(line in prop::collection::vec(any::<u8>(), 0..80)) {
-            prop_assert!(prefix(&line).len <= line.len());
-        }
-
-        #[test]
-        fn a_prefix_of_its_own_letters_lies_in_its_line(line in "[\\[\\]<>T0-9.,:; |\x1bm-]{0,60}( kernel: )?") {
-            prop_assert!(prefix(line.as_bytes()).len <= line.len());
-        }
-    }
-}
+mod tests;
