@@ -2,56 +2,25 @@
 //!
 //! Source: `printk_stack_address()`, `show_trace_log_lvl()` (arch/x86/kernel/dumpstack.c), `__show_regs()`
 //! (arch/x86/kernel/process_64.c), `sprint_symbol()` and `sprint_symbol_build_id()` (kernel/kallsyms.c), 4.4-7.2.
+mod place;
+mod tool;
 
-/// What kind of line shows a frame.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Vouch {
-    /// A line of a call trace the unwinder vouches for.
-    Frame,
-    /// A `?` line: found on the stack, not vouched for.
-    Guess,
-    /// `RIP: 0010:symbol+0x1/0x2`: an exact PC.
-    Rip,
-}
-
-/// A symbol as the kernel prints it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Symbol<'l> {
-    /// Its name.
-    pub name: &'l str,
-    /// Bytes from it.
-    pub offset: u64,
-    /// Size as printed: bytes to the next symbol.
-    pub size: u64,
-    /// The module in brackets.
-    pub module: Option<&'l str>,
-    /// The module's build-id in hexadecimal digits (`CONFIG_STACKTRACE_BUILD_ID`).
-    pub build_id: Option<&'l str>,
-}
-
-/// The frame on a line.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct FrameText<'l> {
-    /// What kind of line it is.
-    pub vouch: Vouch,
-    /// The place by name; `None` when the kernel has no symbol there.
-    pub symbol: Option<Symbol<'l>>,
-    /// The place by number, where it is printed: always up to Linux 4.9.
-    pub address: Option<u64>,
-    /// The code segment of a `RIP:` line; its lowest two bits are 3 in user mode.
-    pub segment: Option<u16>,
-    /// Names of stacks on the same line: up to Linux 4.9, `<IRQ>` stands before the first frame of its stack.
-    pub stacks: &'l str,
-}
+use place::bracketed_address;
+pub use place::{Form, FrameText, Symbol, Vouch};
+pub(crate) use place::{hex, named, place, places};
 
 /// The frame of a trace that `text` is; `None` for any other line. `indented`: whether blanks stood before it, as the
 /// kernel prints frames; a bare number is no frame without.
 pub(crate) fn frame(text: &str, indented: bool) -> Option<FrameText<'_>> {
     let text = text.trim_end();
-    // Whatever a frame is, it holds one of these; most lines hold neither.
+    // Whatever a frame is, it holds one of these; most lines hold none.
     let named = text.contains("+0x");
-    if !named && !text.contains("0x") && !text.starts_with("[<") {
-        return None;
+    let placed = || text.contains(':') && (text.ends_with("[inline]") || text.contains(" ("));
+    if !named && !text.contains("0x") && !text.contains("[<") && !placed() {
+        return tool::frame(text, indented);
+    }
+    if let Some(found) = tool::frame(text, indented) {
+        return Some(found);
     }
     let (stacks, rest) = stack_names(text);
     let (address, rest) = bracketed_address(rest);
@@ -65,14 +34,30 @@ pub(crate) fn frame(text: &str, indented: bool) -> Option<FrameText<'_>> {
         None => bracketed_address(rest),
     };
     let mut found = FrameText {
+        form: Form::Kernel,
         vouch,
         symbol: None,
         address,
         segment: None,
         stacks,
+        places: "",
     };
-    match symbol(rest) {
-        Some(symbol) => found.symbol = Some(symbol),
+    match place(rest) {
+        Some(place) => {
+            found.symbol = Some(place.symbol);
+            found.places = place.places;
+            found.form = match (place.inlined, place.symbol.offset) {
+                (true, _) => Form::Inlined,
+                (false, None) => Form::Placed,
+                (false, Some(_)) => Form::Kernel,
+            };
+            if place.unsure {
+                found.vouch = Vouch::Guess;
+            }
+            if found.form != Form::Kernel && !indented {
+                return None;
+            }
+        }
         // No symbol: the number instead.
         None => {
             let number = hex(rest.strip_prefix("0x")?);
@@ -94,47 +79,22 @@ pub(crate) fn rip(text: &str) -> Option<FrameText<'_>> {
     };
     let (address, rest) = bracketed_address(rest.trim_start());
     let (_, rest) = bracketed_address(rest);
-    let symbol = symbol(rest);
+    let place = place(rest);
     let number = || hex(rest.strip_prefix("0x").unwrap_or(rest));
-    let address = match symbol {
+    let address = match place {
         Some(_) => address,
         None => address.or_else(number),
     };
+    let symbol = place.as_ref().map(|p| p.symbol);
+    let inlined = place.as_ref().is_some_and(|p| p.inlined);
     (symbol.is_some() || address.is_some()).then_some(FrameText {
+        form: if inlined { Form::Inlined } else { Form::Kernel },
         vouch: Vouch::Rip,
         symbol,
         address,
         segment,
         stacks: "",
-    })
-}
-
-/// `name+0x1/0x2`, `name+0x1/0x2 [module]`, `… [module 0123abcd]`, also with flags in parentheses behind.
-pub(crate) fn symbol(text: &str) -> Option<Symbol<'_>> {
-    let (symbol, rest) = text.split_once(' ').unwrap_or((text, ""));
-    let (name, numbers) = symbol.rsplit_once("+0x")?;
-    let (offset, size) = numbers.split_once("/0x")?;
-    let rest = rest.trim();
-    let (inside, behind) = match rest.strip_prefix('[') {
-        Some(rest) => {
-            let (inside, behind) = rest.split_once(']')?;
-            (Some(inside), behind.trim_start())
-        }
-        None => (None, rest),
-    };
-    let flags = |t: &str| t.is_empty() || (t.starts_with('(') && t.ends_with(')'));
-    if !flags(behind) || name.is_empty() || !name.bytes().all(|b| b.is_ascii_graphic()) {
-        return None;
-    }
-    let mut words = inside.unwrap_or_default().split_ascii_whitespace();
-    let module = words.next();
-    let is_id = |w: &&str| w.len() >= 8 && w.bytes().all(|b| b.is_ascii_hexdigit());
-    Some(Symbol {
-        name,
-        offset: hex(offset)?,
-        size: hex(size)?,
-        module,
-        build_id: words.next().filter(is_id),
+        places: place.map_or("", |p| p.places),
     })
 }
 
@@ -153,21 +113,6 @@ fn stack_names(text: &str) -> (&str, &str) {
     (names.trim(), rest)
 }
 
-/// `[<ffffffff81000000>] ` of kernels before 4.10, or of later ones a number that was made meaningless.
-fn bracketed_address(text: &str) -> (Option<u64>, &str) {
-    let text = text.trim_start();
-    match text.strip_prefix("[<").and_then(|t| t.split_once(">]")) {
-        Some((digits, rest)) if hex(digits).is_some() => (hex(digits), rest.trim_start()),
-        _ => (None, text),
-    }
-}
-
-/// A number of hexadecimal digits only.
-pub(crate) fn hex(digits: &str) -> Option<u64> {
-    let sane = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_hexdigit());
-    sane.then(|| u64::from_str_radix(digits, 16).ok()).flatten()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -180,7 +125,7 @@ mod tests {
         };
         let found = found?;
         let s = found.symbol?;
-        Some((found.vouch, s.name, s.offset, s.size, s.module))
+        Some((found.vouch, s.name, s.offset?, s.size?, s.module))
     }
 
     #[test]
@@ -290,7 +235,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_text_is_a_frame_or_not(line in "[ ?<>\\[\\]a-f0-9x+/:(). é]{0,60}") {
-            let _ = (frame(&line, true), rip(&line), symbol(&line));
+            let _ = (frame(&line, true), rip(&line), place(&line));
         }
     }
 }

@@ -13,10 +13,16 @@ pub(super) fn of_line(said: &Said<'_>, text: &str) -> Option<Arch> {
         Said::Rip(_) | Said::RipNamed(_) | Said::RipAgain(_) => match text.get(..3)? {
             "RIP" => Some(Arch::X86_64),
             "EIP" => Some(Arch::I386),
-            _ => None,
+            _ => of_registers(text.trim_start()),
         },
         Said::Frame(frame) => of_function(frame.symbol?.name),
-        Said::Other | Said::Detail => of_registers(text.trim_start()),
+        // 64-bit registers have 16 digits.
+        Said::Registers(text) => match text.trim_start() {
+            text if text.starts_with("EAX: ") => Some(Arch::I386),
+            text if ["RAX: ", "RDX: "].iter().any(|r| text.starts_with(r)) => Some(Arch::X86_64),
+            _ => None,
+        },
+        Said::Other | Said::Detail | Said::At(_) => of_registers(text.trim_start()),
         _ => None,
     }
 }

@@ -108,13 +108,15 @@ impl Code {
                 .strip_prefix(['<', '('])
                 .and_then(|w| w.strip_suffix(['>', ')']));
             let byte = marked.unwrap_or(word);
-            let value = hex(byte).filter(|_| byte.len() == 2);
+            // Other architectures print instructions as words.
+            let value = hex(byte).filter(|_| matches!(byte.len(), 2 | 4 | 8));
             match value {
                 Some(value) if bytes.len() < MAX_CODE => {
                     if marked.is_some() {
                         *mark = Some(bytes.len());
                     }
-                    bytes.push(value as u8);
+                    let printed = (value as u32).to_be_bytes();
+                    bytes.extend_from_slice(&printed[4 - byte.len() / 2..]);
                 }
                 _ => {
                     bytes.truncate(old);

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::frame::{FrameText, Vouch};
+use super::frame::{self, FrameText, Vouch};
 use super::kind::Kind;
 use super::prefix::Caller;
 use super::registers::Block;
@@ -47,6 +47,8 @@ pub struct Oops {
     pub hardware: Option<String>,
     /// Sets of registers: of the report itself, and of what its stacks had interrupted.
     pub blocks: Vec<Block>,
+    /// Registers of the report whose RIP was lost, a row of `blocks`.
+    pub orphan: Option<usize>,
     /// The stack, innermost first.
     pub frames: Vec<LogFrame>,
     /// Other stacks in it: who allocated and freed, who else held locks.
@@ -59,6 +61,53 @@ pub struct Oops {
     pub panic: Option<String>,
     /// Whether parts of it were left out: it was longer than any real one.
     pub cut: bool,
+    /// What it did to memory, where it is about that: `read`, `write`, `execute`, `free`.
+    pub access: Option<&'static str>,
+    /// Why it is not to be trusted as a whole.
+    pub doubts: Vec<Doubt>,
+    /// Whether it is a stack as a tool shows one, which other text may look like.
+    pub(super) weak: bool,
+}
+
+/// A reason to doubt a report.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Doubt {
+    /// Which.
+    pub kind: DoubtKind,
+    /// In words.
+    pub text: String,
+}
+
+/// Reasons to doubt a report.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[non_exhaustive]
+pub enum DoubtKind {
+    /// The log does not have all of it.
+    Cut,
+    /// Others' text is in its lines.
+    Interleaved,
+    /// The unwinder vouched for none of its frames.
+    GuessesOnly,
+    /// Its stack is of another task than its heading.
+    OtherTask,
+    /// The kernel or the reader of its log lost messages in it.
+    LostMessages,
+    /// A time stamp stands in its title.
+    StampInTitle,
+}
+
+impl DoubtKind {
+    /// Its name in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            DoubtKind::Cut => "cut",
+            DoubtKind::Interleaved => "interleaved",
+            DoubtKind::GuessesOnly => "guesses-only",
+            DoubtKind::OtherTask => "other-task",
+            DoubtKind::LostMessages => "lost-messages",
+            DoubtKind::StampInTitle => "stamp-in-title",
+        }
+    }
 }
 
 /// What `__die()` printed.
@@ -68,8 +117,8 @@ pub struct Died {
     pub what: String,
     /// Its kind.
     pub kind: Kind,
-    /// The error code.
-    pub code: u16,
+    /// The error code, where one is printed.
+    pub code: Option<u32>,
     /// How many this kernel had by then.
     pub number: u32,
 }
@@ -89,6 +138,19 @@ pub struct LogFrame {
     pub line: u64,
     /// Its registers, a row of [`Oops::blocks`].
     pub block: Option<usize>,
+    /// Source lines that the log has of it already: inlined calls innermost first, the function itself last.
+    pub places: Vec<PrintedPlace>,
+}
+
+/// A source line that a log has already.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PrintedPlace {
+    /// The function, where the log names it.
+    pub function: Option<String>,
+    /// The file as it is printed.
+    pub file: String,
+    /// The line.
+    pub line: u32,
 }
 
 /// A symbol as the kernel prints it; see [`super::frame::Symbol`].
@@ -96,10 +158,10 @@ pub struct LogFrame {
 pub struct Symbol {
     /// Its name.
     pub name: String,
-    /// Bytes from it.
-    pub offset: u64,
-    /// Bytes to the next symbol.
-    pub size: u64,
+    /// Bytes from it, unless that was left out.
+    pub offset: Option<u64>,
+    /// Bytes to the next symbol, unless that was left out.
+    pub size: Option<u64>,
     /// The module.
     pub module: Option<String>,
     /// The module's build-id.
@@ -122,6 +184,7 @@ impl LogFrame {
             stack: None,
             line,
             block: None,
+            places: printed_places(text),
         }
     }
 
@@ -131,11 +194,27 @@ impl LogFrame {
             (Some(s), _) => {
                 let module = s.module.as_ref().map(|m| format!(" [{m}]"));
                 let (name, module) = (&s.name, module.unwrap_or_default());
-                format!("{name}+{:#x}/{:#x}{module}", s.offset, s.size)
+                let offset = s.offset.map(|o| format!("+{o:#x}")).unwrap_or_default();
+                let size = s.size.map(|s| format!("/{s:#x}")).unwrap_or_default();
+                format!("{name}{offset}{size}{module}")
             }
             (None, address) => format!("{:#x}", address.unwrap_or(0)),
         }
     }
+}
+
+/// The source lines that `text` has: of all but the last the functions are not named.
+pub(super) fn printed_places(text: &FrameText<'_>) -> Vec<PrintedPlace> {
+    let place = |(file, line): (&str, u32)| PrintedPlace {
+        function: None,
+        file: file.to_owned(),
+        line,
+    };
+    let mut all: Vec<PrintedPlace> = frame::places(text.places).map(place).collect();
+    if let (Some(last), Some(symbol)) = (all.last_mut(), &text.symbol) {
+        last.function = Some(symbol.name.to_owned());
+    }
+    all
 }
 
 /// A stack beside the main one.
@@ -159,6 +238,13 @@ pub struct Module {
 }
 
 impl Oops {
+    /// The kernel's release, where it tells a version: a build may name itself `syzkaller`
+    /// or `x`, and such a name can refute no image.
+    pub fn version(&self) -> Option<&str> {
+        let digits = |r: &&str| r.starts_with(|c: char| c.is_ascii_digit()) && r.contains('.');
+        self.release.as_deref().filter(digits)
+    }
+
     /// An empty report that begins on `line`, `bytes` of the log.
     pub(crate) fn new(kind: Kind, line: u64, bytes: Range<u64>) -> Self {
         Oops {
@@ -180,20 +266,42 @@ impl Oops {
             workqueue: None,
             hardware: None,
             blocks: Vec::new(),
+            orphan: None,
             frames: Vec::new(),
             stacks: Vec::new(),
             again: Vec::new(),
             modules: Vec::new(),
             panic: None,
             cut: false,
+            access: None,
+            doubts: Vec::new(),
+            weak: false,
         }
     }
 
     /// The registers of the report itself: those of the innermost frame.
     pub fn registers(&self) -> Option<&Block> {
-        let top = self.frames.iter().position(|f| f.vouch == Vouch::Rip)?;
+        let orphan = || self.blocks.get(self.orphan?);
+        let Some(top) = self.frames.iter().position(|f| f.vouch == Vouch::Rip) else {
+            return orphan();
+        };
         let told = self.frames[..top].iter().any(|f| f.vouch == Vouch::Frame);
-        self.blocks.get(self.frames[top].block?).filter(|_| !told)
+        // What printed the report came upon them: they are its own where it is about that.
+        let own = self.kind.is_stall() || self.kind.is_fault();
+        let own =
+            own || matches!(self.kind, Kind::Warning | Kind::KernelBug | Kind::Panic) || self.weak;
+        match told && !own {
+            true => orphan(),
+            false => self.blocks.get(self.frames[top].block?),
+        }
+    }
+
+    /// Adds a doubt, once.
+    pub(super) fn doubt(&mut self, kind: DoubtKind, text: impl Into<String>) {
+        if self.doubts.iter().all(|d| d.kind != kind) {
+            let text = text.into();
+            self.doubts.push(Doubt { kind, text });
+        }
     }
 
     /// All frames, wherever they stand.
