@@ -1,20 +1,22 @@
 //! Reports out of lines: one printer's lines, one after the other.
 
+mod begins;
+mod finish;
+mod other;
 mod parts;
+mod state;
+mod take;
+mod torn;
 
-use std::ops::Range;
-
-use super::frame::{self, Vouch};
-use super::kind::{Heading, Kind};
-use super::machine;
-use super::registers::{Block, Code};
-use super::report::{LogFrame, Oops, Stack};
-use super::said::{self, Said};
+use super::kind::Kind;
+use super::report::{DoubtKind, Oops, Stack};
+use super::said::Said;
+use begins::Begin;
+pub(super) use finish::End;
 pub(super) use parts::is_rule;
-use parts::{
-    allocator, cpu_of_nmi, died, is_part, is_stack_title, modules, named, push, short, sleeper,
-    who, without_user,
-};
+use parts::short;
+use state::MAX_STACKS;
+pub use state::{Assembler, Place};
 
 /// Lines of others after which nothing more of a report is expected.
 const PATIENCE: u32 = 8;
@@ -22,64 +24,8 @@ const PATIENCE: u32 = 8;
 /// The same before its stack has come: some list locks, memory or CPUs first.
 const PATIENCE_BEFORE_STACK: u32 = 48;
 
-/// No report of a kernel has more of each.
-const MAX_STACKS: usize = 256;
-const MAX_BLOCKS: usize = 256;
-
-/// Where a line stands in the log.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Place {
-    /// Its number, from 0.
-    pub line: u64,
-    /// Its bytes.
-    pub bytes: Range<u64>,
-}
-
-/// What kind of line came last, where the next one depends on it.
-#[derive(Clone, PartialEq, Debug, Default)]
-enum Last {
-    #[default]
-    Any,
-    /// `Code:`, or a piece of it.
-    Code,
-    /// `Modules linked in:`, or a piece of it.
-    Modules,
-    /// The line of the CPU.
-    Cpu,
-    /// A frame of the main stack or of the last one beside it.
-    Frame,
-    /// A line that may be the title of a stack.
-    Title(String),
-    /// A line behind which a function is named that is on no stack.
-    Owner,
-}
-
-/// Reads the lines of one printer.
-#[derive(Debug, Default)]
-pub struct Assembler {
-    open: Option<Oops>,
-    /// Lines since the last that belonged to it.
-    quiet: u32,
-    /// Whether only `cut here` was seen so far.
-    untitled: bool,
-    /// Whether it began with a line of `=`.
-    ruled: bool,
-    /// Whether its `Call Trace:` was seen.
-    traced: bool,
-    /// Whether its end was seen; what follows is said once more.
-    ended: bool,
-    /// Whether a frame now goes to the last of the stacks beside.
-    beside: bool,
-    /// Frames of it that were seen.
-    frames: usize,
-    /// The register block that lines belong to.
-    block: Option<usize>,
-    /// Name of the stack that frames are on.
-    stack: Option<String>,
-    /// A panic that this report led to, which is a report of its own if a stack follows.
-    panic: Option<(String, Place)>,
-    last: Last,
-}
+/// Lines of programs between the lines of a report, which have a time stamp and these have not, that do not count.
+const PROGRAMS: u32 = 1000;
 
 impl Assembler {
     /// The report that is being read.
@@ -88,23 +34,37 @@ impl Assembler {
     }
 
     /// Ends the report that is being read.
-    pub(crate) fn finish(&mut self) -> Option<Oops> {
-        let done = std::mem::take(self).open;
-        done.map(|mut oops| {
-            if oops.title.is_empty() {
-                oops.title = oops.message.take().unwrap_or_default();
-            }
-            if oops.kind == Kind::NmiBacktrace {
-                oops.cpu = oops.cpu.or(cpu_of_nmi(&oops.title));
-            }
-            oops
-        })
+    pub(crate) fn finish(&mut self, end: End) -> Option<Oops> {
+        let mut done = std::mem::take(self);
+        let oops = done.open.take()?;
+        finish::finished(oops, &done, end)
+    }
+
+    /// The report as far as it has come.
+    pub(crate) fn so_far(&self) -> Option<Oops> {
+        finish::finished(self.open.clone()?, self, End::Open)
     }
 
     /// A line of another printer came by.
     pub(crate) fn pass(&mut self, patience: u32) -> Option<Oops> {
         self.quiet += 1;
-        (self.quiet > patience).then(|| self.finish()).flatten()
+        (self.quiet > patience)
+            .then(|| self.finish(End::Quiet))
+            .flatten()
+    }
+
+    /// A line without a time stamp came by: of a program, if those of the report have one.
+    pub(crate) fn pass_program(&mut self) -> bool {
+        self.programs += 1;
+        self.stamped && self.programs <= PROGRAMS
+    }
+
+    /// A line that was read already came again.
+    pub(super) fn again(&mut self, place: &Place) {
+        if let Some(oops) = &mut self.open {
+            oops.lines.end = oops.lines.end.max(place.line + 1);
+            oops.bytes.end = oops.bytes.end.max(place.bytes.end);
+        }
     }
 
     /// What came right before belongs to the report that begins now: a line of `=`.
@@ -118,17 +78,36 @@ impl Assembler {
         }
     }
 
+    /// Says that the report being read is not to be trusted as a whole.
+    pub(super) fn doubt(&mut self, kind: DoubtKind, text: &str) {
+        if let Some(oops) = &mut self.open {
+            oops.doubt(kind, text);
+        }
+    }
+
+    /// What was said ahead of the report.
+    pub(super) fn message(&mut self, text: &str) {
+        if let Some(oops) = &mut self.open {
+            oops.message.get_or_insert_with(|| short(text));
+        }
+    }
+
     /// Takes one line; gives the report that it ended.
     pub(crate) fn line(&mut self, said: &Said<'_>, text: &str, place: &Place) -> Option<Oops> {
-        let ended = match self.begins(said) {
+        let ended = match self.begins(said, text) {
             Begin::No => None,
-            Begin::Again => {
+            Begin::Part(title) => {
+                self.part(&title, text);
+                None
+            }
+            Begin::Apart => {
                 let panic = self.panic.take();
-                let mut ended = self.finish();
+                let mut ended = self.finish(End::Heading);
                 if let Some((why, at)) = panic {
                     if let Some(oops) = &mut ended {
                         oops.lines.end = at.line;
                         oops.bytes.end = at.bytes.start;
+                        oops.panic = None;
                     }
                     self.start(Kind::Panic, &at);
                     if let Some(oops) = &mut self.open {
@@ -139,7 +118,10 @@ impl Assembler {
                 ended
             }
             Begin::New(kind) => {
-                let ended = self.finish();
+                let ended = self.finish(match said {
+                    Said::Heading(_) => End::Heading,
+                    _ => End::Quiet,
+                });
                 self.start(kind, place);
                 if matches!(said, Said::Cpu(_)) {
                     self.titled(text);
@@ -153,9 +135,14 @@ impl Assembler {
         let own = self.take(said, text, place);
         if own {
             self.quiet = 0;
+            self.stamped |= place.stamped;
+            self.width = place.width;
             if let Some(oops) = &mut self.open {
-                oops.lines.end = place.line + 1;
-                oops.bytes.end = place.bytes.end;
+                // Parts that a log has in another order are read in theirs.
+                oops.lines.start = oops.lines.start.min(place.line);
+                oops.lines.end = oops.lines.end.max(place.line + 1);
+                oops.bytes.start = oops.bytes.start.min(place.bytes.start);
+                oops.bytes.end = oops.bytes.end.max(place.bytes.end);
             }
             return ended;
         }
@@ -169,11 +156,18 @@ impl Assembler {
             true => PATIENCE,
             false => PATIENCE_BEFORE_STACK,
         };
+        if self.stamped && !place.stamped && self.pass_program() {
+            return ended;
+        }
+        if self.quiet == 0 {
+            self.behind = Some(place.clone());
+        }
         ended.or_else(|| self.pass(patience))
     }
 
     fn start(&mut self, kind: Kind, place: &Place) {
         *self = Assembler::default();
+        (self.stamped, self.width) = (place.stamped, place.width);
         self.open = Some(Oops::new(kind, place.line, place.bytes.clone()));
     }
 
@@ -186,325 +180,41 @@ impl Assembler {
         self.untitled = false;
     }
 
-    /// Whether `said` begins another report than the one being read.
-    fn begins(&self, said: &Said<'_>) -> Begin {
-        let Some(oops) = &self.open else {
-            return match said {
-                Said::Heading(Heading::CutHere) => Begin::New(Kind::Warning),
-                Said::Heading(Heading::Opens(kind)) => Begin::New(*kind),
-                Said::Heading(Heading::Die(die)) => Begin::New(die.kind),
-                Said::Heading(Heading::Panic(_)) => Begin::New(Kind::Panic),
-                Said::Task(_) => Begin::New(Kind::Task),
-                Said::Cpu(_) | Said::Trace | Said::Frame(_) | Said::Rip(_) | Said::RipNamed(_) => {
-                    Begin::New(Kind::Backtrace)
-                }
-                _ => Begin::No,
-            };
-        };
-        // Nothing but headings so far.
-        let fresh = !self.traced && oops.cpu.is_none() && oops.frames.is_empty();
-        match said {
-            Said::Heading(Heading::CutHere) => Begin::New(Kind::Warning),
-            Said::Heading(Heading::Opens(_)) if self.untitled && fresh => Begin::No,
-            Said::Heading(Heading::Opens(kind)) => {
-                let same = |a: Kind, b: Kind| {
-                    a == b && matches!(a, Kind::Lockdep)
-                        || (a, b) == (Kind::StackOverflow, Kind::DoubleFault)
-                        || (a, b) == (Kind::Kasan, Kind::Slab)
-                };
-                match fresh && oops.die.is_none() && same(oops.kind, *kind) {
-                    true => Begin::No,
-                    false => Begin::New(*kind),
-                }
-            }
-            Said::Heading(Heading::Die(die)) => match fresh && oops.die.is_none() {
-                true => Begin::No,
-                false => Begin::New(die.kind),
-            },
-            Said::Heading(Heading::Panic(_)) => match self.ended || self.traced {
-                true => Begin::No,
-                false if fresh && self.untitled => Begin::New(Kind::Panic),
-                false => Begin::No,
-            },
-            Said::Task(_) if oops.kind.shows_a_task() && !self.traced => Begin::No,
-            Said::Task(_) => Begin::New(Kind::Task),
-            Said::Cpu(_) if self.panic.is_some() => Begin::Again,
-            Said::Cpu(_) => {
-                let late = !self.traced || oops.kind.ends_with_cpu();
-                match oops.cpu.is_none() && oops.state.is_none() && late && !self.ended {
-                    true => Begin::No,
-                    false => Begin::New(Kind::Backtrace),
-                }
-            }
-            Said::Trace if self.panic.is_some() => Begin::Again,
-            Said::Trace if self.traced || self.ended => Begin::New(Kind::Backtrace),
-            // Registers after the end are said once more; a stack is not.
-            Said::Frame(_) if self.ended => Begin::New(Kind::Backtrace),
-            _ => Begin::No,
-        }
-    }
-
-    /// Takes what belongs to the open report; false for a line of others.
-    fn take(&mut self, said: &Said<'_>, text: &str, place: &Place) -> bool {
-        let last = std::mem::take(&mut self.last);
-        let Some(oops) = &mut self.open else {
-            return false;
-        };
-        oops.arch = oops.arch.or_else(|| machine::of_line(said, text));
-        match said {
-            Said::Heading(heading) => self.heading(heading, text, place),
-            Said::Cpu(cpu) | Said::Taint(cpu) => {
-                who(oops, cpu);
-                self.last = Last::Cpu;
-            }
-            Said::Task(task) => sleeper(oops, task, text),
-            Said::Trace => {
-                self.traced = true;
-                self.beside = false;
-                self.block = None;
-            }
-            Said::Stack(..) if !self.traced => return false,
-            Said::Stack(name, _) if name.starts_with("EO") => self.stack = None,
-            Said::Stack(name, begins) => {
-                self.stack = begins.then(|| (*name).to_owned());
-                self.block = None;
-            }
-            Said::RipNamed(text) if named(oops, self.block, text, place.line) => {}
-            Said::Frame(_) | Said::Rip(_) | Said::RipNamed(_) | Said::RipAgain(_) => {
-                self.frame(said, last, place);
-            }
-            Said::Code(code) => {
-                self.last = Last::Code;
-                self.code(code, place);
-            }
-            Said::Registers(registers) => {
-                if let Some(block) = self.block.and_then(|b| oops.blocks.get_mut(b)) {
-                    block.take(registers);
-                    block.last_line = place.line;
-                    without_user(oops, self.block);
-                } else if let Some(block) = oops.blocks.first_mut() {
-                    // `CR2:` stands alone at the end.
-                    block.take(registers);
-                }
-            }
-            Said::Modules(list) => {
-                self.last = Last::Modules;
-                self.block = None;
-                modules(oops, list);
-            }
-            Said::Workqueue(work) => oops.workqueue = Some(short(work)),
-            Said::Hardware(name) => oops.hardware = Some(short(name)),
-            Said::Detail | Said::Offset(_) => {}
-            Said::EndTrace | Said::EndPanic => {
-                self.ended = true;
-                self.block = None;
-                self.stack = None;
-            }
-            Said::Banner(_) => return false,
-            Said::Other => return self.other(last, text, place),
-        }
-        true
-    }
-
-    fn heading(&mut self, heading: &Heading<'_>, text: &str, place: &Place) {
+    /// Begins a stack that was announced: the report's own where that is of a CPU that stalled and has none yet, else
+    /// one beside.
+    fn part(&mut self, title: &str, text: &str) {
         let Some(oops) = &mut self.open else { return };
-        match heading {
-            Heading::CutHere => self.untitled = true,
-            Heading::Opens(kind) => {
-                if self.untitled {
-                    oops.kind = *kind;
-                }
-                self.titled(text);
+        let cpu = parts::cpu_of_nmi(text);
+        let stalled = match cpu {
+            Some(cpu) => {
+                let listed = self.stalled.is_empty() && oops.cpu.is_none_or(|own| own == cpu);
+                (listed || self.stalled.contains(&cpu)) && !matches!(oops.kind, Kind::SoftLockup)
             }
-            Heading::Die(die) => {
-                if self.untitled || oops.title.is_empty() {
-                    oops.kind = die.kind;
-                }
-                oops.die = Some(died(die));
-                self.titled(text);
+            None => {
+                oops.kind == Kind::RcuStall
+                    && !title.contains("kthread")
+                    && self.holds_nobody(title)
             }
-            Heading::Panic(why) => {
-                if oops.title.is_empty() && !self.traced {
-                    oops.kind = Kind::Panic;
-                    oops.panic = Some(short(why));
-                    self.titled(text);
-                } else {
-                    oops.panic.get_or_insert_with(|| short(why));
-                    self.panic = Some((short(why), place.clone()));
-                }
-            }
-        }
-    }
-
-    fn frame(&mut self, said: &Said<'_>, last: Last, place: &Place) {
+        };
         let Some(oops) = &mut self.open else { return };
-        let (Said::Frame(text) | Said::Rip(text) | Said::RipNamed(text) | Said::RipAgain(text)) =
-            said
-        else {
-            return;
-        };
-        let mut frame = LogFrame::new(text, place.line);
-        if let Said::Rip(text) | Said::RipNamed(text) = said {
-            let mut block = Block::default();
-            block.last_line = place.line;
-            block.regs.ip = text.address.unwrap_or(0);
-            block.regs.cs = text.segment;
-            self.block = (oops.blocks.len() < MAX_BLOCKS).then(|| {
-                oops.blocks.push(block);
-                oops.blocks.len() - 1
-            });
-            oops.cut |= self.block.is_none();
-            frame.block = self.block;
-            frame.stack.clone_from(&self.stack);
-            // User mode is no place in the kernel.
-            if text.segment.is_some_and(|cs| cs & 3 == 3) {
-                return;
-            }
-            let list = match self.ended {
-                true => &mut oops.again,
-                false => &mut oops.frames,
-            };
-            push(list, frame, &mut self.frames, &mut oops.cut);
-            return;
+        let main = stalled && oops.frames.is_empty() && oops.kind.shows_cpus();
+        match !main && oops.stacks.len() < MAX_STACKS {
+            true => oops.stacks.push(Stack {
+                title: short(title),
+                frames: Vec::new(),
+            }),
+            false => oops.cut |= !main,
         }
-        if matches!(said, Said::RipAgain(_)) {
-            frame.vouch = Vouch::Rip;
-            push(&mut oops.again, frame, &mut self.frames, &mut oops.cut);
-            return;
+        if main {
+            oops.cpu = oops.cpu.or(cpu);
         }
-        for name in text.stacks.split(['<', '>', ' ']).filter(|n| !n.is_empty()) {
-            // `<EOI>` and `<EOE>` end a stack, `<EOE>` being doubled.
-            self.stack = (!name.starts_with("EO")).then(|| name.to_owned());
-        }
-        frame.stack.clone_from(&self.stack);
-        self.block = None;
-        if last == Last::Owner {
-            push(&mut oops.again, frame, &mut self.frames, &mut oops.cut);
-            return;
-        }
-        let main = self.traced || (oops.kind == Kind::Backtrace && oops.cpu.is_none());
-        let first = oops.kind.begins_with_stack() && oops.frames.is_empty();
-        match last {
-            Last::Frame => {}
-            Last::Title(title) if self.traced || !main => {
-                self.beside = !first || self.traced;
-                if self.beside && oops.stacks.len() < MAX_STACKS {
-                    oops.stacks.push(Stack {
-                        title: short(&title),
-                        frames: Vec::new(),
-                    });
-                } else if self.beside {
-                    oops.cut = true;
-                }
-            }
-            _ if !main && !first && !self.beside && !oops.kind.begins_with_stack() => {
-                self.beside = true;
-                oops.stacks.push(Stack {
-                    title: String::new(),
-                    frames: Vec::new(),
-                });
-            }
-            _ => {}
-        }
-        self.last = Last::Frame;
-        let list = match oops.stacks.last_mut() {
-            Some(stack) if self.beside => &mut stack.frames,
-            _ => &mut oops.frames,
-        };
-        push(list, frame, &mut self.frames, &mut oops.cut);
+        (self.announced, self.beside) = (true, !main);
+        (self.traced, self.ended) = (false, false);
+        (self.block, self.stack, self.panic) = (None, None, None);
     }
 
-    fn code(&mut self, text: &str, place: &Place) {
-        let Some(oops) = &mut self.open else { return };
-        let block = match self.block {
-            Some(block) => oops.blocks.get_mut(block),
-            None => None,
-        };
-        if let Some(block) = block
-            && block.code.is_none()
-        {
-            block.code = Code::parse(text);
-            block.code_line = Some(place.line);
-            block.last_line = place.line;
-        }
+    /// Whether a task shown is none of RCU's own threads.
+    fn holds_nobody(&self, title: &str) -> bool {
+        !title.starts_with("rcu_") && !title.starts_with("task:rcu_")
     }
-
-    /// A line that says nothing by itself: the rest of a wrapped one, a message, the title of a stack.
-    fn other(&mut self, last: Last, text: &str, place: &Place) -> bool {
-        let Some(oops) = &mut self.open else {
-            return false;
-        };
-        let text = text.trim();
-        if let Some(block) = self.block.and_then(|b| oops.blocks.get_mut(b))
-            && block.resume(text)
-        {
-            block.last_line = place.line;
-            return true;
-        }
-        // A wrapped title.
-        if oops.title.ends_with(" address:") && frame::hex(text).is_some() {
-            oops.title = short(&format!("{} {text}", oops.title));
-            return true;
-        }
-        if self.ruled && is_rule(text) {
-            return true;
-        }
-        match last {
-            Last::Code => {
-                let block = self.block.and_then(|b| oops.blocks.get_mut(b));
-                if let Some(block) = block
-                    && let Some(code) = &mut block.code
-                    && code.append(text)
-                {
-                    block.last_line = place.line;
-                    self.last = Last::Code;
-                    return true;
-                }
-            }
-            Last::Cpu if oops.release.is_none() => {
-                let cpu = said::taint(text);
-                if cpu.release.is_some() {
-                    who(oops, &cpu);
-                    return true;
-                }
-            }
-            Last::Modules if modules(oops, text) => {
-                self.last = Last::Modules;
-                return true;
-            }
-            _ => {}
-        }
-        if self.untitled && !text.is_empty() && oops.title.is_empty() {
-            oops.message.get_or_insert_with(|| short(text));
-            return true;
-        }
-        // Frames of variables, not of stacks.
-        let owners = ["in frame:", " created by:", "Preemption disabled at:"];
-        if owners.iter().any(|o| text.ends_with(o)) {
-            self.last = Last::Owner;
-            return true;
-        }
-        if oops.kind == Kind::MemoryLeak && allocator(oops, text) {
-            return true;
-        }
-        if is_part(oops.kind, text, self.traced) {
-            return true;
-        }
-        if text == "..." {
-            self.last = last;
-            return false;
-        }
-        if text.ends_with(':') || is_stack_title(oops.kind, text) {
-            self.last = Last::Title(text.to_owned());
-        }
-        false
-    }
-}
-
-enum Begin {
-    /// It goes on.
-    No,
-    /// The panic that stood behind the report is one of its own.
-    Again,
-    New(Kind),
 }

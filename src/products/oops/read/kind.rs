@@ -88,6 +88,8 @@ kinds! {
     MemoryLeak = "memory-leak",
     /// `unchecked MSR access error`
     UncheckedMsr = "unchecked-msr",
+    /// `VERIFY(…) failed`, `PANIC at …`: of SPL and ZFS
+    SplPanic = "spl-panic",
     /// Any other line that begins with `BUG:`.
     Bug = "bug",
     /// A bare stack: `dump_stack()`.
@@ -103,11 +105,52 @@ impl Kind {
         )
     }
 
-    /// Whether the line that names a sleeping task, and its stack, are part of it.
-    pub(super) fn shows_a_task(self) -> bool {
+    /// Whether it is about CPUs or tasks that do not get on.
+    pub fn is_stall(self) -> bool {
         matches!(
             self,
-            Kind::HungTask | Kind::RcuStall | Kind::WorkqueueLockup
+            Kind::RcuStall | Kind::SoftLockup | Kind::HardLockup | Kind::WorkqueueLockup
+        )
+    }
+
+    /// Whether an exception brought it about.
+    pub fn is_fault(self) -> bool {
+        matches!(
+            self,
+            Kind::NullDereference
+                | Kind::PageFault
+                | Kind::GeneralProtection
+                | Kind::DoubleFault
+                | Kind::StackSegment
+                | Kind::DivideError
+                | Kind::InvalidOpcode
+                | Kind::Trap
+        )
+    }
+
+    /// Whether stacks of CPUs that were sent an NMI are of it.
+    pub(super) fn asks_for_cpus(self) -> bool {
+        !matches!(self, Kind::NmiBacktrace | Kind::Task | Kind::Backtrace)
+    }
+
+    /// Whether its own stack may be that of a CPU that was sent an NMI.
+    pub(super) fn shows_cpus(self) -> bool {
+        matches!(self, Kind::RcuStall | Kind::HardLockup)
+    }
+
+    /// Whether its own stack comes with it: without one it was cut.
+    pub(super) fn has_a_stack(self) -> bool {
+        !matches!(
+            self,
+            Kind::Backtrace
+                | Kind::Task
+                | Kind::BadPage
+                | Kind::Bug
+                | Kind::NmiBacktrace
+                | Kind::Panic
+                | Kind::MemoryLeak
+                | Kind::Oom
+                | Kind::UncheckedMsr
         )
     }
 
@@ -137,8 +180,8 @@ pub struct Die<'l> {
     pub what: &'l str,
     /// Its kind.
     pub kind: Kind,
-    /// The error code.
-    pub code: u16,
+    /// The error code, where one is printed.
+    pub code: Option<u32>,
     /// How many this kernel had, this one included.
     pub number: u32,
 }
@@ -151,6 +194,10 @@ pub(crate) fn heading(text: &str) -> Option<Heading<'_>> {
     }
     if let Some(why) = text.strip_prefix("Kernel panic - not syncing") {
         return Some(Heading::Panic(why.trim_start_matches(':').trim()));
+    }
+    // crash shows the title in quotes.
+    if text.starts_with("PANIC: \"") {
+        return None;
     }
     if let Some(die) = die(text) {
         return Some(Heading::Die(die));
@@ -177,26 +224,42 @@ fn opens(text: &str) -> Option<Kind> {
     let text = inner(text);
     match text.as_bytes().first()? {
         b'B' => bug(text),
-        b'U' if text.starts_with("UBSAN: ") => Some(Kind::Ubsan),
+        b'U' if text.starts_with("UBSAN: ") && text.contains(" in ") => Some(Kind::Ubsan),
         b'U' if text.starts_with("Unable to handle kernel NULL") => Some(Kind::NullDereference),
-        b'U' if text.starts_with("Unable to handle kernel paging") => Some(Kind::PageFault),
+        b'U' if text.starts_with("Unable to handle kernel ") => Some(Kind::PageFault),
+        b'U' if text.starts_with("Unhandled fault: ") => Some(Kind::PageFault),
+        b'V' | b'A' | b'S' => is_spl(text).then_some(Kind::SplPanic),
+        b'P' if text.starts_with("PANIC at ") => Some(Kind::SplPanic),
         b'k' | b'K' if text[1..].starts_with("ernel BUG at ") => Some(Kind::KernelBug),
         b'W' => warning(text),
         b'I' => info(text.strip_prefix("INFO: ")?),
         b'[' => bracketed(text.strip_prefix("[ ")?.strip_suffix(" ]")?),
         b'N' if text.starts_with("NMI backtrace for cpu ") => Some(Kind::NmiBacktrace),
+        b'C' if text.starts_with("CPU ") && text.contains(" Unable to handle kernel ") => {
+            Some(Kind::PageFault)
+        }
         b'P' if text.starts_with("PANIC: double fault") => Some(Kind::DoubleFault),
+        // `vcmn_err()`
+        b'P' if text.starts_with("PANIC: zfs: ") || text.starts_with("PANIC: blkptr ") => {
+            Some(Kind::SplPanic)
+        }
         b'P' if text.starts_with("PANIC: ") => Some(Kind::Trap),
         b'C' if text.starts_with("CPU") && text.contains("detected hard LOCKUP") => {
             Some(Kind::HardLockup)
         }
         b'u' if text.starts_with("unchecked MSR access error: ") => Some(Kind::UncheckedMsr),
         b'u' if text.starts_with("unreferenced object 0x") => Some(Kind::MemoryLeak),
-        _ if text.contains(" invoked oom-killer: ") => Some(Kind::Oom),
-        _ if text.contains(": page allocation failure: ") => Some(Kind::AllocationFailure),
-        _ if text.contains(": page allocation stalls for ") => Some(Kind::AllocationFailure),
+        _ if of_a_program(text, " invoked oom-killer: ") => Some(Kind::Oom),
+        _ if of_a_program(text, ": page allocation failure: ") => Some(Kind::AllocationFailure),
+        _ if of_a_program(text, ": page allocation stalls for ") => Some(Kind::AllocationFailure),
         _ => None,
     }
+}
+
+/// Whether `text` has `words` behind the name of a program, which is no longer than `TASK_COMM_LEN`.
+fn of_a_program(text: &str, words: &str) -> bool {
+    let name = text.find(words).and_then(|at| text.get(..at));
+    name.is_some_and(|name| name.len() < 16 && !name.contains('"'))
 }
 
 /// The kinds of `BUG: …` and `BUG cache (…): …`.
@@ -207,16 +270,20 @@ fn bug(text: &str) -> Option<Kind> {
     };
     const KINDS: &[(&str, Kind)] = &[
         ("kernel NULL pointer dereference", Kind::NullDereference),
+        ("Kernel NULL pointer dereference", Kind::NullDereference),
         (
             "unable to handle kernel NULL pointer",
             Kind::NullDereference,
         ),
         ("unable to handle ", Kind::PageFault),
+        ("Unable to handle ", Kind::PageFault),
         ("KASAN: ", Kind::Kasan),
+        ("Double free or freeing an invalid pointer", Kind::Kasan),
         ("KCSAN: ", Kind::Kcsan),
         ("KMSAN: ", Kind::Kmsan),
         ("KFENCE: ", Kind::Kfence),
         ("soft lockup", Kind::SoftLockup),
+        ("NMI Watchdog detected LOCKUP", Kind::HardLockup),
         ("sleeping function called from", Kind::AtomicSleep),
         ("scheduling while atomic", Kind::AtomicSleep),
         ("workqueue lockup", Kind::WorkqueueLockup),
@@ -228,17 +295,16 @@ fn bug(text: &str) -> Option<Kind> {
     ];
     let known = KINDS.iter().find(|(begin, _)| rest.starts_with(begin));
     let guard = rest.contains("stack guard page was hit");
-    // An accompanying line of lockdep's, without a stack.
-    let limit = rest.starts_with("MAX_");
-    match known {
-        Some((_, kind)) => Some(*kind),
-        None if guard => Some(Kind::StackOverflow),
-        None => (!limit).then_some(Kind::Bug),
-    }
+    Some(match known {
+        Some((_, kind)) => *kind,
+        None if guard => Kind::StackOverflow,
+        None if is_lockdep(rest) => Kind::Lockdep,
+        None => Kind::Bug,
+    })
 }
 
 /// Phrases in the titles of kernel/locking/lockdep.c and of RCU's checks.
-const LOCKDEP: [&str; 14] = [
+const LOCKDEP: [&str; 18] = [
     "circular locking dependency",
     "recursive locking",
     "inconsistent lock state",
@@ -249,10 +315,14 @@ const LOCKDEP: [&str; 14] = [
     "lock held when returning",
     "irq lock inversion",
     "-unsafe lock order",
-    "nested lock was not taken",
+    "ested lock was not taken",
     "locks held!",
+    "locks still held",
+    "lock held at task exit",
+    "chain_key collision",
     "wait context",
     "deadlock",
+    "irq-context",
 ];
 
 fn is_lockdep(text: &str) -> bool {
@@ -279,7 +349,8 @@ fn warning(text: &str) -> Option<Kind> {
 }
 
 fn info(rest: &str) -> Option<Kind> {
-    if rest.starts_with("task ") && rest.contains(" blocked ") && !rest.contains(" is blocked ") {
+    let waits = rest.contains(" blocked ") && !rest.contains(" is blocked ");
+    if rest.starts_with("task ") && (waits || rest.contains(" can't die for more than ")) {
         return Some(Kind::HungTask);
     }
     if rest.contains("stall") && rest.contains("detected") {
@@ -295,20 +366,63 @@ fn bracketed(rest: &str) -> Option<Kind> {
     titled.map(|_| Kind::Lockdep)
 }
 
-/// `what: 0000 [#1] …`
+/// `VERIFY3(a < b) failed (2 < 1)`, `ASSERT(x) failed`
+fn is_spl(text: &str) -> bool {
+    let asserts = text.starts_with("VERIFY") || text.starts_with("ASSERT");
+    (asserts && text.contains('(') && text.contains(" failed")) || text.starts_with("SPLError: ")
+}
+
+/// `what: 0000 [#1] …`, and the forms of other architectures: `Internal error: Oops: 96000004 [#1]`, `Oops [#1]`,
+/// `Oops[#1]:`, `Oops: Kernel access of bad area, sig: 11 [#1]`, `Oops: 0004 ilc:2 [#1]`.
 fn die(text: &str) -> Option<Die<'_>> {
-    let at = crate::base::bytes::find(text.as_bytes(), b" [#")?;
-    let (before, behind) = (text.get(..at)?, text.get(at + 3..)?);
+    let at = crate::base::bytes::find(text.as_bytes(), b"[#")?;
+    let (before, behind) = (text.get(..at)?, text.get(at + 2..)?);
+    // A title that is quoted is none.
+    if before.contains('"') {
+        return None;
+    }
     let number = behind.split_once(']')?.0.parse().ok()?;
-    let (what, code) = before.rsplit_once(": ")?;
-    let code = u16::from_str_radix(code, 16)
-        .ok()
-        .filter(|_| code.len() == 4)?;
-    let phrase = what.strip_prefix("Oops: ").unwrap_or(what);
+    let before = before.trim_end();
+    // The code is the last word, but for the length of the instruction that s390 adds, and the signal of powerpc.
+    let last = before.rsplit_once(" ilc:").map_or(before, |(b, _)| b);
+    let (what, code) = match last.rsplit_once(": ") {
+        Some((what, code)) if code.len() >= 4 && u64::from_str_radix(code, 16).is_ok() => {
+            (what, u64::from_str_radix(code, 16).ok())
+        }
+        Some((what, code)) if text.starts_with("Internal error: ") => {
+            (what, u64::from_str_radix(code, 16).ok())
+        }
+        _ => {
+            let named = ["Oops", "Kernel BUG", "Kernel bug detected"];
+            let (what, _) = last.split_once(", sig: ").unwrap_or((last, ""));
+            named
+                .iter()
+                .any(|n| what.starts_with(n))
+                .then_some((what, None))?
+        }
+    };
+    let phrase = what.strip_prefix("Internal error: ").unwrap_or(what);
+    let phrase = phrase.strip_prefix("Oops: ").unwrap_or(phrase);
+    // The line before may have had no end.
+    let phrase = match phrase.find("general protection fault") {
+        Some(at) if !phrase[..at].ends_with("segment-related ") => &phrase[at..],
+        _ => phrase,
+    };
     const KINDS: &[(&str, Kind)] = &[
+        ("Oops - BUG", Kind::KernelBug),
+        ("Oops - undefined instruction", Kind::InvalidOpcode),
+        ("Oops - ", Kind::Trap),
         ("Oops", Kind::PageFault),
-        ("general protection fault", Kind::GeneralProtection),
+        ("Kernel BUG", Kind::KernelBug),
+        ("Kernel bug", Kind::KernelBug),
+        ("Kernel access of bad area", Kind::PageFault),
+        ("general protection", Kind::GeneralProtection),
+        (
+            "segment-related general protection",
+            Kind::GeneralProtection,
+        ),
         ("divide error", Kind::DivideError),
+        ("divide_error", Kind::DivideError),
         ("invalid opcode", Kind::InvalidOpcode),
         ("double fault", Kind::DoubleFault),
         ("kernel stack overflow", Kind::StackOverflow),
@@ -320,161 +434,10 @@ fn die(text: &str) -> Option<Die<'_>> {
     Some(Die {
         what: phrase,
         kind: known.map_or(Kind::Trap, |(_, kind)| *kind),
-        code,
+        code: code.and_then(|c| u32::try_from(c).ok()),
         number,
     })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn headings_are_told_from_what_only_looks_alike() {
-        for (text, expected) in [
-            (
-                "BUG: kernel NULL pointer dereference, address: 0000000000000008",
-                Kind::NullDereference,
-            ),
-            (
-                "BUG: unable to handle kernel NULL pointer dereference at 0000000000000008",
-                Kind::NullDereference,
-            ),
-            (
-                "BUG: unable to handle page fault for address: ffffffffffffff00",
-                Kind::PageFault,
-            ),
-            (
-                "BUG: unable to handle kernel paging request at ffff880000000000",
-                Kind::PageFault,
-            ),
-            (
-                "BUG: TASK stack guard page was hit at 00000000c6b0c976 (stack is 0..1)",
-                Kind::StackOverflow,
-            ),
-            (
-                "traps: PANIC: double fault, error_code: 0x0",
-                Kind::DoubleFault,
-            ),
-            ("kernel BUG at fs/ext4/inode.c:123!", Kind::KernelBug),
-            (
-                "WARNING: CPU: 0 PID: 150 at lab.c:50 lab_leaf+0xd5/0xf0 [lab]",
-                Kind::Warning,
-            ),
-            (
-                "WARNING: lab.c:50 at lab_leaf+0xce/0xf0 [lab], CPU#1: init/115",
-                Kind::Warning,
-            ),
-            (
-                "WARNING: at kernel/softirq.c:159 local_bh_enable+0x1/0x2()",
-                Kind::Warning,
-            ),
-            (
-                "WARNING: possible circular locking dependency detected",
-                Kind::Lockdep,
-            ),
-            (
-                "[ INFO: possible recursive locking detected ]",
-                Kind::Lockdep,
-            ),
-            ("[ BUG: Invalid wait context ]", Kind::Lockdep),
-            ("WARNING: suspicious RCU usage", Kind::Lockdep),
-            ("BUG: KASAN: slab-out-of-bounds in f+0x1/0x2", Kind::Kasan),
-            ("UBSAN: array-index-out-of-bounds in a.c:1:2", Kind::Ubsan),
-            (
-                "watchdog: BUG: soft lockup - CPU#0 stuck for 5s! [init:115]",
-                Kind::SoftLockup,
-            ),
-            (
-                "NMI watchdog: BUG: soft lockup - CPU#0 stuck for 22s!",
-                Kind::SoftLockup,
-            ),
-            (
-                "NMI watchdog: Watchdog detected hard LOCKUP on cpu 0",
-                Kind::HardLockup,
-            ),
-            (
-                "watchdog: CPU1: Watchdog detected hard LOCKUP on cpu 0",
-                Kind::HardLockup,
-            ),
-            (
-                "INFO: task lab_hung:115 blocked for more than 4 seconds.",
-                Kind::HungTask,
-            ),
-            (
-                "rcu: INFO: rcu_preempt self-detected stall on CPU",
-                Kind::RcuStall,
-            ),
-            (
-                "INFO: rcu_sched detected stalls on CPUs/tasks:",
-                Kind::RcuStall,
-            ),
-            (
-                "rcu: INFO: rcu_preempt detected expedited stalls on CPUs/tasks: { 0-... }",
-                Kind::RcuStall,
-            ),
-            (
-                "BUG: scheduling while atomic: init/113/0x00000002",
-                Kind::AtomicSleep,
-            ),
-            ("NMI backtrace for cpu 1", Kind::NmiBacktrace),
-            ("a.out invoked oom-killer: gfp_mask=0x1, order=0", Kind::Oom),
-            (
-                "a.out: page allocation failure: order:4, mode:0x1",
-                Kind::AllocationFailure,
-            ),
-            (
-                "BUG kmalloc-64 (Not tainted): Poison overwritten",
-                Kind::Slab,
-            ),
-            ("BUG: Bad page state in process a  pfn:1", Kind::BadPage),
-            (
-                "unchecked MSR access error: WRMSR to 0x1 (tried to write 0x2) at rIP: 0x3 (f+0x4/0x20)",
-                Kind::UncheckedMsr,
-            ),
-            ("BUG: Dentry 000000001 still in use", Kind::Bug),
-        ] {
-            assert_eq!(heading(text), Some(Heading::Opens(expected)), "{text}");
-        }
-        for text in [
-            "",
-            "Call Trace:",
-            "INFO: NMI handler (lab_nmi [lab]) took too long to run: 1.2 msecs",
-            "INFO: lockdep is turned off.",
-            "INFO: task a:1 is blocked on a mutex likely owned by task b:2.",
-            "WARNING: can't dereference registers at 00000000 for ip f+0x1/0x2",
-            "WARNING: kernel stack frame pointer at 0 in a:1 has bad value 0",
-            "BUG: MAX_LOCKDEP_ENTRIES too low!",
-            "trig[302]: segfault at 427700 ip 0000000000427700 sp 0 error 14 in busybox",
-            "traps: a[1] general protection fault ip:1 sp:2 error:0 in a[3+4]",
-            "rcu: Hierarchical SRCU implementation.",
-            "NMI watchdog: Perf NMI watchdog permanently disabled",
-        ] {
-            assert_eq!(heading(text), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn the_line_of_die_names_the_exception() {
-        let of = |text| match heading(text) {
-            Some(Heading::Die(d)) => Some((d.what, d.kind, d.code, d.number)),
-            _ => None,
-        };
-        assert_eq!(
-            of("Oops: Oops: 0002 [#1] PREEMPT SMP NOPTI"),
-            Some(("Oops", Kind::PageFault, 2, 1))
-        );
-        assert_eq!(
-            of("Oops: 0010 [#12] SMP"),
-            Some(("Oops", Kind::PageFault, 0x10, 12))
-        );
-        assert_eq!(
-            of("divide error: 0000 [#1] SMP"),
-            Some(("divide error", Kind::DivideError, 0, 1))
-        );
-        let gp = "general protection fault, probably for non-canonical address 0xdead000000000100";
-        let line = format!("Oops: {gp}: 0000 [#2] SMP");
-        assert_eq!(of(&line), Some((gp, Kind::GeneralProtection, 0, 2)));
-        assert_eq!(of("list item [#3]"), None);
-    }
-}
+mod tests;

@@ -27,7 +27,16 @@ impl Scan {
     /// Takes the next piece.
     pub fn text(&mut self, text: &[u8]) {
         let mut rest = text;
-        while let Some(end) = find_byte(rest, b'\n') {
+        loop {
+            if self.begun_bytes == 0 {
+                let (bytes, lines) = self.reports.quiet(rest);
+                self.line += lines;
+                self.byte += bytes as u64;
+                rest = &rest[bytes..];
+            }
+            let Some(end) = find_byte(rest, b'\n') else {
+                break;
+            };
             let (line, behind) = rest.split_at(end + 1);
             match self.begun_bytes {
                 0 => self.line(line, line.len() as u64),
