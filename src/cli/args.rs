@@ -185,6 +185,11 @@ pub struct Symbolize {
     #[arg(long, conflicts_with_all = ["code", "source"])]
     pub summary: bool,
 
+    /// With --summary: bad accesses to memory in one function are one group, whoever noticed them: KASAN, KFENCE, a page
+    /// fault, a general protection fault
+    #[arg(long, requires = "summary")]
+    pub join: bool,
+
     #[command(flatten)]
     #[allow(missing_docs)]
     pub images: Images,

@@ -3,12 +3,13 @@
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
+use fixtrace::low::base::addr::Slide;
 use fixtrace::low::base::parallel;
 use fixtrace::low::products::oops::read::report::Oops;
 use fixtrace::low::products::oops::read::reports::Facts;
 use fixtrace::low::products::oops::read::scan::Scan;
 use fixtrace::low::products::oops::truth::desk::Desk;
-use fixtrace::low::products::oops::truth::signature;
+use fixtrace::low::products::oops::truth::group::{Group, group};
 use fixtrace::low::products::oops::truth::tell::{Options, Settled, tell};
 use fixtrace::low::products::report::json::{self, oops::Report};
 use fixtrace::low::world::kernel::Kernel;
@@ -47,9 +48,11 @@ struct Log {
 /// Reads all logs that `args` name, or standard input.
 pub fn run(args: &Symbolize) -> Result<Exit, Failure> {
     let mut desk = Desk::new(super::options(args));
+    let mut outcome = Outcome::new(&args.images);
+    outcome.partly = false;
     let mut batch = Batch {
         args,
-        outcome: Outcome::new(&args.images),
+        outcome,
         groups: Groups::default(),
         out: out::writer(&args.out)?,
     };
@@ -111,6 +114,7 @@ pub fn run(args: &Symbolize) -> Result<Exit, Failure> {
     }
     batch.out.flush()?;
     batch.outcome.take(desk.without_lines());
+    batch.outcome.close();
     match batch.outcome.failure {
         Some(failure) => Err(failure),
         None => Ok(batch.outcome.exit),
@@ -283,9 +287,10 @@ impl Batch<'_> {
                 })
             });
             asked.unwrap_or_else(|| {
+                let same = log.facts.release == oops.release;
                 let unknown = Options {
                     lines: false,
-                    slide: None,
+                    slide: log.facts.offset.filter(|_| same).map(Slide),
                 };
                 let nothing = Kernel::new();
                 one(args, log, oops, &nothing, unknown, &Settled::default())
@@ -294,9 +299,7 @@ impl Batch<'_> {
         for ((log, _, oops), answer) in all.iter().zip(answers) {
             match answer {
                 Answer::Line(line) => writeln!(self.out, "{line}")?,
-                Answer::Functions(functions) => {
-                    self.groups.add(log.name.as_deref(), oops, functions)
-                }
+                Answer::Group(group) => self.groups.add(log.name.as_deref(), oops, group),
             }
         }
         for log in logs {
@@ -314,8 +317,8 @@ impl Batch<'_> {
 enum Answer {
     /// It as JSON.
     Line(String),
-    /// What tells it from others.
-    Functions(Vec<String>),
+    /// What it has in common with others.
+    Group(Group),
 }
 
 /// Looks up one report.
@@ -333,7 +336,7 @@ fn one(
             ..options
         };
         let told = tell(oops, kernel, options, settled);
-        return Answer::Functions(signature::functions(oops, &told));
+        return Answer::Group(group(oops, &told, args.join));
     }
     let mut told = tell(oops, kernel, options, settled);
     told.strip_prefixes(&args.out.strip_prefix);

@@ -4,52 +4,58 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use fixtrace::low::products::oops::read::report::Oops;
+use fixtrace::low::products::oops::truth::group::Group;
 
-/// A group of like reports.
-struct Group {
+/// Like reports.
+struct Reports {
     count: usize,
     first: String,
     files: usize,
     last_file: Option<String>,
 }
 
-/// Groups by the kind of their reports and by functions.
+/// Groups of reports.
 #[derive(Default)]
-pub struct Groups(BTreeMap<(String, Vec<String>), Group>);
+pub struct Groups(BTreeMap<Group, Reports>);
 
 impl Groups {
-    /// Adds a report of the log in `file`, told from others by `functions`.
-    pub fn add(&mut self, file: Option<&str>, oops: &Oops, functions: Vec<String>) {
-        let kind = oops.kind.name().to_owned();
-        let group = self.0.entry((kind, functions)).or_insert_with(|| Group {
+    /// Adds a report of the log in `file`, which is of `group`.
+    pub fn add(&mut self, file: Option<&str>, oops: &Oops, group: Group) {
+        let like = self.0.entry(group).or_insert_with(|| Reports {
             count: 0,
             first: format!("{}:{}", file.unwrap_or("-"), oops.lines.start + 1),
             files: 0,
             last_file: None,
         });
-        group.count += 1;
-        if group.files == 0 || group.last_file.as_deref() != file {
-            group.files += 1;
-            group.last_file = file.map(str::to_owned);
+        like.count += 1;
+        if like.files == 0 || like.last_file.as_deref() != file {
+            like.files += 1;
+            like.last_file = file.map(str::to_owned);
         }
     }
 
-    /// Writes them, the most frequent first.
+    /// Writes them, the most frequent first; those that are doubtful are marked.
     pub fn show(self, out: &mut dyn Write) -> io::Result<()> {
         let mut rows: Vec<_> = self.0.into_iter().collect();
-        rows.sort_by(|(a, ga), (b, gb)| gb.count.cmp(&ga.count).then(a.cmp(b)));
+        rows.sort_by(|(a, la), (b, lb)| lb.count.cmp(&la.count).then(a.cmp(b)));
         if !rows.is_empty() {
-            writeln!(out, "count files  {:<20} {:<60} first", "kind", "functions")?;
+            writeln!(out, "count files  {:<34} {:<60} first", "kind", "functions")?;
         }
-        for ((kind, functions), group) in rows {
-            let functions = match functions.is_empty() {
+        for (group, like) in rows {
+            let functions = match group.functions.is_empty() {
                 true => "-".to_owned(),
-                false => functions.join(" < "),
+                false => group.functions.join(" < "),
             };
+            let doubts: Vec<&str> = group.doubts.iter().map(|d| d.name()).collect();
+            let doubts = match doubts.is_empty() {
+                true => String::new(),
+                false => format!("  doubtful: {}", doubts.join(", ")),
+            };
+            let (count, files, what) = (like.count, like.files, group.what);
             writeln!(
                 out,
-                "{:5} {:5}  {kind:<20} {functions:<60} {}",
-                group.count, group.files, group.first
+                "{count:5} {files:5}  {what:<34} {functions:<60} {}{doubts}",
+                like.first
             )?;
         }
         Ok(())

@@ -2,9 +2,11 @@
 
 pub mod annotate;
 pub mod clerk;
+pub mod culprit;
 pub mod desk;
 pub mod evidence;
 pub mod explain;
 pub mod filter;
-pub mod signature;
+pub mod group;
+pub mod machinery;
 pub mod tell;

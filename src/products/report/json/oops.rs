@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use super::Address;
-use super::frame::Frame;
+use super::frame::{Frame, InlineCall};
 use super::stack::call;
 use crate::base::addr::Slide;
 use crate::base::arch::Arch;
@@ -14,9 +14,10 @@ use crate::engine::remark::Remark;
 use crate::products::oops::read::frame::Vouch;
 use crate::products::oops::read::registers::{Block, Code};
 use crate::products::oops::read::report::{LogFrame, Oops};
+use crate::products::oops::read::variant::variant;
 use crate::products::oops::truth::annotate::CUT;
+use crate::products::oops::truth::culprit;
 use crate::products::oops::truth::explain::{self, Decoded};
-use crate::products::oops::truth::signature;
 use crate::products::oops::truth::tell::{Told, ToldStack};
 
 /// The name of this form.
@@ -41,6 +42,14 @@ pub struct Report<'a> {
     pub message: Option<&'a str>,
     /// The functions that tell it from others.
     pub signature: Vec<String>,
+    /// The function to blame.
+    pub culprit: Option<CulpritText>,
+    /// Why it is not to be trusted as a whole.
+    pub doubts: Vec<DoubtText<'a>>,
+    /// What of its kind it is: `slab-use-after-free`, `circular locking dependency`, …
+    pub variant: Option<String>,
+    /// What it did to memory.
+    pub access: Option<&'static str>,
     /// The exception, in the kernel's words.
     pub exception: Option<&'a str>,
     /// Its error code.
@@ -81,10 +90,32 @@ pub struct Report<'a> {
     pub frames: Vec<ReportFrame<'a>>,
     /// Other stacks in it.
     pub stacks: Vec<BesideStack<'a>>,
+    /// Places that its text names outside of stacks: of locks, in its title, its RIP once more.
+    pub at: Vec<ReportFrame<'a>>,
     /// Modules that were loaded.
     pub modules: Vec<ModuleLine<'a>>,
     /// What else is to be said of it.
     pub notes: Vec<String>,
+}
+
+/// The function to blame.
+#[derive(Clone, Serialize, Debug)]
+pub struct CulpritText {
+    /// Its name.
+    pub function: String,
+    /// The number of its frame, from 0; null where a stack beside or the text names it.
+    pub frame: Option<usize>,
+    /// Why it is that one.
+    pub why: String,
+}
+
+/// A reason not to trust a report as a whole.
+#[derive(Clone, Serialize, Debug)]
+pub struct DoubtText<'a> {
+    /// Which.
+    pub kind: &'static str,
+    /// In words.
+    pub text: &'a str,
 }
 
 /// Registers by name.
@@ -221,13 +252,33 @@ impl<'a> Report<'a> {
             kind: oops.kind.name(),
             title: &oops.title,
             message: oops.message.as_deref(),
-            signature: signature::functions(oops, told),
+            signature: culprit::signature(oops, told),
+            culprit: culprit::culprit(oops, told).map(|c| CulpritText {
+                function: c.function,
+                frame: c.frame,
+                why: c.why,
+            }),
+            doubts: oops
+                .doubts
+                .iter()
+                .map(|d| DoubtText {
+                    kind: d.kind.name(),
+                    text: &d.text,
+                })
+                .collect(),
+            variant: variant(oops),
+            access: oops.access,
             exception: died.map(|d| &*d.what),
-            error_code: died.map(|d| Address(d.code.into())),
+            error_code: died.and_then(|d| d.code).map(|c| Address(c.into())),
             fault_address: match explain::trap(oops) {
-                crate::products::oops::code::decode::Trap::PageFault => block
-                    .and_then(|b| explain::fault_address(oops, b))
-                    .map(Address),
+                crate::products::oops::code::decode::Trap::PageFault => {
+                    explain::of_title(&oops.title)
+                        .or_else(|| block?.other("CR2"))
+                        .map(Address)
+                }
+                crate::products::oops::code::decode::Trap::GeneralProtection => {
+                    explain::of_title(&oops.title).map(Address)
+                }
                 _ => None,
             },
             number: died.map(|d| d.number),
@@ -255,6 +306,7 @@ impl<'a> Report<'a> {
                     frames: frames(&s.frames, t),
                 })
                 .collect(),
+            at: frames(&oops.again, &told.again),
             modules: oops
                 .modules
                 .iter()
@@ -291,7 +343,7 @@ fn bases<'a>(oops: &'a Oops, told: &Told<'_, '_>) -> HashMap<&'a str, Address> {
 
 fn frames<'a>(frames: &'a [LogFrame], told: &'a ToldStack<'_, '_>) -> Vec<ReportFrame<'a>> {
     let twin = |(frame, told): (&'a LogFrame, &'a crate::engine::stack::Frame<'_>)| ReportFrame {
-        frame: Frame::new(told, None),
+        frame: placed(Frame::new(told, None), frame),
         printed: frame.printed(),
         log_line: frame.line + 1,
         guess: frame.vouch == Vouch::Guess,
@@ -307,6 +359,20 @@ fn frames<'a>(frames: &'a [LogFrame], told: &'a ToldStack<'_, '_>) -> Vec<Report
         }),
     };
     frames.iter().zip(&told.stack.frames).map(twin).collect()
+}
+
+/// `twin` with the source lines that the log has already, where no image has them.
+fn placed<'a>(mut twin: Frame<'a>, frame: &'a LogFrame) -> Frame<'a> {
+    if twin.inlines.is_empty() {
+        let calls = frame.places.iter().map(|p| InlineCall {
+            function: p.function.as_deref(),
+            file: Some(&p.file),
+            line: Some(p.line),
+            column: None,
+        });
+        twin.inlines = calls.collect();
+    }
+    twin
 }
 
 fn registers(block: &Block, arch: Option<Arch>) -> Registers {
