@@ -137,6 +137,8 @@ pub enum Missing {
     Several(usize),
     /// The log gives a number, and where the kernel was is not known, or nothing was there.
     Address,
+    /// The log gives a name without the bytes from it.
+    Offset,
 }
 
 /// Why the call of a frame's caller does not tell the owners of a fixup apart.
@@ -389,6 +391,7 @@ impl fmt::Display for Missing {
             Missing::Several(count) => {
                 write!(f, "{count} functions have this name and size")
             }
+            Missing::Offset => f.write_str("the log has no offset of it"),
             Missing::Address => {
                 f.write_str("where the kernel was is not known, or nothing was there")
             }

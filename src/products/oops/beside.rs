@@ -127,7 +127,8 @@ pub fn beside<'o>(
     let report = newest(reports)?;
     let mut causes: Vec<String> = report.message.iter().cloned().collect();
     if let Some(die) = &report.die {
-        causes.push(format!("{}: {:04x} [#{}]", die.what, die.code, die.number));
+        let code = die.code.map(|c| format!(": {c:04x}")).unwrap_or_default();
+        causes.push(format!("{}{code} [#{}]", die.what, die.number));
     }
     let panic = report.panic.iter();
     causes.extend(panic.map(|why| format!("Kernel panic - not syncing: {why}")));
@@ -219,8 +220,8 @@ fn same(frame: &LogFrame, located: Option<Located<'_, '_>>, walked: &Frame<'_>) 
         return false;
     }
     let attributed = &walked.attribution;
-    if let Some(located) = located {
-        let begin = located.link.offset(-symbol.offset.cast_signed());
+    if let (Some(located), Some(offset)) = (located, symbol.offset) {
+        let begin = located.link.offset(-offset.cast_signed());
         let at = place.pc.raw();
         let nearest = attributed.nearest.as_ref();
         let begins = nearest.is_some_and(|n| at.offset(-n.offset.cast_signed()) == begin);

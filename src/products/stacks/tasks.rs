@@ -118,7 +118,7 @@ impl<'w, 'd> Tasks<'w, '_, 'd> {
             Some(Report {
                 title: told.headline.to_owned(),
                 differences: differences.collect(),
-                error_code: die.map(|die| die.code.into()),
+                error_code: die.and_then(|die| die.code).map(u64::from),
                 causes: told.causes,
             })
         });

@@ -17,6 +17,7 @@ use crate::formats::lines::{Inline, below};
 use crate::products::oops::read::frame::Vouch;
 use crate::products::oops::read::report::{LogFrame, Oops};
 use crate::products::report::human::INLINED;
+use crate::world::kernel::Located;
 
 /// Begins the text of every added line.
 pub const MARK: &str = "  => ";
@@ -64,26 +65,55 @@ impl Added {
 /// Additions by the number of their line.
 pub type Additions = BTreeMap<u64, Addition>;
 
-/// What there is to add to `oops` beside its frames: why its fault was not fixed up; with `code`, its code decoded.
-pub fn conclusions(oops: &Oops, told: &Told<'_, '_>, code: bool, out: &mut Additions) {
+/// Says why the fault of `oops` was not fixed up; `place` tells where a frame is.
+pub fn not_fixed_up<'k, 'd: 'k>(
+    oops: &Oops,
+    place: impl FnOnce(&LogFrame) -> Option<Located<'k, 'd>>,
+    out: &mut Additions,
+) {
+    let rip = oops.frames.iter().find(|f| f.vouch == Vouch::Rip);
+    let (Some(frame), Some(own)) = (rip, oops.registers()) else {
+        return;
+    };
+    let block = frame.block.and_then(|b| oops.blocks.get(b));
+    let Some(block) = block.filter(|b| std::ptr::eq(*b, own)) else {
+        return;
+    };
+    if let Some(why) = explain::not_fixed_up(oops, block, place(frame)) {
+        let lines = &mut out.entry(frame.line).or_default().lines;
+        lines.push(Added::text(format!("note: {why}")));
+    }
+}
+
+/// The code of `oops`, decoded.
+pub fn code(oops: &Oops, told: &Told<'_, '_>, out: &mut Additions) {
     let frames = oops.frames.iter().zip(&told.main.located);
     let rips = frames.filter(|(f, _)| f.vouch == Vouch::Rip);
-    for (number, (frame, located)) in rips.enumerate() {
+    for (frame, located) in rips {
         let Some(block) = frame.block.and_then(|b| oops.blocks.get(b)) else {
             continue;
         };
-        let own = number == 0 && oops.registers().is_some();
-        if own && let Some(why) = explain::not_fixed_up(oops, block, *located) {
-            let lines = &mut out.entry(frame.line).or_default().lines;
-            lines.push(Added::text(format!("note: {why}")));
-        }
-        if code
-            && let Some(line) = block.code_line
+        if let Some(line) = block.code_line
             && let Some(decoded) = explain::decoded(oops, frame, block, *located, told)
         {
             out.entry(line).or_default().lines.extend(listing(&decoded));
         }
     }
+}
+
+/// Says why `oops` is not to be trusted as a whole, behind its last line.
+pub fn doubts(oops: &Oops, out: &mut Additions) {
+    let Some(last) = oops
+        .lines
+        .end
+        .checked_sub(1)
+        .filter(|_| !oops.doubts.is_empty())
+    else {
+        return;
+    };
+    let lines = &mut out.entry(last).or_default().lines;
+    let notes = oops.doubts.iter();
+    lines.extend(notes.map(|d| Added::text(format!("note: this report is doubtful: {}", d.text))));
 }
 
 /// The code of a report as lines: instructions, the one at RIP marked, and what it did.
@@ -139,6 +169,9 @@ pub fn frames(oops: &Oops, told: &Told<'_, '_>, strip: &[String], out: &mut Addi
 
 fn one(frame: &LogFrame, told: &Frame<'_>, strip: &[String]) -> Addition {
     let mut added = places(told, strip);
+    if !frame.places.is_empty() && !told.inlines.is_empty() {
+        compare(frame, told, strip, &mut added);
+    }
     let of_calls = |r: &&Remark<'_>| matches!(r, Remark::Broken { .. } | Remark::Confirmed(_));
     let confirmed = |r: &Remark<'_>| matches!(r, Remark::Confirmed(_));
     if frame.vouch != Vouch::Guess || told.remarks.iter().any(confirmed) {
@@ -147,6 +180,50 @@ fn one(frame: &LogFrame, told: &Frame<'_>, strip: &[String]) -> Addition {
         added.lines.extend(lines);
     }
     added
+}
+
+/// Leaves out the places that the log has already; says where it has others.
+fn compare(frame: &LogFrame, told: &Frame<'_>, strip: &[String], added: &mut Addition) {
+    let log: Vec<(&str, u32)> = frame.places.iter().map(|p| (&*p.file, p.line)).collect();
+    let image: Vec<Spot> = told.inlines.iter().filter_map(|i| spot(i, strip)).collect();
+    let same = |(file, line): &(&str, u32), spot: &Spot| {
+        *line == spot.line && (ends_with(file, &spot.file) || ends_with(&spot.file, file))
+    };
+    let whole = log.len() == image.len();
+    let agree = match (whole, log.last(), image.last()) {
+        (true, _, _) => log.iter().zip(&image).all(|(l, i)| same(l, i)),
+        (false, Some(l), Some(i)) => same(l, i),
+        _ => true,
+    };
+    let fixup = told.attribution.basis == Basis::Fixup;
+    let inlined = |a: &Added| a.text.ends_with(INLINED);
+    // A log that has but the function's own line lacks the calls inlined there.
+    if whole || !agree {
+        added.lines.retain(|a| !inlined(a));
+    }
+    if !fixup {
+        added.place = None;
+    }
+    if !agree && !fixup {
+        let log: Vec<String> = log
+            .iter()
+            .map(|(file, line)| format!("{file}:{line}"))
+            .collect();
+        let image: Vec<String> = image
+            .iter()
+            .map(|s| format!("{}:{}", s.file, s.line))
+            .collect();
+        let (log, image) = (log.join(", "), image.join(", "));
+        let text = format!("note: the log has {log} here, the image {image}");
+        added.lines.push(Added::text(text));
+    }
+}
+
+/// Whether the path `whole` ends in the path `end`.
+fn ends_with(whole: &str, end: &str) -> bool {
+    let end = end.trim_start_matches("./");
+    let before = whole.strip_suffix(end);
+    before.is_some_and(|b| b.is_empty() || b.ends_with('/'))
 }
 
 /// Names with their places: of the function, and of the calls inlined into it.

@@ -7,11 +7,11 @@ use std::io;
 use super::annotate::{self, Addition, Additions};
 use super::desk::Desk;
 use super::filter::{Filter, Sink, Teller};
-use super::tell::{Told, tell};
+use super::tell::{Told, find, tell, without_image};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::engine::remark::{Missing, Remark};
 use crate::products::oops::read::kind::Kind;
-use crate::products::oops::read::report::Oops;
+use crate::products::oops::read::report::{LogFrame, Oops};
 use crate::products::oops::read::reports::{self, Facts};
 use crate::world::session::{Noticed, Session, with};
 
@@ -84,19 +84,28 @@ impl Teller for Clerk {
         if let Some((known, unresolved)) = key.as_ref().and_then(|k| self.known.get(k)) {
             self.unresolved += unresolved;
             let moved = known.iter().map(|(line, a)| (line + first, a.clone()));
-            return moved.collect();
+            let mut additions = moved.collect();
+            self.conclude(oops, facts, &mut additions);
+            return additions;
         }
         self.judge(&[(oops, facts)]);
         let asked = self.desk.ask(oops, facts, |kernel, options, settled| {
             let told = tell(oops, kernel, options, settled);
             let mut additions = Additions::new();
             annotate::frames(oops, &told, &strip_prefixes, &mut additions);
-            annotate::conclusions(oops, &told, code, &mut additions);
+            if code {
+                annotate::code(oops, &told, &mut additions);
+            }
             (additions, lost(oops, &told))
         });
-        let Some((additions, lost)) = asked else {
-            return Additions::new();
-        };
+        // What needs no image is said without one.
+        let (mut additions, lost) = asked.unwrap_or_else(|| {
+            let mut additions = Additions::new();
+            if code {
+                annotate::code(oops, &without_image(oops, facts), &mut additions);
+            }
+            (additions, Vec::new())
+        });
         let unresolved = lost.len();
         self.unresolved += unresolved;
         if self.first_unresolved.is_none() {
@@ -109,8 +118,27 @@ impl Teller for Clerk {
             let moved = additions.iter().map(|(line, a)| (line - first, a.clone()));
             self.known.insert(key, (moved.collect(), unresolved));
         }
+        self.conclude(oops, facts, &mut additions);
         additions
     }
+}
+
+impl Clerk {
+    /// Adds what is another thing for each report: what its registers tell, and doubts.
+    fn conclude(&self, oops: &Oops, facts: &Facts, additions: &mut Additions) {
+        if may_have_faulted(oops) {
+            self.desk.ask(oops, facts, |kernel, options, _| {
+                let place = |frame: &LogFrame| find(frame, kernel, options.slide).ok();
+                annotate::not_fixed_up(oops, place, additions);
+            });
+        }
+        annotate::doubts(oops, additions);
+    }
+}
+
+/// Whether `oops` is of an exception.
+fn may_have_faulted(oops: &Oops) -> bool {
+    oops.die.is_some() || matches!(oops.kind, Kind::NullDereference | Kind::PageFault)
 }
 
 /// Frames of the main stack whose symbol or size no image has.
@@ -126,12 +154,10 @@ fn lost(oops: &Oops, told: &Told<'_, '_>) -> Vec<String> {
     lost.map(|(frame, _)| frame.printed()).collect()
 }
 
-/// What tells whether a report is the same as one before, as far as what is added goes; `None` where registers matter,
-/// which are never the same.
+/// What tells whether a report is the same as one before, as far as what is added to its frames goes; `None` where its
+/// code is to be decoded, which is about its registers, too.
 fn repeatable(oops: &Oops, code: bool) -> Option<String> {
-    let faulted =
-        oops.die.is_some() || matches!(oops.kind, Kind::NullDereference | Kind::PageFault);
-    if code || faulted || oops.frames.len() > MAX_FRAMES {
+    if code || oops.frames.len() > MAX_FRAMES {
         return None;
     }
     let mut key = oops.release.clone().unwrap_or_default();

@@ -154,7 +154,7 @@ impl Desk {
             offset: self.slide.map(|s| s.0).or(facts.offset),
             ..facts.clone()
         };
-        let release = self.options.release.as_deref().or(oops.release.as_deref());
+        let release = self.options.release.as_deref().or(oops.version());
         let modules = oops
             .all_frames()
             .filter_map(|f| f.symbol.as_ref()?.module.as_deref());
@@ -328,7 +328,7 @@ impl Desk {
         }
         let opened = match self.kernels.first() {
             Some(first) if self.given => {
-                let fits = given(&first.session, oops.release.as_deref());
+                let fits = given(&first.session, oops.version());
                 self.noticed.extend(first.session.noticed());
                 fits.map(|()| 0)
             }
@@ -336,7 +336,7 @@ impl Desk {
                 let session = Session::new(self.options.clone());
                 let build_id = oops.build_id.as_deref().and_then(from_hex);
                 let opened = session.open_images(Wanted {
-                    release: oops.release.as_deref(),
+                    release: oops.version(),
                     build_id: build_id.as_deref(),
                 });
                 self.noticed.extend(session.noticed());

@@ -109,7 +109,7 @@ impl Evidence {
             };
             let seen = self.images.entry(underscored(image.name())).or_default();
             seen.identify(image, &ids);
-            seen.release(image, oops.release.as_deref());
+            seen.release(image, oops.version());
             if vmlinux && facts.release == oops.release {
                 seen.banner(image, facts.banner.as_deref());
             }
@@ -216,18 +216,23 @@ impl Evidence {
         }
         match find(frame, kernel, None) {
             Ok(located) => {
-                seen.fit.insert(symbol.name.clone());
+                // A name without its size fits many builds.
+                if symbol.size.is_some() {
+                    seen.fit.insert(symbol.name.clone());
+                }
                 if symbol.module.is_none()
+                    && symbol.offset.is_some()
                     && let Some(slide) = slide(frame, located)
                 {
                     self.slide.hear(slide);
                 }
             }
-            Err(Missing::Several(_)) => {
+            Err(Missing::Several(_)) if symbol.size.is_some() => {
                 seen.fit.insert(symbol.name.clone());
             }
             Err(Missing::Size(size)) if seen.unfit.len() < MAX_NAMES => {
-                seen.unfit.insert(symbol.name.clone(), (symbol.size, size));
+                let printed = symbol.size.unwrap_or(0);
+                seen.unfit.insert(symbol.name.clone(), (printed, size));
             }
             Err(Missing::Symbol) if seen.absent.len() < MAX_NAMES => {
                 seen.absent.insert(symbol.name.clone());

@@ -8,6 +8,7 @@ use crate::formats::insn::listing::{Listing, listing};
 use crate::formats::insn::sweep;
 use crate::products::oops::code::decode::{self, Context, Fault, Trap};
 use crate::products::oops::code::patched::{Compared, compare, kinds};
+use crate::products::oops::read::frame::hex;
 use crate::products::oops::read::kind::Kind;
 use crate::products::oops::read::registers::{Block, Code};
 use crate::products::oops::read::report::{LogFrame, Oops};
@@ -21,9 +22,9 @@ const SMAP: u64 = 1 << 21;
 const LA57: u64 = 1 << 12;
 
 /// Bits of a page fault's error code (`enum x86_pf_error_code`, arch/x86/include/asm/trap_pf.h).
-const PF_USER: u16 = 4;
-const PF_RSVD: u16 = 8;
-const PF_INSTR: u16 = 16;
+const PF_USER: u32 = 4;
+const PF_RSVD: u32 = 8;
+const PF_INSTR: u32 = 16;
 
 /// The exception that `oops` is about, as far as it says.
 pub(crate) fn trap(oops: &Oops) -> Trap {
@@ -45,12 +46,18 @@ pub(crate) fn trap(oops: &Oops) -> Trap {
 
 /// The address that a page fault was about: in its title, else CR2.
 pub(crate) fn fault_address(oops: &Oops, block: &Block) -> Option<u64> {
-    let title = oops.title.rsplit(' ').next().unwrap_or_default();
-    let named = oops.title.contains(" address: ") || oops.title.contains(" at ");
-    let named = named
-        .then(|| crate::products::oops::read::frame::hex(title))
-        .flatten();
-    named.or(block.other("CR2"))
+    of_title(&oops.title).or(block.other("CR2"))
+}
+
+/// The address that a title names: `… address: 0000000000000008`, `… at virtual address 00000010 when read`,
+/// `… non-canonical address 0xdead000000000100: 0000 [#1]`.
+pub(crate) fn of_title(title: &str) -> Option<u64> {
+    let marks = [" address: ", " address ", " at "];
+    marks.iter().find_map(|mark| {
+        let (_, rest) = title.split_once(mark)?;
+        let word = rest.split([' ', ':', ',']).next()?;
+        hex(word.strip_prefix("0x").unwrap_or(word)).filter(|_| word.len() >= 4)
+    })
 }
 
 /// What is said of a fault at an instruction of the exception table, `located`; `None` where that is no such one, or
@@ -95,7 +102,7 @@ pub(crate) fn not_fixed_up(
 
 /// Why the kernel did not ask its exception table, or did not do what it says.
 fn why_not(oops: &Oops, block: &Block, trap: Trap) -> Option<String> {
-    let code = oops.die.as_ref().map_or(0, |d| d.code);
+    let code = oops.die.as_ref().and_then(|d| d.code).unwrap_or(0);
     let user = |at: u64| at < 1 << 47 && oops.arch != Some(Arch::I386);
     match trap {
         Trap::DoubleFault => Some("a double fault is never fixed up".to_owned()),
@@ -175,15 +182,19 @@ pub(crate) fn decoded(
         return None;
     }
     let slide = located.and_then(|l| l.slide).map_or(0, |s| s.0);
+    let own = frame.symbol.as_ref().and_then(|s| Some((s, s.offset?)));
     let rip = match located {
         Some(l) => l.link.0.wrapping_add(slide),
         // Without an image addresses count from the symbol.
-        None => frame.symbol.as_ref().map_or(block.regs.ip, |s| s.offset),
+        None => own.map_or(block.regs.ip, |(_, offset)| offset),
     };
     let own_name = |at: u64| {
-        let symbol = frame.symbol.as_ref()?;
-        let offset = at.wrapping_sub(rip).wrapping_add(symbol.offset);
-        (offset < symbol.size).then(|| format!("{}+{offset:#x}", symbol.name))
+        let (symbol, own) = own?;
+        let offset = at.wrapping_sub(rip).wrapping_add(own);
+        let inside = offset < symbol.size.unwrap_or(0);
+        // Without an image code behind the symbol's end has no better name.
+        let behind = located.is_none() && offset.cast_signed() >= 0;
+        (inside || behind).then(|| format!("{}+{offset:#x}", symbol.name))
     };
     let start = located.and_then(|l| known_start(l, *mark));
     let linked = |at: u64| {
@@ -198,23 +209,23 @@ pub(crate) fn decoded(
     let names = |at: u64| own_name(at).or_else(|| linked(at));
     let rows = listing(bytes, *mark, rip, start, &names);
     // Registers of what an interrupt came upon did not fault.
-    let own = oops.registers().is_some_and(|r| std::ptr::eq(r, block));
+    let of_report = oops.registers().is_some_and(|r| std::ptr::eq(r, block));
     let user_mode = block.user_mode();
     let context = Context {
         regs: &block.regs,
         gs_base: block.other(if user_mode { "knlGS" } else { "GS" }),
         fs_base: block.other("FS"),
         cr2: fault_address(oops, block),
-        trap: if own { trap(oops) } else { Trap::Unknown },
+        trap: if of_report { trap(oops) } else { Trap::Unknown },
         user_mode,
         la57: block.other("CR4").is_some_and(|cr4| cr4 & LA57 != 0),
     };
-    let faulted = own && context.trap != Trap::Unknown;
+    let faulted = of_report && context.trap != Trap::Unknown;
     let from = bytes.get(*mark..).unwrap_or_default();
     let label = |at: u64| match names(at) {
         Some(name) => name,
         // Before the symbol that addresses count from.
-        None if located.is_none() && frame.symbol.is_some() => format!("-{:#x}", at.wrapping_neg()),
+        None if located.is_none() && own.is_some() => format!("-{:#x}", at.wrapping_neg()),
         None => format!("{at:#x}"),
     };
     Some(Decoded {
@@ -226,7 +237,8 @@ pub(crate) fn decoded(
         labels: rows.rows.iter().map(|r| label(r.at)).collect(),
         listing: rows,
         fault: decode::fault(from, rip, &context).filter(|_| faulted),
-        before: decode::before(bytes.get(..*mark).unwrap_or_default(), &context).filter(|_| own),
+        before: decode::before(bytes.get(..*mark).unwrap_or_default(), &context)
+            .filter(|_| of_report),
     })
 }
 

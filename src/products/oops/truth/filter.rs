@@ -79,6 +79,12 @@ impl Filter {
     ) -> io::Result<()> {
         let (mut from, mut at) = (0, 0);
         while at < text.len() {
+            if self.held.is_empty() {
+                let (bytes, lines) = self.reports.quiet(&text[at..]);
+                at += bytes;
+                self.line += lines;
+                self.byte += bytes as u64;
+            }
             let rest = &text[at..];
             let len = find_byte(rest, b'\n').map_or(rest.len(), |end| end + 1);
             if self.take(&rest[..len]) {
@@ -134,7 +140,7 @@ impl Filter {
         self.held.push_back(Held {
             number,
             bytes: bytes.to_vec(),
-            prefix: line.prefix,
+            prefix: line.indent(),
             end: line.end,
         });
         true
@@ -167,14 +173,36 @@ impl Filter {
     fn write(&mut self, sink: &mut dyn Sink) -> io::Result<()> {
         let mut additions = std::mem::take(&mut self.additions);
         self.held_bytes = 0;
-        for line in std::mem::take(&mut self.held) {
+        let mut held = std::mem::take(&mut self.held);
+        while let Some(line) = held.pop_front() {
             match additions.remove(&line.number) {
-                Some(addition) => annotated(&line, &addition, sink)?,
+                Some(mut addition) => {
+                    addition.lines = lacking(&line, addition.lines, &held);
+                    annotated(&line, &addition, sink)?;
+                }
                 None => sink.kept(&line.bytes)?,
             }
         }
         Ok(())
     }
+}
+
+/// Those of `lines` that the log does not have behind `line` already, where it was annotated before.
+fn lacking(line: &Held, lines: Vec<Added>, behind: &VecDeque<Held>) -> Vec<Added> {
+    let mut behind = behind.iter().map(|h| &h.bytes[..h.end]).peekable();
+    let mut wanting = Vec::new();
+    for added in lines {
+        let place = added
+            .place
+            .as_ref()
+            .map(|p| format!(" ({}:{})", p.file, p.line));
+        let text = [MARK, &added.text, place.as_deref().unwrap_or_default()].concat();
+        let has = |next: &&[u8]| next.get(line.prefix..) == Some(text.as_bytes());
+        if behind.next_if(has).is_none() {
+            wanting.push(added);
+        }
+    }
+    wanting
 }
 
 /// Writes a line with what is added to it.

@@ -1,6 +1,7 @@
 //! What is true of the frames of a report: which functions they are, with the calls between them as witnesses.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::LazyLock;
 
 use crate::base::addr::{Addr, Address, LinkAddr, Pc, RetAddr, Slide};
 use crate::base::name::Name;
@@ -13,6 +14,7 @@ use crate::engine::unwind::{Stop, Trust};
 use crate::formats::insn::CallBefore;
 use crate::products::oops::read::frame::Vouch;
 use crate::products::oops::read::report::{LogFrame, Oops, Symbol};
+use crate::products::oops::read::reports::Facts;
 use crate::world::code::CodeSource;
 use crate::world::kernel::{Kernel, Located};
 use crate::world::reach::{Call, Edge, Reach, call_before, in_patched_call};
@@ -51,6 +53,17 @@ impl<'k, 'd> ToldStack<'k, 'd> {
     pub fn iter(&self) -> impl Iterator<Item = (&Frame<'k>, Option<Located<'k, 'd>>)> {
         self.stack.frames.iter().zip(self.located.iter().copied())
     }
+}
+
+/// `oops` with what is true of it without any image.
+pub fn without_image(oops: &Oops, facts: &Facts) -> Told<'static, 'static> {
+    static NOTHING: LazyLock<Kernel<'static>> = LazyLock::new(Kernel::new);
+    let same = facts.release == oops.release;
+    let options = Options {
+        lines: false,
+        slide: facts.offset.filter(|_| same).map(Slide),
+    };
+    tell(oops, &NOTHING, options, &Settled::default())
 }
 
 /// What to look up.
@@ -256,18 +269,26 @@ pub fn find<'k, 'd>(
     {
         return Err(Missing::Module(name.to_owned()));
     }
+    let Some(offset) = symbol.offset else {
+        let vmlinux = kernel.vmlinux().filter(|_| module.is_none());
+        let link = slide.zip(frame.address).map(|(s, at)| s.link(Addr(at)));
+        let placed = vmlinux.zip(link).map(|(v, link)| v.at(link));
+        return placed.ok_or(Missing::Offset);
+    };
     let found = query::resolve(
         kernel,
         &SymbolQuery {
             module: Some(module.unwrap_or("vmlinux")),
             name: &symbol.name,
-            offset: symbol.offset,
-            size: Some(symbol.size),
+            offset,
+            size: symbol.size,
         },
     );
     let fits: Vec<_> = found.iter().filter(|m| m.size_fits == Some(true)).collect();
     match (&fits[..], &found[..]) {
         ([one], _) => Ok(one.located),
+        (_, [one]) if symbol.size.is_none() => Ok(one.located),
+        (_, several @ [_, ..]) if symbol.size.is_none() => Err(Missing::Several(several.len())),
         ([], []) => Err(Missing::Symbol),
         ([], [other, ..]) => Err(Missing::Size(size_of(other.located, symbol))),
         (several, _) => Err(Missing::Several(several.len())),
@@ -277,7 +298,9 @@ pub fn find<'k, 'd>(
 /// The size that the image has for the symbol `located` was found by.
 fn size_of(located: Located<'_, '_>, symbol: &Symbol) -> u64 {
     let symbols = located.image.symbols();
-    let start = located.link.offset(-symbol.offset.cast_signed());
+    let start = located
+        .link
+        .offset(-symbol.offset.unwrap_or(0).cast_signed());
     let nearest = symbols.nearest(start).map(|id| symbols.get(id));
     nearest.map_or(0, |s| s.size.unwrap_or(s.extent))
 }
