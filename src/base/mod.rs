@@ -12,3 +12,4 @@ pub mod regs;
 pub(crate) mod sort;
 pub mod strings;
 pub mod table;
+pub(crate) mod words;

@@ -8,7 +8,11 @@ use fixtrace::low::products::oops::truth::annotate::{self, Additions};
 use fixtrace::low::products::oops::truth::filter::{Filter, Sink, Teller};
 use fixtrace::low::products::oops::read::report::Oops;
 use fixtrace::low::products::oops::read::reports::Facts;
-use fixtrace::low::products::oops::truth::tell::{Options, Settled, tell};
+use fixtrace::low::products::oops::truth::tell::{Options, Settled, find, tell};
+use fixtrace::low::products::oops::truth::culprit::culprit;
+use fixtrace::low::products::oops::truth::group::group;
+use fixtrace::low::products::oops::read::reports::parse;
+use fixtrace::low::products::oops::read::scan::Scan;
 use libfuzzer_sys::fuzz_target;
 
 struct Kept(Vec<u8>);
@@ -36,7 +40,11 @@ impl Teller for Nothing {
         };
         let told = tell(oops, &kernel, options, &Settled::default());
         annotate::frames(oops, &told, &[], &mut additions);
-        annotate::conclusions(oops, &told, true, &mut additions);
+        annotate::code(oops, &told, &mut additions);
+        annotate::not_fixed_up(oops, |f| find(f, &kernel, None).ok(), &mut additions);
+        annotate::doubts(oops, &mut additions);
+        let named = culprit(oops, &told).is_some();
+        assert!(named || group(oops, &told, true) == group(oops, &told, false));
         additions
     }
 }
@@ -53,6 +61,12 @@ fuzz_target!(|log: &[u8]| {
     filter.text(&rest, &mut Nothing, &mut kept).expect("written");
     filter.finish(&mut Nothing, &mut kept).expect("written");
     assert_eq!(kept.0, log);
+    // In pieces that end anywhere.
+    let mut scan = Scan::default();
+    log.chunks(97).for_each(|piece| scan.text(piece));
+    scan.finish();
+    let inside = |o: &Oops| o.bytes.start <= o.bytes.end && o.bytes.end <= log.len() as u64;
+    assert!(scan.take().iter().chain(&parse(log).0).all(inside));
 });
 
 /// Bytes up to the end of the last whole line.

@@ -93,6 +93,11 @@ impl Stream {
         stream.checked()
     }
 
+    /// Whether it is not packed.
+    pub fn is_plain(&self) -> bool {
+        matches!(self.rest, Rest::Plain(_))
+    }
+
     /// Its first bytes: `least` of them if it has so many.
     fn look(&mut self, least: usize) -> &[u8] {
         let mut some = vec![0; HEAD];

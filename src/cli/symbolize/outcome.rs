@@ -18,6 +18,10 @@ pub struct Outcome<'a> {
     pub exit: Exit,
     /// The first reason that nothing could be said.
     pub failure: Option<Failure>,
+    /// Why no kernel was found where none was named, for each that logs are of.
+    without: Vec<Error>,
+    /// Whether what is shown of a log is less without images. Reports as data are whole.
+    pub partly: bool,
     /// The last report that was cut: its log and its line.
     cut: Option<(String, u64)>,
 }
@@ -29,10 +33,35 @@ impl<'a> Outcome<'a> {
             args,
             exit: Exit::Done,
             failure: None,
+            without: Vec::new(),
+            partly: true,
             cut: None,
         }
     }
 
+    /// Says once for all logs why nothing was looked up.
+    pub fn close(&mut self) {
+        let [first, rest @ ..] = &self.without[..] else {
+            return;
+        };
+        let more = match rest.len() {
+            0 => String::new(),
+            more => format!("; nor are those of {more} other kernels (-v names them)"),
+        };
+        // All in one line: places that were tried are listed below each other.
+        let first = first.to_string();
+        let first: Vec<&str> = first.lines().map(str::trim).collect();
+        let first = first.join(", ").replacen("tried, ", "tried ", 1);
+        let what = format!("frames are not looked up: {first}{more}");
+        open::warn(self.args, &what);
+        if self.args.verbose {
+            rest.iter()
+                .for_each(|e| open::warn(self.args, &e.to_string()));
+        }
+        if self.partly {
+            self.exit = self.exit.max_of(Exit::Partial);
+        }
+    }
     /// Says what was left out.
     pub fn lacks(&mut self, what: &str) {
         open::warn(self.args, what);
@@ -62,8 +91,7 @@ impl<'a> Outcome<'a> {
     /// Says why a log is shown as it is, and takes what that means for the end: what was named is wrong, or nothing was
     /// found.
     pub fn without_images(&mut self, why: &Error) {
-        let named = self.args.vmlinux.is_some() || self.args.release.is_some();
-        if named || why.kind() == ErrorKind::WrongImage {
+        if self.named() || why.kind() == ErrorKind::WrongImage {
             let failure = match why.kind() {
                 ErrorKind::WrongImage => open::refused(why),
                 _ => open::failure(why),
@@ -73,6 +101,11 @@ impl<'a> Outcome<'a> {
             return;
         }
         self.lacks(&format!("the log is not annotated: {why}"));
+    }
+
+    /// Whether a kernel was asked for.
+    fn named(&self) -> bool {
+        self.args.vmlinux.is_some() || self.args.release.is_some()
     }
 
     /// Says what was noticed, and takes what it means for the end.
@@ -88,6 +121,10 @@ impl<'a> Outcome<'a> {
                     let named = self.args.modules.iter().any(|m| m.contains(name));
                     (if named { Exit::Usage } else { Exit::Partial }, None)
                 }
+                Noticed::Unopened(e) if !self.named() && is_absence(e.kind()) => {
+                    self.without.push(e.clone());
+                    continue;
+                }
                 Noticed::Unopened(e) => (Exit::Usage, Some(open::failure(e))),
                 _ => (Exit::Done, None),
             };
@@ -98,4 +135,12 @@ impl<'a> Outcome<'a> {
             }
         }
     }
+}
+
+/// Whether an error of this kind says that there is no image of a log's kernel, not that something is wrong with one.
+fn is_absence(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::NoImage | ErrorKind::NoRelease | ErrorKind::NotFound | ErrorKind::WrongArch
+    )
 }

@@ -1,11 +1,13 @@
 //! Logs in, the same logs out with what is true beside.
 
+use std::fs::Metadata;
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
 use fixtrace::low::base::bytes::rfind_byte;
+use fixtrace::low::formats::image::Storage;
 use fixtrace::low::products::oops::read::report::Oops;
 use fixtrace::low::products::oops::read::reports::{self, Facts};
 use fixtrace::low::products::oops::truth::annotate::{Additions, Spot};
@@ -28,6 +30,12 @@ const CHUNK: usize = 1 << 18;
 
 /// Bytes of a file that are read before its first line is written: what they say of the images counts for all.
 const AHEAD: u64 = 16 << 20;
+
+/// A file that was not written to for so long is not being written.
+const STILL: Duration = Duration::from_secs(10);
+
+/// Bytes of a mapped file that are in memory at once.
+const WINDOW: usize = 32 << 20;
 
 /// Nothing came for so long: what is held back is written.
 const IDLE: Duration = Duration::from_millis(40);
@@ -61,6 +69,7 @@ pub fn run(args: &Symbolize) -> Result<Exit, Failure> {
         paper.out.flush()?;
         match Named::open(path) {
             Ok(Named::File(log)) => file(log, &mut counter, &mut paper)?,
+            Ok(Named::Still(log)) => still(path, log, &mut counter, &mut paper)?,
             Ok(Named::Live(log)) => live(log, &mut counter, &mut paper)?,
             Ok(Named::Dump) => dump(path, &mut counter, &mut paper)?,
             Err(why) if args.logs.len() == 1 => return Err(why),
@@ -83,6 +92,8 @@ pub fn run(args: &Symbolize) -> Result<Exit, Failure> {
 enum Named {
     /// A log, all of which is there.
     File(Stream),
+    /// The same, of a large file that nobody writes to.
+    Still(Stream),
     /// A log that comes when it comes: of a pipe or a terminal.
     Live(Stream),
     /// A dump.
@@ -96,10 +107,50 @@ impl Named {
             return Stream::live(&path.display().to_string(), bytes).map(Named::Live);
         }
         Ok(match input(path)? {
+            Input::Log(log) if log.is_plain() && is_still(path) => Named::Still(log),
             Input::Log(log) => Named::File(log),
             Input::Dump => Named::Dump,
         })
     }
+}
+
+/// Whether the file `path` is worth mapping, and may be: one that is cut while it is mapped would end the program.
+fn is_still(path: &Path) -> bool {
+    let still = |m: Metadata| {
+        let age = m.modified().ok()?.elapsed().ok()?;
+        Some(m.is_file() && m.len() >= AHEAD && age > STILL)
+    };
+    path.metadata().ok().and_then(still).unwrap_or(false)
+}
+
+/// A log in a file that nobody writes to: it is mapped, not copied.
+fn still(
+    path: &Path,
+    log: Stream,
+    counter: &mut Counter<'_>,
+    paper: &mut Paper,
+) -> Result<(), Failure> {
+    let storage = Storage::new();
+    let Ok(text) = storage.map(path) else {
+        return file(log, counter, paper);
+    };
+    let (found, facts) = reports::parse(&text[..text.len().min(AHEAD as usize)]);
+    counter.log.clone_from(&log.name);
+    counter.clerk.begin(&found, &facts);
+    counter.take();
+    let mut filter = Filter::default();
+    let mut at = 0;
+    while at < text.len() {
+        let piece = &text[at..text.len().min(at + WINDOW)];
+        let end = match whole(piece) {
+            0 => piece.len(),
+            end => end,
+        };
+        filter.text(&piece[..end], counter, paper)?;
+        at += end;
+        storage.forget_pages();
+    }
+    Ok(filter.finish(counter, paper)?)
 }
 
 /// A log, all of which is there.
@@ -111,16 +162,27 @@ fn file(mut log: Stream, counter: &mut Counter<'_>, paper: &mut Paper) -> Result
     counter.clerk.begin(&found, &facts);
     counter.take();
     let mut filter = Filter::default();
+    let end = whole(&text);
+    filter.text(&text[..end], counter, paper)?;
+    // One buffer for all of the rest: it stays near the processor.
+    let mut buffer = text.split_off(end);
+    let mut filled = buffer.len();
+    drop(text);
     loop {
-        let end = whole(&text);
-        filter.text(&text[..end], counter, paper)?;
-        text.drain(..end);
-        let room = CHUNK.max(text.len());
-        if (&mut log).take(room as u64).read_to_end(&mut text)? == 0 {
+        if filled + CHUNK > buffer.len() {
+            buffer.resize(filled + CHUNK, 0);
+        }
+        let len = log.read(&mut buffer[filled..])?;
+        if len == 0 {
             break;
         }
+        filled += len;
+        let end = whole(&buffer[..filled]);
+        filter.text(&buffer[..end], counter, paper)?;
+        buffer.copy_within(end..filled, 0);
+        filled -= end;
     }
-    filter.text(&text, counter, paper)?;
+    filter.text(&buffer[..filled], counter, paper)?;
     filter.finish(counter, paper)?;
     counter.end(&log);
     Ok(())
@@ -272,6 +334,7 @@ impl Counter<'_> {
             );
             self.outcome.lacks(&what);
         }
+        self.outcome.close();
         match self.outcome.failure {
             Some(failure) => Err(failure),
             None => Ok(self.outcome.exit),

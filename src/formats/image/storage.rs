@@ -132,7 +132,7 @@ impl Storage {
 
     /// Gives the pages of mapped files back to the system; they are read again when next touched. For whoever
     /// goes through a large file once.
-    pub(crate) fn forget_pages(&self) {
+    pub fn forget_pages(&self) {
         for map in self.buffers.iter().filter_map(Bytes::mapping) {
             #[expect(
                 unsafe_code,
