@@ -81,6 +81,7 @@ ANCHORS = [
     ("task", r"task:\S"),
     ("sysrq", r"sysrq: Show"),
     ("call-trace", r"Call Trace:"),
+    ("ftrace", r"=> \w+\s*$"),
 ]
 ANCHORS = [(kind, re.compile(PREFIX + "(?:" + pattern + ")")) for kind, pattern in ANCHORS]
 

@@ -8,7 +8,7 @@ use fixtrace::low::products::oops::read::reports::{Facts, parse};
 use fixtrace::low::products::oops::truth::annotate::{self, Additions, MARK};
 use fixtrace::low::products::oops::truth::evidence::Evidence;
 use fixtrace::low::products::oops::truth::filter::{Filter, Sink, Teller};
-use fixtrace::low::products::oops::truth::tell::{Options, tell};
+use fixtrace::low::products::oops::truth::tell::{Options, find, tell};
 use fixtrace::low::world::image::Image;
 use fixtrace::low::world::kernel::Kernel;
 
@@ -65,7 +65,9 @@ impl Teller for Knows<'_, '_> {
         };
         let told = tell(oops, self.kernel, options, &self.evidence.settled);
         annotate::frames(oops, &told, &[], &mut additions);
-        annotate::conclusions(oops, &told, true, &mut additions);
+        annotate::code(oops, &told, &mut additions);
+        annotate::not_fixed_up(oops, |f| find(f, self.kernel, None).ok(), &mut additions);
+        annotate::doubts(oops, &mut additions);
         additions
     }
 }

@@ -99,8 +99,8 @@ fn code_of_every_log_is_that_of_its_kernel_and_of_no_other() {
                 let Some(id) = symbols.named(&symbol.name).next() else {
                     continue;
                 };
-                let there =
-                    LinkAddr(symbols.get(id).addr.0).offset(symbol.offset as i64 - mark as i64);
+                let there = LinkAddr(symbols.get(id).addr.0)
+                    .offset(symbol.offset.expect("offset") as i64 - mark as i64);
                 match compare(image(k), there, &code, None) {
                     Some(found) if found.refutes() => refuted += 1,
                     Some(found) => alike.push(format!(

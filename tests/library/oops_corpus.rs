@@ -19,7 +19,7 @@ use serde_json::Value;
 /// All logs, by name.
 fn corpus() -> Vec<(String, Vec<u8>)> {
     let mut found = Vec::new();
-    for dir in ["oops", "oops/shapes"] {
+    for dir in ["oops", "oops/shapes", "oops/posted"] {
         for entry in std::fs::read_dir(testdata(dir)).expect("logs").flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
             if name.ends_with(".txt") {
@@ -147,6 +147,7 @@ fn reports_as_json_conform_to_their_schema() {
                 }
             };
             split(&mut json["frames"]);
+            split(&mut json["at"]);
             for stack in json["stacks"].as_array_mut().expect("stacks") {
                 split(&mut stack["frames"]);
                 stack["frames"] = Value::Array(Vec::new());

@@ -102,6 +102,61 @@ fn in_a_stack_each_name_has_its_own_line() {
     }
 }
 
+/// A log of `places` with the lines that `line` gives for a function's own.
+fn symbolised(places: &[Place], line: impl Fn(&str) -> String) -> String {
+    let text = |p: &Place| {
+        let own = &p.calls.last().expect("calls").1;
+        format!("RIP: 0010:{} {}\n", p.printed, line(own))
+    };
+    places.iter().map(text).collect()
+}
+
+#[test]
+fn lines_that_a_log_has_already_are_not_added_twice() {
+    let places = places();
+    // What was added once is read, and is all that there is to add.
+    let once: String = places.iter().map(Place::annotated).collect();
+    let again = fixtrace(&["symbolize", "--vmlinux", &image()], once.as_bytes());
+    assert_eq!(stdout(&again), once, "{}", stderr(&again));
+    // As syzbot and decode_stacktrace.sh add them.
+    for form in [
+        |line: &str| line.to_owned(),
+        |line: &str| format!("(./{line} (discriminator 3))"),
+    ] {
+        let log = symbolised(&places, form);
+        let out = stdout(&fixtrace(
+            &["symbolize", "--vmlinux", &image()],
+            log.as_bytes(),
+        ));
+        let kept: String = out
+            .lines()
+            .filter(|l| !l.starts_with("  => "))
+            .map(|l| format!("{l}\n"))
+            .collect();
+        assert_eq!(kept, log);
+        assert!(!out.contains("note: the log has"), "{out}");
+        assert!(out.contains(" (inlined) ("), "{out}");
+    }
+}
+
+#[test]
+fn a_line_that_is_another_in_the_image_is_said() {
+    let places = places();
+    let other = |line: &str| {
+        let (file, number) = line.rsplit_once(':').expect("a line");
+        format!("{file}:{}", number.parse::<u32>().expect("a number") + 1000)
+    };
+    let log = symbolised(&places, other);
+    let out = stdout(&fixtrace(
+        &["symbolize", "--vmlinux", &image()],
+        log.as_bytes(),
+    ));
+    let said = out
+        .lines()
+        .filter(|l| l.starts_with("  => note: the log has "));
+    assert_eq!(said.count(), places.len(), "{out}");
+}
+
 /// Below `dir`, a source tree whose lines say which they are.
 fn source_tree(dir: &Path, place: &Place) {
     for (_, line) in &place.calls {

@@ -24,6 +24,7 @@ mod packed;
 #[cfg(feature = "compression")]
 mod packers;
 mod patched;
+mod posted;
 mod real_lines;
 mod run;
 mod snapshots;

@@ -184,7 +184,7 @@ fn a_missing_kernel_is_named_with_the_places_tried() {
         &["symbolize", "--debug-dir", "nowhere"],
         b"Linux version 9.9.9-none (a@b)\n f+0x1/0x2\n",
     );
-    assert_eq!(out.status.code(), Some(2));
+    assert_eq!(out.status.code(), Some(3));
     assert!(
         stderr(&out).contains("nowhere/boot/vmlinux-9.9.9-none"),
         "{}",

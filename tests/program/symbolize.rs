@@ -246,11 +246,11 @@ fn many_logs_become_json_and_groups() {
     assert!(counts.is_sorted_by(|a, b| a >= b), "{text}");
     // What an NMI came upon, and that is the origin of a fixup.
     assert!(
-        text.contains("backtrace            copy_user_enhanced_fast_string < "),
+        text.contains("backtrace                          copy_user_enhanced_fast_string < "),
         "{text}"
     );
     assert!(
-        text.contains("null-dereference     lab_leaf < lab_rec < lab_chain"),
+        text.contains("null-dereference write             lab_leaf < lab_rec < lab_chain"),
         "{text}"
     );
 }
