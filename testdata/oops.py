@@ -58,6 +58,8 @@ FRAME = re.compile(PREFIX + r"(?:(?P<rip>RIP: 0010:)|(?:\[<[0-9a-f]+>\] )?(?P<gu
 PLACE = r"(?: \((?P<place>[^ ()]+:\d+)\))?$"
 PLACED = re.compile(r"(.*?)" + PLACE)
 SUFFIX = re.compile(rb" \([^ ()]+:\d+\)$")
+# A warning's first line has a place of the kernel's, too: `WARNING: CPU: 1 PID: 86 at lab.c:50 lab_leaf+0xd5/0xf0`.
+WARNED = re.compile(PREFIX + r"WARNING: .* at \S+:\d+ " + SYMBOL)
 NOTE = re.compile(r"(note|source|code): ")
 INLINED = re.compile(r"(?P<name>\S+) \(inlined\)" + PLACE)
 FIXUP = re.compile(r"(?P<function>\S+) \(in the fixup of its instruction at (?P<at>[^;]+)(?:; [^;)]+)?; by [^)]+\)" + PLACE)
@@ -328,7 +330,8 @@ def stripped(output):
             continue
         content = line.rstrip(b"\r")
         short = SUFFIX.sub(b"", content)
-        if FRAME.match(short.decode("utf-8", "replace")):
+        text = short.decode("utf-8", "replace")
+        if FRAME.match(text) or WARNED.match(text):
             line = short + line[len(content) :]
         kept.append(line)
     return b"\n".join(kept)
