@@ -30,6 +30,26 @@ pub(super) const STALLS: Kinds = of(&[
     Kind::WorkqueueLockup,
 ]);
 
+/// Kinds of which a check tells that found something wrong.
+pub(super) const CHECKS: Kinds = of(&[
+    Kind::KernelBug,
+    Kind::Warning,
+    Kind::Kasan,
+    Kind::Kmsan,
+    Kind::Kfence,
+    Kind::Lockdep,
+    Kind::Bug,
+]);
+
+/// Kinds about pages and slabs: too few, damaged or lost.
+pub(super) const MEMORY: Kinds = of(&[
+    Kind::Oom,
+    Kind::AllocationFailure,
+    Kind::Slab,
+    Kind::BadPage,
+    Kind::MemoryLeak,
+]);
+
 /// These.
 pub(super) const fn of(kinds: &[Kind]) -> Kinds {
     let (mut bits, mut at) = (0, 0);

@@ -1,6 +1,6 @@
 //! The table; see the module above.
 
-use super::row::{ALL, FAULTS, Row, STALLS, of};
+use super::row::{ALL, CHECKS, FAULTS, MEMORY, Row, STALLS, of};
 use crate::products::oops::read::kind::Kind;
 
 /// All of them.
@@ -32,27 +32,15 @@ pub const TABLE: &[Row] = &[
         ],
     },
     Row {
-        kinds: FAULTS.and(of(&[
+        kinds: FAULTS.and(CHECKS).and(MEMORY).and(of(&[
             Kind::StackOverflow,
-            Kind::KernelBug,
-            Kind::Warning,
-            Kind::Kasan,
             Kind::Kcsan,
             Kind::Ubsan,
-            Kind::Kmsan,
-            Kind::Kfence,
-            Kind::Lockdep,
             Kind::HungTask,
             Kind::AtomicSleep,
             Kind::Task,
-            Kind::Oom,
-            Kind::AllocationFailure,
-            Kind::Slab,
-            Kind::BadPage,
-            Kind::MemoryLeak,
             Kind::UncheckedMsr,
             Kind::SplPanic,
-            Kind::Bug,
         ])),
         why: "prints stacks of other CPUs",
         source: "lib/nmi_backtrace.c",
@@ -213,27 +201,15 @@ pub const TABLE: &[Row] = &[
         ],
     },
     Row {
-        kinds: FAULTS.and(of(&[
+        kinds: FAULTS.and(CHECKS).and(MEMORY).and(of(&[
             Kind::StackOverflow,
-            Kind::KernelBug,
-            Kind::Warning,
-            Kind::Kasan,
             Kind::Kcsan,
             Kind::Ubsan,
-            Kind::Kmsan,
-            Kind::Kfence,
-            Kind::Lockdep,
             Kind::HungTask,
             Kind::AtomicSleep,
             Kind::Task,
-            Kind::Oom,
-            Kind::AllocationFailure,
-            Kind::Slab,
-            Kind::BadPage,
-            Kind::MemoryLeak,
             Kind::UncheckedMsr,
             Kind::SplPanic,
-            Kind::Bug,
         ])),
         why: "interrupt entry",
         source: "arch/x86/entry/entry_64.S, kernel/irq/irqdesc.c, kernel/irq/chip.c",
@@ -245,7 +221,7 @@ pub const TABLE: &[Row] = &[
         ],
     },
     Row {
-        kinds: FAULTS.and(of(&[
+        kinds: FAULTS.and(MEMORY).and(of(&[
             Kind::StackOverflow,
             Kind::KernelBug,
             Kind::Kasan,
@@ -255,11 +231,6 @@ pub const TABLE: &[Row] = &[
             Kind::Kfence,
             Kind::Lockdep,
             Kind::AtomicSleep,
-            Kind::Oom,
-            Kind::AllocationFailure,
-            Kind::Slab,
-            Kind::BadPage,
-            Kind::MemoryLeak,
             Kind::UncheckedMsr,
             Kind::SplPanic,
             Kind::Bug,
@@ -1192,17 +1163,9 @@ pub const TABLE: &[Row] = &[
         names: &["console_lock", "lock_sock*", "release_sock", "rtnl_lock"],
     },
     Row {
-        kinds: FAULTS.and(of(&[
-            Kind::StackOverflow,
-            Kind::KernelBug,
-            Kind::Warning,
-            Kind::Kasan,
-            Kind::Kmsan,
-            Kind::Kfence,
-            Kind::Lockdep,
-            Kind::HardLockup,
-            Kind::Bug,
-        ])),
+        kinds: FAULTS
+            .and(CHECKS)
+            .and(of(&[Kind::StackOverflow, Kind::HardLockup])),
         why: "takes or drops a well-known lock",
         source: "mm/filemap.c",
         names: &["__lock_page", "__folio_lock"],
@@ -1662,23 +1625,9 @@ pub const TABLE: &[Row] = &[
         ],
     },
     Row {
-        kinds: of(&[
-            Kind::KernelBug,
-            Kind::Warning,
-            Kind::Kasan,
-            Kind::Kmsan,
-            Kind::Kfence,
-            Kind::Lockdep,
-            Kind::AtomicSleep,
-            Kind::Panic,
-            Kind::Oom,
-            Kind::AllocationFailure,
-            Kind::Slab,
-            Kind::BadPage,
-            Kind::MemoryLeak,
-            Kind::Bug,
-            Kind::Backtrace,
-        ]),
+        kinds: CHECKS
+            .and(MEMORY)
+            .and(of(&[Kind::AtomicSleep, Kind::Panic, Kind::Backtrace])),
         why: "allocates pages for its caller",
         source: "mm/mempolicy.c, mm/page_alloc.c, mm/filemap.c, include/linux/pagemap.h",
         names: &[
@@ -1712,43 +1661,17 @@ pub const TABLE: &[Row] = &[
         ],
     },
     Row {
-        kinds: of(&[
-            Kind::KernelBug,
-            Kind::Warning,
-            Kind::Kasan,
-            Kind::Kmsan,
-            Kind::Kfence,
-            Kind::Lockdep,
-            Kind::AtomicSleep,
-            Kind::Panic,
-            Kind::Oom,
-            Kind::AllocationFailure,
-            Kind::Slab,
-            Kind::BadPage,
-            Kind::MemoryLeak,
-            Kind::Bug,
-        ]),
+        kinds: CHECKS
+            .and(MEMORY)
+            .and(of(&[Kind::AtomicSleep, Kind::Panic])),
         why: "kmemleak's own",
         source: "mm/kmemleak.c",
         names: &["kmemleak_*"],
     },
     Row {
-        kinds: of(&[
-            Kind::KernelBug,
-            Kind::Warning,
-            Kind::Kasan,
-            Kind::Kmsan,
-            Kind::Kfence,
-            Kind::Lockdep,
-            Kind::AtomicSleep,
-            Kind::Panic,
-            Kind::Oom,
-            Kind::AllocationFailure,
-            Kind::Slab,
-            Kind::BadPage,
-            Kind::MemoryLeak,
-            Kind::Bug,
-        ]),
+        kinds: CHECKS
+            .and(MEMORY)
+            .and(of(&[Kind::AtomicSleep, Kind::Panic])),
         why: "allocates an object for its caller",
         source: "net/core/skbuff.c, net/core/sock.c, fs/inode.c",
         names: &[
@@ -1883,23 +1806,9 @@ pub const TABLE: &[Row] = &[
         names: &["slab_err", "check_slab"],
     },
     Row {
-        kinds: of(&[
-            Kind::KernelBug,
-            Kind::Warning,
-            Kind::Kasan,
-            Kind::Kmsan,
-            Kind::Kfence,
-            Kind::Lockdep,
-            Kind::AtomicSleep,
-            Kind::Panic,
-            Kind::Oom,
-            Kind::AllocationFailure,
-            Kind::Slab,
-            Kind::BadPage,
-            Kind::MemoryLeak,
-            Kind::Bug,
-            Kind::Backtrace,
-        ]),
+        kinds: CHECKS
+            .and(MEMORY)
+            .and(of(&[Kind::AtomicSleep, Kind::Panic, Kind::Backtrace])),
         why: "checks or reports a slab object",
         source: "mm/slub.c",
         names: &["free_debug_processing"],
@@ -2574,22 +2483,9 @@ pub const TABLE: &[Row] = &[
         names: &["percpu_ref_switch_*"],
     },
     Row {
-        kinds: of(&[
-            Kind::KernelBug,
-            Kind::Warning,
-            Kind::Kasan,
-            Kind::Kmsan,
-            Kind::Kfence,
-            Kind::Lockdep,
-            Kind::AtomicSleep,
-            Kind::Panic,
-            Kind::Oom,
-            Kind::AllocationFailure,
-            Kind::Slab,
-            Kind::BadPage,
-            Kind::MemoryLeak,
-            Kind::Bug,
-        ]),
+        kinds: CHECKS
+            .and(MEMORY)
+            .and(of(&[Kind::AtomicSleep, Kind::Panic])),
         why: "allocates or frees memory",
         source: "",
         names: &[
