@@ -211,6 +211,15 @@ pub enum Form {
     Folded,
 }
 
+/// What every stack is to be.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Require {
+    /// The kernel calls it reliable
+    Reliable,
+    /// The same, and every frame is attributed exactly
+    Complete,
+}
+
 /// Which tables unwind.
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum By {
@@ -237,7 +246,7 @@ pub struct Unwind {
     pub parts: Vec<PathBuf>,
 
     /// All tasks; this is what is done when no task is chosen
-    #[arg(long, conflicts_with_all = ["pids", "cpus", "comms", "running", "crashed"])]
+    #[arg(long, conflicts_with_all = ["pids", "cpus", "comms", "running", "sleeping", "crashed"])]
     pub all: bool,
 
     /// Only this task; may be repeated
@@ -256,12 +265,26 @@ pub struct Unwind {
     #[arg(long)]
     pub running: bool,
 
+    /// Only tasks that do not run on a CPU
+    #[arg(long, conflicts_with = "running")]
+    pub sleeping: bool,
+
     /// Only the task that brought the kernel down
     #[arg(long)]
     pub crashed: bool,
 
+    /// The functions that are live on each stack, and why: also those whose fixup code, cold part or inlined copy is
+    /// there, and those that a tracer makes return elsewhere
+    #[arg(long)]
+    pub functions: bool,
+
+    /// Whether each stack is reliable, as the kernel's own unwinder decides it, or complete: reliable, and every frame
+    /// attributed exactly. Exit code 1 if one is not; stderr says which and why. Marks each stack
+    #[arg(long, value_enum, value_name = "VERDICT")]
+    pub require: Option<Require>,
+
     /// The kernel's log instead of stacks, annotated: as symbolize DUMP shows it
-    #[arg(long, requires = "dump", conflicts_with_all = ["pids", "cpus", "comms", "running", "crashed", "snapshot", "group", "user", "format"])]
+    #[arg(long, requires = "dump", conflicts_with_all = ["pids", "cpus", "comms", "running", "sleeping", "crashed", "snapshot", "group", "user", "format", "functions", "require"])]
     pub log: bool,
 
     /// Alone: show the registers of every frame. With rip=HEX,rsp=HEX and others: begin with these, unwind what they

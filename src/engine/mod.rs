@@ -3,7 +3,10 @@
 pub mod ask;
 pub mod attribute;
 pub mod found;
+pub mod live;
 pub mod query;
+pub mod reliable;
 pub mod remark;
 pub mod stack;
 pub mod unwind;
+pub mod verdicts;

@@ -9,14 +9,15 @@ use fixtrace::low::base::addr::Addr;
 use fixtrace::low::base::regs::{Reg, Regs};
 use fixtrace::low::engine::ask::Walk;
 use fixtrace::low::engine::unwind::kernel::Witness;
+use fixtrace::low::engine::verdicts::Verdicts;
 use fixtrace::low::formats::image::Storage;
 use fixtrace::low::products::report::human::list;
 use fixtrace::low::products::stacks::{Choice, Failed, Owner, Stacks, Stage, Step};
-use fixtrace::low::world::dump::{Context, Start};
+use fixtrace::low::world::dump::{Context, Start, Task};
 use fixtrace::low::world::memory::Pieces;
 use fixtrace::low::world::session::{Session, Wanted};
 
-use super::args::{By, Symbolize, Unwind, parse_hex};
+use super::args::{By, Require, Symbolize, Unwind, parse_hex};
 use super::exit::{Exit, Failure};
 use super::open;
 use super::progress::Progress;
@@ -133,6 +134,7 @@ fn choice(args: &Unwind) -> Choice {
         cpus: args.cpus.clone(),
         comms: args.comms.clone(),
         running: args.running,
+        sleeping: args.sleeping,
         crashed: args.crashed,
         walk: walk(args),
         user: args.user,
@@ -183,12 +185,51 @@ fn tell(args: &Unwind, stacks: Stacks<'_>) -> Result<Exit, Failure> {
     }
     stacks.odd.iter().for_each(|f| warn(&f.to_string()));
     let (chosen, of_process) = (stacks.chosen, stacks.of_process);
+    if let Some(require) = args.require
+        && unmet(args, require, &stacks)
+    {
+        exit = Exit::Negative;
+    }
     show(args, stacks)?;
     if chosen == 0 && of_process {
         warn("no thread was chosen");
         exit = exit.max(Exit::Negative);
     }
     Ok(exit)
+}
+
+/// Says which stacks are not what `require` asks for; whether there are any.
+fn unmet(args: &Unwind, require: Require, stacks: &Stacks<'_>) -> bool {
+    let mut failed = 0;
+    for (stack, owner) in &stacks.all {
+        let verdicts = Verdicts::of(stack);
+        let met = verdicts.is_reliable() == Some(true)
+            && (require == Require::Reliable || verdicts.gap.is_none());
+        if met {
+            continue;
+        }
+        failed += 1;
+        let whose = match (owner.task.map(|t| t.pid), owner.thread) {
+            (Some(pid), _) | (None, Some((pid, ..))) if pid != Task::NO_PID => {
+                format!("PID {pid} ")
+            }
+            _ => String::new(),
+        };
+        let comm = owner.comm().filter(|c| !c.is_empty()).unwrap_or("?");
+        open::warn(&args.images, &format!("{whose}{comm}: {verdicts}"));
+    }
+    if failed > 0 {
+        let what = match require {
+            Require::Reliable => "reliable",
+            Require::Complete => "reliable and complete",
+        };
+        let all = stacks.all.len();
+        open::warn(
+            &args.images,
+            &format!("{failed} of {all} stacks are not {what}"),
+        );
+    }
+    failed > 0
 }
 
 /// The pieces of memory named on the command line.
@@ -245,6 +286,7 @@ fn by_hand(args: &Unwind, session: &Session) -> Result<Exit, Failure> {
     let stack = session.unwind_from(start, memory, Context::default(), walk(args));
     let mut stacks = Stacks::default();
     stacks.all.push((stack, Owner::default()));
+    let unmet = args.require.is_some_and(|r| unmet(args, r, &stacks));
     show(args, stacks)?;
-    Ok(Exit::Done)
+    Ok(if unmet { Exit::Negative } else { Exit::Done })
 }

@@ -31,6 +31,8 @@ pub(super) fn show(args: &Unwind, asked: Stacks<'_>) -> Result<(), Failure> {
         verbose: args.images.verbose,
         registers: args.show_regs,
         raw: args.raw,
+        verdicts: args.require.is_some() || args.functions || args.images.verbose,
+        functions: args.functions,
     };
     let mut text = String::new();
     match form {

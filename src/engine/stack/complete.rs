@@ -1,10 +1,15 @@
-//! Whether a stack is complete: walked to its outermost frame, with every frame attributed exactly.
+//! Whether a stack is complete: walked to its outermost frame, with every frame attributed exactly, origins and parents
+//! included, and nothing guessed.
 
 use std::fmt;
 
+use super::frame::Frame;
 use super::frames::{Mode, Stack};
 use crate::engine::attribute::Certainty;
-use crate::engine::unwind::Stop;
+use crate::engine::remark::Remark;
+use crate::engine::unwind::kernel::ByOrc;
+use crate::engine::unwind::{Stop, Trust};
+use crate::world::reach::Edge;
 
 /// What keeps a stack from being complete.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -14,7 +19,14 @@ pub enum Gap {
     Stopped(Stop),
     /// A frame, by its number in the stack, is not attributed exactly.
     Frame(usize),
-    /// The same of user mode, counted from its innermost frame.
+    /// How a frame was come to is a guess.
+    Guess(usize),
+    /// The call before a frame's address does not lead to the frame inside, or the tables disagree of its place: a frame
+    /// may be missing, or be none.
+    Broken(usize),
+    /// The CPU was in a handler whose frames are not known.
+    Handler(usize),
+    /// The same as [`Gap::Frame`] in user mode, counted from its innermost frame.
     UserFrame(usize),
 }
 
@@ -23,6 +35,19 @@ impl fmt::Display for Gap {
         match self {
             Gap::Stopped(stop) => stop.fmt(f),
             Gap::Frame(number) => write!(f, "frame {number} is not attributed exactly"),
+            Gap::Guess(number) => write!(f, "frame {number} is a guess"),
+            Gap::Broken(number) => {
+                write!(
+                    f,
+                    "frame {number}: its call or its tables contradict the frames inside"
+                )
+            }
+            Gap::Handler(number) => {
+                write!(
+                    f,
+                    "frame {number}: the frames of the handler that it was in are not known"
+                )
+            }
             Gap::UserFrame(number) => {
                 write!(f, "user frame {number} is not attributed exactly")
             }
@@ -30,8 +55,12 @@ impl fmt::Display for Gap {
     }
 }
 
-/// The first thing that keeps `stack` from being complete; `None` if it is.
+/// The first thing that keeps `stack` from being complete; `None` if it is. The stack of a task that has ended is empty,
+/// and complete.
 pub fn incomplete(stack: &Stack<'_>) -> Option<Gap> {
+    if stack.stop == Stop::NoStack {
+        return None;
+    }
     part(stack).or_else(|| part(stack.user.as_ref()?.stack.as_ref()?))
 }
 
@@ -39,10 +68,39 @@ fn part(stack: &Stack<'_>) -> Option<Gap> {
     if !stack.stop.is_good() {
         return Some(Gap::Stopped(stack.stop));
     }
-    let mut certainties = stack.frames.iter().map(|f| f.attribution.certainty);
-    let first = certainties.position(|c| c != Certainty::Exact)?;
-    Some(match stack.mode {
-        Mode::Kernel => Gap::Frame(first),
-        Mode::User => Gap::UserFrame(first),
+    let mut frames = stack.frames.iter().enumerate();
+    frames.find_map(|(number, frame)| match stack.mode {
+        Mode::Kernel => kernel(number, frame),
+        Mode::User => (!exact(frame)).then_some(Gap::UserFrame(number)),
     })
+}
+
+fn exact(frame: &Frame<'_>) -> bool {
+    frame.attribution.certainty == Certainty::Exact
+}
+
+/// What is wrong with the `number`th frame.
+fn kernel(number: usize, frame: &Frame<'_>) -> Option<Gap> {
+    // A BPF program's name and extent are known, if no image is of it.
+    let named = |r: &Remark<'_>| matches!(r, Remark::Generated(Some(_)));
+    if !exact(frame) && !frame.remarks.iter().any(named) {
+        return Some(Gap::Frame(number));
+    }
+    let guessed = match frame.trust {
+        Trust::Scanned => true,
+        // By a frame pointer that code of the BPF JIT has, or by one that nothing speaks for.
+        Trust::FramePointer => frame.remarks.contains(&Remark::NoRow),
+        _ => false,
+    };
+    let lost =
+        |r: &Remark<'_>| matches!(r, Remark::BadCall | Remark::Trampoline(_) | Remark::NoRow);
+    if guessed || frame.remarks.iter().any(lost) {
+        return Some(Gap::Guess(number));
+    }
+    if frame.remarks.contains(&Remark::HandlerUnknown) {
+        return Some(Gap::Handler(number));
+    }
+    let broken =
+        frame.edge.as_ref().is_some_and(Edge::is_broken) || frame.by_orc == Some(ByOrc::Elsewhere);
+    broken.then_some(Gap::Broken(number))
 }

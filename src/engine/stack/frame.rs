@@ -10,6 +10,7 @@ use crate::base::regs::Regs;
 use crate::engine::attribute::Attribution;
 use crate::engine::remark::Remark;
 use crate::engine::unwind::Trust;
+use crate::engine::unwind::kernel::ByOrc;
 use crate::formats::lines::Inline;
 use crate::world::kernel::Located;
 use crate::world::reach::Edge;
@@ -42,6 +43,8 @@ pub struct Frame<'a> {
     pub registers: Option<Box<Regs>>,
     /// What is on the stack from its stack pointer up to its frame's address, where that was asked for.
     pub words: Vec<Word<'a>>,
+    /// What the kernel's own unwinder makes of it; `None` in user mode, and where nothing was walked.
+    pub by_orc: Option<ByOrc>,
 }
 
 /// A word of a stack.
@@ -126,6 +129,7 @@ impl<'a> Frame<'a> {
             exception: None,
             registers: None,
             words: Vec::new(),
+            by_orc: None,
         }
     }
 
@@ -156,6 +160,7 @@ impl<'a> Frame<'a> {
             exception: self.exception,
             registers: self.registers,
             words: self.words.into_iter().map(Word::into_owned).collect(),
+            by_orc: self.by_orc,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use super::frame::Frame;
 use crate::base::regs::Regs;
 use crate::engine::unwind::Stop;
+use crate::engine::unwind::kernel::Walker;
 
 /// A stack.
 #[derive(Clone, Debug)]
@@ -18,6 +19,10 @@ pub struct Stack<'a> {
     pub stop: Stop,
     /// User mode, where the kernel's frames lead there.
     pub user: Option<User<'a>>,
+    /// Whether its task was on a CPU.
+    pub running: bool,
+    /// How the kernel that it is of would walk it; `None` where nothing is known of that kernel's unwinder.
+    pub walker: Option<Walker>,
 }
 
 /// Whose code runs on a stack.
@@ -57,6 +62,8 @@ impl<'a> Stack<'a> {
             frames,
             stop,
             user: None,
+            running: false,
+            walker: None,
         }
     }
 
@@ -100,6 +107,8 @@ impl<'a> Stack<'a> {
                 regs: u.regs,
                 stack: u.stack.map(|s| Box::new(s.into_owned())),
             }),
+            running: self.running,
+            walker: self.walker,
         }
     }
 }

@@ -52,6 +52,8 @@ pub fn walked<'k, 'd>(
     let mut memo = Memo::default();
     let mut stack = Stack::new(Mode::Kernel, Vec::with_capacity(found.len()), stop);
     stack.user = user.map(|regs| User { regs, stack: None });
+    stack.walker = Some(unwinder.walker());
+    stack.running = context.running;
     let calls: Vec<Option<Call<'k, 'd>>> = found.iter().map(|f| call(code, f)).collect();
     for (i, here) in found.iter().enumerate() {
         let pc = here
@@ -79,6 +81,7 @@ pub fn walked<'k, 'd>(
         }
         frame.pc = Some(here.pc);
         frame.cfa = here.cfa;
+        frame.by_orc = Some(here.by_orc);
         if let Pc::Exact(_) = here.pc {
             let inner = i.checked_sub(1).and_then(|n| found.get(n));
             let kernel = unwinder.kernel();

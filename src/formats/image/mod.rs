@@ -8,6 +8,7 @@
 pub mod altinstr;
 mod bzimage;
 pub(crate) mod columns;
+pub mod config;
 mod data;
 mod debug;
 mod elf;

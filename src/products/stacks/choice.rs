@@ -18,6 +18,8 @@ pub struct Choice {
     pub comms: Vec<String>,
     /// Tasks that run on a CPU.
     pub running: bool,
+    /// Tasks that do not run on a CPU.
+    pub sleeping: bool,
     /// The task that brought the kernel down.
     pub crashed: bool,
     /// How they are walked.
@@ -45,7 +47,7 @@ impl Choice {
         let crashed = world.tasks.iter().position(Task::crashed);
         match crashed {
             Some(task) => self.holds(world, task),
-            None => self.is_any() && !self.running && !self.crashed,
+            None => self.is_any() && !self.running && !self.sleeping && !self.crashed,
         }
     }
 
@@ -63,11 +65,12 @@ impl Choice {
             Some(beginning) => t.comm.starts_with(beginning),
             None => t.comm == *name,
         };
-        (self.is_any() && !self.running && !self.crashed)
+        (self.is_any() && !self.running && !self.sleeping && !self.crashed)
             || self.pids.contains(&t.pid)
             || (t.running && self.cpus.contains(&t.cpu))
             || self.comms.iter().any(named)
             || (self.running && t.running)
+            || (self.sleeping && !t.running)
             || (self.crashed && t.crashed())
     }
 }

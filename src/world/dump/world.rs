@@ -61,6 +61,7 @@ impl World {
                 .map_or(&[], |c| &c.stacks),
             hijacked: &task.hijacked,
             unlisted: self.unlisted,
+            running: task.running,
             crashed: task.crashed(),
             source: task.source,
         }
@@ -137,6 +138,8 @@ pub struct Context<'w> {
     pub hijacked: &'w [Hijacked],
     /// Whether code can be where modules and code made at run time are, although none is known there.
     pub unlisted: bool,
+    /// Whether it runs on a CPU: the kernel itself does not walk the stack of such a task.
+    pub running: bool,
     /// Whether it brought the kernel down: its registers may be those of an exception.
     pub crashed: bool,
     /// Where the registers are from that its walk begins with, if it ran.

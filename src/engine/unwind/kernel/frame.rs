@@ -2,7 +2,7 @@
 
 use crate::base::addr::{Addr, Pc};
 use crate::base::regs::Regs;
-use crate::engine::unwind::Trust;
+use crate::engine::unwind::{Stop, Trust};
 use crate::world::dump::{Stack, Tracer};
 use crate::world::kernel::Located;
 
@@ -22,8 +22,35 @@ pub struct Walked<'k, 'd> {
     pub stack: Option<Stack>,
     /// How `pc` was obtained.
     pub trust: Trust,
+    /// What the kernel's own unwinder makes of it.
+    pub by_orc: ByOrc,
     /// What was noticed.
     pub notes: Notes,
+}
+
+/// What the kernel's own unwinder, which goes by ORC rows alone, makes of a frame
+/// (`unwind_next_frame()`, arch/x86/kernel/unwind_orc.c, Linux 4.14-7.2).
+#[derive(Clone, Copy, PartialEq, Debug)]
+#[non_exhaustive]
+pub enum ByOrc {
+    /// Its row leads to the next frame, as the walk went.
+    Same,
+    /// Its row marks the outermost frame.
+    End,
+    /// There is no row: it goes on by RBP, and gives up that the rest is reliable.
+    NoRow,
+    /// There is no row, but code of the BPF JIT has a frame pointer, by which it may go on.
+    Bpf,
+    /// The row says that nothing is known of the code.
+    Undefined,
+    /// The row leads to another frame than the walk went to.
+    Elsewhere,
+    /// The row cannot be applied, or leads astray: what the walk would have ended with.
+    Failed(Stop),
+    /// The PC is no kernel text to it (`__kernel_text_address()`).
+    NotText,
+    /// The kernel knows what is not at hand here.
+    Unknown,
 }
 
 /// What was noticed at a frame.

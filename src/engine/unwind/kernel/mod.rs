@@ -22,10 +22,12 @@ mod recover;
 mod scan;
 mod stacks;
 mod step;
+mod walker;
 mod witness;
 
-pub use frame::{Note, Notes, Walked};
+pub use frame::{ByOrc, Note, Notes, Walked};
 pub use step::{Failed, Stepped, apply};
+pub use walker::Walker;
 pub use witness::{Cache, Witness};
 
 use crate::base::addr::{Addr, Address, Pc, RetAddr};
@@ -57,6 +59,7 @@ pub struct Unwinder<'k, 'd> {
     kernel: &'k Kernel<'d>,
     generated: &'k [Generated],
     trampolines: Trampolines,
+    walker: Walker,
     witness: Witness,
     max_frames: u32,
 }
@@ -68,6 +71,7 @@ impl<'k, 'd> Unwinder<'k, 'd> {
             kernel,
             generated: &[],
             trampolines: Trampolines::of(kernel),
+            walker: Walker::of(kernel),
             witness: Witness::BOTH,
             max_frames: MAX_FRAMES,
         }
@@ -94,6 +98,11 @@ impl<'k, 'd> Unwinder<'k, 'd> {
     /// The code made at run time that it knows.
     pub(crate) fn code_made(&self) -> &'k [Generated] {
         self.generated
+    }
+
+    /// What the kernel's own unwinder can do.
+    pub(crate) fn walker(&self) -> Walker {
+        self.walker
     }
 
     /// The kernel.
@@ -186,6 +195,7 @@ impl<'k, 'd> Iterator for Walk<'_, 'k, 'd> {
             cfa: None,
             stack: None,
             trust: here.trust,
+            by_orc: ByOrc::Unknown,
             notes: here.notes,
         };
         let Some(sp) = here.regs.sp() else {
@@ -227,13 +237,21 @@ impl<'k, 'd> Iterator for Walk<'_, 'k, 'd> {
             frame.notes.add(Note::Generated { index });
         }
         let left = self.leave(&here, &witnesses, &mut frame.notes);
-        match left.or_else(|stop| self.go_on(&frame, stop)) {
+        let left = left.or_else(|stop| self.go_on(&frame, stop));
+        frame.by_orc = self.by_orc(&here, &witnesses, left.as_ref());
+        match left {
             Ok(decided) => {
                 frame.cfa = Some(decided.stepped.cfa);
                 frame.notes.extend(decided.note);
                 match self.arrive(sp, &decided) {
                     Ok(next) => self.next = Some(next),
-                    Err(stop) => self.stop = Some(stop.with_page(self.memory)),
+                    Err(stop) => {
+                        let stop = stop.with_page(self.memory);
+                        if frame.by_orc == ByOrc::Same {
+                            frame.by_orc = ByOrc::Failed(stop);
+                        }
+                        self.stop = Some(stop);
+                    }
                 }
             }
             Err(stop) => self.stop = Some(stop.with_page(self.memory)),
@@ -311,6 +329,49 @@ impl<'k, 'd> Walk<'_, 'k, 'd> {
             // Undefined means that the code has no frame to speak of; a guess would be no better.
             (None, None) if witnesses.orc.is_some() => Err(Stop::NoRule(here.pc.raw())),
             (None, None) => self.frame_pointer(here, witnesses, notes),
+        }
+    }
+
+    /// What the kernel's own unwinder makes of `here`, which the walk `left`.
+    fn by_orc(
+        &self,
+        here: &Pending,
+        witnesses: &Witnesses<'k, 'd>,
+        left: Result<&Decided, &Stop>,
+    ) -> ByOrc {
+        let code = witnesses.located.is_some() || witnesses.generated.is_some();
+        if !self.unwinder.witness.orc
+            || matches!(left, Err(Stop::Hijacked(_) | Stop::UnknownCode(_)))
+        {
+            return ByOrc::Unknown;
+        }
+        let text = match here.pc {
+            Pc::Exact(_) => code,
+            Pc::Return(_) => witnesses.text_behind,
+        };
+        let made = witnesses
+            .generated
+            .and_then(|g| self.unwinder.generated.get(g));
+        match (text, witnesses.orc) {
+            (false, _) if self.context.unlisted && !code => ByOrc::Unknown,
+            (false, _) => ByOrc::NotText,
+            (_, Some(Row::End)) => ByOrc::End,
+            (_, Some(Row::Unknown)) => ByOrc::Undefined,
+            (_, None) if made.is_some_and(|g| g.kind == Generator::Bpf) => ByOrc::Bpf,
+            (_, None) => ByOrc::NoRow,
+            (_, Some(Row::Step(rule))) => match left {
+                Ok(Decided {
+                    trust: Trust::Orc | Trust::OrcCfi,
+                    ..
+                }) => ByOrc::Same,
+                // The same frame by other means counts as much.
+                Ok(decided) => match apply(&rule, &here.regs, self.memory) {
+                    Ok(own) if own.cfa == decided.stepped.cfa => ByOrc::Same,
+                    Ok(_) => ByOrc::Elsewhere,
+                    Err(failed) => ByOrc::Failed(Stop::from(failed).with_page(self.memory)),
+                },
+                Err(stop) => ByOrc::Failed(stop.with_page(self.memory)),
+            },
         }
     }
 

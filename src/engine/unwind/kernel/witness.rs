@@ -15,6 +15,8 @@ pub(super) struct Witnesses<'k, 'd> {
     pub located: Option<Located<'k, 'd>>,
     /// The code made at run time that holds it.
     pub generated: Option<usize>,
+    /// Whether the byte behind the address is code, too: a return address there is one to the kernel.
+    pub text_behind: bool,
     /// What ORC says.
     pub orc: Option<Row>,
     /// What CFI says.
@@ -106,9 +108,18 @@ fn ask<'k, 'd>(
         Some((&**image, start.offset(offset.cast_signed())))
     });
     let place = located.map(|l| (l.image, l.link)).or(original);
+    let behind = at.offset(1);
+    let text_behind = match (located, made.and_then(|m| generated.get(m))) {
+        (Some(l), _) => {
+            l.image.text_section(l.link.offset(1)).is_some() || kernel.locate(behind).is_some()
+        }
+        (None, Some(made)) => behind < made.end || kernel.locate(behind).is_some(),
+        (None, None) => false,
+    };
     let mut found = Witnesses {
         located,
         generated: made,
+        text_behind,
         orc: None,
         cfi: None,
         agreed: None,

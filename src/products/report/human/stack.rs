@@ -4,10 +4,13 @@ use std::fmt::Write;
 
 use super::{INLINED, Style, list, named};
 use crate::base::addr::Addr;
+use crate::base::demangle::demangle;
 use crate::base::regs::{Reg, Regs};
 use crate::engine::attribute::{Basis, Certainty};
+use crate::engine::live::{Live, Why, live};
 use crate::engine::remark::Remark;
-use crate::engine::stack::{Frame, Stack, Stop, Trust, Word};
+use crate::engine::stack::{Frame, Mode, Stack, Stop, Trust, Word};
+use crate::engine::verdicts::Verdicts;
 use crate::formats::lines::Inline;
 use crate::world::dump::{Source, Stopped, Task};
 
@@ -80,6 +83,10 @@ pub struct Show {
     pub registers: bool,
     /// The words of the stack, and every frame of those that repeat.
     pub raw: bool,
+    /// Whether the stack is reliable and complete.
+    pub verdicts: bool,
+    /// The functions that are live on it.
+    pub functions: bool,
 }
 
 /// Adds the frames and the reason that there are no more.
@@ -109,6 +116,66 @@ pub fn frames(s: &Stack<'_>, style: Style, show: Show, out: &mut String) {
         _ => style.doubt,
     };
     let _ = writeln!(out, "  {colour}-- {}{}", s.end(), style.reset);
+    if show.verdicts && s.mode == Mode::Kernel {
+        let verdicts = Verdicts::of(s);
+        let sound = verdicts.is_reliable() == Some(true) && verdicts.gap.is_none();
+        let colour = if sound { style.label } else { style.doubt };
+        let _ = writeln!(out, "  {colour}-- {verdicts}{}", style.reset);
+    }
+    if show.functions {
+        functions(s, style, out);
+    }
+}
+
+/// The functions that are live on `s`, each with the frames that it is live in and why; inlined ones behind the others.
+fn functions(s: &Stack<'_>, style: Style, out: &mut String) {
+    let all = live(s);
+    for (inlined, title) in [(false, "live functions"), (true, "inlined, live in others")] {
+        let mut known: Vec<((&str, Option<&str>), Vec<&Live<'_>>)> = Vec::new();
+        for one in all
+            .iter()
+            .filter(|l| matches!(l.why, Why::Inlined(_)) == inlined)
+        {
+            let key = (&*one.name, one.image);
+            match known.iter_mut().find(|(k, _)| *k == key) {
+                Some((_, places)) => places.push(one),
+                None => known.push((key, vec![one])),
+            }
+        }
+        if known.is_empty() {
+            continue;
+        }
+        let _ = writeln!(out, "  {title}:");
+        for ((name, image), places) in known {
+            let sure = places.iter().any(|p| p.certain);
+            let colour = if sure { style.function } else { style.doubt };
+            let name = demangle(name);
+            let module = image.filter(|i| *i != "vmlinux").map(|i| format!(" [{i}]"));
+            let module = module.unwrap_or_default();
+            let width = name.chars().count() + module.len() + 4;
+            let pad = SOURCE.saturating_sub(width).max(1);
+            let _ = write!(out, "    {colour}{name}{}{module}{:pad$}", style.reset, "");
+            let reasons = places.iter().map(|p| reason(p));
+            let _ = writeln!(out, "{}", list(reasons.collect::<Vec<_>>().iter()));
+        }
+    }
+}
+
+/// Why a function is live, and where.
+fn reason(l: &Live<'_>) -> String {
+    let at = l.frame;
+    let may = if l.certain { "" } else { "perhaps " };
+    match &l.why {
+        Why::Running => format!("{may}running, #{at}"),
+        Why::Called => format!("{may}called, #{at}"),
+        Why::Inlined(into) => format!("{may}in {}, #{at}", demangle(into)),
+        Why::Fixup => format!("{may}by its fixup code, #{at}"),
+        Why::Cold(part) => format!("{may}by its part {part}, #{at}"),
+        Why::Tracer(by) => format!(
+            "{may}called, its return address taken by {}, #{at}",
+            by.name()
+        ),
+    }
 }
 
 /// Frames of one circle of calls, at most, and how often one comes again before it is counted instead of shown.

@@ -7,8 +7,11 @@ use serde::Serialize;
 use super::Address;
 use super::frame::Frame;
 use super::system::{System, Told};
+use crate::base::name::Name;
 use crate::base::regs::{Reg, Regs};
-use crate::engine::stack::{self, Edge, incomplete};
+use crate::engine::live::{Live, Why, live};
+use crate::engine::stack::{self, Edge};
+use crate::engine::verdicts::Verdicts;
 use crate::formats::insn::effect::Access;
 use crate::products::stacks::Owner;
 use crate::world::dump::Task;
@@ -53,12 +56,33 @@ pub struct Stack<'a> {
     pub stop: &'static str,
     /// The same in words.
     pub stop_detail: String,
-    /// The kernel's verdict on the whole trace; not decided here.
+    /// The kernel's verdict on the whole trace; `null` where that cannot be decided.
     pub reliable: Option<bool>,
     /// Whether the outermost frame was reached, and every frame is attributed exactly.
     pub complete: bool,
-    /// What keeps it from being complete.
+    /// What keeps it from being reliable, and from being complete.
     pub why: Option<String>,
+    /// The functions that are live in the kernel, frame by frame.
+    pub functions: Vec<LiveFunction<'a>>,
+}
+
+/// A function that is live on a stack.
+#[derive(Clone, Serialize, Debug)]
+pub struct LiveFunction<'a> {
+    /// Its name.
+    pub name: Name<'a>,
+    /// The image that it is of.
+    pub image: Option<&'a str>,
+    /// Its first byte there, a link address; `null` for an inlined one.
+    pub address: Option<Address>,
+    /// The frame, by its number.
+    pub frame: usize,
+    /// `running`, `called`, `inlined`, `fixup`, `cold`, `tracer`.
+    pub why: &'static str,
+    /// Of an inlined one the function that it is inlined into, of a cold part's parent the part, the tracer.
+    pub by: Option<Name<'a>>,
+    /// Whether it is certain: else it is one of several that the frame may be of.
+    pub certain: bool,
 }
 
 /// A frame of a stack.
@@ -110,7 +134,7 @@ pub struct Word {
 impl<'a> Stack<'a> {
     /// The twin of `stack`, which is `owner`'s.
     pub fn new(stack: &'a stack::Stack<'_>, owner: Owner<'a>) -> Self {
-        let why = incomplete(stack).map(|gap| gap.to_string());
+        let verdicts = Verdicts::of(stack);
         let (task, thread) = (owner.task, owner.thread);
         Stack {
             schema: SCHEMA,
@@ -130,9 +154,28 @@ impl<'a> Stack<'a> {
             frames: stack.all_frames().map(StackFrame::new).collect(),
             stop: stack.last_stop().name(),
             stop_detail: stack.end(),
-            reliable: None,
-            complete: why.is_none(),
-            why,
+            reliable: verdicts.is_reliable(),
+            complete: verdicts.gap.is_none(),
+            why: verdicts.why(),
+            functions: live(stack).into_iter().map(LiveFunction::from).collect(),
+        }
+    }
+}
+
+impl<'a> From<Live<'a>> for LiveFunction<'a> {
+    fn from(live: Live<'a>) -> Self {
+        LiveFunction {
+            name: live.name,
+            image: live.image,
+            address: live.addr.map(|a| Address(a.0)),
+            frame: live.frame,
+            why: live.why.name(),
+            by: match live.why {
+                Why::Inlined(name) | Why::Cold(name) => Some(name),
+                Why::Tracer(by) => Some(by.name().into()),
+                Why::Running | Why::Called | Why::Fixup => None,
+            },
+            certain: live.certain,
         }
     }
 }
