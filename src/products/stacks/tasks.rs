@@ -83,7 +83,9 @@ impl<'w, 'd> Tasks<'w, '_, 'd> {
                     let stop = owner
                         .task
                         .map_or(Stop::NoRegisters, |t| without(t, &*memory));
-                    let none = Stack::new(Mode::Kernel, Vec::new(), stop);
+                    let mut none = Stack::new(Mode::Kernel, Vec::new(), stop);
+                    none.walker = Some(unwinder.walker());
+                    none.running = owner.task.is_some_and(|t| t.running);
                     stacks.all.push((none, owner));
                 }
             }
