@@ -9,6 +9,7 @@ pub mod error;
 pub mod name;
 pub mod parallel;
 pub mod regs;
+pub(crate) mod release;
 pub(crate) mod sort;
 pub mod strings;
 pub mod table;

@@ -7,6 +7,7 @@ use std::fmt;
 
 use super::raw::RawEntry;
 use crate::base::bytes::u16_at;
+use crate::base::release::numbers;
 
 /// Formats of `struct orc_entry`; the numbers are ours.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -129,14 +130,6 @@ impl SpIndirect {
             _ => SpIndirect::Outer,
         }
     }
-}
-
-/// The first two numbers of a release.
-fn numbers(release: &str) -> Option<(u32, u32)> {
-    let mut numbers = release
-        .split(|c: char| !c.is_ascii_digit())
-        .map(|n| n.parse::<u32>().ok());
-    Some((numbers.next()??, numbers.next()??))
 }
 
 /// The version that `release` shipped with. Red Hat's 5.14.0-517.el9 and later carry version 3.

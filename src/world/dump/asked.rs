@@ -16,7 +16,7 @@ pub(super) const PLACE: [&str; 7] = [
 ];
 
 /// What all else is found by.
-pub(super) const SYMBOLS: [&str; 27] = [
+pub(super) const SYMBOLS: [&str; 31] = [
     "__cpu_online_mask",
     "__cpu_present_mask",
     "__per_cpu_offset",
@@ -33,6 +33,10 @@ pub(super) const SYMBOLS: [&str; 27] = [
     "init_pid_ns",
     "init_task",
     "init_uts_ns",
+    "klp_ops",
+    "klp_patches",
+    "klp_target_state",
+    "klp_transition_patch",
     "kprobe_optinsn_slots",
     "kretprobe_inst_table",
     "modules",
@@ -92,6 +96,33 @@ const FIELDS: &[(&str, &[&str])] = &[
     (
         "inactive_task_frame",
         &["bp", "bx", "r12", "r13", "r14", "r15", "ret_addr"],
+    ),
+    (
+        "klp_func",
+        &[
+            "new_func",
+            "new_size",
+            "node",
+            "nop",
+            "old_func",
+            "old_name",
+            "old_size",
+            "old_sympos",
+            "patched",
+            "stack_node",
+            "transition",
+        ],
+    ),
+    (
+        "klp_object",
+        &["func_list", "funcs", "name", "node", "patched"],
+    ),
+    ("klp_ops", &["func_stack", "node"]),
+    (
+        "klp_patch",
+        &[
+            "enabled", "forced", "list", "mod", "obj_list", "objs", "replace",
+        ],
     ),
     ("kprobe_insn_cache", &["pages"]),
     ("kprobe_insn_page", &["insns", "list"]),
@@ -164,6 +195,7 @@ const FIELDS: &[(&str, &[&str])] = &[
             "kretprobe_instances",
             "mm",
             "parent",
+            "patch_state",
             "pending.list",
             "pid",
             "pid_links",
@@ -179,6 +211,7 @@ const FIELDS: &[(&str, &[&str])] = &[
             "tgid",
             "thread.sp",
             "thread_info.cpu",
+            "thread_info.flags",
             "thread_node",
             "usage.refs.counter",
         ],
@@ -215,6 +248,9 @@ const SIZES: &[&str] = &[
     "ftrace_ret_stack",
     "inactive_task_frame",
     "irq_stack",
+    "klp_func",
+    "klp_object",
+    "klp_patch",
     "module_sect_attr",
     "thread_union",
 ];

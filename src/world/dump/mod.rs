@@ -1,6 +1,6 @@
 //! What was running: tasks, CPUs and their stacks, as plain data ([`World`]). It is found in a dump (`discover`), or
 //! read from a snapshot of one; where the kernel is in a dump ([`place`]) and what its processes have mapped ([`space`])
-//! is asked beside it, and so is its [`log`].
+//! is asked beside it, and so are its [`log`] and its livepatches ([`livepatch`]).
 
 pub(crate) mod asked;
 mod cpus;
@@ -11,6 +11,7 @@ mod generated;
 mod hijack;
 mod layout;
 mod linked;
+pub mod livepatch;
 pub mod log;
 mod lost;
 mod modules;

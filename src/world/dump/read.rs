@@ -12,6 +12,9 @@ use crate::world::memory::{Memory, Unreadable};
 /// Elements of a list that are followed; more are a circle or a lie.
 const MAX_ELEMENTS: usize = 1 << 22;
 
+/// Bytes of a page.
+const PAGE: u64 = 4096;
+
 /// A kernel whose memory can be read by the names in its source.
 pub(super) struct Reader<'a, 'd> {
     pub(super) vmlinux: &'a Image<'d>,
@@ -117,6 +120,17 @@ impl<'a, 'd> Reader<'a, 'd> {
             _ => '?',
         });
         Ok(shown.collect())
+    }
+
+    /// The text that a pointer leads to, `len` bytes at most. The page behind the one that it begins in is read only if
+    /// it goes on there.
+    pub(super) fn string(&self, at: Addr, len: u64) -> Read<String> {
+        let here = (PAGE - at.0 % PAGE).min(len);
+        let begin = self.text(at, here)?;
+        match begin.len() as u64 == here && here < len {
+            true => Ok(begin + &self.text(at.offset(here.cast_signed()), len - here)?),
+            false => Ok(begin),
+        }
     }
 
     /// The elements of the `list_head` at `head`, which each have `member` bytes before it. The second value says what

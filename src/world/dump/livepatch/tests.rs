@@ -1,0 +1,1 @@
+//! Livepatches in memory made by hand.
