@@ -1,6 +1,6 @@
 //! What the tables say of a PC: ORC and CFI, each read once per address.
 
-use crate::base::addr::{Addr, Address, LinkAddr};
+use crate::base::addr::{Addr, Address, LinkAddr, RetAddr};
 use crate::formats::cfi::Scratch;
 use crate::formats::orc::OrcTable;
 use crate::formats::rule::{Cfa, Row, Rule, Shape};
@@ -108,10 +108,11 @@ fn ask<'k, 'd>(
         Some((&**image, start.offset(offset.cast_signed())))
     });
     let place = located.map(|l| (l.image, l.link)).or(original);
-    let behind = at.offset(1);
+    let behind = RetAddr::behind(at).0;
     let text_behind = match (located, made.and_then(|m| generated.get(m))) {
         (Some(l), _) => {
-            l.image.text_section(l.link.offset(1)).is_some() || kernel.locate(behind).is_some()
+            let link = RetAddr::behind(l.link).0;
+            l.image.text_section(link).is_some() || kernel.locate(behind).is_some()
         }
         (None, Some(made)) => behind < made.end || kernel.locate(behind).is_some(),
         (None, None) => false,
