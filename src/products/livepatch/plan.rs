@@ -3,8 +3,10 @@
 //!
 //! Source: `klp_check_stack_func()`, kernel/livepatch/transition.c (Linux 5.10-7.2).
 
-use crate::base::addr::{Addr, Address};
+use crate::base::addr::{Addr, Address, LinkAddr};
+use crate::engine::stack::{Frame, Place};
 use crate::world::dump::livepatch::{Function, Livepatch, Patch, Target, TaskState};
+use crate::world::kernel::same_name;
 
 /// What becomes of the functions.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -50,8 +52,10 @@ pub struct Replaced {
 /// Code that is replaced.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Code {
-    /// Its first byte.
-    pub start: Addr,
+    /// Its first byte, where it runs; `None` where that is not known.
+    pub start: Option<Addr>,
+    /// The same in its image, by name, where that is known: logs tell no addresses.
+    pub place: Option<(String, LinkAddr)>,
     /// Bytes, up to the next symbol.
     pub size: u64,
     /// The livepatch that it is of; `None` for the original.
@@ -59,15 +63,38 @@ pub struct Code {
 }
 
 impl Code {
-    /// Whether the kernel takes `pc` for one of it: as it stands on the stack, not the call before it.
-    pub fn holds(&self, pc: Addr) -> bool {
-        pc.since(self.start)
-            .is_some_and(|offset| offset < self.size)
+    /// How many bytes behind its first one the PC of `frame` is, as it stands on the stack, not the call before it; `None`
+    /// before it, and where that cannot be told.
+    fn offset(&self, frame: &Frame<'_>) -> Option<u64> {
+        match (self.start, frame.pc) {
+            (Some(start), Some(pc)) => pc.raw().since(start),
+            _ => {
+                let (place, (image, link)) = (frame.place.as_ref()?, self.place.as_ref()?);
+                let same = same_name(&place.image, image);
+                place.pc.raw().since(*link).filter(|_| same)
+            }
+        }
     }
 
-    /// Whether `pc` is right behind it.
-    pub fn ends_at(&self, pc: Addr) -> bool {
-        pc.since(self.start) == Some(self.size)
+    /// Whether the kernel takes the PC of `frame` for one of it.
+    pub fn holds(&self, frame: &Frame<'_>) -> bool {
+        self.offset(frame).is_some_and(|offset| offset < self.size)
+    }
+
+    /// Whether the PC of `frame` is right behind it.
+    pub fn ends_at(&self, frame: &Frame<'_>) -> bool {
+        self.offset(frame) == Some(self.size)
+    }
+
+    /// Whether it begins at `link` of the image that `place` is in.
+    pub fn begins(&self, place: &Place<'_>, link: LinkAddr) -> bool {
+        match (self.start, place.slide) {
+            (Some(start), Some(slide)) => slide.runtime(link) == start,
+            _ => self
+                .place
+                .as_ref()
+                .is_some_and(|(image, own)| *own == link && same_name(&place.image, image)),
+        }
     }
 }
 
@@ -120,7 +147,8 @@ impl Plan {
 fn replaced(all: &Livepatch, own: &Patch, f: &Function, direction: Direction) -> Replaced {
     let code = match direction {
         Direction::Unpatching => vec![Code {
-            start: f.new,
+            start: Some(f.new),
+            place: None,
             size: f.new_size,
             patch: Some(own.name.clone()),
         }],
@@ -141,7 +169,8 @@ fn beneath(all: &Livepatch, f: &Function) -> Vec<Code> {
     for _ in 0..MAX_DEPTH {
         let Some(under) = &at.beneath else { break };
         code.push(Code {
-            start: under.addr,
+            start: Some(under.addr),
+            place: None,
             size: under.size,
             patch: under.patch.clone(),
         });
@@ -158,7 +187,8 @@ fn beneath(all: &Livepatch, f: &Function) -> Vec<Code> {
     // A function that is on no stack of functions has replaced nothing yet.
     if let (true, Some(start)) = (code.is_empty(), f.old) {
         code.push(Code {
-            start,
+            start: Some(start),
+            place: None,
             size: f.old_size,
             patch: None,
         });
@@ -167,24 +197,17 @@ fn beneath(all: &Livepatch, f: &Function) -> Vec<Code> {
 }
 
 /// What a function that is not patched yet would replace: what patches of a dump put in its place, the newest first, then
-/// itself, from `start` on.
-pub fn stacked(all: Option<&Livepatch>, start: Addr, size: u64) -> Vec<Code> {
+/// `original` itself.
+pub fn stacked(all: Option<&Livepatch>, original: Code) -> Vec<Code> {
     let patches = all.into_iter().flat_map(|all| all.patches.iter().rev());
     let above = patches.flat_map(|p| {
-        let mine = p
-            .functions
-            .iter()
-            .filter(move |f| f.old == Some(start) && f.patched);
-        mine.map(|f| Code {
-            start: f.new,
+        let mine = |f: &&Function| f.old.is_some() && f.old == original.start && f.patched;
+        p.functions.iter().filter(mine).map(|f| Code {
+            start: Some(f.new),
+            place: None,
             size: f.new_size,
             patch: Some(p.name.clone()),
         })
     });
-    let original = Code {
-        start,
-        size,
-        patch: None,
-    };
-    above.chain([original]).collect()
+    above.chain([original.clone()]).collect()
 }

@@ -3,7 +3,7 @@
 //! Source: `klp_check_stack()`, `klp_check_and_switch_task()`, kernel/livepatch/transition.c (Linux 5.10-7.2).
 
 use super::plan::{Direction, Plan, Replaced};
-use crate::base::addr::{Addr, Pc};
+use crate::base::addr::Pc;
 use crate::engine::attribute::{Basis, Certainty};
 use crate::engine::reliable::{Doubt, reliable};
 use crate::engine::stack::{Frame, Stack};
@@ -208,14 +208,13 @@ fn numbers(all: impl Iterator<Item = usize>) -> Vec<usize> {
 /// Frames whose addresses the kernel takes for a function's, with the function's number.
 fn hits(stack: &Stack<'_>, plan: &Plan) -> Vec<(usize, usize)> {
     let frames = stack.frames.iter().enumerate();
-    let at = frames.filter_map(|(number, frame)| Some((number, frame.pc?.raw())));
-    let of = |(number, pc): (usize, Addr)| {
+    let of = |(number, frame)| {
         let functions = plan.functions.iter().enumerate();
         let first = functions.filter_map(|(n, f)| Some((n, f.code.first()?)));
-        let held = first.filter(move |(_, code)| code.holds(pc));
+        let held = first.filter(move |(_, code)| code.holds(frame));
         held.map(move |(n, _)| (number, n))
     };
-    at.flat_map(of).collect()
+    frames.flat_map(of).collect()
 }
 
 /// Whether it is known for certain which function frame number `frame` is of.
@@ -244,21 +243,21 @@ fn found(stack: &Stack<'_>, plan: &Plan) -> Vec<Found> {
 
 /// Whether `frame` is, or may be, of code that `function` replaces; then, how it escapes the check.
 fn lives(frame: &Frame<'_>, function: &Replaced) -> Option<Option<Via>> {
-    let slide = frame.place.as_ref()?.slide?;
+    let place = frame.place.as_ref()?;
     let a = &frame.attribution;
-    let runs = a.candidates.iter().map(|f| slide.runtime(f.addr));
-    let number = runs
-        .filter_map(|at| function.code.iter().position(|c| c.start == at))
+    let number = a
+        .candidates
+        .iter()
+        .filter_map(|f| function.code.iter().position(|c| c.begins(place, f.addr)))
         .min()?;
     let code = function.code.get(number)?;
-    let pc = frame.pc?;
-    let held = code.holds(pc.raw());
+    let held = code.holds(frame);
     Some(match a.basis {
         Basis::Fixup if !held => Some(Via::Fixup),
         Basis::Cold if !held => Some(Via::Cold),
         _ if held && number == 0 => None,
         _ if held => Some(Via::Forced),
-        _ if matches!(pc, Pc::Return(_)) && code.ends_at(pc.raw()) => Some(Via::NoreturnEnd),
+        _ if matches!(place.pc, Pc::Return(_)) && code.ends_at(frame) => Some(Via::NoreturnEnd),
         // Of a function, and not where the kernel looks for it: it has several parts.
         _ => Some(Via::Cold),
     })

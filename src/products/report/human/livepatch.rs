@@ -6,7 +6,7 @@ use std::fmt::Write;
 use super::{Style, list};
 use crate::engine::stack::{Frame, Stack};
 use crate::products::livepatch::moves::Kind;
-use crate::products::livepatch::plan::{Direction, Plan};
+use crate::products::livepatch::plan::{Code, Direction, Plan};
 use crate::products::livepatch::tell::{place, why};
 use crate::products::livepatch::told::Told;
 use crate::products::livepatch::verdict::Verdict;
@@ -42,10 +42,21 @@ pub fn header(plan: &Plan, style: Style, out: &mut String) {
         let _ = writeln!(
             out,
             "  {title}{:pad$}{} bytes at {}{of}",
-            "", code.size, code.start
+            "",
+            code.size,
+            at(code)
         );
     }
     out.push('\n');
+}
+
+/// Where `code` is, in words.
+fn at(code: &Code) -> String {
+    match (code.start, &code.place) {
+        (Some(start), _) => start.to_string(),
+        (None, Some((image, link))) => format!("{link} of {image}"),
+        (None, None) => "?".to_owned(),
+    }
 }
 
 /// Adds what is said of one task.

@@ -143,7 +143,7 @@ impl<'a> Patch<'a> {
             object: f.object.as_deref().unwrap_or("vmlinux"),
             name: &f.name,
             sympos: f.sympos,
-            address: f.code.first().map(|c| Address(c.start.0)),
+            address: f.code.first().and_then(|c| c.start).map(|a| Address(a.0)),
             size: f.code.first().map(|c| c.size),
             of: f.code.first().and_then(|c| c.patch.as_deref()),
         };
