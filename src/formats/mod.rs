@@ -7,6 +7,7 @@ pub mod extable;
 pub mod image;
 pub mod insn;
 pub mod lines;
+pub mod livepatch;
 pub mod orc;
 pub mod rule;
 pub mod sizes;

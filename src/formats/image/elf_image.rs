@@ -168,6 +168,11 @@ impl<'d> ElfImage<'d> {
         own.unwrap_or_else(original) as u64
     }
 
+    /// Whether it is of a file, and no index that stands for one.
+    pub(crate) fn has_file(&self) -> bool {
+        self.elf.is_some()
+    }
+
     /// What it is.
     pub fn kind(&self) -> ImageKind {
         self.kind

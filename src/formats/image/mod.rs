@@ -24,6 +24,7 @@ pub mod names;
 pub mod note;
 pub mod packing;
 pub mod peek;
+pub(crate) mod pointers;
 mod reloc;
 mod section;
 pub mod sites;

@@ -1,0 +1,1 @@
+//! Livepatch modules made by hand, and damaged.
