@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use fixtrace::low::products::livepatch::asked::Asked;
 
 const EXITS: &str = "\
 Exit codes: 0 done; 1 nothing of what was asked for was found; 2 wrong usage, or an input that could not be \
@@ -30,6 +31,8 @@ pub enum Verb {
     Inspect(Inspect),
     /// Write the index of an image: later questions are answered from it, with or without the image
     Index(Index),
+    /// Say which tasks block a livepatch, which escape the kernel's check, and what makes functions hard to patch
+    Livepatch(Livepatch),
 }
 
 /// Where images come from.
@@ -442,6 +445,67 @@ pub struct Index {
     /// Say nothing on stderr but errors
     #[arg(short, long, conflicts_with = "verbose")]
     pub quiet: bool,
+}
+
+const LIVEPATCH_EXITS: &str = "\
+Exit codes: 0 done; 1 a task blocks the livepatch or escapes the kernel's check, a function cannot be patched, or tasks in \
+it would be missed; 2 wrong usage, an input that could not be read at all, or a function that no image has; 3 done in \
+part, stderr says what was left out. A closed pipe is 0.";
+
+/// `livepatch`
+#[derive(Args, Clone, Debug)]
+#[command(after_help = LIVEPATCH_EXITS)]
+pub struct Livepatch {
+    /// Dump of the kernel that is to be patched, or was while it was patched, as unwind takes it. Without --function and
+    /// --patch: about the transition that is open in it. Without DUMP: what the images tell of patching the functions
+    #[arg(value_name = "DUMP")]
+    pub dump: Option<PathBuf>,
+
+    /// Further parts of a dump that makedumpfile --split wrote, in any order
+    #[arg(value_name = "PART")]
+    pub parts: Vec<PathBuf>,
+
+    /// A function to patch, as livepatches name it: OBJECT is a module, SYMPOS counts the symbols called NAME from 1;
+    /// may be repeated
+    #[arg(long = "function", value_name = "NAME[@OBJECT][,SYMPOS]")]
+    pub functions: Vec<Asked>,
+
+    /// A livepatch, of klp-build, of kpatch-build, or written by hand: the functions that it patches. One that is loaded
+    /// in the dump is taken as it is there
+    #[arg(long, value_name = "LIVEPATCH.ko", conflicts_with = "functions")]
+    pub patch: Option<PathBuf>,
+
+    /// Ask what keeps a livepatch that is loaded in the dump from being taken away
+    #[arg(long, requires = "dump")]
+    pub unpatch: bool,
+
+    /// Stacks as text instead of a dump
+    #[arg(long, value_name = "FILE", conflicts_with = "dump")]
+    pub log: Option<PathBuf>,
+
+    /// A later dump of the same machine: who moved
+    #[arg(long, value_name = "DUMP", requires = "dump")]
+    pub again: Option<PathBuf>,
+
+    /// Show tasks that are safe or running, too; JSON has them in any case
+    #[arg(long)]
+    pub all: bool,
+
+    /// One JSON object per line: one a task
+    #[arg(long)]
+    pub json: bool,
+
+    /// No source lines and inlined calls
+    #[arg(long)]
+    pub no_lines: bool,
+
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub images: Images,
+
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub out: Output,
 }
 
 /// A hexadecimal number, with or without `0x`.

@@ -140,6 +140,7 @@ fn choice(args: &Unwind) -> Choice {
         user: args.user,
         parts: args.parts.clone(),
         snapshot: args.snapshot.clone(),
+        livepatch: None,
     }
 }
 
@@ -148,6 +149,7 @@ fn failure(failed: &Failed) -> Failure {
     match failed.stage {
         Stage::Images => open::failure(&failed.error),
         Stage::Placing => open::refused(&failed.error),
+        Stage::Patch => failed.error.clone().into(),
         Stage::Keeping => Failure::new(failed.error.to_string(), "check --snapshot"),
         _ => failed.error.clone().into(),
     }

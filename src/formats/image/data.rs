@@ -1,6 +1,8 @@
 //! Data by name: the addresses of symbols that need not be of code.
 
 use super::ElfImage;
+use super::elf::{RawSymbol, SHN_UNDEF};
+use super::symtab::packed::STT_FILE;
 use crate::base::addr::LinkAddr;
 use crate::base::bytes::u32_at;
 use crate::base::strings::Strings;
@@ -37,6 +39,19 @@ impl<'d> ElfImage<'d> {
         let mut found = [None; N];
         self.find_data(&names, &mut found);
         found
+    }
+
+    /// What stands at `at`: a symbol, text or data, of this image, or one that it imports.
+    pub(crate) fn data_name(&self, at: LinkAddr) -> Option<&'d str> {
+        let whole = self.whole();
+        let elf = whole.elf.as_ref()?;
+        let own = |(number, s): (usize, RawSymbol)| {
+            let value = whole.linked.get(number).copied().unwrap_or(s.value);
+            let named = value == at.0 && s.section != SHN_UNDEF && s.kind != STT_FILE;
+            let name = str::from_utf8(elf.symbol_name(s.name)).ok()?;
+            Some(name).filter(|name| named && !name.is_empty())
+        };
+        whole.import(at).or_else(|| elf.symbols().find_map(own))
     }
 
     /// The same for any number of names; `found` has a place for each.

@@ -1,10 +1,14 @@
 //! What is asked of a file with stacks, and what is answered.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use crate::base::addr::Addr;
 use crate::base::error::{Error, Finding};
 use crate::engine::ask::Walk;
 use crate::engine::stack::Stack;
+use crate::products::livepatch::wanted::{NoPlan, Planned, Wanted};
+use crate::world::dump::livepatch::TaskState;
 use crate::world::dump::{Report, Task, World};
 
 /// Which stacks are asked for; all of them, as long as none is named.
@@ -30,6 +34,8 @@ pub struct Choice {
     pub parts: Vec<PathBuf>,
     /// Where to write what the stacks need, in the form of a snapshot.
     pub snapshot: Option<PathBuf>,
+    /// The livepatch that is asked about.
+    pub livepatch: Option<Wanted>,
 }
 
 impl Choice {
@@ -116,6 +122,20 @@ pub struct Stacks<'a> {
     pub no_user: bool,
     /// What was odd with files of processes.
     pub odd: Vec<Finding>,
+    /// The livepatch that was asked about.
+    pub livepatch: Option<Patching>,
+}
+
+/// A livepatch that was asked about.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Patching {
+    /// What the kernel's check would look for.
+    pub planned: Result<Planned, NoPlan>,
+    /// Each task's part in the transition of the dump, by its address.
+    pub states: BTreeMap<Addr, TaskState>,
+    /// What could not be read of it.
+    pub findings: Vec<Finding>,
 }
 
 /// How far the work is.
@@ -141,6 +161,8 @@ pub enum Stage {
     Placing,
     /// Writing the snapshot.
     Keeping,
+    /// Reading the livepatch module.
+    Patch,
 }
 
 /// A question about a file that failed.

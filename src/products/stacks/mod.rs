@@ -6,4 +6,4 @@ mod keep;
 mod read;
 mod tasks;
 
-pub use choice::{Choice, Failed, Owner, Stacks, Stage, Step};
+pub use choice::{Choice, Failed, Owner, Patching, Stacks, Stage, Step};

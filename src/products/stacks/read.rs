@@ -3,18 +3,22 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::choice::{Choice, Failed, Owner, Stacks, Stage, Step};
+use super::choice::{Choice, Failed, Owner, Patching, Stacks, Stage, Step};
 use super::tasks::Tasks;
-use crate::base::error::{Error, ErrorKind};
+use crate::base::error::{Error, ErrorKind, Finding};
 use crate::base::parallel;
 use crate::engine::attribute::Memo;
 use crate::engine::stack::user_stack;
 use crate::engine::unwind::user::walk;
+use crate::formats::image::ElfImage;
+use crate::formats::livepatch::{self, Shapes};
+use crate::formats::types::Types;
 use crate::products::oops::dmesg::dmesg;
 use crate::products::oops::read::report::Oops;
 use crate::products::oops::read::reports;
 #[cfg(feature = "json")]
 use crate::products::report::snapshot;
+use crate::world::dump::livepatch::{self as dumped, Livepatch};
 use crate::world::dump::space::Spaces;
 use crate::world::dump::touched::touched;
 use crate::world::dump::{Place, Task, World, discover, log, place};
@@ -130,7 +134,38 @@ impl<'d> File<'_, 'd> {
                 false => Box::new(memory),
             }
         };
-        self.tasks(world, &placed, &memory, (None, &[]), tell)
+        let patching = self.patching(world, &placed, None)?;
+        self.tasks(world, &placed, &memory, (None, &[]), |mut stacks| {
+            stacks.livepatch = patching;
+            tell(stacks)
+        })
+    }
+
+    /// The livepatch that is asked about, if one is; `all` are those of the dump.
+    fn patching(
+        &self,
+        world: &World,
+        placed: &Placement<'d>,
+        all: Option<Livepatch>,
+    ) -> Answer<Option<Patching>> {
+        let Some(wanted) = &self.choice.livepatch else {
+            return Ok(None);
+        };
+        let module = wanted.patch.as_ref().map(|path| {
+            let image = ElfImage::open(path, self.view.storage())?;
+            let types = placed.kernel.vmlinux().and_then(|v| Types::of(&v.image));
+            let shapes = types.and_then(|t| Shapes::of(&t));
+            Ok(livepatch::read(&image, shapes))
+        });
+        let module = module.transpose().map_err(Failed::at(Stage::Patch))?;
+        let mut findings: Vec<Finding> = all.iter().flat_map(|a| a.findings.clone()).collect();
+        findings.extend(module.iter().flat_map(|m| m.findings.clone()));
+        let states = all.iter().flat_map(|a| world.tasks.iter().zip(&a.tasks));
+        Ok(Some(Patching {
+            planned: wanted.plan(module.as_ref(), &placed.kernel, all.as_ref()),
+            states: states.map(|(task, state)| (task.address, *state)).collect(),
+            findings,
+        }))
     }
 
     /// What is in a dump of a kernel.
@@ -172,7 +207,13 @@ impl<'d> File<'_, 'd> {
             .and_then(|v| Spaces::new(&dump, &v.image, &found));
         let reports = self.reports(&world, &dump, (&vmlinux.image, &found));
         let asked = (spaces.as_ref(), &reports[..]);
+        let livepatches = match self.choice.livepatch {
+            Some(_) => dumped::read(&dump, &vmlinux.image, &found, &world),
+            None => None,
+        };
+        let patching = self.patching(&world, &placed, livepatches)?;
         self.tasks(&world, &placed, &memory, asked, |mut stacks| {
+            stacks.livepatch = patching;
             // Walks ask for pages, too.
             let missed = dump.missed().findings();
             stacks.damaged = !missed.is_empty();

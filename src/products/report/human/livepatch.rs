@@ -10,6 +10,7 @@ use crate::products::livepatch::plan::{Code, Direction, Plan};
 use crate::products::livepatch::tell::{place, why};
 use crate::products::livepatch::told::Told;
 use crate::products::livepatch::verdict::Verdict;
+use crate::products::livepatch::wanted::{Planned, Why};
 use crate::world::dump::Task;
 
 /// Column at which what is said of a function or a frame begins.
@@ -48,6 +49,39 @@ pub fn header(plan: &Plan, style: Style, out: &mut String) {
         );
     }
     out.push('\n');
+}
+
+/// Adds why the kernel refuses the patch.
+pub fn refused(planned: &Planned, style: Style, out: &mut String) {
+    let name = planned.plan.patch.as_deref().unwrap_or("functions named");
+    let _ = writeln!(
+        out,
+        "{}{name}{}: {}the kernel refuses it{}",
+        style.function, style.reset, style.doubt, style.reset
+    );
+    for one in &planned.refused {
+        let _ = writeln!(out, "  {}: {}", one.function, one.why);
+        if let Some(kernel) = &one.kernel {
+            let _ = writeln!(
+                out,
+                "      {}livepatch: {kernel}{}",
+                style.label, style.reset
+            );
+        }
+        if let Why::Unresolved(why) = &one.why {
+            for choice in why.choices() {
+                let at = choice
+                    .addr
+                    .map_or_else(|| choice.link.to_string(), |a| a.to_string());
+                let file = choice.file.as_deref().unwrap_or("?");
+                let _ = writeln!(
+                    out,
+                    "      {},{}  {at}  {file}",
+                    one.function, choice.sympos
+                );
+            }
+        }
+    }
 }
 
 /// Where `code` is, in words.

@@ -3,13 +3,13 @@
 use serde::Serialize;
 
 use super::Address;
-use crate::engine::stack::Stack;
 use crate::products::livepatch::moves::Kind;
 use crate::products::livepatch::plan::{Direction, Plan, Replaced};
 use crate::products::livepatch::tell::why;
-use crate::products::livepatch::verdict::{Check, Judged};
+use crate::products::livepatch::told::Told;
+use crate::products::livepatch::verdict::Check;
+use crate::products::livepatch::wanted::Planned;
 use crate::world::dump::Task;
-use crate::world::dump::livepatch::TaskState;
 
 /// The name of this form.
 pub(crate) const SCHEMA: &str = "fixtrace.livepatch/1";
@@ -162,15 +162,11 @@ impl<'a> Patch<'a> {
 }
 
 impl<'a> Line<'a> {
-    /// What `judged` says of `task`, whose stack is `stack` and whose part in the dump's transition is `state`.
-    pub fn new(
-        plan: &'a Plan,
-        (stack, task): (&'a Stack<'_>, Option<&'a Task>),
-        judged: &Judged,
-        state: TaskState,
-    ) -> Self {
+    /// What is told of a task.
+    pub fn new(plan: &'a Plan, told: &Told<'a>) -> Self {
+        let (stack, task, judged) = (told.stack, told.task, told.judged);
         let named = |n: usize| plan.functions.get(n).map(|f| f.name.as_str());
-        let kind = task.map(|t| Kind::of(t, stack));
+        let kind = told.kind();
         let place = |frame: &usize| {
             let f = stack.frames.get(*frame)?;
             let line = f.inlines.first();
@@ -185,8 +181,6 @@ impl<'a> Line<'a> {
             })
         };
         Line {
-            schema: SCHEMA,
-            patch: None,
             pid: task.map(|t| t.pid).filter(|p| *p != Task::NO_PID),
             tgid: task.map(|t| t.tgid).filter(|p| *p != Task::NO_PID),
             comm: task.map(|t| t.comm.as_str()),
@@ -212,9 +206,9 @@ impl<'a> Line<'a> {
                     Check::Sleeps(n) => named(n),
                     _ => None,
                 },
-                patch_state: state.patch_state,
-                pending: state.pending,
-                switched: plan.switched(state),
+                patch_state: told.state.patch_state,
+                pending: told.state.pending,
+                switched: plan.switched(told.state),
             },
             inlined: judged
                 .inlined
@@ -223,6 +217,55 @@ impl<'a> Line<'a> {
                 .collect(),
             why: why(stack, plan, judged),
             advice: kind.filter(|_| judged.stalls()).map(Kind::advice),
+            again: told.again.map(|(verdict, state)| Again {
+                verdict: verdict.name(),
+                patch_state: state.patch_state,
+                moved: told.moved() == Some(true),
+            }),
+            ..Line::empty("safe")
+        }
+    }
+
+    /// Of a patch that the kernel refuses, in place of tasks.
+    pub fn refused(planned: &'a Planned) -> Self {
+        let why = planned.refused.iter().map(|r| match &r.kernel {
+            Some(kernel) => format!("{}: {}; the kernel says: {kernel}", r.function, r.why),
+            None => format!("{}: {}", r.function, r.why),
+        });
+        Line {
+            patch: Some(Patch::new(&planned.plan)),
+            why: Some(why.collect::<Vec<_>>().join("; ")),
+            ..Line::empty("refused")
+        }
+    }
+
+    fn empty(verdict: &'static str) -> Self {
+        Line {
+            schema: SCHEMA,
+            patch: None,
+            pid: None,
+            tgid: None,
+            comm: None,
+            state: None,
+            cpu: None,
+            task: None,
+            kind: None,
+            verdict,
+            via: None,
+            function: None,
+            certain: true,
+            frames: Vec::new(),
+            places: Vec::new(),
+            kernel: Kernel {
+                check: None,
+                function: None,
+                patch_state: None,
+                pending: None,
+                switched: None,
+            },
+            inlined: Vec::new(),
+            why: None,
+            advice: None,
             again: None,
         }
     }

@@ -1,0 +1,14 @@
+//! `fixtrace livepatch`
+
+mod dump;
+
+use super::args::Livepatch;
+use super::exit::{Exit, Failure};
+
+/// Runs the verb.
+pub fn run(args: &Livepatch) -> Result<Exit, Failure> {
+    match &args.dump {
+        Some(path) => dump::run(args, path),
+        None => Err(Failure::new("no dump", "name one")),
+    }
+}

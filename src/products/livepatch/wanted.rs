@@ -1,0 +1,250 @@
+//! What is asked about: a livepatch module, functions by name, or the transition that a dump is in; and the plan that the
+//! kernel of the dump would make of it.
+
+use std::path::PathBuf;
+
+use super::asked::Asked;
+use super::location::{Location, location, refused};
+use super::plan::{Code, Direction, Plan, Replaced, stacked};
+use super::target::{Target, resolve};
+use super::unresolved::Unresolved;
+use crate::formats::livepatch::Module;
+use crate::world::dump::livepatch::{self as dumped, Livepatch};
+use crate::world::kernel::{Kernel, same_name};
+
+/// What is asked about.
+#[derive(Clone, Default, Debug)]
+pub struct Wanted {
+    /// A livepatch module's file.
+    pub patch: Option<PathBuf>,
+    /// Functions by name.
+    pub functions: Vec<Asked>,
+    /// Whether the patch is to be taken away.
+    pub unpatch: bool,
+}
+
+/// The plan, and what else was found.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Planned {
+    /// What the kernel's check looks for.
+    pub plan: Plan,
+    /// What the kernel would refuse the patch for: the function, and why.
+    pub refused: Vec<Refused>,
+    /// Functions of modules that are not loaded, which the kernel passes over.
+    pub absent: Vec<String>,
+}
+
+/// A function that the kernel refuses.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Refused {
+    /// As it was asked for.
+    pub function: String,
+    /// Why.
+    pub why: Why,
+    /// What the kernel logs, where that is known.
+    pub kernel: Option<String>,
+}
+
+/// Why a function is refused.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Why {
+    /// It is not found as the kernel looks for it.
+    Unresolved(Unresolved),
+    /// Its calls cannot be diverted.
+    NoLocation,
+}
+
+impl std::fmt::Display for Why {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Why::Unresolved(why) => why.fmt(f),
+            Why::NoLocation => f.write_str(
+                "ftrace has no place in it where calls can be diverted: it is assembler, a cold part, or must not be traced",
+            ),
+        }
+    }
+}
+
+/// Why there is no plan.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum NoPlan {
+    /// Nothing was named, and no transition is open in the dump; livepatches that are loaded there.
+    NoTransition(Vec<String>),
+    /// The kernel has no livepatches, or its image does not tell where they are.
+    NoLivepatch,
+    /// What is to be taken away is not loaded.
+    NotLoaded,
+}
+
+impl std::fmt::Display for NoPlan {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            NoPlan::NoTransition(loaded) if loaded.is_empty() => {
+                f.write_str("no livepatch is loaded in the dump")
+            }
+            NoPlan::NoTransition(loaded) => {
+                write!(f, "no transition is open in the dump; loaded are {}", loaded.join(", "))
+            }
+            NoPlan::NoLivepatch => f.write_str(
+                "nothing is known of livepatches in the dump: its kernel has none, or its image does not tell where they are",
+            ),
+            NoPlan::NotLoaded => f.write_str("that livepatch is not loaded in the dump"),
+        }
+    }
+}
+
+impl Wanted {
+    /// What `kernel`, whose dump has the livepatches `all`, would make of it. `module` is what was read of `patch`.
+    ///
+    /// # Errors
+    /// When it is about what the dump has not.
+    pub fn plan(
+        &self,
+        module: Option<&Module>,
+        kernel: &Kernel<'_>,
+        all: Option<&Livepatch>,
+    ) -> Result<Planned, NoPlan> {
+        let own = |name: &str| {
+            let patches = all.map_or(&[][..], |all| &all.patches);
+            patches.iter().position(|p| same_name(&p.name, name))
+        };
+        let loaded = match module {
+            Some(module) => own(&module.name),
+            None if self.functions.is_empty() => {
+                let all = all.ok_or(NoPlan::NoLivepatch)?;
+                let none =
+                    || NoPlan::NoTransition(all.patches.iter().map(|p| p.name.clone()).collect());
+                Some(all.transition.ok_or_else(none)?)
+            }
+            None => None,
+        };
+        if let (Some(all), Some(number)) = (all, loaded) {
+            let planned = Plan::loaded(all, number, self.direction(all, number));
+            if let Some(plan) = planned {
+                return Ok(Planned {
+                    plan,
+                    refused: Vec::new(),
+                    absent: Vec::new(),
+                });
+            }
+        }
+        if self.unpatch {
+            return Err(NoPlan::NotLoaded);
+        }
+        Ok(self.resolved(module, kernel, all))
+    }
+
+    /// What becomes of a patch that is loaded.
+    fn direction(&self, all: &Livepatch, patch: usize) -> Direction {
+        let open = all.transition == Some(patch);
+        match all.target.filter(|_| open) {
+            _ if self.unpatch => Direction::Unpatching,
+            Some(dumped::Target::Unpatched) => Direction::Unpatching,
+            _ => Direction::Patching,
+        }
+    }
+
+    /// What would be found if it were loaded.
+    fn resolved(
+        &self,
+        module: Option<&Module>,
+        kernel: &Kernel<'_>,
+        all: Option<&Livepatch>,
+    ) -> Planned {
+        let of_module = module.iter().flat_map(|m| &m.functions).map(|f| Asked {
+            name: f.name.clone(),
+            object: f.object.clone(),
+            sympos: f.sympos,
+        });
+        let mut planned = Planned {
+            plan: Plan {
+                patch: module.map(|m| m.name.clone()),
+                direction: Direction::Patching,
+                loaded: false,
+                open: false,
+                forced: false,
+                functions: Vec::new(),
+            },
+            refused: Vec::new(),
+            absent: Vec::new(),
+        };
+        for asked in of_module.chain(self.functions.iter().cloned()) {
+            match resolve(kernel, &asked) {
+                Ok(target) => {
+                    let image = kernel.image(&target.image).map(|p| &p.image);
+                    let found = image.map(|image| (location(image, &target), image));
+                    if let Some((Location::Nowhere, image)) = found {
+                        planned.refused.push(Refused {
+                            function: asked.to_string(),
+                            why: Why::NoLocation,
+                            kernel: Some(refused(image, &asked.name)),
+                        });
+                    }
+                    planned.plan.functions.push(function(&asked, &target, all));
+                }
+                // Of a module that is not loaded the kernel waits for it; at hand it would be if it were.
+                Err(Unresolved::NoImage) if asked.object.is_some() => {
+                    planned.absent.push(asked.to_string());
+                }
+                Err(why) => planned.refused.push(Refused {
+                    function: asked.to_string(),
+                    kernel: why.kernel(&asked),
+                    why: Why::Unresolved(why),
+                }),
+            }
+        }
+        if let (Some(true), Some(all)) = (module.and_then(|m| m.replace), all) {
+            put_back(&mut planned.plan, all);
+        }
+        planned
+    }
+}
+
+/// Adds what earlier patches replaced and a patch that takes their place does not: the kernel puts it back, and looks for
+/// their code (`klp_add_nops()`, kernel/livepatch/core.c, Linux 5.1-7.2).
+fn put_back(plan: &mut Plan, all: &Livepatch) {
+    for f in all.patches.iter().rev().flat_map(|p| &p.functions) {
+        let Some(old) = f.old.filter(|_| f.patched) else {
+            continue;
+        };
+        let known = |r: &Replaced| r.code.last().is_some_and(|c| c.start == Some(old));
+        let code = Code {
+            start: Some(old),
+            place: None,
+            size: f.old_size,
+            patch: None,
+        };
+        let mut code = stacked(Some(all), code);
+        // The original is what it becomes.
+        code.pop();
+        let same = |r: &Replaced| r.code == code;
+        if !plan.functions.iter().any(|r| known(r) || same(r)) {
+            plan.functions.push(Replaced {
+                object: f.object.clone(),
+                name: f.name.clone(),
+                sympos: f.sympos,
+                code,
+            });
+        }
+    }
+}
+
+/// What is replaced at `target`.
+fn function(asked: &Asked, target: &Target, all: Option<&Livepatch>) -> Replaced {
+    let original = Code {
+        start: target.addr,
+        place: Some((target.image.clone(), target.link)),
+        size: target.size,
+        patch: None,
+    };
+    Replaced {
+        object: asked.object.clone(),
+        name: asked.name.clone(),
+        sympos: asked.sympos,
+        code: stacked(all, original),
+    }
+}
