@@ -31,7 +31,7 @@ const SYMPOS: u64 = 16;
 const FUNCTION_REST: u64 = 24;
 
 /// Rows that are looked at in all places that might be a patch; a module has a few thousand at most.
-const MAX_ROWS: usize = 1 << 20;
+const MAX_ROWS: usize = 1 << 18;
 
 /// What might be a patch.
 struct Candidate {
@@ -62,7 +62,7 @@ pub(super) fn read(data: &Data<'_, '_>, shapes: Shapes, count: usize, module: &m
     }
     if left == 0 {
         let what = "too many places that may be a livepatch: not all were looked at";
-        module.findings.push(Finding::about("data", what));
+        module.odd(Finding::about("data", what));
     }
     // Where one says that it is of this module, the others are none.
     if found.iter().any(|c| c.own) {
@@ -70,8 +70,9 @@ pub(super) fn read(data: &Data<'_, '_>, shapes: Shapes, count: usize, module: &m
     }
     for c in &mut found {
         module.replace = module.replace.or(c.replace);
-        module.functions.append(&mut c.functions);
-        module.findings.append(&mut c.odd);
+        let room = MAX_FUNCTIONS - module.functions.len();
+        module.functions.extend(c.functions.drain(..).take(room));
+        c.odd.drain(..).for_each(|odd| module.odd(odd));
     }
     !found.is_empty()
 }

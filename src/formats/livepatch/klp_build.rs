@@ -28,7 +28,7 @@ pub(super) fn read(data: &Data<'_, '_>, (section, size): (usize, u64), module: &
     let own = data.name(section);
     if size == 0 || !size.is_multiple_of(OBJECT) {
         let what = format!("{size:#x} bytes are no objects of {OBJECT} bytes each");
-        module.findings.push(Finding::about(own, what));
+        module.odd(Finding::about(own, what));
     }
     for number in 0..size / OBJECT {
         let at = Pointer {
@@ -36,7 +36,7 @@ pub(super) fn read(data: &Data<'_, '_>, (section, size): (usize, u64), module: &
             offset: number * OBJECT,
         };
         if let Err(what) = object(data, at, module) {
-            module.findings.push(Finding::new(own, at.offset, what));
+            module.odd(Finding::new(own, at.offset, what));
         }
         if module.functions.len() >= MAX_FUNCTIONS {
             break;
@@ -66,20 +66,17 @@ fn object(data: &Data<'_, '_>, at: Pointer, module: &mut Module) -> Result<(), S
     let fits = u64::from(count).min(room).min(left);
     for number in 0..fits {
         let at = behind(first, number * FUNCTION);
-        match function(data, at, name.as_deref()) {
+        let what = match function(data, at, name.as_deref()) {
             Some(function) => {
-                if function.new.is_none() {
-                    let what = format!("what replaces {} is no code of this module", function.name);
-                    let finding = Finding::new(data.name(at.section), at.offset, what);
-                    module.findings.push(finding);
-                }
+                let odd = function.new.is_none();
+                let what = format!("what replaces {} is no code of this module", function.name);
                 module.functions.push(function);
+                odd.then_some(what)
             }
-            None => {
-                let what = "the function's name or its position cannot be read";
-                let finding = Finding::new(data.name(at.section), at.offset, what);
-                module.findings.push(finding);
-            }
+            None => Some("the function's name or its position cannot be read".to_owned()),
+        };
+        if let Some(what) = what {
+            module.odd(Finding::new(data.name(at.section), at.offset, what));
         }
     }
     match fits < count.into() {

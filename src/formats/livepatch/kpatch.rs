@@ -28,30 +28,29 @@ pub(super) fn read(data: &Data<'_, '_>, (section, size): (usize, u64), module: &
     let at = |offset| Pointer { section, offset };
     if data.is_relocated(at(SYMPOS), 8) {
         let what = "functions without a position, as kpatch-build up to 0.2 has them, are not read";
-        return module.findings.push(Finding::about(own, what));
+        return module.odd(Finding::about(own, what));
     }
     if size == 0 || !size.is_multiple_of(FUNCTION) {
         let what = format!("{size:#x} bytes are no functions of {FUNCTION} bytes each");
-        module.findings.push(Finding::about(own, what));
+        module.odd(Finding::about(own, what));
     }
     for number in 0..size / FUNCTION {
         let at = at(number * FUNCTION);
         if number >= MAX_FUNCTIONS as u64 {
             let what = format!("more than {MAX_FUNCTIONS} functions");
-            return module.findings.push(Finding::new(own, at.offset, what));
+            return module.odd(Finding::new(own, at.offset, what));
         }
-        let mut finding = |what: String| module.findings.push(Finding::new(own, at.offset, what));
-        match function(data, at) {
+        let what = match function(data, at) {
             Some(function) => {
-                if function.new.is_none() {
-                    finding(format!(
-                        "what replaces {} is no code of this module",
-                        function.name
-                    ));
-                }
+                let odd = function.new.is_none();
+                let what = format!("what replaces {} is no code of this module", function.name);
                 module.functions.push(function);
+                odd.then_some(what)
             }
-            None => finding("the function's name, object or numbers cannot be read".to_owned()),
+            None => Some("the function's name, object or numbers cannot be read".to_owned()),
+        };
+        if let Some(what) = what {
+            module.odd(Finding::new(own, at.offset, what));
         }
     }
 }

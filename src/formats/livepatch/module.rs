@@ -21,6 +21,23 @@ pub struct Module {
     pub findings: Vec<Finding>,
 }
 
+/// Findings that are kept; of more it is said that there are more.
+const MAX_FINDINGS: usize = 64;
+
+impl Module {
+    /// Notes what could not be read.
+    pub(super) fn odd(&mut self, finding: Finding) {
+        match self.findings.len() {
+            0..MAX_FINDINGS => self.findings.push(finding),
+            MAX_FINDINGS => {
+                let what = "more could not be read";
+                self.findings.push(Finding::about("livepatch", what));
+            }
+            _ => {}
+        }
+    }
+}
+
 /// How a livepatch module was made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]

@@ -29,7 +29,7 @@ pub fn read(image: &ElfImage<'_>, shapes: Option<Shapes>) -> Module {
         () => None,
     };
     if let Some(what) = refused {
-        module.findings.push(Finding::about("livepatch", what));
+        module.odd(Finding::about("livepatch", what));
         return module;
     }
     let data = Data::of(image);
@@ -44,12 +44,12 @@ pub fn read(image: &ElfImage<'_>, shapes: Option<Shapes>) -> Module {
         module.kind = found.then_some(Kind::ByHand);
     } else {
         let what = "no klp-build or kpatch-build made it, and no types tell what a livepatch written by hand looks like";
-        module.findings.push(Finding::about("livepatch", what));
+        module.odd(Finding::about("livepatch", what));
         return module;
     }
     if module.kind.is_none() {
         let what = "nothing in it says what it replaces";
-        module.findings.push(Finding::about("livepatch", what));
+        module.odd(Finding::about("livepatch", what));
     }
     module
 }
