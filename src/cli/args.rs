@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use fixtrace::low::products::livepatch::asked::Asked;
 
 const EXITS: &str = "\
 Exit codes: 0 done; 1 nothing of what was asked for was found; 2 wrong usage, or an input that could not be \
@@ -30,6 +31,8 @@ pub enum Verb {
     Inspect(Inspect),
     /// Write the index of an image: later questions are answered from it, with or without the image
     Index(Index),
+    /// Say what makes functions hard or dangerous to livepatch
+    Livepatch(Livepatch),
 }
 
 /// Where images come from.
@@ -419,6 +422,48 @@ pub struct Index {
     /// Say nothing on stderr but errors
     #[arg(short, long, conflicts_with = "verbose")]
     pub quiet: bool,
+}
+
+const LIVEPATCH_EXITS: &str = "\
+Exit codes: 0 done; 1 a function cannot be patched, or tasks in it would be missed; 2 wrong usage, an input that could \
+not be read at all, or a function that no image has. A closed pipe is 0.";
+
+/// `livepatch`
+#[derive(Args, Clone, Debug)]
+#[command(after_help = LIVEPATCH_EXITS)]
+pub struct Livepatch {
+    /// Dump of the kernel that is to be patched
+    #[arg(value_name = "DUMP")]
+    pub dump: Option<PathBuf>,
+
+    /// A function to patch, as livepatches name it: OBJECT is a module, SYMPOS counts the symbols called NAME from 1;
+    /// may be repeated
+    #[arg(long = "function", value_name = "NAME[@OBJECT][,SYMPOS]")]
+    pub functions: Vec<Asked>,
+
+    /// A livepatch: the functions that it patches
+    #[arg(long, value_name = "LIVEPATCH.ko")]
+    pub patch: Option<PathBuf>,
+
+    /// Stacks as text instead of a dump
+    #[arg(long, value_name = "FILE", conflicts_with = "dump")]
+    pub log: Option<PathBuf>,
+
+    /// A later dump: who moved
+    #[arg(long, value_name = "DUMP", requires = "dump")]
+    pub again: Option<PathBuf>,
+
+    /// One JSON object per line
+    #[arg(long)]
+    pub json: bool,
+
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub images: Images,
+
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub out: Output,
 }
 
 /// A hexadecimal number, with or without `0x`.

@@ -4,6 +4,7 @@ mod args;
 mod exit;
 mod index;
 mod inspect;
+mod livepatch;
 mod lookup;
 mod open;
 mod out;
@@ -26,6 +27,7 @@ pub fn main() -> ExitCode {
         Verb::Unwind(args) => unwind::run(&args),
         Verb::Inspect(args) => inspect::run(&args),
         Verb::Index(args) => index::run(&args),
+        Verb::Livepatch(args) => livepatch::run(&args),
     };
     match done {
         Ok(exit) => exit.into(),

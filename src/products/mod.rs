@@ -1,5 +1,6 @@
 //! L4, products: logs told the truth about, and what is shown.
 
+pub mod livepatch;
 pub mod oops;
 pub mod report;
 pub mod stacks;

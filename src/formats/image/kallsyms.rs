@@ -92,6 +92,15 @@ impl<'d> SymbolText<'d> {
         })
     }
 
+    /// Link addresses of all symbols called `name`, of whatever type, in order.
+    pub(super) fn called(&self, name: &str) -> Vec<LinkAddr> {
+        let own = lines(self.text).flatten().filter(|l| !l.of_module);
+        let called = own.filter(|l| l.name == name.as_bytes());
+        let mut found: Vec<LinkAddr> = called.map(|l| self.link(l.address)).collect();
+        found.sort_unstable();
+        found
+    }
+
     /// Link addresses of the first symbols called `names`, of whatever type.
     pub(super) fn addresses(&self, names: &[&str], found: &mut [Option<LinkAddr>]) {
         for line in lines(self.text).flatten().filter(|l| !l.of_module) {

@@ -7,6 +7,7 @@
 
 pub mod altinstr;
 mod bzimage;
+mod called;
 pub(crate) mod columns;
 mod data;
 mod debug;
@@ -15,6 +16,7 @@ mod elf_image;
 mod identity;
 mod indexed;
 pub mod kallsyms;
+pub mod keys;
 mod kind;
 pub mod layout;
 pub mod locate;
@@ -31,6 +33,7 @@ pub(crate) mod stored;
 pub mod symtab;
 pub(crate) mod tables;
 
+pub use called::Called;
 pub(crate) use debug::DebugSection;
 pub use elf_image::ElfImage;
 pub use kind::ImageKind;

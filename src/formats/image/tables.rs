@@ -14,11 +14,22 @@ use crate::base::sort::by_address;
 impl<'d> ElfImage<'d> {
     /// Whether the image's table lists `at` as a place of this kind; `None` where it has no such table.
     pub fn lists(&self, site: Site, at: LinkAddr) -> Option<bool> {
+        Some(self.places(site)?.binary_search(&at).is_ok())
+    }
+
+    /// The places of this kind from `from` on, before `to`; `None` where the image has no such table.
+    pub fn listed_in(&self, site: Site, from: LinkAddr, to: LinkAddr) -> Option<&[LinkAddr]> {
+        let places = self.places(site)?;
+        let first = places.partition_point(|at| *at < from);
+        let len = places[first..].partition_point(|at| *at < to);
+        Some(&places[first..first + len])
+    }
+
+    /// The table of one kind.
+    fn places(&self, site: Site) -> Option<&[LinkAddr]> {
         let read = || self.of_tables(|stored| stored.places(site), |own| own.read_places(site));
-        let places = self.sites.places[site as usize]
-            .get_or_init(read)
-            .as_ref()?;
-        Some(places.binary_search(&at).is_ok())
+        let places = self.sites.places[site as usize].get_or_init(read);
+        places.as_deref()
     }
 
     /// Where the jump label at `at` jumps to, if there is one; `None` where the image has no table of them.
@@ -76,7 +87,7 @@ impl<'d> ElfImage<'d> {
     }
 
     /// The image whose sections have their bytes.
-    fn whole(&self) -> &ElfImage<'d> {
+    pub(super) fn whole(&self) -> &ElfImage<'d> {
         match self.stored {
             Some(_) => self.original().unwrap_or(self),
             None => self,
@@ -179,7 +190,7 @@ impl<'d> ElfImage<'d> {
     }
 
     /// A table with its first byte: a section of a module, what stands between two symbols of a vmlinux.
-    fn table(&self, section: &str, between: Between) -> Option<(LinkAddr, &'d [u8])> {
+    pub(super) fn table(&self, section: &str, between: Between) -> Option<(LinkAddr, &'d [u8])> {
         if self.kind() != ImageKind::Module {
             return self.between(between);
         }
