@@ -1,6 +1,7 @@
 //! `fixtrace livepatch`
 
 mod dump;
+mod functions;
 
 use super::args::Livepatch;
 use super::exit::{Exit, Failure};
@@ -9,6 +10,6 @@ use super::exit::{Exit, Failure};
 pub fn run(args: &Livepatch) -> Result<Exit, Failure> {
     match &args.dump {
         Some(path) => dump::run(args, path),
-        None => Err(Failure::new("no dump", "name one")),
+        None => functions::run(args),
     }
 }

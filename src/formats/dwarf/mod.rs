@@ -4,6 +4,7 @@
 mod attributes;
 mod call;
 mod contents;
+mod copies;
 mod entry;
 pub mod expression;
 mod find;
@@ -22,5 +23,6 @@ mod units;
 pub(crate) use call::NONE;
 pub use call::{Call, Span};
 pub use contents::Contents;
+pub use copies::Copies;
 pub use rows::Row;
 pub use units::{Dwarf, UnitId};

@@ -10,6 +10,7 @@ use gimli::DebugInfoOffset;
 
 use super::call::Span;
 use super::contents::{self, Contents};
+use super::copies::{self, Copies};
 use super::find::{self, Ranges};
 use super::loaded::Loaded;
 use crate::base::error::{Error, ErrorKind, Result};
@@ -87,19 +88,27 @@ impl<'d> Dwarf<'d> {
     ///
     /// When the unit is damaged, or none has that number.
     pub fn read(&self, id: UnitId, wanted: Option<&[u64]>) -> Result<Contents<'d>> {
-        let index = id.0 as usize;
-        let offset = match self.listed.units.get(index) {
-            Some(offset) => Some(*offset),
-            None => {
-                let index = index - self.listed.units.len();
-                self.unlisted().units.get(index).copied()
-            }
-        };
-        let Some(offset) = offset else {
-            let what = format!("DWARF: no unit {index}");
+        let Some(offset) = self.offset(id) else {
+            let what = format!("DWARF: no unit {}", id.0);
             return Err(Error::new(ErrorKind::Malformed, what));
         };
         contents::read(&self.loaded, DebugInfoOffset(offset), wanted).map_err(broken)
+    }
+
+    /// The copies of the function `name`, whose own code is at link address `at`, that were put into others. Those in
+    /// supplementary files (dwz) are not followed.
+    pub(crate) fn copies(&self, name: &str, at: u64) -> Copies {
+        let own = self.unit_at(at).and_then(|id| self.offset(id));
+        copies::copies(&self.loaded, name, own)
+    }
+
+    /// Where unit `id` begins in `.debug_info`.
+    fn offset(&self, id: UnitId) -> Option<usize> {
+        let index = id.0 as usize;
+        match index.checked_sub(self.listed.units.len()) {
+            None => self.listed.units.get(index).copied(),
+            Some(index) => self.unlisted().units.get(index).copied(),
+        }
     }
 
     fn unlisted(&self) -> &Ranges {

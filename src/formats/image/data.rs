@@ -1,7 +1,7 @@
 //! Data by name: the addresses of symbols that need not be of code.
 
 use super::ElfImage;
-use super::elf::{RawSymbol, SHN_UNDEF};
+use super::elf::RawSymbol;
 use super::symtab::packed::STT_FILE;
 use crate::base::addr::LinkAddr;
 use crate::base::bytes::u32_at;
@@ -41,17 +41,22 @@ impl<'d> ElfImage<'d> {
         found
     }
 
-    /// What stands at `at`: a symbol, text or data, of this image, or one that it imports.
-    pub(crate) fn data_name(&self, at: LinkAddr) -> Option<&'d str> {
+    /// The last symbol not above `at` in its section, text or data, and how many bytes `at` is behind it; or what this
+    /// image imports.
+    pub(crate) fn data_name(&self, at: LinkAddr) -> Option<(&'d str, u64)> {
         let whole = self.whole();
         let elf = whole.elf.as_ref()?;
+        let section = whole.sections.iter().position(|s| s.contains(at));
         let own = |(number, s): (usize, RawSymbol)| {
             let value = whole.linked.get(number).copied().unwrap_or(s.value);
-            let named = value == at.0 && s.section != SHN_UNDEF && s.kind != STT_FILE;
-            let name = str::from_utf8(elf.symbol_name(s.name)).ok()?;
-            Some(name).filter(|name| named && !name.is_empty())
+            let here = section == Some(s.section.into()) && s.kind != STT_FILE && s.name > 0;
+            Some((at.0.checked_sub(value).filter(|_| here)?, s.name))
         };
-        whole.import(at).or_else(|| elf.symbols().find_map(own))
+        let nearest = || {
+            let (offset, name) = elf.symbols().filter_map(own).min_by_key(|(o, _)| *o)?;
+            Some((str::from_utf8(elf.symbol_name(name)).ok()?, offset))
+        };
+        whole.import(at).map(|name| (name, 0)).or_else(nearest)
     }
 
     /// The same for any number of names; `found` has a place for each.

@@ -9,7 +9,7 @@ use super::unit::UnitLines;
 use crate::base::addr::LinkAddr;
 use crate::base::error::Result;
 use crate::base::parallel;
-use crate::formats::dwarf::{Dwarf, NONE, UnitId};
+use crate::formats::dwarf::{Copies, Dwarf, NONE, UnitId};
 use crate::formats::image::{ElfImage, ImageKind, Storage};
 
 /// Units read at once for an index.
@@ -48,6 +48,11 @@ impl<'d> Units<'d> {
     /// See [`super::Lines::listed`].
     pub(crate) fn listed(&self, at: u64) -> bool {
         self.dwarf.listed(at).is_some()
+    }
+
+    /// See [`super::Lines::copies`].
+    pub(crate) fn copies(&self, name: &str, at: u64) -> Copies {
+        self.dwarf.copies(name, at)
     }
 
     /// The place at `at`, and the unit that knows its names.

@@ -8,6 +8,7 @@ use crate::base::addr::LinkAddr;
 use crate::base::column::{Group, GroupWriter};
 use crate::base::error::Result;
 use crate::base::strings::StringPool;
+use crate::formats::dwarf::Copies;
 use crate::formats::image::ElfImage;
 
 /// Source lines of one image.
@@ -73,6 +74,19 @@ impl<'d> Lines<'d> {
             Source::Index(packed) => (Names::Index(packed), packed.place(at.0)),
         };
         Some(Chain { names, place })
+    }
+
+    /// The copies of the function `name` of `image`, whose own code is at `at`, that were put into others: the first
+    /// address of each. From an index whose file is not at hand: of all functions of that name.
+    pub(crate) fn copies(&self, image: &ElfImage<'d>, name: &str, at: LinkAddr) -> Copies {
+        let packed = match &self.0 {
+            Source::Dwarf(units) => return units.copies(name, at.0),
+            Source::Index(packed) => packed,
+        };
+        match Units::of(image) {
+            Ok(Some(units)) => units.copies(name, at.0),
+            _ => packed.copies(name),
+        }
     }
 
     /// The calls that `at` lies in, innermost first; the last is the physical function. Empty when the debug

@@ -18,7 +18,7 @@ use crate::base::column::{
 };
 use crate::base::strings::{StringPool, Strings};
 use crate::base::table::Table;
-use crate::formats::dwarf::{Call, NONE};
+use crate::formats::dwarf::{Call, Copies, NONE};
 
 /// Places in one piece at most.
 const PIECE: usize = 32;
@@ -104,6 +104,57 @@ impl<'d> Packed<'d> {
     /// The path of file `number`.
     pub(crate) fn file(&self, number: u32) -> Option<&'d str> {
         self.strings.get(self.files.get(number as usize)?)
+    }
+
+    /// Copies of functions called `name` in others.
+    pub(crate) fn copies(&self, name: &str) -> Copies {
+        let mut first: HashMap<u32, u64> = HashMap::new();
+        // By innermost call, those of the function that it lies in.
+        let mut around: HashMap<u32, Vec<u32>> = HashMap::new();
+        for (row, start) in self.starts.addresses().enumerate() {
+            let from = self.offsets.get(row).unwrap_or(u32::MAX);
+            let Some(bytes) = self.places.get(from as usize..) else {
+                continue;
+            };
+            let len = self
+                .offsets
+                .get(row + 1)
+                .map(|end| end.saturating_sub(from));
+            let len = len.map_or(bytes.len(), |len| bytes.len().min(len as usize));
+            let mut unpack = Unpack {
+                stream: Stream::new(&bytes[..len]),
+                start,
+                place: Place::default(),
+            };
+            let mut begins = true;
+            while !unpack.stream.is_done() && unpack.next(std::mem::take(&mut begins)).is_some() {
+                let call = unpack.place.call;
+                let calls = around
+                    .entry(call)
+                    .or_insert_with(|| self.inlined(call, name));
+                for call in calls {
+                    let at = first.entry(*call).or_insert(unpack.start);
+                    *at = unpack.start.min(*at);
+                }
+            }
+        }
+        let mut copies = Copies::default();
+        copies.places.extend(first.into_values());
+        copies.places.sort_unstable();
+        copies.places.dedup();
+        copies
+    }
+
+    /// Of `call` and those around it, the inlined ones of functions called `name`.
+    fn inlined(&self, mut call: u32, name: &str) -> Vec<u32> {
+        let mut found = Vec::new();
+        while let Some(c) = self.call(call)
+            && c.parent < call
+        {
+            found.extend((c.name == Some(name)).then_some(call));
+            call = c.parent;
+        }
+        found
     }
 
     /// What is wrong with the whole of it: every piece is unpacked.

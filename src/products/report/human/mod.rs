@@ -1,5 +1,6 @@
 //! Text for people: frames asked for, and stacks.
 
+pub mod hazards;
 pub mod livepatch;
 pub mod lookup;
 pub mod stack;

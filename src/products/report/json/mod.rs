@@ -1,6 +1,7 @@
 //! JSON: serialisable twins of the results. Fields are only ever added; `testdata/schema/` describes them.
 
 pub mod frame;
+pub mod hazards;
 pub mod livepatch;
 pub mod oops;
 pub mod stack;

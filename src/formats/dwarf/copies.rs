@@ -1,0 +1,193 @@
+//! The copies of one function that the compiler put into others.
+//!
+//! Nearly all units have nothing of it, and are told by their bytes: a unit that names it has the offset of the name's
+//! string in it. Units that take it from elsewhere (dwz, LTO) have the offset of its entry in them.
+
+use std::collections::HashSet;
+
+use gimli::constants as c;
+use gimli::{AttributeValue, DebugInfoOffset, Section as _, UnitOffset};
+
+use super::attributes::of_code;
+use super::entry::Entry;
+use super::layout::Head;
+use super::loaded::Loaded;
+use super::unit::Opened;
+use crate::base::bytes::Finder;
+use crate::base::parallel;
+
+/// Entries of the function that other units are searched for; a function of a header has one in hundreds of units, and
+/// those are their own.
+const FEW_ENTRIES: usize = 16;
+
+/// Where a function stands in the source: directory, file, line.
+type Declared<'d> = (&'d str, &'d str, u64);
+
+/// The copies of a function.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub struct Copies {
+    /// The first link address of each copy, sorted.
+    pub places: Vec<u64>,
+    /// How many copies more there are of other functions with its name.
+    pub others: usize,
+}
+
+/// What one unit has of it.
+#[derive(Default)]
+struct Found<'d> {
+    declared: Option<Declared<'d>>,
+    /// Offsets in `.debug_info` of its entries.
+    entries: Vec<usize>,
+    places: Vec<u64>,
+}
+
+/// The copies of the function `name` whose code the unit at `own` has.
+pub(super) fn copies(dwarf: &Loaded<'_>, name: &str, own: Option<usize>) -> Copies {
+    let names = mentions(dwarf.main.debug_str.reader().slice(), name);
+    let line_names = mentions(dwarf.main.debug_line_str.reader().slice(), name);
+    let wanted: Vec<[u8; 4]> = names.into_iter().chain(line_names).collect();
+    let none = HashSet::new();
+    let read = |offset: usize| read(dwarf, offset, name, &none).unwrap_or_default();
+    let units = units(dwarf, &wanted);
+    let found: Vec<Found<'_>> = parallel::map(&units, |offset| read(*offset));
+    let number = own.and_then(|own| units.iter().position(|u| *u == own));
+    let declared = number.and_then(|n| found[n].declared);
+    let mut copies = Copies::default();
+    let mut entries = HashSet::new();
+    for unit in &found {
+        // Where nothing says what the function itself is, all of its name are it.
+        match declared.is_none() || unit.declared.is_none() || unit.declared == declared {
+            true => {
+                copies.places.extend(&unit.places);
+                entries.extend(&unit.entries);
+            }
+            false => copies.others += unit.places.len(),
+        }
+    }
+    if entries.len() <= FEW_ENTRIES && !entries.is_empty() && dwarf.units.is_none() {
+        let offsets = entries.iter().filter_map(|at| u32::try_from(*at).ok());
+        let wanted: Vec<[u8; 4]> = offsets.map(u32::to_le_bytes).collect();
+        let known: HashSet<usize> = units.iter().copied().collect();
+        let mut more = self::units(dwarf, &wanted);
+        more.retain(|unit| !known.contains(unit));
+        let elsewhere = |offset: &usize| self::read(dwarf, *offset, name, &entries);
+        for unit in parallel::map(&more, elsewhere).into_iter().flatten() {
+            copies.places.extend(unit.places);
+        }
+    }
+    copies.places.sort_unstable();
+    copies.places.dedup();
+    copies
+}
+
+/// The offsets of `name` in `strings`, also at the end of other strings, as units have them.
+fn mentions(strings: &[u8], name: &str) -> Vec<[u8; 4]> {
+    let ended = [name.as_bytes(), &[0]].concat();
+    let finder = Finder::new(&ended);
+    let places = finder.each(strings);
+    places
+        .filter_map(|at| Some(u32::try_from(at).ok()?.to_le_bytes()))
+        .collect()
+}
+
+/// The units that have one of `wanted` in their bytes; all, where their bytes are not what they mean.
+fn units(dwarf: &Loaded<'_>, wanted: &[[u8; 4]]) -> Vec<usize> {
+    let headers = dwarf.headers();
+    if dwarf.units.is_some() {
+        return headers.to_vec();
+    }
+    let info = dwarf.main.debug_info.reader().slice();
+    let finders: Vec<Finder<'_>> = wanted.iter().map(|w| Finder::new(w)).collect();
+    let ends = headers.iter().skip(1).copied().chain([info.len()]);
+    let spans: Vec<(usize, usize)> = headers.iter().copied().zip(ends).collect();
+    let has = parallel::map(&spans, |(from, to)| {
+        let bytes = info.get(*from..*to).unwrap_or_default();
+        finders.iter().any(|f| f.find(bytes).is_some())
+    });
+    let all = spans.into_iter().zip(has);
+    all.filter(|(_, has)| *has).map(|(s, _)| s.0).collect()
+}
+
+/// Reads the unit at `start`: what it has of the function `name`, whose entries in other units are `elsewhere`.
+fn read<'d>(
+    dwarf: &Loaded<'d>,
+    start: usize,
+    name: &str,
+    elsewhere: &HashSet<usize>,
+) -> gimli::Result<Found<'d>> {
+    let own = Opened::own(dwarf, DebugInfoOffset(start))?;
+    let split = own.split(dwarf);
+    let unit = split.as_ref().unwrap_or(&own);
+    let mut found = Found::default();
+    let mut calls: Vec<(usize, Entry<'d>)> = Vec::new();
+    let mut entries = unit.entries();
+    let mut at = unit.unit.header.header_size();
+    while let Some(head) = entries.head(at) {
+        let (shape, attributes) = match head {
+            Head::Entry { shape, attributes } => (shape, attributes),
+            Head::Null { next } => {
+                at = next;
+                continue;
+            }
+        };
+        let tag = entries.layout(shape).tag;
+        if tag != c::DW_TAG_subprogram && tag != c::DW_TAG_inlined_subroutine {
+            at = match entries.end(shape, attributes) {
+                Some(end) => end,
+                None => Entry::read(unit, at, |_| false)?.1,
+            };
+            continue;
+        }
+        let (entry, next) = match Entry::planned(&entries, shape, attributes) {
+            Some(read) => read,
+            None => Entry::read(unit, at, of_code)?,
+        };
+        if tag == c::DW_TAG_inlined_subroutine {
+            let origin = match entry.origin {
+                Some(AttributeValue::UnitRef(UnitOffset(origin))) => Some(start + origin),
+                Some(AttributeValue::DebugInfoRef(DebugInfoOffset(origin))) => Some(origin),
+                _ => None,
+            };
+            calls.extend(origin.map(|origin| (origin, entry)));
+        } else if unit.name(entry.linkage_name).or(unit.name(entry.name)) == Some(name)
+            && let Some(declared) = declared(unit, at)?
+        {
+            found.entries.push(start + at);
+            found.declared = found.declared.or(Some(declared));
+        }
+        at = next;
+    }
+    let (mut spans, mut budget) = (Vec::new(), unit.len());
+    for (origin, entry) in calls {
+        if found.entries.contains(&origin) || elsewhere.contains(&origin) {
+            spans.clear();
+            entry.ranges(dwarf, unit, &mut budget, &mut spans)?;
+            found.places.extend(spans.iter().map(|s| s.0).min());
+        }
+    }
+    Ok(found)
+}
+
+/// Where the function at unit offset `at` stands in the source; `None` for one that is defined elsewhere.
+fn declared<'d>(unit: &Opened<'_, 'd>, at: usize) -> gimli::Result<Option<Declared<'d>>> {
+    let entry = unit.unit.entry(UnitOffset(at))?;
+    if entry.attr_value(c::DW_AT_declaration).is_some() {
+        return Ok(None);
+    }
+    let number = |name| entry.attr_value(name).and_then(|v| v.udata_value());
+    let file = match entry.attr_value(c::DW_AT_decl_file) {
+        Some(AttributeValue::FileIndex(file)) => Some(file),
+        other => other.and_then(|v| v.udata_value()),
+    };
+    let file = file.and_then(|f| u32::try_from(f).ok());
+    let files = unit.files(file.into_iter());
+    let (directory, name) = file
+        .and_then(|f| files.get(f as usize).copied())
+        .unwrap_or_default();
+    Ok(Some((
+        directory,
+        name,
+        number(c::DW_AT_decl_line).unwrap_or(0),
+    )))
+}
