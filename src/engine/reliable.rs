@@ -8,7 +8,6 @@
 
 use std::fmt;
 
-use crate::base::addr::Pc;
 use crate::engine::remark::Remark;
 use crate::engine::stack::{Frame, Mode, Stack, Stop};
 use crate::engine::unwind::Trust;
@@ -67,8 +66,8 @@ pub enum Reason {
     Unread(Stop),
     /// The kernel's row leads to another frame than call-frame information, which was followed.
     Elsewhere,
-    /// It was not walked by ORC.
-    NotAsked,
+    /// What ORC or the kernel's memory says of the frame's code is not at hand.
+    NotAtHand,
     /// Nothing is known of the kernel's unwinder.
     NoKernel,
 }
@@ -79,15 +78,13 @@ pub enum Reason {
 pub enum Assumed {
     /// The kernel has no ORC: that it unwinds by frame pointers, and that every function on the stack keeps one.
     FramePointers,
-    /// An exception came where code of the BPF JIT has its frame pointer set up.
-    BpfFrame,
 }
 
 impl Doubt {
     /// Whether the kernel calls it unreliable: the opposite is that this cannot be decided here.
     pub fn decided(&self) -> bool {
-        use Reason::{Elsewhere, NoKernel, NotAsked, Unread};
-        !matches!(self.reason, Unread(_) | Elsewhere | NotAsked | NoKernel)
+        use Reason::{Elsewhere, NoKernel, NotAtHand, Unread};
+        !matches!(self.reason, Unread(_) | Elsewhere | NotAtHand | NoKernel)
     }
 }
 
@@ -126,7 +123,7 @@ pub fn reliable(stack: &Stack<'_>) -> Result<Reliable, Doubt> {
         assumed.push(Assumed::FramePointers);
     }
     for (number, frame) in stack.frames.iter().enumerate() {
-        let reason = noticed(frame, walker, number, &mut assumed);
+        let reason = noticed(frame, walker, number);
         let reason = reason.or((number >= MAX_ENTRIES).then_some(Reason::TooMany));
         if let Some(reason) = reason {
             return Err(Doubt {
@@ -148,12 +145,7 @@ pub fn reliable(stack: &Stack<'_>) -> Result<Reliable, Doubt> {
 }
 
 /// What the kernel's walk notices at `frame`, the `number`th.
-fn noticed(
-    frame: &Frame<'_>,
-    walker: Walker,
-    number: usize,
-    assumed: &mut Vec<Assumed>,
-) -> Option<Reason> {
+fn noticed(frame: &Frame<'_>, walker: Walker, number: usize) -> Option<Reason> {
     let saved = number > 0 && frame.trust == Trust::SavedRegisters;
     if saved && walker.frame_pointer.unwrap_or(!walker.orc) {
         return Some(Reason::Registers);
@@ -169,14 +161,9 @@ fn noticed(
         return None;
     }
     match frame.by_orc {
-        None => Some(Reason::NotAsked),
+        None => Some(Reason::NotAtHand),
         Some(step) => match step {
-            ByOrc::Same | ByOrc::End => None,
-            ByOrc::Bpf if walker.bpf => {
-                let exact = matches!(frame.pc, Some(Pc::Exact(_)));
-                assumed.extend(exact.then_some(Assumed::BpfFrame));
-                None
-            }
+            ByOrc::Same | ByOrc::End | ByOrc::Framed => None,
             ByOrc::Bpf => Some(Reason::Bpf),
             ByOrc::NoRow => Some(Reason::NoRow),
             ByOrc::Undefined => Some(Reason::Undefined),
@@ -186,7 +173,7 @@ fn noticed(
                 Reason::Unread(stop) => Reason::Unread(stop),
                 _ => Reason::Failed(stop),
             }),
-            ByOrc::Unknown => Some(Reason::NotAsked),
+            ByOrc::Unknown => Some(Reason::NotAtHand),
         },
     }
 }
@@ -231,7 +218,7 @@ impl Reason {
             Reason::Registers => "registers",
             Reason::Unread(_) => "unread",
             Reason::Elsewhere => "elsewhere",
-            Reason::NotAsked => "not-asked",
+            Reason::NotAtHand => "not-at-hand",
             Reason::NoKernel => "no-kernel",
         }
     }
@@ -275,7 +262,9 @@ impl fmt::Display for Reason {
             }
             Reason::Unread(stop) => write!(f, "not decided: {stop}"),
             Reason::Elsewhere => f.write_str("not decided: ORC leads elsewhere than the walk went"),
-            Reason::NotAsked => f.write_str("not decided: it was not walked by ORC"),
+            Reason::NotAtHand => f.write_str(
+                "not decided: what ORC or the kernel's memory says of this code is not at hand",
+            ),
             Reason::NoKernel => {
                 f.write_str("not decided: nothing is known of this kernel's unwinder")
             }
@@ -287,7 +276,6 @@ impl fmt::Display for Assumed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Assumed::FramePointers => "assumed: without ORC the kernel unwinds by frame pointers, and every function keeps one",
-            Assumed::BpfFrame => "assumed: the BPF program had set up its frame pointer",
         })
     }
 }

@@ -486,6 +486,7 @@ fn bpf_code_has_a_frame_pointer_and_other_unknown_code_may_have() {
         end: Addr(jit + 0x100),
         name: "bpf_prog_0123456789abcdef_f".to_owned(),
         kind: Generator::Bpf,
+        framed: None,
     }];
     for (known, note) in [(&generated[..], false), (&[], true)] {
         let unwinder = Unwinder::new(&kernel).generated(known);
@@ -562,6 +563,7 @@ fn ftrace_trampolines_have_the_rows_of_what_they_are_copies_of() {
         end: Addr(copy + 0x80),
         name: "ftrace".to_owned(),
         kind: Generator::FtraceCaller,
+        framed: None,
     }];
     let sp = HIGH - 0x100;
     let memory = bytes(&[copy + 0x31, 1, 2, 3, 4, at(2, 9)]);

@@ -73,7 +73,10 @@ pub(super) const NOTED: [&str; 16] = [
 /// Members, by structure. Several paths to one thing are for several versions of Linux.
 const FIELDS: &[(&str, &[&str])] = &[
     ("bin_attribute", &["attr.name", "private", "size"]),
-    ("bpf_ksym", &["end", "lnode", "name", "start"]),
+    (
+        "bpf_ksym",
+        &["end", "fp_end", "fp_start", "lnode", "name", "start"],
+    ),
     (
         "cea_exception_stacks",
         &[

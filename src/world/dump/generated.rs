@@ -16,6 +16,9 @@ pub struct Generated {
     pub name: String,
     /// What made it.
     pub kind: Generator,
+    /// Of the BPF JIT's code: where the kernel says that its frame pointer is set up, in bytes from the first
+    /// (`bpf_ksym.fp_start` and `fp_end`, 7.0 on); `None` where it does not.
+    pub framed: Option<(u32, u32)>,
 }
 
 /// What makes code at run time.
@@ -78,8 +81,12 @@ fn bpf(r: &Reader<'_, '_>) -> Option<(Vec<Generated>, bool)> {
         r.types.field("bpf_ksym", "name")?,
     );
     let (symbols, broken) = r.list(head?, link);
+    let framed = [("bpf_ksym", "fp_start"), ("bpf_ksym", "fp_end")];
+    let framed = framed.map(|(structure, path)| r.types.field(structure, path));
     let read = |at: Addr| {
+        let [from, to] = framed.map(|f| u32::try_from(r.get(at, f?).ok()?).ok());
         Some(Generated {
+            framed: from.zip(to),
             start: Addr(r.get(at, start).ok()?),
             end: Addr(r.get(at, end).ok()?),
             name: r
@@ -110,6 +117,7 @@ fn ftrace(r: &Reader<'_, '_>) -> Option<Vec<Generated>> {
             start: Addr(start),
             end: Addr(start.checked_add(r.get(at, size).ok()?)?),
             name: "ftrace trampoline".to_owned(),
+            framed: None,
             kind: match with_regs {
                 true => Generator::FtraceRegsCaller,
                 false => Generator::FtraceCaller,
@@ -133,6 +141,7 @@ fn optprobes(r: &Reader<'_, '_>) -> Option<Vec<Generated>> {
             start,
             end: start.offset(4096),
             name: "optimised kprobe".to_owned(),
+            framed: None,
             kind: Generator::Optprobe,
         })
     };

@@ -39,8 +39,11 @@ pub enum ByOrc {
     End,
     /// There is no row: it goes on by RBP, and gives up that the rest is reliable.
     NoRow,
-    /// There is no row, but code of the BPF JIT has a frame pointer, by which it may go on.
+    /// There is no row for code of the BPF JIT: it goes on by RBP, and gives up that the rest is reliable.
     Bpf,
+    /// There is no row, but the kernel knows that this code of the BPF JIT has its frame pointer set up here
+    /// (`bpf_has_frame_pointer()`, 7.0 on).
+    Framed,
     /// The row says that nothing is known of the code.
     Undefined,
     /// The row leads to another frame than the walk went to.

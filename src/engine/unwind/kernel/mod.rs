@@ -357,7 +357,17 @@ impl<'k, 'd> Walk<'_, 'k, 'd> {
             (false, _) => ByOrc::NotText,
             (_, Some(Row::End)) => ByOrc::End,
             (_, Some(Row::Unknown)) => ByOrc::Undefined,
-            (_, None) if made.is_some_and(|g| g.kind == Generator::Bpf) => ByOrc::Bpf,
+            (_, None) if made.is_some_and(|g| g.kind == Generator::Bpf) => {
+                let offset = made.and_then(|g| here.pc.lookup().since(g.start));
+                match made.and_then(|g| g.framed).zip(offset) {
+                    // 0 stands for a bound that was not set.
+                    Some(((from, to), at)) if from > 0 && at >= from.into() && at < to.into() => {
+                        ByOrc::Framed
+                    }
+                    None if self.unwinder.walker.bpf => ByOrc::Unknown,
+                    _ => ByOrc::Bpf,
+                }
+            }
             (_, None) => ByOrc::NoRow,
             (_, Some(Row::Step(rule))) => match left {
                 Ok(Decided {

@@ -12,7 +12,8 @@ use crate::world::kernel::Kernel;
 pub struct Walker {
     /// It goes by ORC (`CONFIG_UNWINDER_ORC`); else by frame pointers.
     pub orc: bool,
-    /// It walks through code of the BPF JIT without a doubt (`bpf_has_frame_pointer()`, 7.0 on).
+    /// It walks through code of the BPF JIT without a doubt where that says that its frame pointer is set up
+    /// (`bpf_has_frame_pointer()`, 7.0 on).
     pub bpf: bool,
     /// It finds what kretprobes and rethooks took off the stack (`kretprobe_find_ret_addr()` from 5.16 on,
     /// `rethook_find_ret_addr()` from 5.18 on).

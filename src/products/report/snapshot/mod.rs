@@ -451,6 +451,8 @@ struct Made {
     end: Hex,
     name: String,
     kind: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    framed: Option<(u32, u32)>,
 }
 
 impl Made {
@@ -460,6 +462,7 @@ impl Made {
             end: Hex(g.end.0),
             name: g.name.clone(),
             kind: g.kind.name().to_owned(),
+            framed: g.framed,
         }
     }
 
@@ -469,6 +472,7 @@ impl Made {
             end: Addr(self.end.0),
             name: self.name,
             kind: Generator::from_name(&self.kind)?,
+            framed: self.framed,
         })
     }
 }
