@@ -279,3 +279,6 @@ impl fmt::Display for Assumed {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -284,3 +284,6 @@ fn inlined(stack: &Stack<'_>, plan: &Plan) -> Vec<(usize, usize)> {
     }
     all
 }
+
+#[cfg(test)]
+mod tests;
