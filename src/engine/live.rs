@@ -18,7 +18,7 @@ pub struct Live<'s> {
     pub name: Name<'s>,
     /// The image that it is of.
     pub image: Option<&'s str>,
-    /// Its first byte in that image; `None` for an inlined one, which has none.
+    /// Its first byte in that image; `None` for an inlined one, which has none, and for code made at run time.
     pub addr: Option<LinkAddr>,
     /// The frame that it is live in, by its number in the stack.
     pub frame: usize,
@@ -69,6 +69,14 @@ pub fn live<'s>(stack: &'s Stack<'_>) -> Vec<Live<'s>> {
         .collect()
 }
 
+/// The name of the code made at run time that `frame` is of: a BPF program, a trampoline.
+fn made<'s>(frame: &'s Frame<'_>) -> Option<Name<'s>> {
+    frame.remarks.iter().find_map(|r| match r {
+        Remark::Generated(Some(name)) => Some(Name::from(&**name)),
+        _ => None,
+    })
+}
+
 fn of_frame<'s>(number: usize, frame: &'s Frame<'_>) -> Vec<Live<'s>> {
     let a = &frame.attribution;
     let image = frame.place.as_ref().map(|p| &*p.image);
@@ -98,6 +106,17 @@ fn of_frame<'s>(number: usize, frame: &'s Frame<'_>) -> Vec<Live<'s>> {
         certain,
     });
     let mut all: Vec<Live<'s>> = physical.collect();
+    // Code made at run time has a name, and no image.
+    if let (true, Some(name)) = (all.is_empty(), made(frame)) {
+        all.push(Live {
+            name,
+            image,
+            addr: None,
+            frame: number,
+            why: why.clone(),
+            certain: true,
+        });
+    }
     if let Some((outer, inlined)) = frame.inlines.split_last() {
         let into = Name::from(outer.name());
         all.extend(inlined.iter().map(|i| Live {

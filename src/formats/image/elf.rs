@@ -34,6 +34,8 @@ pub(crate) const SHT_DYNSYM: u32 = 11;
 pub(crate) const SHN_UNDEF: u16 = 0;
 /// `st_shndx`: absolute.
 pub(crate) const SHN_ABS: u16 = 0xfff1;
+/// include/uapi/linux/elf.h
+pub(crate) const SHN_LIVEPATCH: u16 = 0xff20;
 /// `ch_type`: zlib
 pub(crate) const ELFCOMPRESS_ZLIB: u32 = 1;
 /// `ch_type`: zstd

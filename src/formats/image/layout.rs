@@ -91,6 +91,12 @@ pub(super) fn link_symbols<'d>(elf: &Elf<'d>, addrs: &[Option<u64>]) -> (Vec<u64
             imports.push(str::from_utf8(elf.symbol_name(s.name)).unwrap_or_default());
             IMPORTS.wrapping_add((imports.len() as u64 - 1) * IMPORT_STRIDE)
         }
+        // What a livepatch takes of the object that it patches.
+        elf::SHN_LIVEPATCH => {
+            let name = str::from_utf8(elf.symbol_name(s.name)).unwrap_or_default();
+            imports.push(livepatch_symbol(name).unwrap_or(name));
+            IMPORTS.wrapping_add((imports.len() as u64 - 1) * IMPORT_STRIDE)
+        }
         elf::SHN_ABS => s.value,
         section => {
             let base = addrs.get(section as usize).copied().flatten().unwrap_or(0);
@@ -101,9 +107,23 @@ pub(super) fn link_symbols<'d>(elf: &Elf<'d>, addrs: &[Option<u64>]) -> (Vec<u64
     (linked, imports)
 }
 
+/// The name in `.klp.sym.OBJECT.NAME,SYMPOS` (`klp_resolve_symbols()`, kernel/livepatch/core.c, Linux 4.7-7.2).
+fn livepatch_symbol(text: &str) -> Option<&str> {
+    let (_, rest) = text.strip_prefix(".klp.sym.")?.split_once('.')?;
+    Some(rest.rsplit_once(',').map_or(rest, |(name, _)| name))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn livepatch_symbols_name_what_they_stand_for() {
+        let name = livepatch_symbol;
+        assert_eq!(name(".klp.sym.vmlinux.printk,0"), Some("printk"));
+        assert_eq!(name(".klp.sym.ext4.f.isra.0,2"), Some("f.isra.0"));
+        assert_eq!(name("printk"), None);
+    }
 
     #[test]
     fn text_sections_follow_each_other_from_zero_and_init_is_apart() {

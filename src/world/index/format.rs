@@ -26,7 +26,7 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::formats::image::ImageKind;
 
 /// Version of all that is in the file.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 const MAGIC: [u8; 4] = *b"\x7fFXI";
 const HEADER: usize = 80;
 const CHECKSUM: usize = 76;
