@@ -31,3 +31,4 @@ mod snapshots;
 mod symbolize;
 mod symbols;
 mod unwind;
+mod verdicts;
