@@ -33,7 +33,8 @@ timeout 1800 qemu-system-x86_64 -M pc -accel tcg -cpu "${CPU:-max,la57=off,-rdra
   ${GDB:+-gdb "tcp:127.0.0.1:$GDB"} -kernel "$VMLINUZ" -initrd "$BUILD/$NAME/initrd" \
   -append "console=ttyS0 panic=-1 oops=nopanic init_on_free=1 loglevel=8 ignore_loglevel tsc=reliable no_timer_check mitigations=off nowatchdog printk.devkmsg=on rcupdate.rcu_cpu_stall_suppress=1 random.trust_cpu=off random.trust_bootloader=off $slide $*" &
 QEMU=$!
-"$here/dumps.py" "$TMP/qmp" "$out" "${DUMPS:-.}" "$QEMU"
+"$here/dumps.py" "$TMP/qmp" "$out" "${DUMPS:-.}" "$QEMU" &
+wait $! # in the foreground it would hold signals up
 wait "$QEMU" || :
 QEMU=
 grep -aq KLP-END "$out/console.txt" || die "$NAME $name: ended early, see $out/console.txt"

@@ -263,16 +263,15 @@ static long b_bpf(void)
 	return syscall(SYS_bpf, BPF_PROG_TEST_RUN, &a, sizeof a);
 }
 
-/* ---- strn CPU: the kernel copies a path that ends where memory does, again and again; both faults of strncpy_from_user
- * lead to fixups. fifo CPU MS: after MS milliseconds nobody else runs on the CPU. ---- */
-static long strn(void)
+/* ---- psel CPU: system calls with an argument at an address that does not exist, again and again; the fault of
+ * __x64_sys_pselect6 leads to a fixup. fifo CPU MS: after MS milliseconds nobody else runs on the CPU. ---- */
+static long psel(void)
 {
-	char *p = mmap(0, 2 * PG, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *p = mmap(0, PG, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	pin(atoi(arg[0]));
-	munmap(p + PG, PG);
-	memset(p + PG - 5, 'a', 5);
+	munmap(p, PG);
 	for (;;)
-		open(p + PG - 5, O_RDONLY);
+		syscall(SYS_pselect6, 0, 0, 0, 0, 0, p);
 }
 static long fifo(void)
 {
@@ -282,6 +281,13 @@ static long fifo(void)
 	nap(atoi(arg[1]));
 	for (;;)
 		asm volatile("" ::: "memory");
+}
+
+/* above PID: runs before all that fifo holds up */
+static long above(void)
+{
+	struct sched_param s = { 50 };
+	exit(sched_setscheduler(atoi(arg[0]), SCHED_FIFO, &s) != 0);
 }
 
 /* kop NAME [HOW]: a place of lab.ko, as l_NAME */
@@ -321,7 +327,8 @@ static const struct {
 	{ "s_poll", s_poll, 0 }, { "s_epoll", s_epoll, 0 },   { "s_select", s_select, 0 }, { "s_unix", s_unix, 0 },
 	{ "s_wait", s_wait, 0 }, { "s_stop", s_stop, 0 },     { "zombie", zombie, 0 },	 { "s_uffd", s_uffd, 0 },
 	{ "u_spin", u_spin, 0 }, { "k_zero", k_zero, 0 },     { "random", s_random, 0 },	 { "s_uffdtail", s_uffdtail, 0 },
-	{ "b_bpf", b_bpf, 0 },	 { "strn", strn, 1 },	      { "fifo", fifo, 2 },	 { "kop", kop, 1 },
+	{ "b_bpf", b_bpf, 0 },	 { "psel", psel, 1 },	      { "fifo", fifo, 2 },	 { "above", above, 1 },
+	{ "kop", kop, 1 },
 };
 
 int main(int c, char **v)

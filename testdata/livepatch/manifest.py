@@ -24,10 +24,10 @@ HIDDEN = {
     "k/rec": ("k_rec", "cold"),
     "random": ("wait_for_random_bytes", "cold"),
     "k/noret": ("k_noret", "noreturn-end"),
-    "strn": ("strncpy_from_user", "fixup"),
+    "psel": ("__x64_sys_pselect6", "fixup"),
 }
 # listed in every case, whatever becomes of them
-ALWAYS = "k/tail zombie k/twin1 k/twin2 l_twin2 s_uffd s_stop kswapd0 u_spin b_bpf strn".split()
+ALWAYS = "k/tail zombie k/twin1 k/twin2 l_twin2 s_uffd s_stop kswapd0 u_spin b_bpf psel".split()
 STATES = {0: "R", 1: "S", 2: "D", 4: "T", 8: "t", 0x402: "I", 0x10: "X", 0x80: "dead", 0x20: "Z"}
 PF_KTHREAD = 0x200000
 # dumps whose every stack is kept
@@ -155,7 +155,7 @@ class Case:
         state = self.collection and self.collection.patches.get(load["patch"])
         self.open = state and bool(state["transition"])
         # A patch on top of another is tested against what the other put in place.
-        self.below = next((l for l in loads if load["patch"] == "kp_second" and l["patch"] == "kp_multi"), None)
+        self.below = next((l for l in reversed(loads) if load["patch"] == "kp_second" and l["patch"] == "kp_multi"), None)
         self.ranges = [(f["name"],) + self.range(f) for f in load["patched"]]
         self.ids = ids
         self.problems = []
