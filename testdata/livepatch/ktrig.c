@@ -263,6 +263,64 @@ static long b_bpf(void)
 	return syscall(SYS_bpf, BPF_PROG_TEST_RUN, &a, sizeof a);
 }
 
+/* ---- a function that is called by a BPF trampoline, as it is while a program looks at what it returns ---- */
+static unsigned btf_function(const char *name)
+{
+	/* bytes behind a type of each kind: fixed, and for each member */
+	static const char fixed[] = { 0, 4, 0, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 4, 0, 0 };
+	static const char each[] = { 0, 0, 0, 0, 12, 12, 8, 0, 0, 0, 0, 0, 0, 8, 0, 12, 0, 0, 0, 12 };
+	static char b[32 << 20];
+	unsigned *h = (unsigned *)b, *t, id, kind; /* magic and flags, header, types' offset and size, strings' offset */
+	int fd = open("/sys/kernel/btf/vmlinux", O_RDONLY), n, size = 0;
+	char *at, *strings;
+	while ((n = read(fd, b + size, sizeof b - size)) > 0)
+		size += n;
+	close(fd);
+	if (size < 24)
+		return 0;
+	at = b + h[1] + h[2];
+	strings = b + h[1] + h[4];
+	for (id = 1; at < b + h[1] + h[2] + h[3]; id++) {
+		t = (unsigned *)at;
+		kind = t[1] >> 24 & 31;
+		if (kind >= sizeof fixed)
+			return 0;
+		if (kind == 12 && !strcmp(strings + t[0], name))
+			return id;
+		at += 12 + fixed[kind] + each[kind] * (t[1] & 0xffff);
+	}
+	return 0;
+}
+static long b_fexit(void)
+{
+	struct bpf_insn insns[] = {
+		{ BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_0, 0, 0, 0 },
+		{ BPF_JMP | BPF_EXIT, 0, 0, 0, 0 },
+	};
+	union bpf_attr a;
+	fd_set s;
+	int fd;
+	memset(&a, 0, sizeof a);
+	a.prog_type = 26; /* BPF_PROG_TYPE_TRACING */
+	a.expected_attach_type = 25; /* BPF_TRACE_FEXIT */
+	a.attach_btf_id = btf_function("core_sys_select");
+	a.insns = (uintptr_t)insns;
+	a.insn_cnt = sizeof insns / sizeof *insns;
+	a.license = (uintptr_t)"GPL";
+	strcpy(a.prog_name, "watcher");
+	fd = syscall(SYS_bpf, BPF_PROG_LOAD, &a, sizeof a);
+	printf("ktrig: BPF: function %u, program %d\n", a.attach_btf_id, fd);
+	memset(&a, 0, sizeof a);
+	a.raw_tracepoint.prog_fd = fd;
+	if (fd < 0 || syscall(SYS_bpf, BPF_RAW_TRACEPOINT_OPEN, &a, sizeof a) < 0) {
+		printf("ktrig: BPF: %s\n", strerror(errno));
+		return -1;
+	}
+	FD_ZERO(&s);
+	FD_SET(pfd[0], &s);
+	return syscall(SYS_select, pfd[0] + 1, &s, 0, 0, 0);
+}
+
 /* ---- psel CPU: system calls with an argument at an address that does not exist, again and again; the fault of
  * __x64_sys_pselect6 leads to a fixup. fifo CPU MS: after MS milliseconds nobody else runs on the CPU. ---- */
 static long psel(void)
@@ -327,7 +385,7 @@ static const struct {
 	{ "s_poll", s_poll, 0 }, { "s_epoll", s_epoll, 0 },   { "s_select", s_select, 0 }, { "s_unix", s_unix, 0 },
 	{ "s_wait", s_wait, 0 }, { "s_stop", s_stop, 0 },     { "zombie", zombie, 0 },	 { "s_uffd", s_uffd, 0 },
 	{ "u_spin", u_spin, 0 }, { "k_zero", k_zero, 0 },     { "random", s_random, 0 },	 { "s_uffdtail", s_uffdtail, 0 },
-	{ "b_bpf", b_bpf, 0 },	 { "psel", psel, 1 },	      { "fifo", fifo, 2 },	 { "above", above, 1 },
+	{ "b_bpf", b_bpf, 0 },	 { "b_fexit", b_fexit, 0 },   { "psel", psel, 1 },	      { "fifo", fifo, 2 },	 { "above", above, 1 },
 	{ "kop", kop, 1 },
 };
 
