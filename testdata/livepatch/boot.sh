@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # boot.sh KERNEL [NAME [WORD...]]: boots a kernel under QEMU (no KVM) into ./init, which loads one live patch after the
 # other, and dumps memory whenever init says so. Builds what is missing.
-#  WORD: more of the kernel's command line; scen=tail, scen=rt are other scenarios than main
+#  WORD: more of the kernel's command line; scen=tail, scen=bpf, scen=rt are other scenarios than main
 #  Output: $FIXTRACE_LIVEPATCH/KERNEL-NAME (NAME: main): TAG.elf memory, TAG.regs registers, console.txt, and ko/ with the
 #    modules, unstripped
-#  Environment: KASLR=1; SMP (2), MEM (192M), CPU; DUMPS (.), an expression for the tags that are dumped; GDB=PORT, a stub
+#  Environment: KASLR=1; SMP (2), MEM (192M), CPU; DUMPS (.), an expression for the tags that are dumped
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=tools.sh
@@ -30,7 +30,7 @@ slide=nokaslr
 # Without rdrand and trust a task can wait for the random generator. Memory that nobody uses is zero and packs well.
 timeout 1800 qemu-system-x86_64 -M pc -accel tcg -cpu "${CPU:-max,la57=off,-rdrand,-rdseed}" -m "${MEM:-192M}" -smp "${SMP:-2}" \
   -display none -no-reboot -nic none -device vmcoreinfo -serial "file:$out/console.txt" -qmp "unix:$TMP/qmp,server,nowait" -monitor none \
-  ${GDB:+-gdb "tcp:127.0.0.1:$GDB"} -kernel "$VMLINUZ" -initrd "$BUILD/$NAME/initrd" \
+  -kernel "$VMLINUZ" -initrd "$BUILD/$NAME/initrd" \
   -append "console=ttyS0 panic=-1 oops=nopanic init_on_free=1 loglevel=8 ignore_loglevel tsc=reliable no_timer_check mitigations=off nowatchdog printk.devkmsg=on rcupdate.rcu_cpu_stall_suppress=1 random.trust_cpu=off random.trust_bootloader=off $slide $*" &
 QEMU=$!
 "$here/dumps.py" "$TMP/qmp" "$out" "${DUMPS:-.}" "$QEMU" &

@@ -322,7 +322,7 @@ static long b_fexit(void)
 }
 
 /* ---- psel CPU: system calls with an argument at an address that does not exist, again and again; the fault of
- * __x64_sys_pselect6 leads to a fixup. fifo CPU MS: after MS milliseconds nobody else runs on the CPU. ---- */
+ * __x64_sys_pselect6 leads to a fixup. ---- */
 static long psel(void)
 {
 	char *p = mmap(0, PG, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -331,17 +331,35 @@ static long psel(void)
 	for (;;)
 		syscall(SYS_pselect6, 0, 0, 0, 0, 0, p);
 }
-static long fifo(void)
+
+/* sample CPU PID NAME: preempts whatever runs on the CPU, thousands of times, until NAME is in the kernel's own print of
+ * PID's stack; then it keeps the CPU, so that PID stays where it was preempted. */
+static long sample(void)
 {
 	struct sched_param s = { 1 };
+	char f[64], b[4096];
+	int d, n;
+	long i;
+	sprintf(f, "/proc/%s/stack", arg[1]);
 	pin(atoi(arg[0]));
 	sched_setscheduler(0, SCHED_FIFO, &s);
-	nap(atoi(arg[1]));
+	srand(1);
+	for (i = 1;; i++) {
+		struct timespec t = { 0, 500000 + rand() % 500000 };
+		nanosleep(&t, 0);
+		d = open(f, O_RDONLY);
+		n = read(d, b, sizeof b - 1);
+		close(d);
+		b[n > 0 ? n : 0] = 0;
+		if (strstr(b, arg[2]))
+			break;
+	}
+	printf("ktrig: preempted in %s at try %ld\n", arg[2], i);
+	close(open("/tmp/sampled", O_CREAT | O_WRONLY, 0600));
 	for (;;)
 		asm volatile("" ::: "memory");
 }
-
-/* above PID: runs before all that fifo holds up */
+/* above PID: runs before all that `sample` holds up */
 static long above(void)
 {
 	struct sched_param s = { 50 };
@@ -385,7 +403,7 @@ static const struct {
 	{ "s_poll", s_poll, 0 }, { "s_epoll", s_epoll, 0 },   { "s_select", s_select, 0 }, { "s_unix", s_unix, 0 },
 	{ "s_wait", s_wait, 0 }, { "s_stop", s_stop, 0 },     { "zombie", zombie, 0 },	 { "s_uffd", s_uffd, 0 },
 	{ "u_spin", u_spin, 0 }, { "k_zero", k_zero, 0 },     { "random", s_random, 0 },	 { "s_uffdtail", s_uffdtail, 0 },
-	{ "b_bpf", b_bpf, 0 },	 { "b_fexit", b_fexit, 0 },   { "psel", psel, 1 },	      { "fifo", fifo, 2 },	 { "above", above, 1 },
+	{ "b_bpf", b_bpf, 0 },	 { "b_fexit", b_fexit, 0 },   { "psel", psel, 1 },	      { "sample", sample, 3 },	 { "above", above, 1 },
 	{ "kop", kop, 1 },
 };
 

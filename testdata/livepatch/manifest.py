@@ -27,7 +27,7 @@ HIDDEN = {
     "psel": ("__x64_sys_pselect6", "fixup"),
 }
 # listed in every case, whatever becomes of them
-ALWAYS = "k/tail zombie k/twin1 k/twin2 l_twin2 s_uffd s_stop kswapd0 u_spin b_bpf psel".split()
+ALWAYS = "k/tail zombie k/twin1 k/twin2 l_twin2 s_uffd s_stop kswapd0 u_spin b_bpf b_fexit psel".split()
 STATES = {0: "R", 1: "S", 2: "D", 4: "T", 8: "t", 0x402: "I", 0x10: "X", 0x80: "dead", 0x20: "Z"}
 PF_KTHREAD = 0x200000
 # dumps whose every stack is kept
