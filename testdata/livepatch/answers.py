@@ -39,6 +39,8 @@ def short_case(case, stacks):
         out["refused"] = list(dict.fromkeys(case["refused"] or []))
         return out
     out["completed"], out["open"] = case["kernel_completed"], case["transition_open_at_dump"]
+    if case.get("completed_later"):
+        out["completed_later"] = True
     keys = ("object", "name", "sympos", "old_addr", "old_size", "new_addr", "new_size")
     out["patched"] = [[f[k] for k in keys] for f in case["patched"]]
     out["counts"] = case["counts"]

@@ -151,7 +151,11 @@ class Case:
         self.lines = lines[cut:]
         self.unpatching = bool(self.steps) and self.steps[-1].startswith("KLP-DISABLE")
         self.forced = any(s.startswith("KLP-FORCE") for s in self.steps)
-        self.completed = any(re.search(r"'%s'.*\bcomplete$" % load["patch"], l) for l in self.lines)
+        complete = re.compile(r"'%s'.*\bcomplete$" % load["patch"])
+        self.completed = any(map(complete.search, self.lines))
+        rest = load["lines"][upto:]
+        rest = rest[: next((i for i, l in enumerate(rest) if l.startswith("KLP-")), len(rest))]
+        self.later = not self.completed and any(map(complete.search, rest))
         state = self.collection and self.collection.patches.get(load["patch"])
         self.open = state and bool(state["transition"])
         # A patch on top of another is tested against what the other put in place.
@@ -179,6 +183,7 @@ class Case:
             refused=[l for l in self.load["lines"] if re.search(r"failed|not found|ambigu|unresolv|cannot|busy", l, re.I)] or None,
             transition_open_at_dump=self.open,
             kernel_completed=self.completed and self.load["enable"] == 0,
+            completed_later=self.later and self.load["enable"] == 0,
             steps_before=self.steps or None,
             tasks=[],
             counts=None,
