@@ -2,6 +2,7 @@
 # Sourced by boot.sh, after ../machines/table.sh: programs for the guests, and our module for a kernel. Packages come
 # unpacked from whichever suite has them, through the lists of ../machines/fetch.sh; nothing is installed.
 #  FIXTRACE_KDUMP  results, one directory each; what is built for them in .tools and .build
+KDUMP_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 OUT=${FIXTRACE_KDUMP:-$CACHE/kdump}
 mkdir -p "$OUT"
 OUT=$(cd "$OUT" && pwd)
@@ -54,7 +55,7 @@ tools() {
   cp "$root/usr/bin/makedumpfile" "$root/usr/sbin/vmcore-dmesg" "$guest/bin"
   for l in $(libraries "$guest/bin/makedumpfile" "$guest/bin/vmcore-dmesg"); do cp -L "$l" "$guest/lib"; done
   mv "$guest/lib/ld-linux-x86-64.so.2" "$guest/lib64"
-  gcc -O1 -static -s -o "$TOOLS/load" "$here/load.c"
+  gcc -O1 -static -s -o "$TOOLS/load" "$KDUMP_DIR/load.c"
   touch "$TOOLS/.complete"
 }
 
@@ -77,13 +78,16 @@ headers() {
   rm -rf "$h"
   mkdir -p "$h"
   version=$(apt_ apt-cache show "$p" | sed -n 's/^Version: //p' | head -n 1)
-  common=$(apt_ apt-cache show "$p=$version" | grep -o 'linux-headers-[^ ,]*-common' | head -n 1)
+  common=$(apt_ apt-cache show "$p=$version" | grep -o 'linux-headers-[^ ,]*-common[^ ,]*' | head -n 1)
   kbuild=$(apt_ apt-cache show "$p=$version" | grep -o 'linux-kbuild-[^ ,]*' | head -n 1)
-  unpacked "$h" "$p=$version" "$common=$version" "$kbuild=$version"
+  # An older or newer one serves a kernel whose own is no longer there.
+  apt_ apt-cache policy "$kbuild" | grep -qF " $version " || { unpacked "$h" "$kbuild"; kbuild=; }
+  unpacked "$h" "$p=$version" "$common=$version" ${kbuild:+"$kbuild=$version"}
   find "$h/usr/src" -maxdepth 2 -name Makefile -exec sed -i "s#\(^\|[ =]\)\(/usr/src/linux-\|/usr/lib/linux-\)#\1$h\2#g" {} +
   # Links to the kbuild package lead to the root.
+  kbuild=$(find "$h/usr/lib" -maxdepth 1 -name 'linux-kbuild-*' -print -quit)
   for f in scripts tools; do
-    find "$h/usr/src" -maxdepth 2 -name "$f" -type l | while read -r l; do ln -sfn "$h/usr/lib/$kbuild/$f" "$l"; done
+    find "$h/usr/src" -maxdepth 2 -name "$f" -type l | while read -r l; do ln -sfn "$kbuild/$f" "$l"; done
   done
   # The packages start some programs through others, which choose.
   find "$h/usr/lib" -type f -name '*.real-*' | while read -r f; do
@@ -99,11 +103,11 @@ headers() {
 # crasher: our module for the kernel, with debug information, in $OUT/.build/NAME.
 crasher() {
   local b=$OUT/.build/$NAME h=$OUT/.headers/$REL
-  if [ "$b/crasher.ko" -nt "$here/crasher.c" ]; then return; fi
+  if [ "$b/crasher.ko" -nt "$KDUMP_DIR/crasher.c" ]; then return; fi
   headers
   rm -rf "$b"
   mkdir -p "$b"
-  cp "$here/crasher.c" "$b"
+  cp "$KDUMP_DIR/crasher.c" "$b"
   echo 'obj-m := crasher.o' > "$b/Kbuild"
   # gcc 12 stands in for the kernels' own, and has not all of their options.
   make -C "$h/usr/src/linux-headers-$REL" M="$b" CC="${CC:-gcc-12}" CONFIG_DEBUG_INFO_BTF_MODULES= \
