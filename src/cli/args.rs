@@ -426,7 +426,7 @@ pub struct Index {
 
 const LIVEPATCH_EXITS: &str = "\
 Exit codes: 0 done; 1 a function cannot be patched, or tasks in it would be missed; 2 wrong usage, an input that could \
-not be read at all, or a function that no image has. A closed pipe is 0.";
+not be read at all, or a function that no image has; 3 too little is known of a function. A closed pipe is 0.";
 
 /// `livepatch`
 #[derive(Args, Clone, Debug)]

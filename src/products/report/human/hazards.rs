@@ -53,7 +53,7 @@ fn examined(found: &Examined, prefixes: &[String], style: Style, out: &mut Strin
         "{place}  {colour}{name}{}  [{image}]  {size:#x} bytes",
         style.reset
     );
-    let _ = writeln!(out, "  ({})", words(found));
+    let _ = writeln!(out, "  ({})", words(verdict));
     if let Some((file, line)) = &found.source {
         row(
             style,
@@ -79,13 +79,11 @@ fn examined(found: &Examined, prefixes: &[String], style: Style, out: &mut Strin
     }
 }
 
-/// What the verdict means.
-fn words(found: &Examined) -> &'static str {
-    match found.verdict() {
-        Verdict::Plain if !found.gaps.is_empty() => {
-            "nothing that is known speaks against a livepatch"
-        }
+/// What `verdict` means.
+fn words(verdict: Verdict) -> &'static str {
+    match verdict {
         Verdict::Plain => "nothing speaks against a livepatch",
+        Verdict::Unknown => "too little is known",
         Verdict::Hard => "can be patched with care",
         Verdict::Dangerous => "dangerous: the kernel may miss tasks in it",
         Verdict::Refused => "the kernel refuses it",
