@@ -64,7 +64,7 @@
 //! | L1 `formats` | image, sizes, orc, extable, dwarf, lines, types, cfi, insn | bytes to tables; no runtime address |
 //! | L2 `world` | image, index, memory, kernel, code, reach, dump, process, session | images and memory at runtime addresses |
 //! | L3 `engine` | attribute, unwind, stack, ask | pure: no files, clock, environment, printing |
-//! | L4 `products` | oops, report | logs told the truth about; what is shown |
+//! | L4 `products` | oops, livepatch, stacks, report | logs told the truth about; what a livepatch would meet; what is shown |
 //! | L5 `cli` | the program | arguments, terminal, environment |
 //!
 //! A lower floor never imports a higher one, no two files import each other, and every third-party crate is named in

@@ -450,7 +450,7 @@ pub struct Index {
 const LIVEPATCH_EXITS: &str = "\
 Exit codes: 0 done; 1 a task blocks the livepatch or escapes the kernel's check, a function cannot be patched, or tasks in \
 it would be missed; 2 wrong usage, an input that could not be read at all, or a function that no image has; 3 done in \
-part, stderr says what was left out. A closed pipe is 0.";
+part: stderr says what was left out, or too little is known of a function. A closed pipe is 0.";
 
 /// `livepatch`
 #[derive(Args, Clone, Debug)]

@@ -21,6 +21,7 @@ fn help_texts() {
         &["inspect", "--help"],
         &["unwind", "--help"],
         &["index", "--help"],
+        &["livepatch", "--help"],
     ] {
         let out = fixtrace(verb, b"");
         assert_eq!(out.status.code(), Some(0));

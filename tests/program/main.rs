@@ -5,6 +5,7 @@ mod cli;
 #[expect(dead_code, reason = "the other test program uses the rest")]
 #[path = "../common/mod.rs"]
 mod common;
+mod copies;
 mod crashes;
 #[cfg(feature = "compression")]
 mod damage;
@@ -16,6 +17,7 @@ mod index_cache;
 mod inlined;
 mod inspect;
 mod kdumps;
+mod livepatch;
 mod long_reports;
 mod memory;
 mod oops;

@@ -25,6 +25,7 @@ pub fn run(args: &Livepatch) -> Result<Exit, Failure> {
     for (asked, number) in args.functions.iter().zip(0..) {
         let answer = examined(&session, asked);
         exit = exit.max_of(match &answer {
+            Ok(found) if found.verdict() == Verdict::Unknown => Exit::Partial,
             Ok(found) if found.verdict() < Verdict::Dangerous => Exit::Done,
             Err(Unresolved::NoImage | Unresolved::NotFound { .. }) => Exit::Usage,
             Ok(_) | Err(_) => Exit::Negative,

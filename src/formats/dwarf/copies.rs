@@ -1,7 +1,8 @@
 //! The copies of one function that the compiler put into others.
 //!
-//! Nearly all units have nothing of it, and are told by their bytes: a unit that names it has the offset of the name's
-//! string in it. Units that take it from elsewhere (dwz, LTO) have the offset of its entry in them.
+//! Nearly all units have nothing of it, and are told by their bytes: a unit that names it has the name in it, or the
+//! offset of its string, or that is in the unit's table of strings. Units that take it from elsewhere (dwz, LTO) have the
+//! offset of its entry in them. What lies in other files is read.
 
 use std::collections::HashSet;
 
@@ -44,12 +45,13 @@ struct Found<'d> {
 
 /// The copies of the function `name` whose code the unit at `own` has.
 pub(super) fn copies(dwarf: &Loaded<'_>, name: &str, own: Option<usize>) -> Copies {
-    let names = mentions(dwarf.main.debug_str.reader().slice(), name);
-    let line_names = mentions(dwarf.main.debug_line_str.reader().slice(), name);
-    let wanted: Vec<[u8; 4]> = names.into_iter().chain(line_names).collect();
+    let main = &dwarf.main;
+    let strings = [main.debug_str.reader(), main.debug_line_str.reader()];
+    let mut wanted: Vec<Vec<u8>> = vec![ended(name)];
+    wanted.extend(strings.iter().flat_map(|s| offsets_of(s.slice(), name)));
     let none = HashSet::new();
     let read = |offset: usize| read(dwarf, offset, name, &none).unwrap_or_default();
-    let units = units(dwarf, &wanted);
+    let units = units(dwarf, &wanted, true);
     let found: Vec<Found<'_>> = parallel::map(&units, |offset| read(*offset));
     let number = own.and_then(|own| units.iter().position(|u| *u == own));
     let declared = number.and_then(|n| found[n].declared);
@@ -67,10 +69,8 @@ pub(super) fn copies(dwarf: &Loaded<'_>, name: &str, own: Option<usize>) -> Copi
     }
     if entries.len() <= FEW_ENTRIES && !entries.is_empty() && dwarf.units.is_none() {
         let offsets = entries.iter().filter_map(|at| u32::try_from(*at).ok());
-        let wanted: Vec<[u8; 4]> = offsets.map(u32::to_le_bytes).collect();
-        let known: HashSet<usize> = units.iter().copied().collect();
-        let mut more = self::units(dwarf, &wanted);
-        more.retain(|unit| !known.contains(unit));
+        let wanted: Vec<Vec<u8>> = offsets.map(|o| o.to_le_bytes().to_vec()).collect();
+        let more = self::units(dwarf, &wanted, false);
         let elsewhere = |offset: &usize| self::read(dwarf, *offset, name, &entries);
         for unit in parallel::map(&more, elsewhere).into_iter().flatten() {
             copies.places.extend(unit.places);
@@ -81,18 +81,24 @@ pub(super) fn copies(dwarf: &Loaded<'_>, name: &str, own: Option<usize>) -> Copi
     copies
 }
 
+/// The bytes of `name` as a string.
+fn ended(name: &str) -> Vec<u8> {
+    [name.as_bytes(), &[0]].concat()
+}
+
 /// The offsets of `name` in `strings`, also at the end of other strings, as units have them.
-fn mentions(strings: &[u8], name: &str) -> Vec<[u8; 4]> {
-    let ended = [name.as_bytes(), &[0]].concat();
+fn offsets_of(strings: &[u8], name: &str) -> Vec<Vec<u8>> {
+    let ended = ended(name);
     let finder = Finder::new(&ended);
-    let places = finder.each(strings);
+    let places = finder.each(strings).map(u32::try_from);
     places
-        .filter_map(|at| Some(u32::try_from(at).ok()?.to_le_bytes()))
+        .filter_map(|at| Some(at.ok()?.to_le_bytes().to_vec()))
         .collect()
 }
 
-/// The units that have one of `wanted` in their bytes; all, where their bytes are not what they mean.
-fn units(dwarf: &Loaded<'_>, wanted: &[[u8; 4]]) -> Vec<usize> {
+/// The units that have one of `wanted` in their bytes, or with `tables` where units have their strings' offsets; all,
+/// where their bytes are not what they mean.
+fn units(dwarf: &Loaded<'_>, wanted: &[Vec<u8>], tables: bool) -> Vec<usize> {
     let headers = dwarf.headers();
     if dwarf.units.is_some() {
         return headers.to_vec();
@@ -105,11 +111,50 @@ fn units(dwarf: &Loaded<'_>, wanted: &[[u8; 4]]) -> Vec<usize> {
         let bytes = info.get(*from..*to).unwrap_or_default();
         finders.iter().any(|f| f.find(bytes).is_some())
     });
+    let indirect = if tables {
+        indirect(dwarf, &finders)
+    } else {
+        HashSet::new()
+    };
     let all = spans.into_iter().zip(has);
-    all.filter(|(_, has)| *has).map(|(s, _)| s.0).collect()
+    let named = all.filter(|((start, _), has)| *has || indirect.contains(start));
+    named.map(|(span, _)| span.0).collect()
 }
 
-/// Reads the unit at `start`: what it has of the function `name`, whose entries in other units are `elsewhere`.
+/// The units whose tables of strings have one of those that are looked for, and those that stand for units in other files
+/// (DWARF 5, sections 7.26 and 7.3.2).
+fn indirect(dwarf: &Loaded<'_>, wanted: &[Finder<'_>]) -> HashSet<usize> {
+    let tables = dwarf.main.debug_str_offsets.reader().slice();
+    let addresses = dwarf.main.debug_addr.reader().slice();
+    if tables.is_empty() && addresses.is_empty() {
+        return HashSet::new();
+    }
+    let places = wanted.iter().flat_map(|f| f.each(tables));
+    let places: Vec<usize> = places.collect();
+    let mut bases: Vec<(usize, usize)> = Vec::new();
+    let mut found = HashSet::new();
+    for start in dwarf.headers() {
+        let Ok(root) = Opened::root(dwarf, DebugInfoOffset(*start)) else {
+            continue;
+        };
+        match root.unit.dwo_id {
+            Some(_) => drop(found.insert(*start)),
+            None => bases.push((root.unit.str_offsets_base.0, *start)),
+        }
+    }
+    bases.sort_unstable();
+    for place in places {
+        // Units may share a table.
+        let next = bases.partition_point(|(base, _)| *base <= place);
+        let last = bases[..next].last().map(|(base, _)| *base);
+        let own = bases[..next].iter().rev();
+        let own = own.take_while(|(base, _)| Some(*base) == last);
+        found.extend(own.map(|(_, start)| *start));
+    }
+    found
+}
+
+/// Reads the unit at `start`: what it has of the function `name`; with `elsewhere`, copies of what has these entries.
 fn read<'d>(
     dwarf: &Loaded<'d>,
     start: usize,
@@ -160,7 +205,9 @@ fn read<'d>(
     }
     let (mut spans, mut budget) = (Vec::new(), unit.len());
     for (origin, entry) in calls {
-        if found.entries.contains(&origin) || elsewhere.contains(&origin) {
+        let entries = &found.entries;
+        let own = elsewhere.is_empty() && entries.contains(&origin);
+        if own || elsewhere.contains(&origin) {
             spans.clear();
             entry.ranges(dwarf, unit, &mut budget, &mut spans)?;
             found.places.extend(spans.iter().map(|s| s.0).min());

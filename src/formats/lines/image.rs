@@ -78,7 +78,7 @@ impl<'d> Lines<'d> {
 
     /// The copies of the function `name` of `image`, whose own code is at `at`, that were put into others: the first
     /// address of each. From an index whose file is not at hand: of all functions of that name.
-    pub(crate) fn copies(&self, image: &ElfImage<'d>, name: &str, at: LinkAddr) -> Copies {
+    pub fn copies(&self, image: &ElfImage<'d>, name: &str, at: LinkAddr) -> Copies {
         let packed = match &self.0 {
             Source::Dwarf(units) => return units.copies(name, at.0),
             Source::Index(packed) => packed,

@@ -12,9 +12,9 @@ pub(super) fn callers(subject: &Subject<'_, '_>, target: LinkAddr) -> Vec<LinkAd
     let image = subject.image;
     let mut found = Vec::new();
     for section in image.text_sections() {
-        let (Some(base), code) = (section.addr, section.data) else {
-            continue;
-        };
+        let Some(base) = section.addr else { continue };
+        let code = image.code(base);
+        let code = &code[..code.len().min(section.size as usize)];
         for at in each_of_two(code, OPCODES) {
             let place = base.offset(at as i64);
             let distance = i32_at(code, at + 1).map(|d| place.offset(5 + i64::from(d)));
@@ -44,9 +44,9 @@ pub(super) fn threads(subject: &Subject<'_, '_>, main: LinkAddr, makers: &[&str]
     let image = subject.image;
     let mut found = Vec::new();
     for section in image.text_sections() {
-        let (Some(base), code) = (section.addr, section.data) else {
-            continue;
-        };
+        let Some(base) = section.addr else { continue };
+        let code = image.code(base);
+        let code = &code[..code.len().min(section.size as usize)];
         for (form, relative) in FORMS.iter().zip([false, true]) {
             for at in Finder::new(form).each(code) {
                 let place = base.offset(at as i64);

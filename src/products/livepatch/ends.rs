@@ -3,7 +3,7 @@
 
 use super::hazard::{Hazard, Kind, Spot};
 use super::subject::Subject;
-use crate::base::addr::{Address, LinkAddr};
+use crate::base::addr::{Address, LinkAddr, RetAddr};
 use crate::formats::image::names::cold_base;
 use crate::formats::insn::stub::stub;
 use crate::formats::insn::{self, Flow};
@@ -47,7 +47,8 @@ fn noreturn_end(subject: &Subject<'_, '_>) -> Option<Hazard> {
 fn noreturn_before(subject: &Subject<'_, '_>) -> Option<Hazard> {
     let symbols = subject.image.symbols();
     let start = subject.target.link;
-    let before = symbols.function(start.offset(-1))?;
+    // Whose call it would be that returns there.
+    let before = symbols.function(RetAddr(start).call())?;
     let (from, to) = symbols.range(before);
     if to != start {
         return None;

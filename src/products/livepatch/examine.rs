@@ -58,6 +58,8 @@ impl Gap {
 pub enum Verdict {
     /// Nothing speaks against it.
     Plain,
+    /// Too little is known.
+    Unknown,
     /// Something has to be looked after.
     Hard,
     /// The kernel may let tasks go that are in the function.
@@ -71,6 +73,7 @@ impl Verdict {
     pub fn name(self) -> &'static str {
         match self {
             Verdict::Plain => "plain",
+            Verdict::Unknown => "unknown",
             Verdict::Hard => "hard",
             Verdict::Dangerous => "dangerous",
             Verdict::Refused => "refused",
@@ -87,7 +90,11 @@ impl Examined {
             Effect::Note => Verdict::Plain,
             _ => Verdict::Hard,
         });
-        worst.max().unwrap_or(Verdict::Plain)
+        let known = match self.location {
+            Location::Unknown => Verdict::Unknown,
+            Location::At(_) | Location::Nowhere => Verdict::Plain,
+        };
+        worst.chain([known]).max().unwrap_or(known)
     }
 }
 

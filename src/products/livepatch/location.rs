@@ -13,8 +13,8 @@ use crate::base::addr::{Address, LinkAddr};
 use crate::formats::image::sites::Site;
 use crate::formats::image::{ElfImage, ImageKind};
 
-/// Bytes of the call of `__fentry__`: `MCOUNT_INSN_SIZE`.
-const CALL: i64 = 5;
+/// Bytes of the call of `__fentry__` behind its first: `MCOUNT_INSN_SIZE` is 5.
+const REST: i64 = 4;
 
 /// Where calls of a function can be diverted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,13 +36,10 @@ pub fn location(image: &ElfImage<'_>, target: &Target) -> Location {
     if image.is_excerpt() {
         return Location::Unknown;
     }
-    let end = match searches(image) {
-        true => target.end(),
-        false => target.link.offset(1),
-    };
     // An instruction that began before counts, too.
-    let listed = image.listed_in(Site::Mcount, target.link.offset(1 - CALL), end);
-    match listed.map(|all| all.first()) {
+    let listed = image.listed_in(Site::Mcount, target.link.offset(-REST), target.end());
+    let accepted = |at: &&LinkAddr| searches(image) || **at <= target.link;
+    match listed.map(|all| all.first().filter(accepted)) {
         Some(Some(at)) => Location::At(*at),
         Some(None) => Location::Nowhere,
         // A module none of whose functions can be traced has no table.

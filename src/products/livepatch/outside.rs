@@ -40,9 +40,10 @@ fn cold(subject: &Subject<'_, '_>) -> Option<Hazard> {
     ))
 }
 
-/// A hazard of code that is hidden: harmless where nothing in it waits and nothing can take the CPU from it.
+/// A hazard of code that is hidden: harmless where nothing in it waits and nothing can take the CPU from it, as far as
+/// that is known.
 fn judged(subject: &Subject<'_, '_>, hazard: Hazard, waits: bool) -> Hazard {
-    if waits || is_preemptible(subject.kernel) {
+    if waits || subject.image.is_excerpt() || is_preemptible(subject.kernel) {
         return hazard;
     }
     let fact = format!(

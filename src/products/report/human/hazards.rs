@@ -83,6 +83,7 @@ fn examined(found: &Examined, prefixes: &[String], style: Style, out: &mut Strin
 fn words(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Plain => "nothing speaks against a livepatch",
+        Verdict::Unknown => "too little is known",
         Verdict::Hard => "can be patched with care",
         Verdict::Dangerous => "dangerous: the kernel may miss tasks in it",
         Verdict::Refused => "the kernel refuses it",
