@@ -18,6 +18,8 @@
 //! | [`Session::attribute`], [`Session::find`], [`Session::ask_many`] | [`Frame`]: function or candidates, evidence, source lines |
 //! | [`Session::unwind`] | [`Stack`]: frames, each with [`Trust`] and [`Edge`], and why there are no more |
 //! | [`Session::stacks`] | [`Stacks`]: those of a dump, a snapshot, or a process's core |
+//! | [`reliable`], [`incomplete`], [`live`] | the two verdicts on a stack: [`Reliable`] or a [`StackDoubt`], a [`Gap`] or none; functions live on it |
+//! | [`judge`] | what a livepatch means for the task of a stack: what the kernel's check says, and what is true |
 //! | [`Session::reports`], [`Session::annotate`] | the reports of a log; the log with what is true of them |
 //!
 //! The function behind an address:
@@ -93,11 +95,16 @@ pub use engine::ask::{Answers, Found, How, Missed, Walk};
 pub use engine::attribute::{
     Attribution, Basis, Certainty, Evidence, Fixup, Function, Nearest, Origin,
 };
+pub use engine::live::{Live, Why, live};
+pub use engine::reliable::{Assumed, Doubt as StackDoubt, Reason, Reliable, reliable};
 pub use engine::remark::Remark;
 pub use engine::stack::{Frame, Gap, Mode, Place, Stack, User, incomplete};
 pub use engine::unwind::kernel::Witness;
 pub use engine::unwind::{Stop, Trust};
+pub use engine::verdicts::Verdicts;
 pub use formats::lines::Inline;
+pub use products::livepatch::verdict::{Judged, Verdict, Via, judge};
+pub use products::livepatch::wanted::{Planned, Wanted};
 pub use products::oops::read::report::{Doubt, DoubtKind, Oops};
 pub use products::oops::read::reports::parse;
 pub use products::oops::truth::clerk::Manner;

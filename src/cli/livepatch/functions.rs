@@ -1,4 +1,4 @@
-//! `fixtrace livepatch --function` without a dump: what the images tell of patching functions.
+//! `fixtrace livepatch --function` and `--patch` without a dump: what the images tell of patching functions.
 
 use fixtrace::low::products::livepatch::examine::{Verdict, examined};
 use fixtrace::low::products::livepatch::unresolved::Unresolved;
@@ -12,17 +12,25 @@ use crate::cli::{open, out};
 
 /// Looks at each function.
 pub fn run(args: &Livepatch) -> Result<Exit, Failure> {
-    if args.functions.is_empty() {
+    if args.functions.is_empty() && args.patch.is_none() {
         return Err(Failure::new(
             "nothing is to be patched",
-            "name functions with --function NAME[@OBJECT][,SYMPOS]",
+            "name a dump, a livepatch with --patch, or functions with --function NAME[@OBJECT][,SYMPOS]",
         ));
     }
     let session = open::session(&args.images, Wanted::default())?;
+    let mut functions = args.functions.clone();
+    if let Some(path) = &args.patch {
+        let (patched, findings) = session.patched_by(path)?;
+        for finding in &findings {
+            open::warn(&args.images, &finding.to_string());
+        }
+        functions.extend(patched);
+    }
     let style = out::style(&args.out);
     let mut out = out::writer(&args.out)?;
     let mut exit = Exit::Done;
-    for (asked, number) in args.functions.iter().zip(0..) {
+    for (asked, number) in functions.iter().zip(0..) {
         let answer = examined(&session, asked);
         exit = exit.max_of(match &answer {
             Ok(found) if found.verdict() == Verdict::Unknown => Exit::Partial,

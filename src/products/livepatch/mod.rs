@@ -13,6 +13,7 @@ pub mod hazard;
 mod inlined;
 mod keys;
 pub mod location;
+pub mod module;
 pub mod moves;
 mod names;
 mod outside;

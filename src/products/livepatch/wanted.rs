@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::asked::Asked;
 use super::location::{Location, location, refused};
+use super::module;
 use super::plan::{Code, Direction, Plan, Replaced, stacked};
 use super::target::{Target, resolve};
 use super::unresolved::Unresolved;
@@ -155,11 +156,7 @@ impl Wanted {
         kernel: &Kernel<'_>,
         all: Option<&Livepatch>,
     ) -> Planned {
-        let of_module = module.iter().flat_map(|m| &m.functions).map(|f| Asked {
-            name: f.name.clone(),
-            object: f.object.clone(),
-            sympos: f.sympos,
-        });
+        let of_module = module.into_iter().flat_map(module::asked);
         let mut planned = Planned {
             plan: Plan {
                 patch: module.map(|m| m.name.clone()),

@@ -10,9 +10,7 @@ use crate::base::parallel;
 use crate::engine::attribute::Memo;
 use crate::engine::stack::user_stack;
 use crate::engine::unwind::user::walk;
-use crate::formats::image::ElfImage;
-use crate::formats::livepatch::{self, Shapes};
-use crate::formats::types::Types;
+use crate::products::livepatch::module::module;
 use crate::products::oops::dmesg::dmesg;
 use crate::products::oops::read::report::Oops;
 use crate::products::oops::read::reports;
@@ -151,13 +149,11 @@ impl<'d> File<'_, 'd> {
         let Some(wanted) = &self.choice.livepatch else {
             return Ok(None);
         };
-        let module = wanted.patch.as_ref().map(|path| {
-            let image = ElfImage::open(path, self.view.storage())?;
-            let types = placed.kernel.vmlinux().and_then(|v| Types::of(&v.image));
-            let shapes = types.and_then(|t| Shapes::of(&t));
-            Ok(livepatch::read(&image, shapes))
+        let patch = wanted.patch.as_ref().map(|path| {
+            let vmlinux = placed.kernel.vmlinux().map(|v| &*v.image);
+            module(path, self.view.storage(), vmlinux)
         });
-        let module = module.transpose().map_err(Failed::at(Stage::Patch))?;
+        let module = patch.transpose().map_err(Failed::at(Stage::Patch))?;
         let mut findings: Vec<Finding> = all.iter().flat_map(|a| a.findings.clone()).collect();
         findings.extend(module.iter().flat_map(|m| m.findings.clone()));
         let states = all.iter().flat_map(|a| world.tasks.iter().zip(&a.tasks));

@@ -1,0 +1,50 @@
+//! A livepatch module's file, read with the types of the kernel that it is for.
+
+use std::path::Path;
+
+use super::asked::Asked;
+use crate::base::error::{Finding, Result};
+use crate::formats::image::{ElfImage, Storage};
+use crate::formats::livepatch::{Module, Shapes, read};
+use crate::formats::types::Types;
+use crate::world::image::Image;
+use crate::world::session::{Session, with};
+
+/// Reads the module `path`, which is for `vmlinux`.
+///
+/// # Errors
+/// When the file cannot be read, or is no image.
+pub(crate) fn module(
+    path: &Path,
+    storage: &Storage,
+    vmlinux: Option<&Image<'_>>,
+) -> Result<Module> {
+    let image = ElfImage::open(path, storage)?;
+    let types = vmlinux.and_then(|v| Types::of(v));
+    Ok(read(&image, types.and_then(|t| Shapes::of(&t))))
+}
+
+/// The functions that a module patches.
+pub fn asked(module: &Module) -> impl Iterator<Item = Asked> + '_ {
+    module.functions.iter().map(|f| Asked {
+        name: f.name.clone(),
+        object: f.object.clone(),
+        sympos: f.sympos,
+    })
+}
+
+impl Session {
+    /// The functions that the livepatch module `path` patches, and what could not be read of it.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or is no image.
+    pub fn patched_by(&self, path: &Path) -> Result<(Vec<Asked>, Vec<Finding>)> {
+        with(self, |view| {
+            let kernel = view.kernel();
+            let vmlinux = kernel.vmlinux().map(|v| &*v.image);
+            let module = module(path, view.storage(), vmlinux)?;
+            let patched = asked(&module).collect();
+            Ok((patched, module.findings))
+        })
+    }
+}
