@@ -1,6 +1,8 @@
 //! `fixtrace livepatch`
 
 mod dump;
+mod log;
+mod show;
 
 use super::args::Livepatch;
 use super::exit::{Exit, Failure};
@@ -9,6 +11,7 @@ use super::exit::{Exit, Failure};
 pub fn run(args: &Livepatch) -> Result<Exit, Failure> {
     match &args.dump {
         Some(path) => dump::run(args, path),
+        None if !args.log.is_empty() => log::run(args, &args.log),
         None => Err(Failure::new("no dump", "name one")),
     }
 }

@@ -5,9 +5,12 @@
 //! it. A `plan` is what the kernel's check looks for on stacks, and `verdict` holds a stack to it.
 
 pub mod asked;
+pub mod file;
 pub mod location;
+pub mod log;
 pub mod moves;
 pub mod plan;
+pub mod said;
 pub mod target;
 pub mod tell;
 pub mod told;

@@ -9,11 +9,12 @@ use crate::engine::attribute::{Memo, attribute, narrow};
 use crate::engine::query::{self, SymbolQuery};
 use crate::engine::remark::{Missing, Remark};
 use crate::engine::stack::resolve;
-use crate::engine::stack::{Frame, Mode, Stack};
+use crate::engine::stack::{Frame, Mode, Shown, Source, Stack, interrupts, printed};
 use crate::engine::unwind::{Stop, Trust};
 use crate::formats::insn::CallBefore;
 use crate::products::oops::read::frame::Vouch;
-use crate::products::oops::read::report::{LogFrame, Oops, Symbol};
+use crate::products::oops::read::registers::Block;
+use crate::products::oops::read::report::{DoubtKind, LogFrame, Oops, Symbol};
 use crate::products::oops::read::reports::Facts;
 use crate::world::code::CodeSource;
 use crate::world::kernel::{Kernel, Located};
@@ -152,10 +153,18 @@ pub fn tell<'k, 'd>(
         settled,
         exact: rips.filter_map(|f| f.symbol.as_ref()).collect(),
     };
-    let mut list = |frames: &[LogFrame]| stack(frames, &look, &mut reach);
+    let mut list = |frames: &[LogFrame], shown| stack(frames, shown, &look, &mut reach);
+    let beside = Shown {
+        doubtful: is_doubtful(oops),
+        ..Shown::default()
+    };
     Told {
-        main: list(&oops.frames),
-        stacks: oops.stacks.iter().map(|s| list(&s.frames)).collect(),
+        main: list(&oops.frames, shown(oops)),
+        stacks: oops
+            .stacks
+            .iter()
+            .map(|s| list(&s.frames, beside))
+            .collect(),
         again: again(oops, &look, &mut reach),
         slide: options.slide,
     }
@@ -191,9 +200,35 @@ fn collect<'k, 'd>(
     }
 }
 
+/// What `oops` tells of its main stack beside the frames.
+fn shown(oops: &Oops) -> Shown {
+    let frames = oops.frames.iter().map(|f| f.line);
+    let last = frames.max().unwrap_or_default();
+    let behind = oops.blocks.iter().filter(|b| b.last_line >= last);
+    Shown {
+        source: match oops.proc_stack {
+            true => Source::Proc,
+            false => Source::Log,
+        },
+        // One that is about to run is shown in the same way.
+        running: oops.state == Some('R'),
+        doubtful: is_doubtful(oops),
+        user: behind.into_iter().any(Block::user_mode),
+        ended: matches!(oops.state, Some('Z' | 'X')),
+    }
+}
+
+/// Whether frames of `oops` may be missing, or be others'.
+fn is_doubtful(oops: &Oops) -> bool {
+    use DoubtKind::{Cut, Interleaved, LostMessages};
+    let kinds = [Cut, Interleaved, LostMessages];
+    oops.cut || oops.doubts.iter().any(|d| kinds.contains(&d.kind))
+}
+
 /// The frames of one stack.
 fn stack<'k, 'd>(
     frames: &[LogFrame],
+    shown: Shown,
     look: &Look<'k, 'd, '_>,
     reach: &mut Reach<'k, 'd>,
 ) -> ToldStack<'k, 'd> {
@@ -202,8 +237,34 @@ fn stack<'k, 'd>(
         told(frame, caller, look, reach)
     });
     let mut all = collect(all);
+    if shown.source == Source::Proc {
+        interrupted(&mut all, look);
+    }
+    printed(look.kernel, &mut all.stack, shown);
     link(frames, &mut all, look.code, reach);
     all
+}
+
+/// Looks up once more what was interrupted: `/proc/PID/stack` shows its address as it shows those of calls.
+fn interrupted<'k, 'd>(all: &mut ToldStack<'k, 'd>, look: &Look<'k, 'd, '_>) {
+    let mut saved = false;
+    for (frame, located) in all.stack.frames.iter_mut().zip(&all.located) {
+        let (Some(located), Some(place)) = (located, &frame.place) else {
+            saved = false;
+            continue;
+        };
+        let mut pc = place.pc;
+        if saved {
+            pc = Pc::Exact(located.link);
+            let mut exact = resolve::place(*located, pc, frame.trust, &mut Memo::default());
+            if look.options.lines {
+                resolve::read_lines(located.image, pc, &mut exact);
+            }
+            exact.stack = frame.stack.take();
+            *frame = exact;
+        }
+        saved = interrupts(located.image, pc);
+    }
 }
 
 /// What is true of one frame; its caller is asked for in fixup code only.
@@ -229,6 +290,11 @@ fn told<'k, 'd>(
             let mut found = Frame::nowhere(pc, trust);
             found.stack = stack;
             found.remarks.push(Remark::Missing(missing));
+            let made = frame.symbol.as_ref().filter(|s| s.name.starts_with("bpf_"));
+            let made = made.filter(|s| s.module.is_none() && s.offset.is_some());
+            found
+                .remarks
+                .extend(made.map(|s| Remark::Generated(Some(s.name.clone().into()))));
             return (found, None);
         }
     };
