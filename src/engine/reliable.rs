@@ -67,6 +67,8 @@ pub enum Reason {
     Empty,
     /// Functions that were asked for are among those that a text leaves out.
     LeftOut,
+    /// No image at hand has the place that a text names, or only one of several that it may be.
+    Unplaced,
     /// What the kernel would have read is not at hand.
     Unread(Stop),
     /// The kernel's row leads to another frame than call-frame information, which was followed.
@@ -102,9 +104,9 @@ impl Doubt {
 
     /// Whether the kernel calls it unreliable: the opposite is that this cannot be decided here.
     pub fn decided(&self) -> bool {
-        use Reason::{Elsewhere, Empty, LeftOut, NoKernel, NotAsked, Unread};
+        use Reason::{Elsewhere, Empty, LeftOut, NoKernel, NotAsked, Unplaced, Unread};
         let undecided = matches!(self.reason, Unread(_) | Elsewhere | NotAsked | NoKernel);
-        !undecided && !matches!(self.reason, Empty | LeftOut)
+        !undecided && !matches!(self.reason, Empty | LeftOut | Unplaced)
     }
 }
 
@@ -225,6 +227,7 @@ fn noticed(
                 Reason::Unread(stop) => Reason::Unread(stop),
                 _ => Reason::Failed(stop),
             }),
+            ByOrc::Unknown if text => Some(Reason::Unplaced),
             ByOrc::Unknown => Some(Reason::NotAsked),
         },
     }
@@ -270,6 +273,7 @@ impl Reason {
             Reason::Registers => "registers",
             Reason::Empty => "empty",
             Reason::LeftOut => "left-out",
+            Reason::Unplaced => "unplaced",
             Reason::Unread(_) => "unread",
             Reason::Elsewhere => "elsewhere",
             Reason::NotAsked => "not-asked",
@@ -320,6 +324,7 @@ impl fmt::Display for Reason {
             Reason::LeftOut => f.write_str(
                 "not decided: /proc/PID/stack leaves functions of the scheduler out, which are asked for",
             ),
+            Reason::Unplaced => f.write_str("not decided: no image at hand has its code, or several places may be it"),
             Reason::Unread(stop) => write!(f, "not decided: {stop}"),
             Reason::Elsewhere => f.write_str("not decided: ORC leads elsewhere than the walk went"),
             Reason::NotAsked => f.write_str("not decided: it was not walked by ORC"),

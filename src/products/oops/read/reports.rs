@@ -217,8 +217,11 @@ impl Reports {
         let open = self.open.get(&line.caller).and_then(Assembler::open);
         let last = open.filter(|o| o.proc_stack).and_then(|o| o.frames.last());
         let name = last.and_then(|f| f.symbol.as_ref()).map(|s| &*s.name);
-        // Up to 5.1 an entry of ones stands behind the last one.
-        let end = line.text().starts_with(b"[<ffffffffffffffff>]")
+        // It is called by another one since 6.5; up to 5.1 an entry of ones stands behind the last one.
+        let called =
+            name == Some("ret_from_fork") && find(line.text(), b" ret_from_fork_asm+").is_some();
+        let end = called
+            || line.text().starts_with(b"[<ffffffffffffffff>]")
             || line.text().ends_with(b" 0xffffffffffffffff");
         !end && name.is_some_and(|n| OUTERMOST.iter().any(|o| n.starts_with(o)))
     }

@@ -280,7 +280,16 @@ fn told<'k, 'd>(
         Vouch::Guess => Trust::Scanned,
     };
     let stack = frame.stack.clone().map(Name::from);
-    let located = match find(frame, look.kernel, look.options.slide) {
+    let mut ret = None;
+    let mut caller = Some(caller);
+    let found = find(frame, look.kernel, look.options.slide).or_else(|missing| {
+        let Missing::Several(_) = missing else {
+            return Err(missing);
+        };
+        ret = caller.take().and_then(|c| c());
+        called(frame, ret, look).ok_or(missing)
+    });
+    let located = match found {
         Ok(located) => located,
         Err(missing) => {
             let pc = frame.address.map(|at| match frame.vouch {
@@ -302,7 +311,7 @@ fn told<'k, 'd>(
     let mut found = resolve::place(located, pc, trust, &mut Memo::default());
     found.stack = stack;
     if found.attribution.fixup.is_some()
-        && let Some(ret) = caller()
+        && let Some(ret) = ret.or_else(|| caller.take().and_then(|c| c()))
     {
         let mut call = call_before(look.code, ret);
         if let Some(Some(at)) = targets(&call).and_then(|t| look.settled.get(&t)) {
@@ -315,6 +324,39 @@ fn told<'k, 'd>(
         resolve::read_lines(located.image, pc, &mut found);
     }
     (found, Some(located))
+}
+
+/// Of several functions with the name of `frame` the one that the call before `ret`, the caller's place, names.
+fn called<'k, 'd>(
+    frame: &LogFrame,
+    ret: Option<Located<'k, 'd>>,
+    look: &Look<'k, 'd, '_>,
+) -> Option<Located<'k, 'd>> {
+    let symbol = frame.symbol.as_ref()?;
+    let Call::To(places) = call_before(look.code, ret?) else {
+        return None;
+    };
+    let offset = symbol.offset?;
+    let found = query::resolve(look.kernel, &query_of(symbol, offset));
+    let named = found.iter().filter(|m| {
+        let start = m.located.at(m.located.link.offset(-offset.cast_signed()));
+        let fits = m.size_fits != Some(false);
+        fits && places.iter().any(|p| p.key() == start.key())
+    });
+    match named.collect::<Vec<_>>()[..] {
+        [one] => Some(one.located),
+        _ => None,
+    }
+}
+
+/// What is asked of the images for `symbol`.
+fn query_of(symbol: &Symbol, offset: u64) -> SymbolQuery<'_> {
+    SymbolQuery {
+        module: Some(symbol.module.as_deref().unwrap_or("vmlinux")),
+        name: &symbol.name,
+        offset,
+        size: symbol.size,
+    }
 }
 
 /// The place of `frame` in its image.
@@ -341,15 +383,7 @@ pub fn find<'k, 'd>(
         let placed = vmlinux.zip(link).map(|(v, link)| v.at(link));
         return placed.ok_or(Missing::Offset);
     };
-    let found = query::resolve(
-        kernel,
-        &SymbolQuery {
-            module: Some(module.unwrap_or("vmlinux")),
-            name: &symbol.name,
-            offset,
-            size: symbol.size,
-        },
-    );
+    let found = query::resolve(kernel, &query_of(symbol, offset));
     let fits: Vec<_> = found.iter().filter(|m| m.size_fits == Some(true)).collect();
     match (&fits[..], &found[..]) {
         ([one], _) => Ok(one.located),
