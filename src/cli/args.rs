@@ -188,6 +188,12 @@ pub struct Symbolize {
     #[arg(long, conflicts_with_all = ["code", "source"])]
     pub summary: bool,
 
+    /// Whether the stack of each report is reliable, as far as text tells how the kernel's own unwinder decides it, or
+    /// complete: reliable, and every frame attributed exactly. Exit code 1 if one is not; stderr says which and why. Marks
+    /// each stack in text
+    #[arg(long, value_enum, value_name = "VERDICT", conflicts_with = "summary")]
+    pub require: Option<Require>,
+
     /// With --summary: bad accesses to memory in one function are one group, whoever noticed them: KASAN, KFENCE, a page
     /// fault, a general protection fault
     #[arg(long, requires = "summary")]
@@ -479,9 +485,10 @@ pub struct Livepatch {
     #[arg(long, requires = "dump")]
     pub unpatch: bool,
 
-    /// Stacks as text instead of a dump
-    #[arg(long, value_name = "FILE", conflicts_with = "dump")]
-    pub log: Option<PathBuf>,
+    /// Stacks as text instead of a dump: a log with sysrq-t, sysrq-w or hung tasks, a collection of /proc/PID/stack with
+    /// lines that name each task. What the kernel itself logged of its tasks is shown beside; may be repeated
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["dump", "unpatch", "again"])]
+    pub log: Vec<PathBuf>,
 
     /// A later dump of the same machine: who moved
     #[arg(long, value_name = "DUMP", requires = "dump")]

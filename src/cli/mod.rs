@@ -9,6 +9,7 @@ mod lookup;
 mod open;
 mod out;
 mod progress;
+mod require;
 mod symbolize;
 mod unwind;
 

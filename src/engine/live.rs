@@ -3,7 +3,7 @@
 //! A trace gives addresses, and the symbols before them. A function is live besides if fixup code on the stack goes back
 //! to it, if its cold part is on the stack, or if a tracer holds the address at which it goes on.
 
-use crate::base::addr::LinkAddr;
+use crate::base::addr::{LinkAddr, Pc};
 use crate::base::name::Name;
 use crate::engine::attribute::{Basis, Certainty};
 use crate::engine::remark::Remark;
@@ -63,8 +63,8 @@ impl Why<'_> {
 /// The functions live on `stack` in the kernel, frame by frame from the innermost on; one that is live for one reason in
 /// several frames is there once for each.
 pub fn live<'s>(stack: &'s Stack<'_>) -> Vec<Live<'s>> {
-    let frames = stack.frames.iter().enumerate();
-    frames
+    stack
+        .vouched()
         .flat_map(|(number, frame)| of_frame(number, frame))
         .collect()
 }
@@ -91,10 +91,15 @@ fn of_frame<'s>(number: usize, frame: &'s Frame<'_>) -> Vec<Live<'s>> {
             Why::Cold(part.unwrap_or_default())
         }
         (_, Some(by)) => Why::Tracer(by),
-        (..) => match frame.pc {
-            Some(crate::base::addr::Pc::Exact(_)) => Why::Running,
-            _ => Why::Called,
-        },
+        (..) => {
+            let exact = matches!(frame.pc, Some(Pc::Exact(_)));
+            // Texts tell no addresses.
+            let placed = frame.place.as_ref().map(|p| p.pc);
+            match exact || matches!(placed, Some(Pc::Exact(_))) {
+                true => Why::Running,
+                false => Why::Called,
+            }
+        }
     };
     let certain = a.certainty == Certainty::Exact;
     let physical = a.candidates.iter().map(|function| Live {

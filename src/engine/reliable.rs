@@ -9,7 +9,7 @@
 use std::fmt;
 
 use crate::engine::remark::Remark;
-use crate::engine::stack::{Frame, Mode, Stack, Stop};
+use crate::engine::stack::{Frame, Mode, Stack, Stop, tracer};
 use crate::engine::unwind::Trust;
 use crate::engine::unwind::kernel::{ByOrc, Walker};
 use crate::world::dump::Tracer;
@@ -62,6 +62,12 @@ pub enum Reason {
     TooMany,
     /// Saved registers of the kernel, which make frame pointers unreliable (`CONFIG_FRAME_POINTER`).
     Registers,
+    /// A text shows nothing of it: it runs, has ended, or its stack may not be read.
+    Empty,
+    /// Functions that were asked for are among those that a text leaves out.
+    LeftOut,
+    /// No image at hand has the place that a text names, or only one of several that it may be.
+    Unplaced,
     /// What the kernel would have read is not at hand.
     Unread(Stop),
     /// The kernel's row leads to another frame than call-frame information, which was followed.
@@ -78,13 +84,26 @@ pub enum Reason {
 pub enum Assumed {
     /// The kernel has no ORC: that it unwinds by frame pointers, and that every function on the stack keeps one.
     FramePointers,
+    /// The walk is one that a text shows: that the kernel had no other doubts on its way. It prints what it walked, and
+    /// not whether that was reliable.
+    Printed,
 }
 
 impl Doubt {
+    /// One of the whole stack.
+    pub fn new(reason: Reason) -> Self {
+        Doubt {
+            reason,
+            frame: None,
+            assumed: Vec::new(),
+        }
+    }
+
     /// Whether the kernel calls it unreliable: the opposite is that this cannot be decided here.
     pub fn decided(&self) -> bool {
-        use Reason::{Elsewhere, NoKernel, NotAtHand, Unread};
-        !matches!(self.reason, Unread(_) | Elsewhere | NotAtHand | NoKernel)
+        use Reason::{Elsewhere, Empty, LeftOut, NoKernel, NotAtHand, Unplaced, Unread};
+        let undecided = matches!(self.reason, Unread(_) | Elsewhere | NotAtHand | NoKernel);
+        !undecided && !matches!(self.reason, Empty | LeftOut | Unplaced)
     }
 }
 
@@ -113,7 +132,8 @@ pub fn reliable(stack: &Stack<'_>) -> Result<Reliable, Doubt> {
                 assumed: Vec::new(),
             });
         }
-        stop if stack.frames.is_empty() && stop != Stop::UserMode => {
+        Stop::Printed if stack.frames.is_empty() => return Err(doubt(Reason::Empty, None)),
+        stop if stack.vouched().next().is_none() && stop != Stop::UserMode => {
             return Err(doubt(unread(stop), None));
         }
         _ => {}
@@ -122,9 +142,14 @@ pub fn reliable(stack: &Stack<'_>) -> Result<Reliable, Doubt> {
     if !walker.orc {
         assumed.push(Assumed::FramePointers);
     }
-    for (number, frame) in stack.frames.iter().enumerate() {
-        let reason = noticed(frame, walker, number);
-        let reason = reason.or((number >= MAX_ENTRIES).then_some(Reason::TooMany));
+    let mut entries = 0;
+    let mut last = None;
+    for (number, frame) in stack.vouched() {
+        let inner = entries > 0 && saved(stack, frame);
+        let reason = noticed(frame, walker, (inner, stack.printed.is_some()));
+        let reason = reason.or((entries >= MAX_ENTRIES).then_some(Reason::TooMany));
+        entries += 1;
+        last = Some(number);
         if let Some(reason) = reason {
             return Err(Doubt {
                 assumed,
@@ -133,20 +158,30 @@ pub fn reliable(stack: &Stack<'_>) -> Result<Reliable, Doubt> {
         }
     }
     match stack.stop {
-        Stop::End | Stop::UserMode => Ok(Reliable {
-            entries: stack.frames.len(),
-            assumed,
-        }),
+        Stop::End | Stop::UserMode => {
+            assumed.extend(stack.printed.map(|_| Assumed::Printed));
+            Ok(Reliable { entries, assumed })
+        }
         stop => Err(Doubt {
             assumed,
-            ..doubt(unread(stop), stack.frames.len().checked_sub(1))
+            ..doubt(unread(stop), last)
         }),
     }
 }
 
-/// What the kernel's walk notices at `frame`, the `number`th.
-fn noticed(frame: &Frame<'_>, walker: Walker, number: usize) -> Option<Reason> {
-    let saved = number > 0 && frame.trust == Trust::SavedRegisters;
+/// Whether the PC of `frame`, which is not the innermost one, was among saved registers of the kernel.
+fn saved(stack: &Stack<'_>, frame: &Frame<'_>) -> bool {
+    match frame.trust {
+        Trust::SavedRegisters => true,
+        // A `RIP:` line of a log.
+        Trust::Registers => stack.printed.is_some(),
+        _ => false,
+    }
+}
+
+/// What the kernel's walk notices at `frame`; `saved`: whether it came to it by registers that an exception saved; `text`: whether
+/// that is one that a text shows.
+fn noticed(frame: &Frame<'_>, walker: Walker, (saved, text): (bool, bool)) -> Option<Reason> {
     if saved && walker.frame_pointer.unwrap_or(!walker.orc) {
         return Some(Reason::Registers);
     }
@@ -154,6 +189,7 @@ fn noticed(frame: &Frame<'_>, walker: Walker, number: usize) -> Option<Reason> {
         Remark::Hijacked(by @ (Tracer::Kretprobe | Tracer::Rethook)) => Some(*by),
         _ => None,
     });
+    let taken = taken.or_else(|| tracer(frame).filter(|_| text));
     if let Some(by) = taken.filter(|_| !walker.kretprobes) {
         return Some(Reason::Tracer(by));
     }
@@ -173,6 +209,7 @@ fn noticed(frame: &Frame<'_>, walker: Walker, number: usize) -> Option<Reason> {
                 Reason::Unread(stop) => Reason::Unread(stop),
                 _ => Reason::Failed(stop),
             }),
+            ByOrc::Unknown if text => Some(Reason::Unplaced),
             ByOrc::Unknown => Some(Reason::NotAtHand),
         },
     }
@@ -216,6 +253,9 @@ impl Reason {
             Reason::Tracer(_) => "tracer",
             Reason::TooMany => "too-many",
             Reason::Registers => "registers",
+            Reason::Empty => "empty",
+            Reason::LeftOut => "left-out",
+            Reason::Unplaced => "unplaced",
             Reason::Unread(_) => "unread",
             Reason::Elsewhere => "elsewhere",
             Reason::NotAtHand => "not-at-hand",
@@ -260,6 +300,13 @@ impl fmt::Display for Reason {
             Reason::Registers => {
                 f.write_str("saved registers of the kernel, with CONFIG_FRAME_POINTER")
             }
+            Reason::Empty => f.write_str(
+                "not decided: nothing is shown of its stack: it runs, has ended, or may not be read",
+            ),
+            Reason::LeftOut => f.write_str(
+                "not decided: /proc/PID/stack leaves functions of the scheduler out, which are asked for",
+            ),
+            Reason::Unplaced => f.write_str("not decided: no image at hand has its code, or several places may be it"),
             Reason::Unread(stop) => write!(f, "not decided: {stop}"),
             Reason::Elsewhere => f.write_str("not decided: ORC leads elsewhere than the walk went"),
             Reason::NotAtHand => f.write_str(
@@ -276,6 +323,7 @@ impl fmt::Display for Assumed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Assumed::FramePointers => "assumed: without ORC the kernel unwinds by frame pointers, and every function keeps one",
+            Assumed::Printed => "assumed: the kernel walked as it printed",
         })
     }
 }

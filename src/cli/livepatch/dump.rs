@@ -14,6 +14,7 @@ use fixtrace::low::world::dump::Task;
 use fixtrace::low::world::dump::livepatch::TaskState;
 use fixtrace::low::world::session::{ModuleFile, Session};
 
+use super::show::show;
 use crate::cli::args::Livepatch;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::{open, out};
@@ -148,46 +149,21 @@ fn tell(
             task: Some(task),
             judged,
             state: state(patching, task),
+            said: None,
             again: again.and_then(|a| a.get(&(task.pid, task.address)).copied()),
         })
         .collect();
-    let mut out = out::writer(&args.out)?;
-    let style = out::style(&args.out);
-    if args.json {
-        let mut patch = Some(json::livepatch::Patch::new(plan));
-        for told in &all {
-            let mut line = json::livepatch::Line::new(plan, told);
-            line.patch = patch.take();
-            writeln!(out, "{}", json::line(&line))?;
-        }
-    } else {
-        let mut text = String::new();
-        livepatch::header(plan, style, &mut text);
-        let mut shown: Vec<&Told<'_>> = all.iter().collect();
-        shown.retain(|t| args.all || t.judged.stalls() || t.moved() == Some(true));
-        shown.sort_by_key(|t| std::cmp::Reverse(t.judged.verdict));
-        for told in &shown {
-            livepatch::task(told, plan, style, &mut text);
-        }
-        if !shown.is_empty() {
-            text.push('\n');
-        }
-        livepatch::summary(&all, style, &mut text);
-        out.write_all(text.as_bytes())?;
-    }
-    out.flush()?;
-    let stalls = all.iter().any(|t| t.judged.stalls());
-    Ok(
-        match (stalls, stacks.damaged || !stacks.missed.is_empty()) {
-            (true, _) => Exit::Negative,
-            (false, true) => Exit::Partial,
-            (false, false) => Exit::Done,
-        },
-    )
+    let exit = show(args, plan, &all, |style, text| {
+        livepatch::header(plan, style, text);
+    })?;
+    Ok(match (exit, stacks.damaged || !stacks.missed.is_empty()) {
+        (Exit::Done, true) => Exit::Partial,
+        (exit, _) => exit,
+    })
 }
 
 /// Says why the kernel would refuse the patch.
-fn refuse(args: &Livepatch, planned: &Planned) -> Result<Exit, Failure> {
+pub fn refuse(args: &Livepatch, planned: &Planned) -> Result<Exit, Failure> {
     let mut out = out::writer(&args.out)?;
     if args.json {
         let line = json::livepatch::Line::refused(planned);

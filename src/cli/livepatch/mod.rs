@@ -2,6 +2,8 @@
 
 mod dump;
 mod functions;
+mod log;
+mod show;
 
 use super::args::Livepatch;
 use super::exit::{Exit, Failure};
@@ -10,6 +12,7 @@ use super::exit::{Exit, Failure};
 pub fn run(args: &Livepatch) -> Result<Exit, Failure> {
     match &args.dump {
         Some(path) => dump::run(args, path),
+        None if !args.log.is_empty() => log::run(args, &args.log),
         None => functions::run(args),
     }
 }

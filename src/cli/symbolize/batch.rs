@@ -8,6 +8,7 @@ use fixtrace::low::base::parallel;
 use fixtrace::low::products::oops::read::report::Oops;
 use fixtrace::low::products::oops::read::reports::Facts;
 use fixtrace::low::products::oops::read::scan::Scan;
+use fixtrace::low::products::oops::truth::clerk::Held;
 use fixtrace::low::products::oops::truth::desk::Desk;
 use fixtrace::low::products::oops::truth::group::{Group, group};
 use fixtrace::low::products::oops::truth::tell::{Options, Settled, tell};
@@ -48,7 +49,7 @@ struct Log {
 /// Reads all logs that `args` name, or standard input.
 pub fn run(args: &Symbolize) -> Result<Exit, Failure> {
     let mut desk = Desk::new(super::options(args));
-    let mut outcome = Outcome::new(&args.images);
+    let mut outcome = Outcome::new(&args.images, args.require);
     outcome.partly = false;
     let mut batch = Batch {
         args,
@@ -298,7 +299,13 @@ impl Batch<'_> {
         });
         for ((log, _, oops), answer) in all.iter().zip(answers) {
             match answer {
-                Answer::Line(line) => writeln!(self.out, "{line}")?,
+                Answer::Line(line, held) => {
+                    writeln!(self.out, "{line}")?;
+                    let name = log.name.as_deref().unwrap_or(input::STDIN);
+                    if let Some(held) = held {
+                        self.outcome.holds(name, oops.lines.start, &held);
+                    }
+                }
                 Answer::Group(group) => self.groups.add(log.name.as_deref(), oops, group),
             }
         }
@@ -315,8 +322,8 @@ impl Batch<'_> {
 
 /// What there is to say of a report.
 enum Answer {
-    /// It as JSON.
-    Line(String),
+    /// It as JSON, and what is held of its stack.
+    Line(String, Option<Held>),
     /// What it has in common with others.
     Group(Group),
 }
@@ -341,5 +348,6 @@ fn one(
     let mut told = tell(oops, kernel, options, settled);
     told.strip_prefixes(&args.out.strip_prefix);
     let twin = Report::new(oops, &told, log.name.as_deref(), options.slide);
-    Answer::Line(json::line(&twin))
+    let held = Held::of(oops, &told).filter(|_| args.require.is_some());
+    Answer::Line(json::line(&twin), held)
 }

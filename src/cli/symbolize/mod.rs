@@ -2,8 +2,8 @@
 
 mod batch;
 mod groups;
-mod input;
-mod outcome;
+pub mod input;
+pub mod outcome;
 mod source;
 mod text;
 

@@ -5,11 +5,12 @@ use std::path::Path;
 use fixtrace::low::base::error::{Error, ErrorKind};
 use fixtrace::low::products::oops::read::report::Oops;
 use fixtrace::low::products::oops::truth::annotate::CUT;
+use fixtrace::low::products::oops::truth::clerk::Held;
 use fixtrace::low::world::session::Noticed;
 
-use crate::cli::args::Images;
+use crate::cli::args::{Images, Require};
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::open;
+use crate::cli::{open, require};
 
 /// See the module text.
 pub struct Outcome<'a> {
@@ -22,15 +23,20 @@ pub struct Outcome<'a> {
     without: Vec<Error>,
     /// Whether what is shown of a log is less without images. Reports as data are whole.
     pub partly: bool,
+    /// What stacks are to be, how many were not, and how many there were.
+    require: Option<Require>,
+    unmet: (usize, usize),
     /// The last report that was cut: its log and its line.
     cut: Option<(String, u64)>,
 }
 
 impl<'a> Outcome<'a> {
     /// All is well.
-    pub fn new(args: &'a Images) -> Self {
+    pub fn new(args: &'a Images, require: Option<Require>) -> Self {
         Outcome {
             args,
+            require,
+            unmet: (0, 0),
             exit: Exit::Done,
             failure: None,
             without: Vec::new(),
@@ -41,6 +47,12 @@ impl<'a> Outcome<'a> {
 
     /// Says once for all logs why nothing was looked up.
     pub fn close(&mut self) {
+        let (failed, all) = self.unmet;
+        if let Some(require) = self.require
+            && require::say(self.args, require, failed, all)
+        {
+            self.exit = self.exit.max_of(Exit::Negative);
+        }
         let [first, rest @ ..] = &self.without[..] else {
             return;
         };
@@ -62,6 +74,20 @@ impl<'a> Outcome<'a> {
             self.exit = self.exit.max_of(Exit::Partial);
         }
     }
+    /// Takes what is held of the stack of a report on line `line` of `log`, from 0.
+    pub fn holds(&mut self, log: &str, line: u64, held: &Held) {
+        let Some(require) = self.require else { return };
+        self.unmet.1 += 1;
+        if !require::met(require, &held.verdicts) {
+            self.unmet.0 += 1;
+            let (whose, line) = (&held.whose, line + 1);
+            open::warn(
+                self.args,
+                &format!("{log}:{line}: {whose}: {}", held.verdicts),
+            );
+        }
+    }
+
     /// Says what was left out.
     pub fn lacks(&mut self, what: &str) {
         open::warn(self.args, what);

@@ -45,11 +45,12 @@ pub fn run(args: &Symbolize) -> Result<Exit, Failure> {
     let manner = Manner {
         strip_prefixes: args.out.strip_prefix.clone(),
         code: args.code,
+        verdicts: args.require.is_some(),
     };
     let mut counter = Counter {
         args,
         clerk: Clerk::new(Desk::new(super::options(args)), manner),
-        outcome: Outcome::new(&args.images),
+        outcome: Outcome::new(&args.images, args.require),
         sources: Sources::new(args),
         log: String::new(),
     };
@@ -310,6 +311,9 @@ impl Counter<'_> {
 
     /// Says which images the log does not confirm.
     fn doubt(&mut self) {
+        for (line, held) in std::mem::take(&mut self.clerk.held) {
+            self.outcome.holds(&self.log, line, &held);
+        }
         self.clerk.desk.doubt();
         self.take();
     }

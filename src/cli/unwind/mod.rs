@@ -19,9 +19,9 @@ use fixtrace::low::world::session::{Session, Wanted};
 
 use super::args::{By, Require, Symbolize, Unwind, parse_hex};
 use super::exit::{Exit, Failure};
-use super::open;
 use super::progress::Progress;
 use super::symbolize;
+use super::{open, require};
 use show::show;
 
 /// Runs the verb.
@@ -205,9 +205,7 @@ fn unmet(args: &Unwind, require: Require, stacks: &Stacks<'_>) -> bool {
     let mut failed = 0;
     for (stack, owner) in &stacks.all {
         let verdicts = Verdicts::of(stack);
-        let met = verdicts.is_reliable() == Some(true)
-            && (require == Require::Reliable || verdicts.gap.is_none());
-        if met {
+        if require::met(require, &verdicts) {
             continue;
         }
         failed += 1;
@@ -220,18 +218,7 @@ fn unmet(args: &Unwind, require: Require, stacks: &Stacks<'_>) -> bool {
         let comm = owner.comm().filter(|c| !c.is_empty()).unwrap_or("?");
         open::warn(&args.images, &format!("{whose}{comm}: {verdicts}"));
     }
-    if failed > 0 {
-        let what = match require {
-            Require::Reliable => "reliable",
-            Require::Complete => "reliable and complete",
-        };
-        let all = stacks.all.len();
-        open::warn(
-            &args.images,
-            &format!("{failed} of {all} stacks are not {what}"),
-        );
-    }
-    failed > 0
+    require::say(&args.images, require, failed, stacks.all.len())
 }
 
 /// The pieces of memory named on the command line.

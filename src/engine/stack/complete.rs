@@ -5,6 +5,7 @@ use std::fmt;
 
 use super::frame::Frame;
 use super::frames::{Mode, Stack};
+use super::shown::Source;
 use crate::engine::attribute::Certainty;
 use crate::engine::remark::Remark;
 use crate::engine::unwind::kernel::ByOrc;
@@ -26,6 +27,8 @@ pub enum Gap {
     Broken(usize),
     /// The CPU was in a handler whose frames are not known.
     Handler(usize),
+    /// Frames of the scheduler are left out, as `/proc/PID/stack` does.
+    LeftOut,
     /// The same as [`Gap::Frame`] in user mode, counted from its innermost frame.
     UserFrame(usize),
 }
@@ -48,6 +51,7 @@ impl fmt::Display for Gap {
                     "frame {number}: the frames of the handler that it was in are not known"
                 )
             }
+            Gap::LeftOut => f.write_str("functions of the scheduler are left out"),
             Gap::UserFrame(number) => {
                 write!(f, "user frame {number} is not attributed exactly")
             }
@@ -68,11 +72,14 @@ fn part(stack: &Stack<'_>) -> Option<Gap> {
     if !stack.stop.is_good() {
         return Some(Gap::Stopped(stack.stop));
     }
-    let mut frames = stack.frames.iter().enumerate();
-    frames.find_map(|(number, frame)| match stack.mode {
-        Mode::Kernel => kernel(number, frame),
-        Mode::User => (!exact(frame)).then_some(Gap::UserFrame(number)),
-    })
+    let found = stack
+        .vouched()
+        .find_map(|(number, frame)| match stack.mode {
+            Mode::Kernel => kernel(number, frame),
+            Mode::User => (!exact(frame)).then_some(Gap::UserFrame(number)),
+        });
+    let left_out = || stack.printed.is_some_and(|p| p.source == Source::Proc);
+    found.or_else(|| left_out().then_some(Gap::LeftOut))
 }
 
 fn exact(frame: &Frame<'_>) -> bool {

@@ -3,9 +3,10 @@
 use std::fmt;
 
 use super::frame::Frame;
+use super::shown::Printed;
 use crate::base::regs::Regs;
-use crate::engine::unwind::Stop;
 use crate::engine::unwind::kernel::Walker;
+use crate::engine::unwind::{Stop, Trust};
 
 /// A stack.
 #[derive(Clone, Debug)]
@@ -23,6 +24,8 @@ pub struct Stack<'a> {
     pub running: bool,
     /// How the kernel that it is of would walk it; `None` where nothing is known of that kernel's unwinder.
     pub walker: Option<Walker>,
+    /// What a text leaves out of it; `None` where it was walked.
+    pub printed: Option<Printed>,
 }
 
 /// Whose code runs on a stack.
@@ -64,7 +67,24 @@ impl<'a> Stack<'a> {
             user: None,
             running: false,
             walker: None,
+            printed: None,
         }
+    }
+
+    /// Whether the walk vouches for frame `number`: of a text, not for those marked `?`, nor for the mark that ends
+    /// `/proc/PID/stack` up to Linux 5.1 (`ULONG_MAX`).
+    pub fn vouches(&self, number: usize) -> bool {
+        let Some(frame) = self.frames.get(number) else {
+            return false;
+        };
+        let ends = || frame.pc.is_some_and(|pc| pc.raw().0 == u64::MAX);
+        self.printed.is_none() || frame.trust != Trust::Scanned && !ends()
+    }
+
+    /// The frames that the walk vouches for, with their numbers.
+    pub fn vouched(&self) -> impl Iterator<Item = (usize, &Frame<'a>)> {
+        let frames = self.frames.iter().enumerate();
+        frames.filter(|(number, _)| self.vouches(*number))
     }
 
     /// All frames, those of user mode last.
@@ -109,6 +129,7 @@ impl<'a> Stack<'a> {
             }),
             running: self.running,
             walker: self.walker,
+            printed: self.printed,
         }
     }
 }

@@ -7,20 +7,17 @@ use crate::base::error::{Finding, Result};
 use crate::formats::image::{ElfImage, Storage};
 use crate::formats::livepatch::{Module, Shapes, read};
 use crate::formats::types::Types;
-use crate::world::image::Image;
+use crate::world::kernel::Kernel;
 use crate::world::session::{Session, with};
 
-/// Reads the module `path`, which is for `vmlinux`.
+/// What the livepatch in the file `path` replaces in `kernel`, whose types tell how large its structures are.
 ///
 /// # Errors
 /// When the file cannot be read, or is no image.
-pub(crate) fn module(
-    path: &Path,
-    storage: &Storage,
-    vmlinux: Option<&Image<'_>>,
-) -> Result<Module> {
-    let image = ElfImage::open(path, storage)?;
-    let types = vmlinux.and_then(|v| Types::of(v));
+pub fn module(path: &Path, kernel: &Kernel<'_>) -> Result<Module> {
+    let storage = Storage::new();
+    let image = ElfImage::open(path, &storage)?;
+    let types = kernel.vmlinux().and_then(|v| Types::of(&v.image));
     Ok(read(&image, types.and_then(|t| Shapes::of(&t))))
 }
 
@@ -40,9 +37,7 @@ impl Session {
     /// When the file cannot be read, or is no image.
     pub fn patched_by(&self, path: &Path) -> Result<(Vec<Asked>, Vec<Finding>)> {
         with(self, |view| {
-            let kernel = view.kernel();
-            let vmlinux = kernel.vmlinux().map(|v| &*v.image);
-            let module = module(path, view.storage(), vmlinux)?;
+            let module = module(path, &view.kernel())?;
             let patched = asked(&module).collect();
             Ok((patched, module.findings))
         })

@@ -1,6 +1,7 @@
 //! All that is told of one task.
 
 use super::moves::Kind;
+use super::said::Word;
 use super::verdict::{Judged, Verdict};
 use crate::engine::stack::Stack;
 use crate::world::dump::Task;
@@ -17,6 +18,8 @@ pub struct Told<'a> {
     pub judged: &'a Judged,
     /// Its part in the transition of the dump.
     pub state: TaskState,
+    /// The kernel's last word on it, where a log has it.
+    pub said: Option<&'a Word>,
     /// The same task in a second dump.
     pub again: Option<(Verdict, TaskState)>,
 }

@@ -5,7 +5,7 @@
 use super::plan::{Direction, Plan, Replaced};
 use crate::base::addr::Pc;
 use crate::engine::attribute::{Basis, Certainty};
-use crate::engine::reliable::{Doubt, reliable};
+use crate::engine::reliable::{Doubt, Reason, reliable};
 use crate::engine::stack::{Frame, Stack};
 use crate::world::kernel::same_name;
 
@@ -174,7 +174,13 @@ pub fn judge(stack: &Stack<'_>, plan: &Plan) -> Judged {
             judged.function = Some(*function);
             judged.frames = numbers(hits.iter().map(|(frame, _)| *frame));
         }
-        (None, None, None) => {}
+        (None, None, None) => {
+            if let Some(function) = unseen(stack, plan) {
+                (judged.verdict, judged.check) = (Verdict::Undecided, Check::Unknown);
+                judged.function = Some(function);
+                judged.doubt = Some(Doubt::new(Reason::LeftOut));
+            }
+        }
     }
     judged
 }
@@ -197,6 +203,15 @@ impl Judged {
     }
 }
 
+/// A function of the patch whose frames are left out of `stack`.
+fn unseen(stack: &Stack<'_>, plan: &Plan) -> Option<usize> {
+    let printed = stack.printed?;
+    plan.functions.iter().position(|f| {
+        let mut places = f.code.iter().filter_map(|c| c.place.as_ref());
+        places.any(|(image, link)| printed.leaves_out(image, *link))
+    })
+}
+
 /// Each once, in order.
 fn numbers(all: impl Iterator<Item = usize>) -> Vec<usize> {
     let mut all: Vec<usize> = all.collect();
@@ -207,14 +222,13 @@ fn numbers(all: impl Iterator<Item = usize>) -> Vec<usize> {
 
 /// Frames whose addresses the kernel takes for a function's, with the function's number.
 fn hits(stack: &Stack<'_>, plan: &Plan) -> Vec<(usize, usize)> {
-    let frames = stack.frames.iter().enumerate();
     let of = |(number, frame)| {
         let functions = plan.functions.iter().enumerate();
         let first = functions.filter_map(|(n, f)| Some((n, f.code.first()?)));
         let held = first.filter(move |(_, code)| code.holds(frame));
         held.map(move |(n, _)| (number, n))
     };
-    frames.flat_map(of).collect()
+    stack.vouched().flat_map(of).collect()
 }
 
 /// Whether it is known for certain which function frame number `frame` is of.
@@ -225,7 +239,6 @@ fn attributed(stack: &Stack<'_>, frame: usize) -> bool {
 
 /// Functions of the patch that are live, frame by frame.
 fn found(stack: &Stack<'_>, plan: &Plan) -> Vec<Found> {
-    let frames = stack.frames.iter().enumerate();
     let of = |(number, frame): (usize, &Frame<'_>)| {
         let functions = plan.functions.iter().enumerate();
         let mine = functions.filter_map(|(n, f)| Some((n, lives(frame, f)?)));
@@ -238,7 +251,7 @@ fn found(stack: &Stack<'_>, plan: &Plan) -> Vec<Found> {
         });
         found.collect::<Vec<_>>()
     };
-    frames.flat_map(of).collect()
+    stack.vouched().flat_map(of).collect()
 }
 
 /// Whether `frame` is, or may be, of code that `function` replaces; then, how it escapes the check.
@@ -269,7 +282,7 @@ fn inlined(stack: &Stack<'_>, plan: &Plan) -> Vec<(usize, usize)> {
         return Vec::new();
     }
     let mut all = Vec::new();
-    for (number, frame) in stack.frames.iter().enumerate() {
+    for (number, frame) in stack.vouched() {
         let Some((_, inner)) = frame.inlines.split_last() else {
             continue;
         };

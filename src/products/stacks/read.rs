@@ -149,10 +149,10 @@ impl<'d> File<'_, 'd> {
         let Some(wanted) = &self.choice.livepatch else {
             return Ok(None);
         };
-        let patch = wanted.patch.as_ref().map(|path| {
-            let vmlinux = placed.kernel.vmlinux().map(|v| &*v.image);
-            module(path, self.view.storage(), vmlinux)
-        });
+        let patch = wanted
+            .patch
+            .as_ref()
+            .map(|path| module(path, &placed.kernel));
         let module = patch.transpose().map_err(Failed::at(Stage::Patch))?;
         let mut findings: Vec<Finding> = all.iter().flat_map(|a| a.findings.clone()).collect();
         findings.extend(module.iter().flat_map(|m| m.findings.clone()));

@@ -21,7 +21,7 @@ pub struct Task {
     pub comm: String,
     /// State, as `ps` has it: R, S, D, T, t, X, Z, P, I; `?` where it cannot be read.
     pub state: char,
-    /// The CPU it ran on last.
+    /// The CPU it ran on last; [`Task::NO_CPU`] where nothing tells it.
     pub cpu: u32,
     /// Whether it is the current task of `cpu`.
     pub running: bool,
@@ -44,6 +44,21 @@ pub struct Task {
 impl Task {
     /// The PID of a task whose own cannot be read; no task has it.
     pub const NO_PID: u32 = u32::MAX;
+
+    /// The CPU of a task of which no dump tells.
+    pub const NO_CPU: u32 = u32::MAX;
+
+    /// A task of which a text tells its name and state, as far as it does.
+    pub fn named(pid: Option<u32>, comm: &str, state: Option<char>) -> Self {
+        Task {
+            pid: pid.unwrap_or(Task::NO_PID),
+            tgid: Task::NO_PID,
+            comm: comm.to_owned(),
+            state: state.unwrap_or('?'),
+            cpu: Task::NO_CPU,
+            ..Task::default()
+        }
+    }
 
     /// Whether it brought the kernel down.
     pub fn crashed(&self) -> bool {

@@ -26,8 +26,10 @@ mod walker;
 mod witness;
 
 pub use frame::{ByOrc, Note, Notes, Walked};
+pub(crate) use recover::TRAMPOLINES;
 pub use step::{Failed, Stepped, apply};
 pub use walker::Walker;
+pub(crate) use witness::orc_row;
 pub use witness::{Cache, Witness};
 
 use crate::base::addr::{Addr, Address, Pc, RetAddr};

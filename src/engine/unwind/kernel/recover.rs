@@ -7,6 +7,15 @@ use crate::base::addr::Addr;
 use crate::world::dump::{Hijacked, Tracer};
 use crate::world::kernel::Kernel;
 
+/// Where tracers make functions return to, by name.
+pub(crate) const TRAMPOLINES: [(&str, Tracer); 4] = [
+    ("return_to_handler", Tracer::FunctionGraph),
+    // Renamed in 5.16.
+    ("kretprobe_trampoline", Tracer::Kretprobe),
+    ("__kretprobe_trampoline", Tracer::Kretprobe),
+    ("arch_rethook_trampoline", Tracer::Rethook),
+];
+
 /// Where tracers make functions return to.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Trampolines([Option<(Addr, Tracer)>; 4]);
@@ -14,14 +23,7 @@ pub(super) struct Trampolines([Option<(Addr, Tracer)>; 4]);
 impl Trampolines {
     /// Those of `kernel`.
     pub(super) fn of(kernel: &Kernel<'_>) -> Self {
-        let names = [
-            ("return_to_handler", Tracer::FunctionGraph),
-            // Renamed in 5.16.
-            ("kretprobe_trampoline", Tracer::Kretprobe),
-            ("__kretprobe_trampoline", Tracer::Kretprobe),
-            ("arch_rethook_trampoline", Tracer::Rethook),
-        ];
-        Trampolines(names.map(|(name, tracer)| {
+        Trampolines(TRAMPOLINES.map(|(name, tracer)| {
             let vmlinux = kernel.vmlinux()?;
             let symbols = vmlinux.image.symbols();
             let at = symbols.get(symbols.named(name).next()?).addr;

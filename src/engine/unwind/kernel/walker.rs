@@ -25,7 +25,7 @@ pub struct Walker {
 
 impl Walker {
     /// That of `kernel`; without a vmlinux it can do nothing.
-    pub(super) fn of(kernel: &Kernel<'_>) -> Self {
+    pub(crate) fn of(kernel: &Kernel<'_>) -> Self {
         let Some(vmlinux) = kernel.vmlinux() else {
             return Walker::default();
         };

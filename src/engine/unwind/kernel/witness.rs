@@ -149,7 +149,8 @@ fn agreed(orc: &Rule, cfi: &Rule) -> Option<Rule> {
     })
 }
 
-fn orc_row(image: &Image<'_>, link: LinkAddr) -> Option<Row> {
+/// What ORC says of `link`, a lookup address.
+pub(crate) fn orc_row(image: &Image<'_>, link: LinkAddr) -> Option<Row> {
     let table: &OrcTable<'_> = image.orc().ok()??;
     let (_, entry) = table.find(link)?;
     Some(Row::from_orc(&entry, table.sp_indirect()))

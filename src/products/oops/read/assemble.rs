@@ -33,6 +33,11 @@ impl Assembler {
         self.open.as_ref()
     }
 
+    /// The same, to add to it.
+    pub(super) fn open_mut(&mut self) -> Option<&mut Oops> {
+        self.open.as_mut()
+    }
+
     /// Ends the report that is being read.
     pub(crate) fn finish(&mut self, end: End) -> Option<Oops> {
         let mut done = std::mem::take(self);

@@ -25,6 +25,8 @@ pub struct Line<'l> {
     pub stamped: bool,
     /// Whether it is no text of a log, but tells of one.
     pub foreign: bool,
+    /// The task whose `/proc/PID/stack` it is a line of, where the line says so.
+    pub owner: Option<u32>,
 }
 
 impl<'l> Line<'l> {
@@ -43,6 +45,7 @@ impl<'l> Line<'l> {
             caller: found.caller,
             stamped: found.stamped,
             foreign: found.foreign,
+            owner: found.owner,
         }
     }
 

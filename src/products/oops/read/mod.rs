@@ -6,6 +6,7 @@ pub mod frame;
 pub mod kind;
 pub mod line;
 mod machine;
+pub mod owner;
 pub mod prefix;
 mod pstore;
 pub mod registers;

@@ -37,6 +37,8 @@ pub struct Prefix {
     pub stamped: bool,
     /// Whether the line tells of another only, as the fields of a journal do.
     pub foreign: bool,
+    /// The task whose `/proc/PID/stack` it is a line of, where grep says so.
+    pub owner: Option<u32>,
 }
 
 /// Bytes in which `kernel: ` must begin.
@@ -126,12 +128,17 @@ pub(crate) fn prefix(line: &[u8]) -> Prefix {
                 (printk, found.stamped) = (true, true);
                 found.len += len;
             }
-            (false, None) => match tool::filed(rest) {
-                0 => {
+            (false, None) => match (tool::filed(rest), tool::proc_stack(rest)) {
+                (_, Some((len, owner))) => {
+                    found.owner = Some(owner);
+                    found.len += len;
+                    return found;
+                }
+                (0, None) => {
                     found.foreign = container::is_foreign(rest);
                     return found;
                 }
-                len => found.len += len,
+                (len, None) => found.len += len,
             },
             _ => return found,
         }

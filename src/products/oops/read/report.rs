@@ -65,6 +65,8 @@ pub struct Oops {
     pub access: Option<&'static str>,
     /// Why it is not to be trusted as a whole.
     pub doubts: Vec<Doubt>,
+    /// Whether it is what `/proc/PID/stack` shows: functions of the scheduler are left out.
+    pub proc_stack: bool,
     /// Whether it is a stack as a tool shows one, which other text may look like.
     pub(super) weak: bool,
 }
@@ -275,6 +277,7 @@ impl Oops {
             cut: false,
             access: None,
             doubts: Vec::new(),
+            proc_stack: false,
             weak: false,
         }
     }

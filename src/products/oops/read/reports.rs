@@ -6,8 +6,9 @@ use std::ops::Range;
 
 use super::assemble::{Assembler, End, Place, is_rule};
 use super::damage::{Doubled, Quoted};
-use super::kind::heading;
+use super::kind::{Kind, heading};
 use super::line::{Line, lines};
+use super::owner::{Owner, Owners};
 use super::prefix::{Caller, Coded, buried_stamp};
 use super::pstore::{self, Parts, Waiting};
 use super::report::{DoubtKind, Oops};
@@ -50,6 +51,8 @@ pub struct Reports {
     ahead: Option<(u64, String)>,
     /// The beginning of a title that mail broke, and its line.
     title: Option<(String, Place)>,
+    /// Whose `/proc/PID/stack` follows.
+    owners: Owners,
     quoted: Quoted,
     doubled: Doubled,
     parts: Parts,
@@ -95,7 +98,7 @@ impl Reports {
 
     /// Bytes and lines at the start of `text`, whole ones, that say nothing: they need not be given.
     pub(crate) fn quiet(&self, text: &[u8]) -> (usize, u64) {
-        match self.is_idle() {
+        match self.is_idle() && !self.owners.names_one() {
             true => quiet(text),
             false => (0, 0),
         }
@@ -140,6 +143,18 @@ impl Reports {
             stamped: line.stamped,
             width: line.end,
         };
+        // The kernel's log has had no such addresses since `%p` hides them (4.15).
+        let listed = text.starts_with(b"[<0>]") || text.starts_with(b"[<") && !line.stamped;
+        let owner = match listed {
+            true => self.owners.of(number, line.owner),
+            false => {
+                self.owners.line(text, number);
+                None
+            }
+        };
+        if listed && (owner.is_some() || self.is_over(line)) {
+            self.end_of_bare(line.caller, done);
+        }
         if self.is_idle() && line.coded == Coded::Plain && !may_matter(text) {
             if text.starts_with(b"==========") {
                 self.rule = Some(place);
@@ -173,7 +188,11 @@ impl Reports {
         // A line of another printer begins within it.
         let within = buried_stamp(text.as_bytes()).filter(|_| line.stamped);
         let Some((text, other)) = within.and_then(|at| text.split_at_checked(at)) else {
-            return self.text(line, text, place, done);
+            let known = self.text(line, text, place, done);
+            if listed {
+                self.own(line.caller, number, owner);
+            }
+            return known;
         };
         let text = text.rsplit_once('[').map_or(text, |(text, _)| text);
         let heading = matches!(said(text, false), Said::Heading(_));
@@ -185,6 +204,50 @@ impl Reports {
             }
         }
         self.text(line, other.trim_start(), place, done) | known
+    }
+
+    /// Whether the stack of `/proc/PID/stack` that is being read ends before `line`, one of another.
+    fn is_over(&self, line: &Line<'_>) -> bool {
+        const OUTERMOST: [&str; 4] = [
+            "ret_from_fork",
+            "entry_SYSCALL_64",
+            "entry_SYSENTER_compat",
+            "entry_INT80_compat",
+        ];
+        let open = self.open.get(&line.caller).and_then(Assembler::open);
+        let last = open.filter(|o| o.proc_stack).and_then(|o| o.frames.last());
+        let name = last.and_then(|f| f.symbol.as_ref()).map(|s| &*s.name);
+        // It is called by another one since 6.5; up to 5.1 an entry of ones stands behind the last one.
+        let called =
+            name == Some("ret_from_fork") && find(line.text(), b" ret_from_fork_asm+").is_some();
+        let end = called
+            || line.text().starts_with(b"[<ffffffffffffffff>]")
+            || line.text().ends_with(b" 0xffffffffffffffff");
+        !end && name.is_some_and(|n| OUTERMOST.iter().any(|o| n.starts_with(o)))
+    }
+
+    /// Ends the bare stack of `caller` that is being read.
+    fn end_of_bare(&mut self, caller: Option<Caller>, done: &mut Vec<Oops>) {
+        let open = self.open.get(&caller).and_then(Assembler::open);
+        if open.is_some_and(|o| o.kind == Kind::Backtrace && o.cpu.is_none())
+            && let Some(mut stream) = self.open.remove(&caller)
+        {
+            let ended = stream.finish(End::Quiet);
+            done.extend(ended.map(|oops| self.complete(oops, caller)));
+            self.doubled.end();
+        }
+    }
+
+    /// The stack of `caller` that began on line `number`, if one did, is what `/proc/PID/stack` shows of `owner`.
+    fn own(&mut self, caller: Option<Caller>, number: u64, owner: Option<Owner>) {
+        let open = self.open.get_mut(&caller).and_then(Assembler::open_mut);
+        let begun = |o: &&mut Oops| o.kind == Kind::Backtrace && o.lines.start == number;
+        if let Some(oops) = open.filter(begun) {
+            oops.proc_stack = true;
+            if let Some(owner) = owner {
+                (oops.pid, oops.comm, oops.state) = (owner.pid, owner.comm, owner.state);
+            }
+        }
     }
 
     /// Takes the text of a line, or of a piece of one.

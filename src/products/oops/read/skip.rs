@@ -6,6 +6,7 @@
 use std::sync::LazyLock;
 
 use super::line::Line;
+use super::owner;
 use super::prefix::Coded;
 use super::said::may_matter;
 use crate::base::bytes::{each_byte, find_byte, rfind_byte};
@@ -53,8 +54,9 @@ const WORDS: [&str; 32] = [
     " Part",
 ];
 
-/// Lines that may stand before what is found and belong to it: a line of `=`; frames without a word of their own.
-const BEFORE: usize = 64;
+/// Lines that may stand before what is found and belong to it: a line of `=`; frames without a word of their own; what
+/// names the task of a stack.
+const BEFORE: usize = 96;
 
 /// Lines between them that say nothing: words of a stack, blank ones.
 const GAP: usize = 8;
@@ -100,7 +102,8 @@ fn before(text: &[u8], start: usize) -> usize {
         let rule = line.text().starts_with(b"==========");
         at = begin;
         gap += 1;
-        if rule || line.coded == Coded::Plain && may_matter(line.text()) {
+        let says = || may_matter(line.text()) || owner::tells(line.text());
+        if rule || line.coded == Coded::Plain && says() {
             (own, gap) = (begin, 0);
         }
     }

@@ -12,6 +12,7 @@ use crate::base::demangle::demangle;
 use crate::engine::attribute::{Attribution, Basis};
 use crate::engine::remark::Remark;
 use crate::engine::stack::Frame;
+use crate::engine::verdicts::Verdicts;
 use crate::formats::insn::listing::Alignment;
 use crate::formats::lines::{Inline, below};
 use crate::products::oops::read::frame::Vouch;
@@ -114,6 +115,15 @@ pub fn doubts(oops: &Oops, out: &mut Additions) {
     let lines = &mut out.entry(last).or_default().lines;
     let notes = oops.doubts.iter();
     lines.extend(notes.map(|d| Added::text(format!("note: this report is doubtful: {}", d.text))));
+}
+
+/// Says whether the stack of `oops` is reliable and complete, behind its outermost frame.
+pub fn verdicts(oops: &Oops, verdicts: &Verdicts, out: &mut Additions) {
+    let Some(last) = oops.frames.iter().map(|f| f.line).max() else {
+        return;
+    };
+    let lines = &mut out.entry(last).or_default().lines;
+    lines.push(Added::text(format!("verdict: {verdicts}")));
 }
 
 /// The code of a report as lines: instructions, the one at RIP marked, and what it did.

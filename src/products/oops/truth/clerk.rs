@@ -1,6 +1,6 @@
 //! What is added to logs, report after report: the images are asked for, held against the log, and asked.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 use std::io;
 
@@ -10,6 +10,7 @@ use super::filter::{Filter, Sink, Teller};
 use super::tell::{Told, find, tell, without_image};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::engine::remark::{Missing, Remark};
+use crate::engine::verdicts::Verdicts;
 use crate::products::oops::read::kind::Kind;
 use crate::products::oops::read::report::{LogFrame, Oops};
 use crate::products::oops::read::reports::{self, Facts};
@@ -26,6 +27,38 @@ pub struct Manner {
     pub strip_prefixes: Vec<String>,
     /// With the code around RIP, and what the faulting instruction did.
     pub code: bool,
+    /// With whether each stack is reliable and complete.
+    pub verdicts: bool,
+}
+
+/// What is held of a report's stack.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Held {
+    /// Its task or its title, in words.
+    pub whose: String,
+    /// The verdicts.
+    pub verdicts: Verdicts,
+}
+
+impl Held {
+    /// What is held of the stack of `oops`; `None` where it has none.
+    pub fn of(oops: &Oops, told: &Told<'_, '_>) -> Option<Self> {
+        let some = !oops.frames.is_empty();
+        some.then(|| Held {
+            whose: whose(oops),
+            verdicts: Verdicts::of(&told.main.stack),
+        })
+    }
+}
+
+/// `PID 119 random`, or what it is about.
+fn whose(oops: &Oops) -> String {
+    match (oops.pid, &oops.comm) {
+        (Some(pid), Some(comm)) => format!("PID {pid} {comm}"),
+        (Some(pid), None) => format!("PID {pid}"),
+        _ if oops.title.is_empty() => oops.kind.name().to_owned(),
+        _ => oops.title.clone(),
+    }
 }
 
 /// Knows the truth of reports.
@@ -37,6 +70,8 @@ pub struct Clerk {
     pub unresolved: usize,
     /// The first of them, as the log has it.
     pub first_unresolved: Option<String>,
+    /// What is held of the stacks of the log at hand, by the first lines of their reports, where that is asked for.
+    pub held: BTreeMap<u64, Held>,
     /// What was added to reports that may come again, lines counted from their first.
     known: HashMap<String, (Vec<(u64, Addition)>, usize)>,
 }
@@ -49,6 +84,7 @@ impl Clerk {
             manner,
             unresolved: 0,
             first_unresolved: None,
+            held: BTreeMap::new(),
             known: HashMap::new(),
         }
     }
@@ -63,6 +99,7 @@ impl Clerk {
     pub fn begin(&mut self, found: &[Oops], facts: &Facts) {
         self.desk.begin();
         self.known.clear();
+        self.held.clear();
         let all: Vec<_> = found.iter().map(|oops| (oops, facts)).collect();
         self.judge(&all);
     }
@@ -78,8 +115,9 @@ impl Teller for Clerk {
         let Manner {
             strip_prefixes,
             code,
+            verdicts,
         } = self.manner.clone();
-        let key = repeatable(oops, code);
+        let key = repeatable(oops, code || verdicts);
         let first = oops.lines.start;
         if let Some((known, unresolved)) = key.as_ref().and_then(|k| self.known.get(k)) {
             self.unresolved += unresolved;
@@ -96,16 +134,22 @@ impl Teller for Clerk {
             if code {
                 annotate::code(oops, &told, &mut additions);
             }
-            (additions, lost(oops, &told))
+            let held = Held::of(oops, &told).filter(|_| verdicts);
+            (additions, lost(oops, &told), held)
         });
         // What needs no image is said without one.
-        let (mut additions, lost) = asked.unwrap_or_else(|| {
+        let (mut additions, lost, held) = asked.unwrap_or_else(|| {
             let mut additions = Additions::new();
             if code {
                 annotate::code(oops, &without_image(oops, facts), &mut additions);
             }
-            (additions, Vec::new())
+            let held = || Held::of(oops, &without_image(oops, facts));
+            (additions, Vec::new(), verdicts.then(held).flatten())
         });
+        if let Some(held) = held {
+            annotate::verdicts(oops, &held.verdicts, &mut additions);
+            self.held.insert(first, held);
+        }
         let unresolved = lost.len();
         self.unresolved += unresolved;
         if self.first_unresolved.is_none() {

@@ -9,11 +9,12 @@ use crate::engine::attribute::{Memo, attribute, narrow};
 use crate::engine::query::{self, SymbolQuery};
 use crate::engine::remark::{Missing, Remark};
 use crate::engine::stack::resolve;
-use crate::engine::stack::{Frame, Mode, Stack};
+use crate::engine::stack::{Frame, Mode, Shown, Source, Stack, interrupts, printed};
 use crate::engine::unwind::{Stop, Trust};
 use crate::formats::insn::CallBefore;
 use crate::products::oops::read::frame::Vouch;
-use crate::products::oops::read::report::{LogFrame, Oops, Symbol};
+use crate::products::oops::read::registers::Block;
+use crate::products::oops::read::report::{DoubtKind, LogFrame, Oops, Symbol};
 use crate::products::oops::read::reports::Facts;
 use crate::world::code::CodeSource;
 use crate::world::kernel::{Kernel, Located};
@@ -152,10 +153,18 @@ pub fn tell<'k, 'd>(
         settled,
         exact: rips.filter_map(|f| f.symbol.as_ref()).collect(),
     };
-    let mut list = |frames: &[LogFrame]| stack(frames, &look, &mut reach);
+    let mut list = |frames: &[LogFrame], shown| stack(frames, shown, &look, &mut reach);
+    let beside = Shown {
+        doubtful: is_doubtful(oops),
+        ..Shown::default()
+    };
     Told {
-        main: list(&oops.frames),
-        stacks: oops.stacks.iter().map(|s| list(&s.frames)).collect(),
+        main: list(&oops.frames, shown(oops)),
+        stacks: oops
+            .stacks
+            .iter()
+            .map(|s| list(&s.frames, beside))
+            .collect(),
         again: again(oops, &look, &mut reach),
         slide: options.slide,
     }
@@ -191,9 +200,35 @@ fn collect<'k, 'd>(
     }
 }
 
+/// What `oops` tells of its main stack beside the frames.
+fn shown(oops: &Oops) -> Shown {
+    let frames = oops.frames.iter().map(|f| f.line);
+    let last = frames.max().unwrap_or_default();
+    let behind = oops.blocks.iter().filter(|b| b.last_line >= last);
+    Shown {
+        source: match oops.proc_stack {
+            true => Source::Proc,
+            false => Source::Log,
+        },
+        // One that is about to run is shown in the same way.
+        running: oops.state == Some('R'),
+        doubtful: is_doubtful(oops),
+        user: behind.into_iter().any(Block::user_mode),
+        ended: matches!(oops.state, Some('Z' | 'X')),
+    }
+}
+
+/// Whether frames of `oops` may be missing, or be others'.
+fn is_doubtful(oops: &Oops) -> bool {
+    use DoubtKind::{Cut, Interleaved, LostMessages};
+    let kinds = [Cut, Interleaved, LostMessages];
+    oops.cut || oops.doubts.iter().any(|d| kinds.contains(&d.kind))
+}
+
 /// The frames of one stack.
 fn stack<'k, 'd>(
     frames: &[LogFrame],
+    shown: Shown,
     look: &Look<'k, 'd, '_>,
     reach: &mut Reach<'k, 'd>,
 ) -> ToldStack<'k, 'd> {
@@ -202,8 +237,34 @@ fn stack<'k, 'd>(
         told(frame, caller, look, reach)
     });
     let mut all = collect(all);
+    if shown.source == Source::Proc {
+        interrupted(&mut all, look);
+    }
+    printed(look.kernel, &mut all.stack, shown);
     link(frames, &mut all, look.code, reach);
     all
+}
+
+/// Looks up once more what was interrupted: `/proc/PID/stack` shows its address as it shows those of calls.
+fn interrupted<'k, 'd>(all: &mut ToldStack<'k, 'd>, look: &Look<'k, 'd, '_>) {
+    let mut saved = false;
+    for (frame, located) in all.stack.frames.iter_mut().zip(&all.located) {
+        let (Some(located), Some(place)) = (located, &frame.place) else {
+            saved = false;
+            continue;
+        };
+        let mut pc = place.pc;
+        if saved {
+            pc = Pc::Exact(located.link);
+            let mut exact = resolve::place(*located, pc, frame.trust, &mut Memo::default());
+            if look.options.lines {
+                resolve::read_lines(located.image, pc, &mut exact);
+            }
+            exact.stack = frame.stack.take();
+            *frame = exact;
+        }
+        saved = interrupts(located.image, pc);
+    }
 }
 
 /// What is true of one frame; its caller is asked for in fixup code only.
@@ -219,7 +280,16 @@ fn told<'k, 'd>(
         Vouch::Guess => Trust::Scanned,
     };
     let stack = frame.stack.clone().map(Name::from);
-    let located = match find(frame, look.kernel, look.options.slide) {
+    let mut ret = None;
+    let mut caller = Some(caller);
+    let found = find(frame, look.kernel, look.options.slide).or_else(|missing| {
+        let Missing::Several(_) = missing else {
+            return Err(missing);
+        };
+        ret = caller.take().and_then(|c| c());
+        called(frame, ret, look).ok_or(missing)
+    });
+    let located = match found {
         Ok(located) => located,
         Err(missing) => {
             let pc = frame.address.map(|at| match frame.vouch {
@@ -229,6 +299,11 @@ fn told<'k, 'd>(
             let mut found = Frame::nowhere(pc, trust);
             found.stack = stack;
             found.remarks.push(Remark::Missing(missing));
+            let made = frame.symbol.as_ref().filter(|s| s.name.starts_with("bpf_"));
+            let made = made.filter(|s| s.module.is_none() && s.offset.is_some());
+            found
+                .remarks
+                .extend(made.map(|s| Remark::Generated(Some(s.name.clone().into()))));
             return (found, None);
         }
     };
@@ -236,7 +311,7 @@ fn told<'k, 'd>(
     let mut found = resolve::place(located, pc, trust, &mut Memo::default());
     found.stack = stack;
     if found.attribution.fixup.is_some()
-        && let Some(ret) = caller()
+        && let Some(ret) = ret.or_else(|| caller.take().and_then(|c| c()))
     {
         let mut call = call_before(look.code, ret);
         if let Some(Some(at)) = targets(&call).and_then(|t| look.settled.get(&t)) {
@@ -249,6 +324,39 @@ fn told<'k, 'd>(
         resolve::read_lines(located.image, pc, &mut found);
     }
     (found, Some(located))
+}
+
+/// Of several functions with the name of `frame` the one that the call before `ret`, the caller's place, names.
+fn called<'k, 'd>(
+    frame: &LogFrame,
+    ret: Option<Located<'k, 'd>>,
+    look: &Look<'k, 'd, '_>,
+) -> Option<Located<'k, 'd>> {
+    let symbol = frame.symbol.as_ref()?;
+    let Call::To(places) = call_before(look.code, ret?) else {
+        return None;
+    };
+    let offset = symbol.offset?;
+    let found = query::resolve(look.kernel, &query_of(symbol, offset));
+    let named = found.iter().filter(|m| {
+        let start = m.located.at(m.located.link.offset(-offset.cast_signed()));
+        let fits = m.size_fits != Some(false);
+        fits && places.iter().any(|p| p.key() == start.key())
+    });
+    match named.collect::<Vec<_>>()[..] {
+        [one] => Some(one.located),
+        _ => None,
+    }
+}
+
+/// What is asked of the images for `symbol`.
+fn query_of(symbol: &Symbol, offset: u64) -> SymbolQuery<'_> {
+    SymbolQuery {
+        module: Some(symbol.module.as_deref().unwrap_or("vmlinux")),
+        name: &symbol.name,
+        offset,
+        size: symbol.size,
+    }
 }
 
 /// The place of `frame` in its image.
@@ -275,15 +383,7 @@ pub fn find<'k, 'd>(
         let placed = vmlinux.zip(link).map(|(v, link)| v.at(link));
         return placed.ok_or(Missing::Offset);
     };
-    let found = query::resolve(
-        kernel,
-        &SymbolQuery {
-            module: Some(module.unwrap_or("vmlinux")),
-            name: &symbol.name,
-            offset,
-            size: symbol.size,
-        },
-    );
+    let found = query::resolve(kernel, &query_of(symbol, offset));
     let fits: Vec<_> = found.iter().filter(|m| m.size_fits == Some(true)).collect();
     match (&fits[..], &found[..]) {
         ([one], _) => Ok(one.located),

@@ -16,18 +16,23 @@ use crate::world::dump::Task;
 /// Column at which what is said of a function or a frame begins.
 const COLUMN: usize = 52;
 
-/// Adds what is patched.
+/// Adds what is patched in a dump.
 pub fn header(plan: &Plan, style: Style, out: &mut String) {
-    let name = plan.patch.as_deref().unwrap_or("functions named");
-    let what = match plan.direction {
-        Direction::Patching => "patching",
-        Direction::Unpatching => "unpatching",
-    };
     let state = match (plan.loaded, plan.open, plan.forced) {
         (false, ..) => "not loaded in the dump",
         (_, true, _) => "its transition is open in the dump",
         (_, _, true) => "loaded in the dump, its transition was forced",
         (..) => "loaded in the dump, no transition is open",
+    };
+    header_so(plan, state, style, out);
+}
+
+/// Adds what is patched; `state` is what is known of its transition.
+pub fn header_so(plan: &Plan, state: &str, style: Style, out: &mut String) {
+    let name = plan.patch.as_deref().unwrap_or("functions named");
+    let what = match plan.direction {
+        Direction::Patching => "patching",
+        Direction::Unpatching => "unpatching",
     };
     let _ = writeln!(
         out,
@@ -116,7 +121,7 @@ pub fn task(told: &Told<'_>, plan: &Plan, style: Style, out: &mut String) {
     if let Some(kind) = told.kind() {
         said.push(kind.name().to_owned());
     }
-    if let Some(task) = told.task {
+    if let Some(task) = told.task.filter(|t| t.state != '?') {
         said.push(format!("state {}", task.state));
     }
     if let Some(state) = told.state.patch_state {
@@ -133,6 +138,13 @@ pub fn task(told: &Told<'_>, plan: &Plan, style: Style, out: &mut String) {
     }
     if let Some(why) = why(told.stack, plan, judged) {
         let _ = writeln!(out, "      {}{why}{}", style.label, style.reset);
+    }
+    if let Some(word) = told.said {
+        let _ = writeln!(
+            out,
+            "      {}the kernel said last that it {word}{}",
+            style.label, style.reset
+        );
     }
     for (n, number) in &judged.inlined {
         let name = plan.functions.get(*n).map_or("?", |f| &f.name);

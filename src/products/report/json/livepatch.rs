@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::Address;
 use crate::products::livepatch::moves::Kind;
 use crate::products::livepatch::plan::{Direction, Plan, Replaced};
+use crate::products::livepatch::said::Word;
 use crate::products::livepatch::tell::why;
 use crate::products::livepatch::told::Told;
 use crate::products::livepatch::verdict::Check;
@@ -83,6 +84,10 @@ pub struct Kernel<'a> {
     pub check: Option<&'static str>,
     /// The function that it names.
     pub function: Option<&'a str>,
+    /// Its last word on the task in a log: `running`, `unreliable`, `blocked`.
+    pub said: Option<&'static str>,
+    /// The function that it said the task sleeps on.
+    pub said_function: Option<&'a str>,
     /// `patch_state` in the dump: -1 without a transition, 0 unpatched, 1 patched.
     pub patch_state: Option<i64>,
     /// `TIF_PATCH_PENDING` in the dump.
@@ -183,9 +188,9 @@ impl<'a> Line<'a> {
         Line {
             pid: task.map(|t| t.pid).filter(|p| *p != Task::NO_PID),
             tgid: task.map(|t| t.tgid).filter(|p| *p != Task::NO_PID),
-            comm: task.map(|t| t.comm.as_str()),
-            state: task.map(|t| t.state),
-            cpu: task.map(|t| t.cpu),
+            comm: task.map(|t| t.comm.as_str()).filter(|c| !c.is_empty()),
+            state: task.map(|t| t.state).filter(|s| *s != '?'),
+            cpu: task.map(|t| t.cpu).filter(|c| *c != Task::NO_CPU),
             task: task.map(|t| Address(t.address.0)).filter(|a| a.0 != 0),
             kind: kind.map(Kind::name),
             verdict: judged.verdict.name(),
@@ -206,6 +211,11 @@ impl<'a> Line<'a> {
                     Check::Sleeps(n) => named(n),
                     _ => None,
                 },
+                said: told.said.map(Word::name),
+                said_function: told.said.and_then(|w| match w {
+                    Word::Sleeps(function) => Some(&**function),
+                    _ => None,
+                }),
                 patch_state: told.state.patch_state,
                 pending: told.state.pending,
                 switched: plan.switched(told.state),
@@ -259,6 +269,8 @@ impl<'a> Line<'a> {
             kernel: Kernel {
                 check: None,
                 function: None,
+                said: None,
+                said_function: None,
                 patch_state: None,
                 pending: None,
                 switched: None,

@@ -6,11 +6,13 @@ use serde::Serialize;
 
 use super::Address;
 use super::frame::{Frame, InlineCall};
-use super::stack::call;
+use super::stack::{LiveFunction, call};
 use crate::base::addr::Slide;
 use crate::base::arch::Arch;
 use crate::base::regs::Reg;
+use crate::engine::live::live;
 use crate::engine::remark::Remark;
+use crate::engine::verdicts::Verdicts;
 use crate::products::oops::read::frame::Vouch;
 use crate::products::oops::read::registers::{Block, Code};
 use crate::products::oops::read::report::{LogFrame, Oops};
@@ -96,6 +98,14 @@ pub struct Report<'a> {
     pub modules: Vec<ModuleLine<'a>>,
     /// What else is to be said of it.
     pub notes: Vec<String>,
+    /// The kernel's verdict on its stack, as far as text tells; `null` where that cannot be decided.
+    pub reliable: Option<bool>,
+    /// Whether the outermost frame is there, and every frame is attributed exactly; `null` without a stack or an image.
+    pub complete: Option<bool>,
+    /// What keeps it from being reliable, and from being complete.
+    pub why: Option<String>,
+    /// The functions that are live on its stack, frame by frame.
+    pub functions: Vec<LiveFunction<'a>>,
 }
 
 /// The function to blame.
@@ -244,6 +254,10 @@ impl<'a> Report<'a> {
             .zip(top)
             .and_then(|(b, _)| explain::not_fixed_up(oops, b, located));
         let died = oops.die.as_ref();
+        let stack = &told.main.stack;
+        let known = stack.walker.is_some() && !stack.frames.is_empty();
+        let verdicts = known.then(|| Verdicts::of(stack));
+        let verdicts = verdicts.as_ref();
         Report {
             schema: SCHEMA,
             file,
@@ -321,6 +335,10 @@ impl<'a> Report<'a> {
                 .into_iter()
                 .chain(oops.cut.then(|| CUT.to_owned()))
                 .collect(),
+            reliable: verdicts.and_then(Verdicts::is_reliable),
+            complete: verdicts.map(|v| v.gap.is_none()),
+            why: verdicts.and_then(Verdicts::why),
+            functions: live(stack).into_iter().map(LiveFunction::from).collect(),
         }
     }
 }

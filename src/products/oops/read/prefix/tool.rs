@@ -120,6 +120,19 @@ pub(super) fn filed(text: &[u8]) -> usize {
     ends.next().map_or(0, |at| at + 1)
 }
 
+/// `/proc/119/stack:`, `119/task/120/stack:` of grep before a frame: its length, and the task.
+pub(super) fn proc_stack(text: &[u8]) -> Option<(usize, u32)> {
+    const LONGEST: usize = 64;
+    let end = find(&text[..text.len().min(LONGEST)], b"/stack:[<")?;
+    let path = str::from_utf8(text.get(..end)?).ok()?;
+    let mut steps = path.rsplit('/');
+    let task = steps.next()?.parse().ok()?;
+    let rest = path
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || b"./".contains(&b));
+    rest.then_some((end + b"/stack:".len(), task))
+}
+
 /// A field of a journal that holds the text: `MESSAGE=`.
 pub(super) fn field(text: &[u8]) -> usize {
     match text.starts_with(b"MESSAGE=") {
