@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 
 use fixtrace::low::products::livepatch::plan::Plan;
 use fixtrace::low::products::livepatch::told::Told;
+use fixtrace::low::products::livepatch::verdict::Verdict;
 use fixtrace::low::products::report::human::{Style, livepatch};
 use fixtrace::low::products::report::json;
 
@@ -11,7 +12,7 @@ use crate::cli::args::Livepatch;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::out;
 
-/// Shows what is told of `all`; `header` adds what comes before them as text. Negative if a task stalls.
+/// Shows what is told of `all`; `header` adds what comes before them as text. Negative if a task stalls, done in part if that of one cannot be told.
 pub fn show(
     args: &Livepatch,
     plan: &Plan,
@@ -31,7 +32,8 @@ pub fn show(
         let mut text = String::new();
         header(style, &mut text);
         let mut shown: Vec<&Told<'_>> = all.iter().collect();
-        shown.retain(|t| args.all || t.judged.stalls() || t.moved() == Some(true));
+        let settled = |t: &Told<'_>| matches!(t.judged.verdict, Verdict::Safe | Verdict::Running);
+        shown.retain(|t| args.all || !settled(t) || t.moved() == Some(true));
         shown.sort_by_key(|t| Reverse(t.judged.verdict));
         for told in &shown {
             livepatch::task(told, plan, style, &mut text);
@@ -43,6 +45,10 @@ pub fn show(
         out.write_all(text.as_bytes())?;
     }
     out.flush()?;
-    let stalls = all.iter().any(|t| t.judged.stalls());
-    Ok(if stalls { Exit::Negative } else { Exit::Done })
+    let undecided = |t: &Told<'_>| t.judged.verdict == Verdict::Undecided;
+    Ok(match all.iter().any(|t| t.judged.stalls()) {
+        true => Exit::Negative,
+        false if all.iter().any(undecided) => Exit::Partial,
+        false => Exit::Done,
+    })
 }
