@@ -221,8 +221,9 @@ fn told(text: &str) -> Option<Told<'_>> {
         return of_path(path);
     }
     let core = text.trim_matches(|c: char| "=-#*<>| \t".contains(c));
+    let marked = core.len() < text.len();
     by_word(core)
-        .or_else(|| by_number(core))
+        .or_else(|| by_number(core, marked))
         .or_else(|| by_name(core))
 }
 
@@ -317,8 +318,8 @@ fn by_word(text: &str) -> Option<Told<'_>> {
     })
 }
 
-/// `119 (random)`, `119 random`, `119: random`, `119`
-fn by_number(text: &str) -> Option<Told<'_>> {
+/// `119 (random)`, `119 random`, `119: random`, `119`; `marked`: whether it stands between marks.
+fn by_number(text: &str, marked: bool) -> Option<Told<'_>> {
     let (pid, rest) = number(text)?;
     let rest = match rest.strip_prefix(':') {
         Some(rest) => rest,
@@ -328,7 +329,7 @@ fn by_number(text: &str) -> Option<Told<'_>> {
     let named = comm(rest);
     // Text may begin with a number, too.
     let bare = rest.trim().split_ascii_whitespace().count() <= 2;
-    (bare || rest.trim_start().starts_with(['(', '"'])).then_some(Told {
+    (bare || marked || rest.trim_start().starts_with(['(', '"'])).then_some(Told {
         pid: Some(pid),
         comm: named,
         state: state(rest),
