@@ -144,8 +144,8 @@ fn a_file_of_proc_lacks_the_scheduler() {
         let printed = stack.printed.expect("of a text");
         assert_eq!(printed.source, Source::Proc);
         let at = |n, offset| LinkAddr(orc::at(n, offset));
-        assert!(printed.leaves_out("vmlinux", at(8, 0)) && !printed.leaves_out("lab", at(8, 0)));
-        assert!(!printed.leaves_out("vmlinux", at(9, 0)));
+        assert!(printed.leaves_out("vmlinux", at(7, 0)) && !printed.leaves_out("lab", at(7, 0)));
+        assert!(!printed.leaves_out("vmlinux", at(8, 0)));
         let said = |function: &str| judge(stack, &plan(kernel, function)).verdict.name();
         assert_eq!(said("waits"), "blocked");
         assert_eq!(said("reads"), "safe");

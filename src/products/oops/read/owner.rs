@@ -211,7 +211,9 @@ pub fn names(log: &[u8]) -> BTreeMap<u32, String> {
 
 /// What `text`, blanks around it removed, tells of a task; `None` for text of others.
 fn told(text: &str) -> Option<Told<'_>> {
-    if text.is_empty() || text.len() > MAX_TEXT || text.starts_with("[<") {
+    // Frames are nobody's names.
+    let frame = || text.starts_with("[<") || text.contains("+0x");
+    if text.is_empty() || text.len() > MAX_TEXT || frame() {
         return None;
     }
     if let Some(found) = status(text) {
@@ -341,14 +343,10 @@ fn by_number(text: &str, marked: bool) -> Option<Told<'_>> {
 /// `random (119)`, `random[119]:`, `random 119`, `comm: random pid: 119`
 fn by_name(text: &str) -> Option<Told<'_>> {
     let text = text.trim_end_matches(':');
-    let found = |comm: Option<&'_ str>, pid| {
-        comm.map(|c| (c.to_owned(), pid))
-            .is_some_and(|(c, _)| c.len() <= MAX_NAME)
-    };
-    let lower = text.to_ascii_lowercase();
-    if lower.starts_with("comm")
-        && let Some(at) = lower.rfind("pid")
-    {
+    let keyed = text
+        .get(..4)
+        .is_some_and(|k| k.eq_ignore_ascii_case("comm"));
+    if keyed && let Some(at) = text.to_ascii_lowercase().rfind("pid") {
         let (first, rest) = text.split_at_checked(at)?;
         let (pid, _) = number(rest[3..].trim_start_matches([' ', ':', '=']))?;
         return Some(Told {
@@ -363,9 +361,9 @@ fn by_name(text: &str) -> Option<Told<'_>> {
         None => text.rsplit_once(' ')?,
     };
     let (name, pid) = (name.trim(), pid.trim());
-    let pid = pid.parse().ok().filter(|_| found(Some(name), pid))?;
+    let pid = pid.parse().ok()?;
     // One word, as names mostly are.
-    let sane = !name.is_empty() && !name.contains(' ') && !name.ends_with(':');
+    let sane = (1..=MAX_NAME).contains(&name.len()) && !name.contains(' ') && !name.ends_with(':');
     sane.then_some(Told {
         pid: Some(pid),
         comm: Some(name),
