@@ -24,6 +24,7 @@ mod real_kernels;
 mod robustness;
 mod session;
 mod symbol_text;
+mod text_verdicts;
 mod types;
 mod unwind;
 mod user_core;

@@ -18,6 +18,7 @@ mod inlined;
 mod inspect;
 mod kdumps;
 mod livepatch;
+mod livepatch_log;
 mod long_reports;
 mod memory;
 mod oops;

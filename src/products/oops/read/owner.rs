@@ -211,7 +211,9 @@ pub fn names(log: &[u8]) -> BTreeMap<u32, String> {
 
 /// What `text`, blanks around it removed, tells of a task; `None` for text of others.
 fn told(text: &str) -> Option<Told<'_>> {
-    if text.is_empty() || text.len() > MAX_TEXT || text.starts_with("[<") {
+    // Frames are nobody's names.
+    let frame = || text.starts_with("[<") || text.contains("+0x");
+    if text.is_empty() || text.len() > MAX_TEXT || frame() {
         return None;
     }
     if let Some(found) = status(text) {
@@ -221,8 +223,9 @@ fn told(text: &str) -> Option<Told<'_>> {
         return of_path(path);
     }
     let core = text.trim_matches(|c: char| "=-#*<>| \t".contains(c));
+    let marked = core.len() < text.len();
     by_word(core)
-        .or_else(|| by_number(core))
+        .or_else(|| by_number(core, marked))
         .or_else(|| by_name(core))
 }
 
@@ -317,8 +320,8 @@ fn by_word(text: &str) -> Option<Told<'_>> {
     })
 }
 
-/// `119 (random)`, `119 random`, `119: random`, `119`
-fn by_number(text: &str) -> Option<Told<'_>> {
+/// `119 (random)`, `119 random`, `119: random`, `119`; `marked`: whether it stands between marks.
+fn by_number(text: &str, marked: bool) -> Option<Told<'_>> {
     let (pid, rest) = number(text)?;
     let rest = match rest.strip_prefix(':') {
         Some(rest) => rest,
@@ -328,7 +331,7 @@ fn by_number(text: &str) -> Option<Told<'_>> {
     let named = comm(rest);
     // Text may begin with a number, too.
     let bare = rest.trim().split_ascii_whitespace().count() <= 2;
-    (bare || rest.trim_start().starts_with(['(', '"'])).then_some(Told {
+    (bare || marked || rest.trim_start().starts_with(['(', '"'])).then_some(Told {
         pid: Some(pid),
         comm: named,
         state: state(rest),
@@ -340,14 +343,10 @@ fn by_number(text: &str) -> Option<Told<'_>> {
 /// `random (119)`, `random[119]:`, `random 119`, `comm: random pid: 119`
 fn by_name(text: &str) -> Option<Told<'_>> {
     let text = text.trim_end_matches(':');
-    let found = |comm: Option<&'_ str>, pid| {
-        comm.map(|c| (c.to_owned(), pid))
-            .is_some_and(|(c, _)| c.len() <= MAX_NAME)
-    };
-    let lower = text.to_ascii_lowercase();
-    if lower.starts_with("comm")
-        && let Some(at) = lower.rfind("pid")
-    {
+    let keyed = text
+        .get(..4)
+        .is_some_and(|k| k.eq_ignore_ascii_case("comm"));
+    if keyed && let Some(at) = text.to_ascii_lowercase().rfind("pid") {
         let (first, rest) = text.split_at_checked(at)?;
         let (pid, _) = number(rest[3..].trim_start_matches([' ', ':', '=']))?;
         return Some(Told {
@@ -362,9 +361,9 @@ fn by_name(text: &str) -> Option<Told<'_>> {
         None => text.rsplit_once(' ')?,
     };
     let (name, pid) = (name.trim(), pid.trim());
-    let pid = pid.parse().ok().filter(|_| found(Some(name), pid))?;
+    let pid = pid.parse().ok()?;
     // One word, as names mostly are.
-    let sane = !name.is_empty() && !name.contains(' ') && !name.ends_with(':');
+    let sane = (1..=MAX_NAME).contains(&name.len()) && !name.contains(' ') && !name.ends_with(':');
     sane.then_some(Told {
         pid: Some(pid),
         comm: Some(name),

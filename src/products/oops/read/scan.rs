@@ -150,6 +150,12 @@ mod tests {
                 "[ 1.0][  T1] ---[ end trace 0 ]---",
                 "",
                 "other",
+                "== /proc/1 init",
+                "Name:\tinit",
+                "==> /proc/2/comm <==",
+                "[<0>] foo+0x1/0x2",
+                "[<0>] ret_from_fork+0x1/0x2",
+                "/proc/3/stack:[<0>] foo+0x1/0x2",
             ]), 0..40),
             size in 1usize..50,
         ) {

@@ -1,8 +1,11 @@
 use super::*;
 use crate::products::oops::read::reports::parse;
 
-/// Process id, name and state of each stack in `log`, with how many frames it has.
-fn read(log: &str) -> Vec<(Option<u32>, Option<String>, Option<char>, usize)> {
+/// Process id, name and state of a task, with how many frames its stack has.
+type Read = (Option<u32>, Option<String>, Option<char>, usize);
+
+/// Those of each stack in `log`.
+fn read(log: &str) -> Vec<Read> {
     let (reports, _) = parse(log.as_bytes());
     let one = |o: &Oops| (o.pid, o.comm.clone(), o.state, o.frames.len());
     reports.iter().map(one).collect()
@@ -18,6 +21,7 @@ fn lines_above_a_stack_name_its_task() {
         "=== /proc/119/ random ===",
         "/proc/119: random",
         "119 (random)",
+        "== 119 random --",
         "119 random",
         "119: random",
         "--- 119 random",
