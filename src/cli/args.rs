@@ -463,7 +463,8 @@ part: stderr says what was left out, or too little is known of a function. A clo
 #[command(after_help = LIVEPATCH_EXITS)]
 pub struct Livepatch {
     /// Dump of the kernel that is to be patched, or was while it was patched, as unwind takes it. Without --function and
-    /// --patch: about the transition that is open in it. Without DUMP: what the images tell of patching the functions
+    /// --patch: about the transition that is open in it; if none is, who is still in code that its livepatches replaced.
+    /// Without DUMP: what the images tell of patching the functions
     #[arg(value_name = "DUMP")]
     pub dump: Option<PathBuf>,
 

@@ -31,13 +31,14 @@ impl Verdicts {
         }
     }
 
-    /// What keeps it from being reliable and complete, in words; said once if it is the same for both.
+    /// What keeps it from being reliable and complete, in words, said once if it is the same for both; of a reliable one
+    /// what was assumed.
     pub fn why(&self) -> Option<String> {
         // That a log or a program's core is not walked as the kernel does says nothing about it.
         let doubt = self.reliable.as_ref().err();
         let doubt = doubt.filter(|d| d.reason != Reason::NoKernel);
         match (doubt, self.gap) {
-            (None, None) => None,
+            (None, None) => self.assumed(),
             (Some(doubt), None) => Some(doubt.to_string()),
             (None, Some(gap)) => Some(gap.to_string()),
             (Some(doubt), Some(Gap::Stopped(stop))) if doubt.reason.stop() == Some(stop) => {
@@ -45,6 +46,13 @@ impl Verdicts {
             }
             (Some(doubt), Some(gap)) => Some(format!("{doubt}; {gap}")),
         }
+    }
+
+    /// What was assumed of a reliable one.
+    fn assumed(&self) -> Option<String> {
+        let assumed = &self.reliable.as_ref().ok()?.assumed;
+        let all = assumed.iter().map(ToString::to_string);
+        (!assumed.is_empty()).then(|| all.collect::<Vec<_>>().join("; "))
     }
 }
 

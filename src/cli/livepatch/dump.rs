@@ -133,6 +133,12 @@ fn tell(
             "of modules that are not loaded, or have no image: {names}"
         ));
     }
+    if !planned.untold.is_empty() {
+        let names = list(planned.untold.iter());
+        warn(&format!(
+            "the image does not tell whether ftrace can divert calls of {names}: the kernel may refuse the patch"
+        ));
+    }
     if !stacks.missed.is_empty() {
         let what = format!("no image of {}", list(stacks.missed.iter()));
         warn(&format!("{what} (pass --module FILE)"));

@@ -144,6 +144,32 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// Of all patches that are loaded, each function as the newest of them has it.
+    pub fn of_all(all: &Livepatch, direction: Direction) -> Self {
+        let mut known = Vec::new();
+        let mut functions = Vec::new();
+        for own in all.patches.iter().rev() {
+            let there = own.functions.iter().filter(|f| f.object_patched && !f.nop);
+            for f in there {
+                if f.old.is_some_and(|old| !known.contains(&old)) {
+                    known.extend(f.old);
+                    functions.push(replaced(all, own, f, direction));
+                }
+            }
+        }
+        let names: Vec<&str> = all.patches.iter().map(|p| p.name.as_str()).collect();
+        Plan {
+            patch: Some(names.join(", ")),
+            direction,
+            loaded: true,
+            open: false,
+            forced: all.patches.iter().any(|p| p.forced == Some(true)),
+            functions,
+        }
+    }
+}
+
 fn replaced(all: &Livepatch, own: &Patch, f: &Function, direction: Direction) -> Replaced {
     let code = match direction {
         Direction::Unpatching => vec![Code {

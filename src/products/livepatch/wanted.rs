@@ -34,6 +34,8 @@ pub struct Planned {
     pub refused: Vec<Refused>,
     /// Functions of modules that are not loaded, which the kernel passes over.
     pub absent: Vec<String>,
+    /// Functions of which the image does not tell whether their calls can be diverted.
+    pub untold: Vec<String>,
 }
 
 /// A function that the kernel refuses.
@@ -73,8 +75,8 @@ impl std::fmt::Display for Why {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum NoPlan {
-    /// Nothing was named, and no transition is open in the dump; livepatches that are loaded there.
-    NoTransition(Vec<String>),
+    /// Nothing was named, and no livepatch is loaded in the dump.
+    NotAny,
     /// The kernel has no livepatches, or its image does not tell where they are.
     NoLivepatch,
     /// What is to be taken away is not loaded.
@@ -84,16 +86,23 @@ pub enum NoPlan {
 impl std::fmt::Display for NoPlan {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            NoPlan::NoTransition(loaded) if loaded.is_empty() => {
-                f.write_str("no livepatch is loaded in the dump")
-            }
-            NoPlan::NoTransition(loaded) => {
-                write!(f, "no transition is open in the dump; loaded are {}", loaded.join(", "))
-            }
+            NoPlan::NotAny => f.write_str("no livepatch is loaded in the dump"),
             NoPlan::NoLivepatch => f.write_str(
                 "nothing is known of livepatches in the dump: its kernel has none, or its image does not tell where they are",
             ),
             NoPlan::NotLoaded => f.write_str("that livepatch is not loaded in the dump"),
+        }
+    }
+}
+
+impl Planned {
+    /// `plan`, with nothing to say against it.
+    fn new(plan: Plan) -> Self {
+        Planned {
+            plan,
+            refused: Vec::new(),
+            absent: Vec::new(),
+            untold: Vec::new(),
         }
     }
 }
@@ -117,26 +126,33 @@ impl Wanted {
             Some(module) => own(&module.name),
             None if self.functions.is_empty() => {
                 let all = all.ok_or(NoPlan::NoLivepatch)?;
-                let none =
-                    || NoPlan::NoTransition(all.patches.iter().map(|p| p.name.clone()).collect());
-                Some(all.transition.ok_or_else(none)?)
+                match all.transition {
+                    None if all.patches.is_empty() => return Err(NoPlan::NotAny),
+                    // Who is still in code that was replaced, though all transitions are over?
+                    None => return Ok(Planned::new(Plan::of_all(all, self.all_directed()))),
+                    open => open,
+                }
             }
             None => None,
         };
         if let (Some(all), Some(number)) = (all, loaded) {
             let planned = Plan::loaded(all, number, self.direction(all, number));
             if let Some(plan) = planned {
-                return Ok(Planned {
-                    plan,
-                    refused: Vec::new(),
-                    absent: Vec::new(),
-                });
+                return Ok(Planned::new(plan));
             }
         }
         if self.unpatch {
             return Err(NoPlan::NotLoaded);
         }
         Ok(self.resolved(module, kernel, all))
+    }
+
+    /// What becomes of patches that are loaded, where no transition is open.
+    fn all_directed(&self) -> Direction {
+        match self.unpatch {
+            true => Direction::Unpatching,
+            false => Direction::Patching,
+        }
     }
 
     /// What becomes of a patch that is loaded.
@@ -157,29 +173,29 @@ impl Wanted {
         all: Option<&Livepatch>,
     ) -> Planned {
         let of_module = module.into_iter().flat_map(module::asked);
-        let mut planned = Planned {
-            plan: Plan {
-                patch: module.map(|m| m.name.clone()),
-                direction: Direction::Patching,
-                loaded: false,
-                open: false,
-                forced: false,
-                functions: Vec::new(),
-            },
-            refused: Vec::new(),
-            absent: Vec::new(),
-        };
+        let mut planned = Planned::new(Plan {
+            patch: module.map(|m| m.name.clone()),
+            direction: Direction::Patching,
+            loaded: false,
+            open: false,
+            forced: false,
+            functions: Vec::new(),
+        });
         for asked in of_module.chain(self.functions.iter().cloned()) {
             match resolve(kernel, &asked) {
                 Ok(target) => {
                     let image = kernel.image(&target.image).map(|p| &p.image);
                     let found = image.map(|image| (location(image, &target), image));
-                    if let Some((Location::Nowhere, image)) = found {
-                        planned.refused.push(Refused {
+                    match found {
+                        Some((Location::Nowhere, image)) => planned.refused.push(Refused {
                             function: asked.to_string(),
                             why: Why::NoLocation,
                             kernel: Some(refused(image, &asked.name)),
-                        });
+                        }),
+                        Some((Location::At(_), _)) => {}
+                        Some((Location::Unknown, _)) | None => {
+                            planned.untold.push(asked.to_string());
+                        }
                     }
                     planned.plan.functions.push(function(&asked, &target, all));
                 }
