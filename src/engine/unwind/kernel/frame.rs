@@ -1,8 +1,9 @@
 //! What a walk gives: where it came by, and what was noticed there.
 
+use super::by_orc::ByOrc;
 use crate::base::addr::{Addr, Pc};
 use crate::base::regs::Regs;
-use crate::engine::unwind::{Stop, Trust};
+use crate::engine::unwind::Trust;
 use crate::world::dump::{Stack, Tracer};
 use crate::world::kernel::Located;
 
@@ -26,34 +27,6 @@ pub struct Walked<'k, 'd> {
     pub by_orc: ByOrc,
     /// What was noticed.
     pub notes: Notes,
-}
-
-/// What the kernel's own unwinder, which goes by ORC rows alone, makes of a frame
-/// (`unwind_next_frame()`, arch/x86/kernel/unwind_orc.c, Linux 4.14-7.2).
-#[derive(Clone, Copy, PartialEq, Debug)]
-#[non_exhaustive]
-pub enum ByOrc {
-    /// Its row leads to the next frame, as the walk went.
-    Same,
-    /// Its row marks the outermost frame.
-    End,
-    /// There is no row: it goes on by RBP, and gives up that the rest is reliable.
-    NoRow,
-    /// There is no row for code of the BPF JIT: it goes on by RBP, and gives up that the rest is reliable.
-    Bpf,
-    /// There is no row, but the kernel knows that this code of the BPF JIT has its frame pointer set up here
-    /// (`bpf_has_frame_pointer()`, 7.0 on).
-    Framed,
-    /// The row says that nothing is known of the code.
-    Undefined,
-    /// The row leads to another frame than the walk went to.
-    Elsewhere,
-    /// The row cannot be applied, or leads astray: what the walk would have ended with.
-    Failed(Stop),
-    /// The PC is no kernel text to it (`__kernel_text_address()`).
-    NotText,
-    /// The kernel knows what is not at hand here.
-    Unknown,
 }
 
 /// What was noticed at a frame.

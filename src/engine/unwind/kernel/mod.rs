@@ -17,6 +17,7 @@
 //! * That leads nowhere, or a row starts from a register that is not known: the first return address on the stack
 //!   whose call is of the function, marked so.
 
+mod by_orc;
 mod frame;
 mod recover;
 mod scan;
@@ -25,7 +26,8 @@ mod step;
 mod walker;
 mod witness;
 
-pub use frame::{ByOrc, Note, Notes, Walked};
+pub use by_orc::ByOrc;
+pub use frame::{Note, Notes, Walked};
 pub(crate) use recover::TRAMPOLINES;
 pub use step::{Failed, Stepped, apply};
 pub use walker::Walker;
@@ -331,59 +333,6 @@ impl<'k, 'd> Walk<'_, 'k, 'd> {
             // Undefined means that the code has no frame to speak of; a guess would be no better.
             (None, None) if witnesses.orc.is_some() => Err(Stop::NoRule(here.pc.raw())),
             (None, None) => self.frame_pointer(here, witnesses, notes),
-        }
-    }
-
-    /// What the kernel's own unwinder makes of `here`, which the walk `left`.
-    fn by_orc(
-        &self,
-        here: &Pending,
-        witnesses: &Witnesses<'k, 'd>,
-        left: Result<&Decided, &Stop>,
-    ) -> ByOrc {
-        let code = witnesses.located.is_some() || witnesses.generated.is_some();
-        if !self.unwinder.witness.orc
-            || matches!(left, Err(Stop::Hijacked(_) | Stop::UnknownCode(_)))
-        {
-            return ByOrc::Unknown;
-        }
-        let text = match here.pc {
-            Pc::Exact(_) => code,
-            Pc::Return(_) => witnesses.text_behind,
-        };
-        let made = witnesses
-            .generated
-            .and_then(|g| self.unwinder.generated.get(g));
-        match (text, witnesses.orc) {
-            (false, _) if self.context.unlisted && !code => ByOrc::Unknown,
-            (false, _) => ByOrc::NotText,
-            (_, Some(Row::End)) => ByOrc::End,
-            (_, Some(Row::Unknown)) => ByOrc::Undefined,
-            (_, None) if made.is_some_and(|g| g.kind == Generator::Bpf) => {
-                let offset = made.and_then(|g| here.pc.lookup().since(g.start));
-                match made.and_then(|g| g.framed).zip(offset) {
-                    // 0 stands for a bound that was not set.
-                    Some(((from, to), at)) if from > 0 && at >= from.into() && at < to.into() => {
-                        ByOrc::Framed
-                    }
-                    None if self.unwinder.walker.bpf => ByOrc::Unknown,
-                    _ => ByOrc::Bpf,
-                }
-            }
-            (_, None) => ByOrc::NoRow,
-            (_, Some(Row::Step(rule))) => match left {
-                Ok(Decided {
-                    trust: Trust::Orc | Trust::OrcCfi,
-                    ..
-                }) => ByOrc::Same,
-                // The same frame by other means counts as much.
-                Ok(decided) => match apply(&rule, &here.regs, self.memory) {
-                    Ok(own) if own.cfa == decided.stepped.cfa => ByOrc::Same,
-                    Ok(_) => ByOrc::Elsewhere,
-                    Err(failed) => ByOrc::Failed(Stop::from(failed).with_page(self.memory)),
-                },
-                Err(stop) => ByOrc::Failed(stop.with_page(self.memory)),
-            },
         }
     }
 

@@ -127,38 +127,53 @@ pub fn frames(s: &Stack<'_>, style: Style, show: Show, out: &mut String) {
     }
 }
 
+/// A function by name and image, and where it is live.
+struct Known<'a> {
+    name: &'a str,
+    image: Option<&'a str>,
+    places: Vec<&'a Live<'a>>,
+}
+
 /// The functions that are live on `s`, each with the frames that it is live in and why; inlined ones behind the others.
 fn functions(s: &Stack<'_>, style: Style, out: &mut String) {
     let all = live(s);
     for (inlined, title) in [(false, "live functions"), (true, "inlined, live in others")] {
-        let mut known: Vec<((&str, Option<&str>), Vec<&Live<'_>>)> = Vec::new();
-        for one in all
-            .iter()
-            .filter(|l| matches!(l.why, Why::Inlined(_)) == inlined)
-        {
-            let key = (&*one.name, one.image);
-            match known.iter_mut().find(|(k, _)| *k == key) {
-                Some((_, places)) => places.push(one),
-                None => known.push((key, vec![one])),
+        let mut known: Vec<Known<'_>> = Vec::new();
+        let is_inlined = |l: &&Live<'_>| matches!(l.why, Why::Inlined(_)) == inlined;
+        for one in all.iter().filter(is_inlined) {
+            let same = |k: &&mut Known<'_>| (k.name, k.image) == (&*one.name, one.image);
+            match known.iter_mut().find(same) {
+                Some(known) => known.places.push(one),
+                None => known.push(Known {
+                    name: &one.name,
+                    image: one.image,
+                    places: vec![one],
+                }),
             }
         }
-        if known.is_empty() {
-            continue;
+        if !known.is_empty() {
+            let _ = writeln!(out, "  {title}:");
         }
-        let _ = writeln!(out, "  {title}:");
-        for ((name, image), places) in known {
-            let sure = places.iter().any(|p| p.certain);
-            let colour = if sure { style.function } else { style.doubt };
-            let name = demangle(name);
-            let module = image.filter(|i| *i != "vmlinux").map(|i| format!(" [{i}]"));
-            let module = module.unwrap_or_default();
-            let width = name.chars().count() + module.len() + 4;
-            let pad = SOURCE.saturating_sub(width).max(1);
-            let _ = write!(out, "    {colour}{name}{}{module}{:pad$}", style.reset, "");
-            let reasons = places.iter().map(|p| reason(p));
-            let _ = writeln!(out, "{}", list(reasons.collect::<Vec<_>>().iter()));
-        }
+        known.iter().for_each(|k| function(k, style, out));
     }
+}
+
+fn function(known: &Known<'_>, style: Style, out: &mut String) {
+    let sure = known.places.iter().any(|p| p.certain);
+    let colour = if sure { style.function } else { style.doubt };
+    let name = demangle(known.name);
+    let module = known.image.filter(|i| *i != "vmlinux");
+    let module = module.map(|i| format!(" [{i}]")).unwrap_or_default();
+    let width = name.chars().count() + module.len() + 4;
+    let pad = SOURCE.saturating_sub(width).max(1);
+    let reasons: Vec<String> = known.places.iter().map(|p| reason(p)).collect();
+    let reset = style.reset;
+    let _ = writeln!(
+        out,
+        "    {colour}{name}{reset}{module}{:pad$}{}",
+        "",
+        list(reasons.iter())
+    );
 }
 
 /// Why a function is live, and where.
