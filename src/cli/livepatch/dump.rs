@@ -8,7 +8,6 @@ use fixtrace::low::products::livepatch::told::Told;
 use fixtrace::low::products::livepatch::verdict::{Judged, Verdict, judge};
 use fixtrace::low::products::livepatch::wanted::{NoPlan, Planned, Wanted};
 use fixtrace::low::products::report::human::{list, livepatch};
-use fixtrace::low::products::report::json;
 use fixtrace::low::products::stacks::{Choice, Failed, Patching, Stacks, Stage};
 use fixtrace::low::world::dump::Task;
 use fixtrace::low::world::dump::livepatch::TaskState;
@@ -17,7 +16,7 @@ use fixtrace::low::world::session::{ModuleFile, Session};
 use super::show::show;
 use crate::cli::args::Livepatch;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::{open, out};
+use crate::cli::open;
 
 /// A task of the second dump: what tells it apart, and what became of it.
 type Again = BTreeMap<(u32, Addr), (Verdict, TaskState)>;
@@ -134,9 +133,6 @@ fn tell(
             "of modules that are not loaded, or have no image: {names}"
         ));
     }
-    if !planned.refused.is_empty() {
-        return refuse(args, planned);
-    }
     if !stacks.missed.is_empty() {
         let what = format!("no image of {}", list(stacks.missed.iter()));
         warn(&format!("{what} (pass --module FILE)"));
@@ -153,26 +149,11 @@ fn tell(
             again: again.and_then(|a| a.get(&(task.pid, task.address)).copied()),
         })
         .collect();
-    let exit = show(args, plan, &all, |style, text| {
+    let exit = show(args, planned, &all, |style, text| {
         livepatch::header(plan, style, text);
     })?;
     Ok(match (exit, stacks.damaged || !stacks.missed.is_empty()) {
         (Exit::Done, true) => Exit::Partial,
         (exit, _) => exit,
     })
-}
-
-/// Says why the kernel would refuse the patch.
-pub fn refuse(args: &Livepatch, planned: &Planned) -> Result<Exit, Failure> {
-    let mut out = out::writer(&args.out)?;
-    if args.json {
-        let line = json::livepatch::Line::refused(planned);
-        writeln!(out, "{}", json::line(&line))?;
-    } else {
-        let mut text = String::new();
-        livepatch::refused(planned, out::style(&args.out), &mut text);
-        out.write_all(text.as_bytes())?;
-    }
-    out.flush()?;
-    Ok(Exit::Negative)
 }

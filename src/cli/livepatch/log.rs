@@ -18,7 +18,6 @@ use fixtrace::low::products::oops::truth::tell::tell;
 use fixtrace::low::products::report::human::{list, livepatch};
 use fixtrace::low::world::session::ModuleFile;
 
-use super::dump::refuse;
 use super::show::show;
 use crate::cli::args::Livepatch;
 use crate::cli::exit::{Exit, Failure};
@@ -102,16 +101,13 @@ fn one(
             "of modules that have no image: {names} (pass --module FILE)"
         ));
     }
-    if !planned.refused.is_empty() {
-        return refuse(args, planned);
-    }
     let all = judged(&tasks, &reports, &facts, desk, &plans);
     desk.doubt();
     outcome.take(desk.noticed());
     let all: Vec<Told<'_>> = all.iter().map(OfLog::told).collect();
     let transition = tasks.said.transition.as_ref().map(Transition::to_string);
     let state = transition.unwrap_or_else(|| "the log says of no transition".to_owned());
-    show(args, &planned.plan, &all, |style, text| {
+    show(args, planned, &all, |style, text| {
         livepatch::header_so(&planned.plan, &state, style, text);
     })
 }

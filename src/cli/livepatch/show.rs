@@ -2,8 +2,9 @@
 
 use std::cmp::Reverse;
 
-use fixtrace::low::products::livepatch::plan::Plan;
 use fixtrace::low::products::livepatch::told::Told;
+use fixtrace::low::products::livepatch::verdict::Verdict;
+use fixtrace::low::products::livepatch::wanted::Planned;
 use fixtrace::low::products::report::human::{Style, livepatch};
 use fixtrace::low::products::report::json;
 
@@ -11,16 +12,30 @@ use crate::cli::args::Livepatch;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::out;
 
-/// Shows what is told of `all`; `header` adds what comes before them as text. Negative if a task stalls.
+/// Shows what is told of `all`; `header` adds what comes before them as text. Of a patch that the kernel refuses that comes
+/// first, then what it would meet if it were taken. Negative if it is refused or a task stalls, done in part if what one
+/// does cannot be told.
 pub fn show(
     args: &Livepatch,
-    plan: &Plan,
+    planned: &Planned,
     all: &[Told<'_>],
     header: impl FnOnce(Style, &mut String),
 ) -> Result<Exit, Failure> {
     let mut out = out::writer(&args.out)?;
     let style = out::style(&args.out);
+    let plan = &planned.plan;
+    let refused = !planned.refused.is_empty();
+    // Without any of its functions there is nothing to look for.
+    let all = if refused && plan.functions.is_empty() {
+        &[]
+    } else {
+        all
+    };
     if args.json {
+        if refused {
+            let line = json::livepatch::Line::refused(planned);
+            writeln!(out, "{}", json::line(&line))?;
+        }
         let mut patch = Some(json::livepatch::Patch::new(plan));
         for told in all {
             let mut line = json::livepatch::Line::new(plan, told);
@@ -29,9 +44,18 @@ pub fn show(
         }
     } else {
         let mut text = String::new();
-        header(style, &mut text);
+        if refused {
+            livepatch::refused(planned, style, &mut text);
+        }
+        if refused && !all.is_empty() {
+            text.push_str("\nif it were not refused:\n");
+        }
+        if !refused || !all.is_empty() {
+            header(style, &mut text);
+        }
         let mut shown: Vec<&Told<'_>> = all.iter().collect();
-        shown.retain(|t| args.all || t.judged.stalls() || t.moved() == Some(true));
+        let settled = |t: &Told<'_>| matches!(t.judged.verdict, Verdict::Safe | Verdict::Running);
+        shown.retain(|t| args.all || !settled(t) || t.moved() == Some(true));
         shown.sort_by_key(|t| Reverse(t.judged.verdict));
         for told in &shown {
             livepatch::task(told, plan, style, &mut text);
@@ -39,10 +63,16 @@ pub fn show(
         if !shown.is_empty() {
             text.push('\n');
         }
-        livepatch::summary(all, style, &mut text);
+        if !all.is_empty() {
+            livepatch::summary(all, style, &mut text);
+        }
         out.write_all(text.as_bytes())?;
     }
     out.flush()?;
-    let stalls = all.iter().any(|t| t.judged.stalls());
-    Ok(if stalls { Exit::Negative } else { Exit::Done })
+    let undecided = |t: &Told<'_>| t.judged.verdict == Verdict::Undecided;
+    Ok(match refused || all.iter().any(|t| t.judged.stalls()) {
+        true => Exit::Negative,
+        false if all.iter().any(undecided) => Exit::Partial,
+        false => Exit::Done,
+    })
 }

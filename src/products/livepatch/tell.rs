@@ -38,7 +38,10 @@ pub fn why(stack: &Stack<'_>, plan: &Plan, judged: &Judged) -> Option<String> {
         true => first.to_owned(),
         false => format!("{first}; {}", live(judged.via)),
     };
-    let doubt = judged.doubt.as_ref().map(ToString::to_string);
+    let doubt = judged.doubt.as_ref().map(|doubt| match doubt.frame {
+        Some(frame) => format!("{}: {}", place(stack, frame), doubt.reason),
+        None => doubt.to_string(),
+    });
     match judged.verdict {
         Verdict::Safe => None,
         Verdict::Running => Some(and("it runs on a CPU")),

@@ -188,7 +188,13 @@ pub fn judge(stack: &Stack<'_>, plan: &Plan) -> Judged {
 impl Judged {
     /// Whether it keeps a transition from being completed, or makes a completed one wrong.
     pub fn stalls(&self) -> bool {
-        !matches!(self.verdict, Verdict::Safe | Verdict::Running)
+        self.blocks() || self.verdict == Verdict::Hidden
+    }
+
+    /// Whether it keeps a transition from being completed.
+    pub fn blocks(&self) -> bool {
+        use Verdict::{Blocked, BlockedFalsely, Unreliable};
+        matches!(self.verdict, Blocked | BlockedFalsely | Unreliable)
     }
 
     /// The same with the function that is live, where the check does not come so far.

@@ -6,6 +6,9 @@ use crate::formats::insn::{Flow, run, sweep};
 use crate::world::code::CodeSource;
 use crate::world::kernel::Located;
 
+/// Bytes of ENDBR64.
+const ENDBR: u64 = 4;
+
 /// See the module text.
 #[derive(Clone, Default)]
 pub(super) struct Ways<'k, 'd> {
@@ -41,8 +44,19 @@ impl<'k, 'd> Ways<'k, 'd> {
             Flow::IndirectJump => ways.anywhere = true,
             _ => {}
         };
-        for (_, insn) in run(&body.bytes, start.link, image.bits()) {
+        let mut diverted = false;
+        for (at, insn) in run(&body.bytes, start.link, image.bits()) {
             take(insn.flow);
+            // At its first byte, or behind ENDBR, the tracer may have put a call: who asked for it, a livepatch, may go
+            // on elsewhere.
+            if let (Flow::Call(to), false) = (insn.flow, body.linked)
+                && at.since(start.link).is_some_and(|offset| offset <= ENDBR)
+            {
+                let callers = ["ftrace_caller", "ftrace_regs_caller"];
+                let place = code.place(start, to, false);
+                diverted |=
+                    place.is_none_or(|p| code.name(p).is_some_and(|n| callers.contains(&n)));
+            }
         }
         if body.linked {
             // What alternatives may put into it.
@@ -53,6 +67,7 @@ impl<'k, 'd> Ways<'k, 'd> {
                 }
             }
         }
+        ways.anywhere |= diverted;
         ways
     }
 }

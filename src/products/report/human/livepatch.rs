@@ -255,10 +255,7 @@ pub fn summary(all: &[Told<'_>], style: Style, out: &mut String) {
         );
     }
     let mut kinds: BTreeMap<Kind, usize> = BTreeMap::new();
-    for told in all
-        .iter()
-        .filter(|t| t.judged.stalls() && t.judged.verdict != Verdict::Hidden)
-    {
+    for told in all.iter().filter(|t| t.judged.blocks()) {
         if let Some(kind) = told.kind() {
             *kinds.entry(kind).or_default() += 1;
         }
@@ -267,7 +264,8 @@ pub fn summary(all: &[Told<'_>], style: Style, out: &mut String) {
         let _ = writeln!(out, "what usually moves those that block (no promise):");
     }
     for (kind, count) in kinds {
-        let _ = writeln!(out, "  {} ({count}): {}", kind.title(), kind.advice());
+        let text = format!("{} ({count}): {}", kind.title(), kind.advice());
+        wrapped(&text, "  ", out);
     }
     if all.iter().any(|t| t.judged.verdict == Verdict::Hidden) {
         let _ = writeln!(
@@ -281,6 +279,28 @@ pub fn summary(all: &[Told<'_>], style: Style, out: &mut String) {
     } else if all.iter().any(|t| t.again.is_some()) {
         let _ = writeln!(out, "no task moved up to the second dump");
     }
+}
+
+/// Columns of running text.
+const WIDTH: usize = 100;
+
+/// Adds `text` in lines that begin with `indent`, all but the first further in.
+fn wrapped(text: &str, indent: &str, out: &mut String) {
+    let mut width = 0;
+    for word in text.split(' ') {
+        let len = word.chars().count();
+        if width > 0 && width + 1 + len > WIDTH {
+            out.push('\n');
+            width = 0;
+            let _ = write!(out, "{indent}    {word}");
+        } else if width == 0 {
+            let _ = write!(out, "{indent}{word}");
+        } else {
+            let _ = write!(out, " {word}");
+        }
+        width += len + 1;
+    }
+    out.push('\n');
 }
 
 /// Call sites, with the tasks that are there; the most frequent first.

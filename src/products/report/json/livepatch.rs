@@ -226,7 +226,7 @@ impl<'a> Line<'a> {
                 .filter_map(|(n, _)| named(*n))
                 .collect(),
             why: why(stack, plan, judged),
-            advice: kind.filter(|_| judged.stalls()).map(Kind::advice),
+            advice: kind.filter(|_| judged.blocks()).map(Kind::advice),
             again: told.again.map(|(verdict, state)| Again {
                 verdict: verdict.name(),
                 patch_state: state.patch_state,
