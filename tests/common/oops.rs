@@ -8,7 +8,8 @@ use fixtrace::low::products::oops::read::reports::{Facts, parse};
 use fixtrace::low::products::oops::truth::annotate::{self, Additions, MARK};
 use fixtrace::low::products::oops::truth::evidence::Evidence;
 use fixtrace::low::products::oops::truth::filter::{Filter, Sink, Teller};
-use fixtrace::low::products::oops::truth::tell::{Options, find, tell};
+use fixtrace::low::products::oops::truth::placed::find;
+use fixtrace::low::products::oops::truth::tell::{Options, tell};
 use fixtrace::low::world::image::Image;
 use fixtrace::low::world::kernel::Kernel;
 

@@ -10,7 +10,7 @@ use fixtrace::low::products::oops::code::patched::{Patch, compare};
 use fixtrace::low::products::oops::read::registers::Code;
 use fixtrace::low::products::oops::read::report::LogFrame;
 use fixtrace::low::products::oops::read::reports::parse;
-use fixtrace::low::products::oops::truth::tell::find;
+use fixtrace::low::products::oops::truth::placed::find;
 use fixtrace::low::world::kernel::Kernel;
 
 /// Code of the kernel proper: the frame, the bytes, which of them is at RIP, and where the kernel was.

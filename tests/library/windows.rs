@@ -11,7 +11,7 @@ use fixtrace::low::formats::image::note::hex;
 use fixtrace::low::products::oops::code::patched::compare;
 use fixtrace::low::products::oops::read::registers::Code;
 use fixtrace::low::products::oops::read::reports::parse;
-use fixtrace::low::products::oops::truth::tell::find;
+use fixtrace::low::products::oops::truth::placed::find;
 use fixtrace::low::world::image::Image;
 use fixtrace::low::world::kernel::Kernel;
 

@@ -8,7 +8,7 @@ use std::fmt;
 use super::read::frame::Vouch;
 use super::read::kind::Kind;
 use super::read::report::{LogFrame, Oops};
-use super::truth::tell::find;
+use super::truth::placed::find;
 use crate::base::addr::Address;
 use crate::engine::stack::{Frame, Stack};
 use crate::world::dump::Task;

@@ -42,6 +42,7 @@ use crate::formats::rule::{Base, Cfa, Row, Rule, Saved, SavedBp, Shape};
 use crate::world::dump::{Context, Generated, Generator, Stack, Start};
 use crate::world::kernel::Kernel;
 use crate::world::memory::Memory;
+use by_orc::{Seen, by_orc};
 use recover::{Recovered, Trampolines, recover};
 use stacks::{Place, Visited, place};
 use witness::Witnesses;
@@ -242,7 +243,18 @@ impl<'k, 'd> Iterator for Walk<'_, 'k, 'd> {
         }
         let left = self.leave(&here, &witnesses, &mut frame.notes);
         let left = left.or_else(|stop| self.go_on(&frame, stop));
-        frame.by_orc = self.by_orc(&here, &witnesses, left.as_ref());
+        if unwinder.witness.orc {
+            let seen = Seen {
+                pc: here.pc,
+                regs: &here.regs,
+                witnesses: &witnesses,
+                made: witnesses.generated.and_then(|g| unwinder.generated.get(g)),
+                walker: unwinder.walker,
+                unlisted: self.context.unlisted,
+            };
+            let left = left.as_ref().map(|d| (d.trust, d.stepped.cfa));
+            frame.by_orc = by_orc(&seen, left, self.memory);
+        }
         match left {
             Ok(decided) => {
                 frame.cfa = Some(decided.stepped.cfa);
@@ -542,17 +554,4 @@ impl<'k, 'd> Walk<'_, 'k, 'd> {
 /// (arch/x86/include/asm/pgtable_64_types.h, Linux 5.10-7.2).
 fn in_modules(at: Addr) -> bool {
     (0xffff_ffff_a000_0000..0xffff_ffff_ff00_0000).contains(&at.0)
-}
-
-impl From<Failed> for Stop {
-    fn from(failed: Failed) -> Self {
-        match failed {
-            Failed::Unknown(reg) => Stop::UnknownRegister(reg),
-            Failed::Unreadable(at, why) => Stop::Unreadable {
-                at,
-                why,
-                page: None,
-            },
-        }
-    }
 }

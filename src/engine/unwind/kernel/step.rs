@@ -4,6 +4,7 @@
 
 use crate::base::addr::{Addr, Address};
 use crate::base::regs::{PT_REGS_SIZE, Reg, Regs};
+use crate::engine::unwind::Stop;
 use crate::formats::rule::{Base, Cfa, PRESERVED, Rule, Saved, SavedBp, Shape};
 use crate::world::memory::{Memory, Unreadable};
 
@@ -30,6 +31,19 @@ pub enum Failed {
     Unknown(Reg),
     /// Memory could not be read.
     Unreadable(Addr, Unreadable),
+}
+
+impl From<Failed> for Stop {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::Unknown(reg) => Stop::UnknownRegister(reg),
+            Failed::Unreadable(at, why) => Stop::Unreadable {
+                at,
+                why,
+                page: None,
+            },
+        }
+    }
 }
 
 /// Applies `rule` at `regs`.

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::tell::{Settled, find, settle};
+use super::placed::find;
+use super::tell::{Settled, settle};
 use crate::base::addr::{Address, Slide};
 use crate::engine::remark::Missing;
 use crate::formats::image::ImageKind;

@@ -9,4 +9,5 @@ pub mod explain;
 pub mod filter;
 pub mod group;
 pub mod machinery;
+pub mod placed;
 pub mod tell;
