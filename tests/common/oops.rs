@@ -62,6 +62,7 @@ impl Teller for Knows<'_, '_> {
         self.evidence.observe(oops, facts, self.kernel);
         let options = Options {
             lines: true,
+            verdicts: false,
             slide: facts.offset.map(Slide),
         };
         let told = tell(oops, self.kernel, options, &self.evidence.settled);

@@ -37,6 +37,7 @@ impl Teller for Nothing {
         let kernel = Kernel::new();
         let options = Options {
             lines: false,
+            verdicts: true,
             slide: None,
         };
         let told = tell(oops, &kernel, options, &Settled::default());

@@ -129,6 +129,7 @@ fn reports_as_json_conform_to_their_schema() {
             evidence.observe(oops, &facts, &kernel);
             let options = Options {
                 lines: false,
+                verdicts: true,
                 slide: facts.offset.map(Slide),
             };
             let told = tell(oops, &kernel, options, &evidence.settled);

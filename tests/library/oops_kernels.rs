@@ -51,6 +51,7 @@ fn what_is_added_to_logs_of_real_kernels() {
 fn frames_that_were_lost_are_missed_and_true_traces_are_not_doubted() {
     let options = Options {
         lines: false,
+        verdicts: false,
         slide: None,
     };
     let (mut traces, mut true_edges, mut doubted) = (0, 0, 0);

@@ -53,6 +53,7 @@ fn with_stack<R>(log: &str, traced: bool, ask: impl FnOnce(&Stack<'_>, &Kernel<'
     let (reports, _) = parse(log.as_bytes());
     let options = Options {
         lines: false,
+        verdicts: true,
         slide: None,
     };
     let told = tell(&reports[0], &kernel, options, &Settled::default());

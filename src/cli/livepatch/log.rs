@@ -14,7 +14,7 @@ use fixtrace::low::products::livepatch::wanted::{NoPlan, Planned, Wanted};
 use fixtrace::low::products::oops::read::report::Oops;
 use fixtrace::low::products::oops::read::reports::{Facts, parse};
 use fixtrace::low::products::oops::truth::desk::Desk;
-use fixtrace::low::products::oops::truth::tell::tell;
+use fixtrace::low::products::oops::truth::tell::{Options, tell};
 use fixtrace::low::products::report::human::{list, livepatch};
 use fixtrace::low::world::session::ModuleFile;
 
@@ -168,6 +168,10 @@ fn judged(
             return None;
         };
         desk.ask(oops, facts, |kernel, options, settled| {
+            let options = Options {
+                verdicts: true,
+                ..options
+            };
             let stack = tell(oops, kernel, options, settled).main.stack.into_owned();
             tasks.judged(oops, stack, &planned.plan)
         })

@@ -291,6 +291,7 @@ impl Batch<'_> {
                 let same = log.facts.release == oops.release;
                 let unknown = Options {
                     lines: false,
+                    verdicts: false,
                     slide: log.facts.offset.filter(|_| same).map(Slide),
                 };
                 let nothing = Kernel::new();
@@ -345,6 +346,10 @@ fn one(
         let told = tell(oops, kernel, options, settled);
         return Answer::Group(group(oops, &told, args.join));
     }
+    let options = Options {
+        verdicts: true,
+        ..options
+    };
     let mut told = tell(oops, kernel, options, settled);
     told.strip_prefixes(&args.out.strip_prefix);
     let twin = Report::new(oops, &told, log.name.as_deref(), options.slide);

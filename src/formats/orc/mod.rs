@@ -13,7 +13,6 @@ pub use raw::{ENTRY_SIZE, RawEntry};
 pub use version::{OrcVersion, Rung, SpIndirect};
 
 use crate::base::addr::{Address, LinkAddr};
-use crate::base::bytes::i32_at;
 use crate::base::error::{Error, ErrorKind, Finding, Result};
 use crate::base::table::Table;
 use crate::formats::image::{ElfImage, ImageKind};
@@ -127,19 +126,15 @@ impl<'d> OrcTable<'d> {
         }
         let mut findings = Vec::new();
         let (version, rung) = detect(rows, hints, &mut findings)?;
-        let ip = |row: usize| {
-            let value = i32_at(ips, row * 4).unwrap_or_default();
-            ip_addr.offset(row as i64 * 4 + i64::from(value)).0
-        };
-        let (mut base, mut top, mut sorted, mut last) = (u64::MAX, 0u64, true, 0u64);
-        for row in 0..slots {
-            let at = ip(row);
-            sorted &= at >= last;
-            last = at;
-            base = base.min(at);
-            top = top.max(at);
-        }
-        if slots > 0 && top - base > u64::from(u32::MAX) {
+        let (values, _) = ips.as_chunks::<4>();
+        let slot = (0i64..).map(|row| ip_addr.offset(row * 4));
+        let at = values.iter().zip(slot);
+        let at: Vec<u64> = at
+            .map(|(value, slot)| slot.offset(i32::from_le_bytes(*value).into()).0)
+            .collect();
+        let base = at.iter().copied().min().unwrap_or(0);
+        let top = at.iter().copied().max().unwrap_or(0);
+        if top - base > u64::from(u32::MAX) {
             return Err(Error::new(
                 ErrorKind::Malformed,
                 format!("addresses reach from {base:#x} to {top:#x}, over 4 GiB"),
@@ -147,14 +142,20 @@ impl<'d> OrcTable<'d> {
             .in_section(".orc_unwind_ip")
             .at(0));
         }
-        let base = if slots == 0 { 0 } else { base };
-        let offset = |row: usize| (ip(row) - base) as u32;
-        let decoded = |row: usize| OrcEntry::decode(&rows[row], version);
+        let sorted = at.is_sorted();
+        let keys: Vec<u32> = at.iter().map(|at| (at - base) as u32).collect();
+        drop(at);
+        let terminates = |row: usize| {
+            let row = rows.get(row);
+            row.is_some_and(|row| OrcEntry::decode(row, version).is_terminator())
+        };
         // Rightmost of equal addresses wins a lookup, so terminators go first (lib: `orc_sort_cmp()`).
-        let ties_right =
-            || (1..slots).all(|r| offset(r - 1) != offset(r) || !decoded(r).is_terminator());
+        let ties_right = || {
+            let mut pairs = keys.windows(2).zip(1..);
+            pairs.all(|(pair, row)| pair[0] != pair[1] || !terminates(row))
+        };
         let (keys, order) = if sorted && ties_right() {
-            ((0..slots).map(offset).collect(), None)
+            (keys, None)
         } else {
             if !sorted && !unsorted_expected {
                 findings.push(Finding::new(
@@ -163,12 +164,15 @@ impl<'d> OrcTable<'d> {
                     "rows are not sorted; sorted them",
                 ));
             }
-            let mut order: Vec<u32> = (0..slots as u32).collect();
-            order.sort_by_key(|r| (offset(*r as usize), !decoded(*r as usize).is_terminator()));
-            (
-                order.iter().map(|r| offset(*r as usize)).collect(),
-                Some(order),
-            )
+            let mut order: Vec<(u32, bool, u32)> = keys
+                .iter()
+                .zip(0u32..)
+                .map(|(key, row)| (*key, !terminates(row as usize), row))
+                .collect();
+            // By row last: a stable order.
+            order.sort_unstable();
+            let keys = order.iter().map(|(key, ..)| *key).collect();
+            (keys, Some(order.into_iter().map(|(.., row)| row).collect()))
         };
         let keys = Table::new(base, keys).unwrap_or_default();
         Ok(OrcTable {

@@ -241,6 +241,7 @@ fn stacks(
 fn a_stack_gets_the_same_edges_as_a_log_and_as_a_dump() {
     let options = Options {
         lines: false,
+        verdicts: false,
         slide: None,
     };
     let found = count(|recorded, counts| {

@@ -8,7 +8,7 @@ use super::annotate::{self, Addition, Additions};
 use super::desk::Desk;
 use super::filter::{Filter, Sink, Teller};
 use super::placed::find;
-use super::tell::{Told, tell, without_image};
+use super::tell::{Options, Told, tell, without_image};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::engine::remark::{Missing, Remark};
 use crate::engine::verdicts::Verdicts;
@@ -129,6 +129,10 @@ impl Teller for Clerk {
         }
         self.judge(&[(oops, facts)]);
         let asked = self.desk.ask(oops, facts, |kernel, options, settled| {
+            let options = Options {
+                verdicts,
+                ..options
+            };
             let told = tell(oops, kernel, options, settled);
             let mut additions = Additions::new();
             annotate::frames(oops, &told, &strip_prefixes, &mut additions);
@@ -281,6 +285,10 @@ impl Session {
         let mut made = Vec::with_capacity(found.len());
         for oops in &found {
             let asked = desk.ask(oops, &facts, |kernel, options, settled| {
+                let options = Options {
+                    verdicts: true,
+                    ..options
+                };
                 each(oops, Some(&tell(oops, kernel, options, settled)))
             });
             made.push(match asked {

@@ -294,6 +294,7 @@ impl Desk {
         let slide = slide.or(facts.offset.filter(|_| same).map(Slide));
         let options = Options {
             lines: self.options.lines,
+            verdicts: false,
             slide: slide.or(judged.evidence.slide()),
         };
         let answer = with(&known.session, |view| {

@@ -62,6 +62,7 @@ pub fn without_image(oops: &Oops, facts: &Facts) -> Told<'static, 'static> {
     let same = facts.release == oops.release;
     let options = Options {
         lines: false,
+        verdicts: false,
         slide: facts.offset.filter(|_| same).map(Slide),
     };
     tell(oops, &NOTHING, options, &Settled::default())
@@ -72,6 +73,8 @@ pub fn without_image(oops: &Oops, facts: &Facts) -> Told<'static, 'static> {
 pub struct Options {
     /// Whether to read source lines.
     pub lines: bool,
+    /// Whether to hold stacks to the kernel's own unwinder, for which its tables are read.
+    pub verdicts: bool,
     /// Where the kernel ran, if the log says so: numbers can be looked up then.
     pub slide: Option<Slide>,
 }
@@ -240,7 +243,9 @@ fn stack<'k, 'd>(
     if shown.source == Source::Proc {
         interrupted(&mut all, look);
     }
-    printed(look.kernel, &mut all.stack, shown);
+    if look.options.verdicts {
+        printed(look.kernel, &mut all.stack, shown);
+    }
     link(frames, &mut all, look.code, reach);
     all
 }
