@@ -18,6 +18,8 @@ mod inlined;
 mod inspect;
 mod kdumps;
 mod livepatch;
+mod livepatch_answers;
+mod livepatches;
 mod long_reports;
 mod memory;
 mod oops;
