@@ -33,6 +33,11 @@ pub fn kdumps() -> PathBuf {
     cached("FIXTRACE_KDUMP", "kdump")
 }
 
+/// The directory that `testdata/livepatch/boot.sh` fills.
+pub fn livepatches() -> PathBuf {
+    cached("FIXTRACE_LIVEPATCH", "livepatch")
+}
+
 /// The directory that `testdata/machines/fetch.sh` fills.
 pub fn other_kernels() -> PathBuf {
     cached("FIXTRACE_OTHER", "other")
