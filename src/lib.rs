@@ -55,6 +55,9 @@
 //! let stack = session.unwind(&regs, &from_fn(|_, _| Err(Unreadable::NotMapped)));
 //! assert_eq!(stack.frames[0].to_string(), "strncpy_from_user");
 //! assert_eq!(stack.stop.name(), "unreadable");
+//! // The kernel would call its trace unreliable; what is live on it is known for all that.
+//! assert_eq!(fixtrace::reliable(&stack).unwrap_err().reason.name(), "failed");
+//! assert_eq!(fixtrace::live(&stack)[0].why, fixtrace::Why::Fixup);
 //! # Ok::<(), fixtrace::Error>(())
 //! ```
 //!

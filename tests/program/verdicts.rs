@@ -93,3 +93,12 @@ fn a_snapshot_tells_of_no_transition() {
         "{said}"
     );
 }
+
+#[test]
+fn a_module_that_is_no_livepatch_is_refused() {
+    let module = testdata("fixtures/dwarf/gcc-5.ko").display().to_string();
+    let out = run("livepatch", &["--patch", &module]);
+    assert_eq!(out.status.code(), Some(2));
+    let said = stderr(&out);
+    assert!(said.contains("is no livepatch, or nothing tells"), "{said}");
+}

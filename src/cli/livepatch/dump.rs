@@ -95,6 +95,7 @@ fn failure(failed: &Failed) -> Failure {
 
 fn no_plan(path: &Path, why: &NoPlan) -> Failure {
     let hint = match why {
+        NoPlan::NoPatch => "name the livepatch's .ko, or functions with --function NAME",
         NoPlan::NotLoaded => "leave --unpatch out to ask about patching",
         _ => "name what is to be patched: --patch LIVEPATCH.ko or --function NAME",
     };

@@ -2,6 +2,7 @@
 
 use fixtrace::low::products::livepatch::examine::{Verdict, examined};
 use fixtrace::low::products::livepatch::unresolved::Unresolved;
+use fixtrace::low::products::livepatch::wanted::NoPlan;
 use fixtrace::low::products::report::human;
 use fixtrace::low::products::report::json;
 use fixtrace::low::world::session::Wanted;
@@ -24,6 +25,10 @@ pub fn run(args: &Livepatch) -> Result<Exit, Failure> {
         let (patched, findings) = session.patched_by(path)?;
         for finding in &findings {
             open::warn(&args.images, &finding.to_string());
+        }
+        if patched.is_empty() {
+            let what = format!("{}: {}", path.display(), NoPlan::NoPatch);
+            return Err(Failure::new(what, "name functions with --function NAME"));
         }
         functions.extend(patched);
     }

@@ -81,6 +81,8 @@ pub enum NoPlan {
     NoLivepatch,
     /// What is to be taken away is not loaded.
     NotLoaded,
+    /// The module is no livepatch, or nothing tells what it replaces.
+    NoPatch,
 }
 
 impl std::fmt::Display for NoPlan {
@@ -89,6 +91,9 @@ impl std::fmt::Display for NoPlan {
             NoPlan::NotAny => f.write_str("no livepatch is loaded in the dump"),
             NoPlan::NoLivepatch => f.write_str(
                 "nothing is known of livepatches in the dump: its kernel has none, or its image does not tell where they are",
+            ),
+            NoPlan::NoPatch => f.write_str(
+                "the module named is no livepatch, or nothing tells what it replaces",
             ),
             NoPlan::NotLoaded => f.write_str("that livepatch is not loaded in the dump"),
         }
@@ -140,6 +145,9 @@ impl Wanted {
             if let Some(plan) = planned {
                 return Ok(Planned::new(plan));
             }
+        }
+        if module.is_some_and(|m| m.functions.is_empty()) {
+            return Err(NoPlan::NoPatch);
         }
         if self.unpatch {
             return Err(NoPlan::NotLoaded);
