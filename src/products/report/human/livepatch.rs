@@ -146,6 +146,13 @@ pub fn task(told: &Told<'_>, plan: &Plan, style: Style, out: &mut String) {
             style.label, style.reset
         );
     }
+    if told.kind() == Some(Kind::Idle) && judged.blocks() {
+        let _ = writeln!(
+            out,
+            "      {}note: the kernel switches idle tasks in their loop, without this check{}",
+            style.label, style.reset
+        );
+    }
     for (n, number) in &judged.inlined {
         let name = plan.functions.get(*n).map_or("?", |f| &f.name);
         let at = place(told.stack, *number);
@@ -270,7 +277,7 @@ pub fn summary(all: &[Told<'_>], style: Style, out: &mut String) {
     if all.iter().any(|t| t.judged.verdict == Verdict::Hidden) {
         let _ = writeln!(
             out,
-            "{}the kernel lets hidden tasks go on: the transition completes, and the old function runs on beside the new one{}",
+            "{}the kernel lets hidden tasks go on: the transition completes, and old code runs on beside new{}",
             style.doubt, style.reset
         );
     }
