@@ -192,6 +192,12 @@ pub struct Reach<'k, 'd> {
     edges: HashMap<(Vec<Key>, Vec<Key>), Edge<'d>>,
 }
 
+/// Whether `place` may be what a livepatch puts in place of a function: of its module's file, or of a module that only
+/// memory has.
+fn is_of_livepatch(place: &Located<'_, '_>) -> bool {
+    place.image.modinfo("livepatch") == Some("Y") || place.image.is_of_memory()
+}
+
 fn keys(places: &[Located<'_, '_>]) -> Vec<Key> {
     places.iter().map(Located::key).collect()
 }
@@ -294,7 +300,7 @@ impl<'k, 'd> Reach<'k, 'd> {
                 }
                 let read = || Ways::of(code, start, end);
                 let ways = self.ways.entry(start.key()).or_insert_with(read);
-                anywhere |= ways.anywhere;
+                anywhere |= ways.anywhere || ways.diverted && wanted.iter().any(is_of_livepatch);
                 next.extend(&ways.jumps);
             }
             level = next;

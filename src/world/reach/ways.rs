@@ -16,6 +16,8 @@ pub(super) struct Ways<'k, 'd> {
     pub jumps: Vec<Located<'k, 'd>>,
     /// Whether it may go anywhere: by a pointer, through what is patched, or because its code cannot be read.
     pub anywhere: bool,
+    /// Whether the tracer has a call at its beginning: a livepatch may go on in its own module.
+    pub diverted: bool,
 }
 
 impl<'k, 'd> Ways<'k, 'd> {
@@ -47,8 +49,7 @@ impl<'k, 'd> Ways<'k, 'd> {
         let mut diverted = false;
         for (at, insn) in run(&body.bytes, start.link, image.bits()) {
             take(insn.flow);
-            // At its first byte, or behind ENDBR, the tracer may have put a call: who asked for it, a livepatch, may go
-            // on elsewhere.
+            // At its first byte, or behind ENDBR, the tracer may have put a call.
             if let (Flow::Call(to), false) = (insn.flow, body.linked)
                 && at.since(start.link).is_some_and(|offset| offset <= ENDBR)
             {
@@ -67,7 +68,7 @@ impl<'k, 'd> Ways<'k, 'd> {
                 }
             }
         }
-        ways.anywhere |= diverted;
+        ways.diverted = diverted;
         ways
     }
 }

@@ -181,3 +181,21 @@ fn the_task_that_stalls_a_transition_is_the_one_that_the_kernel_names() {
     println!("{transitions} transitions, {named} tasks");
     assert!(transitions >= 70 && named >= 150, "{transitions} {named}");
 }
+
+#[test]
+#[ignore = "needs kernels: testdata/fetch-kernels.sh"]
+fn a_livepatch_is_live_in_the_stack_of_who_called_what_it_replaced() {
+    let boot = Boot::in_tree().into_iter().find(|b| b.name == "5.10-kaslr");
+    let boot = boot.expect("5.10-kaslr");
+    let dump = boot.dump("kp_new-off").expect("a dump");
+    let stacks = json(&boot.run("unwind", &dump, &[]));
+    for comm in ["k/late", "l_late"] {
+        let stack = stacks.iter().find(|s| s["comm"] == comm).expect("a stack");
+        // The call before it is of `k_late`, from which the tracer diverts.
+        assert_eq!(stack["complete"], true, "{comm}: {}", stack["why"]);
+        let functions = list(&stack["functions"]).iter();
+        let names: Vec<&str> = functions.map(|f| text(&f["name"])).collect();
+        assert!(names.contains(&"new_late"), "{comm}: {names:?}");
+        assert!(!names.contains(&"k_late"), "{comm}: {names:?}");
+    }
+}
