@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use fixtrace::low::base::addr::Slide;
 use fixtrace::low::base::error::{Error, ErrorKind};
+use fixtrace::low::products::stacks::{Failed, Stage};
 use fixtrace::low::world::index::Cache;
 use fixtrace::low::world::session::{
     Indexes, Level, ModuleFile, Noticed, Options, Session, Wanted,
@@ -115,4 +116,14 @@ pub fn failure(e: &Error) -> Failure {
 /// A vmlinux that proved to be another one.
 pub fn refused(why: &impl ToString) -> Failure {
     Failure::new(why.to_string(), "pass the vmlinux that ran, or --force")
+}
+
+/// What to do about a file that could not be told about.
+pub fn failed(failed: &Failed) -> Failure {
+    match failed.stage {
+        Stage::Images => failure(&failed.error),
+        Stage::Placing => refused(&failed.error),
+        Stage::Keeping => Failure::new(failed.error.to_string(), "check --snapshot"),
+        _ => failed.error.clone().into(),
+    }
 }

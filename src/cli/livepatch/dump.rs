@@ -8,7 +8,7 @@ use fixtrace::low::products::livepatch::told::Told;
 use fixtrace::low::products::livepatch::verdict::{Judged, Verdict, judge};
 use fixtrace::low::products::livepatch::wanted::{NoPlan, Planned, Wanted};
 use fixtrace::low::products::report::human::{list, livepatch};
-use fixtrace::low::products::stacks::{Choice, Failed, Patching, Stacks, Stage};
+use fixtrace::low::products::stacks::{Choice, Patching, Stacks};
 use fixtrace::low::world::dump::Task;
 use fixtrace::low::world::dump::livepatch::TaskState;
 use fixtrace::low::world::session::{ModuleFile, Session};
@@ -81,16 +81,8 @@ fn on<R>(
     });
     answer.unwrap_or_else(|failed| {
         open::say(&args.images, session.noticed());
-        Err(failure(&failed))
+        Err(open::failed(&failed))
     })
-}
-
-fn failure(failed: &Failed) -> Failure {
-    match failed.stage {
-        Stage::Images => open::failure(&failed.error),
-        Stage::Placing => open::refused(&failed.error),
-        _ => failed.error.clone().into(),
-    }
 }
 
 fn no_plan(path: &Path, why: &NoPlan) -> Failure {

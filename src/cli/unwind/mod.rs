@@ -12,7 +12,7 @@ use fixtrace::low::engine::unwind::kernel::Witness;
 use fixtrace::low::engine::verdicts::Verdicts;
 use fixtrace::low::formats::image::Storage;
 use fixtrace::low::products::report::human::list;
-use fixtrace::low::products::stacks::{Choice, Failed, Owner, Stacks, Stage, Step};
+use fixtrace::low::products::stacks::{Choice, Owner, Stacks, Step};
 use fixtrace::low::world::dump::{Context, Start, Task};
 use fixtrace::low::world::memory::Pieces;
 use fixtrace::low::world::session::{Session, Wanted};
@@ -108,7 +108,7 @@ fn file(args: &Unwind, path: &Path, session: &Session) -> Result<Exit, Failure> 
     });
     answer.unwrap_or_else(|failed| {
         open::say(&args.images, session.noticed());
-        Err(failure(&failed))
+        Err(open::failed(&failed))
     })
 }
 
@@ -141,17 +141,6 @@ fn choice(args: &Unwind) -> Choice {
         parts: args.parts.clone(),
         snapshot: args.snapshot.clone(),
         livepatch: None,
-    }
-}
-
-/// What to do about a file that could not be told about.
-fn failure(failed: &Failed) -> Failure {
-    match failed.stage {
-        Stage::Images => open::failure(&failed.error),
-        Stage::Placing => open::refused(&failed.error),
-        Stage::Patch => failed.error.clone().into(),
-        Stage::Keeping => Failure::new(failed.error.to_string(), "check --snapshot"),
-        _ => failed.error.clone().into(),
     }
 }
 

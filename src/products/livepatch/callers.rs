@@ -9,12 +9,8 @@ use crate::formats::insn::{self, Flow};
 pub(super) fn callers(subject: &Subject<'_, '_>, target: LinkAddr) -> Vec<LinkAddr> {
     /// `call rel32` and `jmp rel32`
     const OPCODES: [u8; 2] = [0xe8, 0xe9];
-    let image = subject.image;
     let mut found = Vec::new();
-    for section in image.text_sections() {
-        let Some(base) = section.addr else { continue };
-        let code = image.code(base);
-        let code = &code[..code.len().min(section.size as usize)];
+    for (base, code) in texts(subject) {
         for at in each_of_two(code, OPCODES) {
             let place = base.offset(at as i64);
             let distance = i32_at(code, at + 1).map(|d| place.offset(5 + i64::from(d)));
@@ -24,6 +20,16 @@ pub(super) fn callers(subject: &Subject<'_, '_>, target: LinkAddr) -> Vec<LinkAd
         }
     }
     found
+}
+
+/// The code of each section, and where it is.
+fn texts<'d>(subject: &Subject<'_, 'd>) -> impl Iterator<Item = (LinkAddr, &'d [u8])> {
+    let image = subject.image;
+    image.text_sections().filter_map(|section| {
+        let base = section.addr?;
+        let code = image.code(base);
+        Some((base, &code[..code.len().min(section.size as usize)]))
+    })
 }
 
 /// Whether an instruction of the function around `place` begins there.
@@ -41,12 +47,8 @@ fn begins(subject: &Subject<'_, '_>, place: LinkAddr) -> bool {
 pub(super) fn threads(subject: &Subject<'_, '_>, main: LinkAddr, makers: &[&str]) -> Vec<LinkAddr> {
     /// `mov $imm32,%rdi` and `lea rel32(%rip),%rdi`
     const FORMS: [[u8; 3]; 2] = [[0x48, 0xc7, 0xc7], [0x48, 0x8d, 0x3d]];
-    let image = subject.image;
     let mut found = Vec::new();
-    for section in image.text_sections() {
-        let Some(base) = section.addr else { continue };
-        let code = image.code(base);
-        let code = &code[..code.len().min(section.size as usize)];
+    for (base, code) in texts(subject) {
         for (form, relative) in FORMS.iter().zip([false, true]) {
             for at in Finder::new(form).each(code) {
                 let place = base.offset(at as i64);

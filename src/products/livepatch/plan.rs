@@ -3,6 +3,7 @@
 //!
 //! Source: `klp_check_stack_func()`, kernel/livepatch/transition.c (Linux 5.10-7.2).
 
+use super::asked::Asked;
 use crate::base::addr::{Addr, Address, LinkAddr};
 use crate::engine::stack::{Frame, Place};
 use crate::world::dump::livepatch::{Function, Livepatch, Patch, Target, TaskState};
@@ -63,6 +64,16 @@ pub struct Code {
 }
 
 impl Code {
+    /// Code of `patch`, which runs at `start`.
+    pub fn at(start: Addr, size: u64, patch: Option<String>) -> Self {
+        Code {
+            start: Some(start),
+            place: None,
+            size,
+            patch,
+        }
+    }
+
     /// How many bytes behind its first one the PC of `frame` is, as it stands on the stack, not the call before it; `None`
     /// before it, and where that cannot be told.
     fn offset(&self, frame: &Frame<'_>) -> Option<u64> {
@@ -99,17 +110,14 @@ impl Code {
 }
 
 impl Replaced {
-    /// `k_twin,2@lab`
+    /// `k_twin@lab,2`
     pub fn title(&self) -> String {
-        let mut text = self.name.clone();
-        if let Some(object) = &self.object {
-            text.push('@');
-            text.push_str(object);
-        }
-        if self.sympos > 0 {
-            text.push_str(&format!(",{}", self.sympos));
-        }
-        text
+        let asked = Asked {
+            name: self.name.clone(),
+            object: self.object.clone(),
+            sympos: self.sympos,
+        };
+        asked.to_string()
     }
 }
 
@@ -142,9 +150,7 @@ impl Plan {
             functions: functions.filter(|f| !f.code.is_empty()).collect(),
         })
     }
-}
 
-impl Plan {
     /// Of all patches that are loaded, each function as the newest of them has it.
     pub fn of_all(all: &Livepatch, direction: Direction) -> Self {
         let mut known = Vec::new();
@@ -172,12 +178,7 @@ impl Plan {
 
 fn replaced(all: &Livepatch, own: &Patch, f: &Function, direction: Direction) -> Replaced {
     let code = match direction {
-        Direction::Unpatching => vec![Code {
-            start: Some(f.new),
-            place: None,
-            size: f.new_size,
-            patch: Some(own.name.clone()),
-        }],
+        Direction::Unpatching => vec![Code::at(f.new, f.new_size, Some(own.name.clone()))],
         Direction::Patching => beneath(all, f),
     };
     Replaced {
@@ -194,12 +195,7 @@ fn beneath(all: &Livepatch, f: &Function) -> Vec<Code> {
     let mut at = f;
     for _ in 0..MAX_DEPTH {
         let Some(under) = &at.beneath else { break };
-        code.push(Code {
-            start: Some(under.addr),
-            place: None,
-            size: under.size,
-            patch: under.patch.clone(),
-        });
+        code.push(Code::at(under.addr, under.size, under.patch.clone()));
         let lower = all
             .patches
             .iter()
@@ -212,12 +208,7 @@ fn beneath(all: &Livepatch, f: &Function) -> Vec<Code> {
     }
     // A function that is on no stack of functions has replaced nothing yet.
     if let (true, Some(start)) = (code.is_empty(), f.old) {
-        code.push(Code {
-            start: Some(start),
-            place: None,
-            size: f.old_size,
-            patch: None,
-        });
+        code.push(Code::at(start, f.old_size, None));
     }
     code
 }
@@ -228,12 +219,9 @@ pub fn stacked(all: Option<&Livepatch>, original: Code) -> Vec<Code> {
     let patches = all.into_iter().flat_map(|all| all.patches.iter().rev());
     let above = patches.flat_map(|p| {
         let mine = |f: &&Function| f.old.is_some() && f.old == original.start && f.patched;
-        p.functions.iter().filter(mine).map(|f| Code {
-            start: Some(f.new),
-            place: None,
-            size: f.new_size,
-            patch: Some(p.name.clone()),
-        })
+        let own = || Some(p.name.clone());
+        let found = p.functions.iter().filter(mine);
+        found.map(move |f| Code::at(f.new, f.new_size, own()))
     });
     above.chain([original.clone()]).collect()
 }

@@ -134,15 +134,15 @@ impl Wanted {
                 match all.transition {
                     None if all.patches.is_empty() => return Err(NoPlan::NotAny),
                     // Who is still in code that was replaced, though all transitions are over?
-                    None => return Ok(Planned::new(Plan::of_all(all, self.all_directed()))),
+                    None => return Ok(Planned::new(Plan::of_all(all, self.direction(all, false)))),
                     open => open,
                 }
             }
             None => None,
         };
         if let (Some(all), Some(number)) = (all, loaded) {
-            let planned = Plan::loaded(all, number, self.direction(all, number));
-            if let Some(plan) = planned {
+            let direction = self.direction(all, all.transition == Some(number));
+            if let Some(plan) = Plan::loaded(all, number, direction) {
                 return Ok(Planned::new(plan));
             }
         }
@@ -155,17 +155,8 @@ impl Wanted {
         Ok(self.resolved(module, kernel, all))
     }
 
-    /// What becomes of patches that are loaded, where no transition is open.
-    fn all_directed(&self) -> Direction {
-        match self.unpatch {
-            true => Direction::Unpatching,
-            false => Direction::Patching,
-        }
-    }
-
-    /// What becomes of a patch that is loaded.
-    fn direction(&self, all: &Livepatch, patch: usize) -> Direction {
-        let open = all.transition == Some(patch);
+    /// What becomes of patches that are loaded, in the transition that is `open`, if it is theirs.
+    fn direction(&self, all: &Livepatch, open: bool) -> Direction {
         match all.target.filter(|_| open) {
             _ if self.unpatch => Direction::Unpatching,
             Some(dumped::Target::Unpatched) => Direction::Unpatching,
@@ -233,13 +224,7 @@ fn put_back(plan: &mut Plan, all: &Livepatch) {
             continue;
         };
         let known = |r: &Replaced| r.code.last().is_some_and(|c| c.start == Some(old));
-        let code = Code {
-            start: Some(old),
-            place: None,
-            size: f.old_size,
-            patch: None,
-        };
-        let mut code = stacked(Some(all), code);
+        let mut code = stacked(Some(all), Code::at(old, f.old_size, None));
         // The original is what it becomes.
         code.pop();
         let same = |r: &Replaced| r.code == code;
