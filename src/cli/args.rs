@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use fixtrace::low::products::livepatch::asked::Asked;
+use fixtrace::low::products::validate::Family;
 
 const EXITS: &str = "\
 Exit codes: 0 done; 1 nothing of what was asked for was found; 2 wrong usage, or an input that could not be \
@@ -33,6 +34,8 @@ pub enum Verb {
     Index(Index),
     /// Say which tasks block a livepatch, which escape the kernel's check, and what makes functions hard to patch
     Livepatch(Livepatch),
+    /// Check that a kernel image and its modules can be unwound reliably: their tables against each other and the code
+    Validate(Validate),
 }
 
 /// Where images come from.
@@ -514,6 +517,84 @@ pub struct Livepatch {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub out: Output,
+}
+
+/// A family of checks, as it is named on the command line.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Checks {
+    /// The ORC table by itself
+    Orc,
+    /// The exception table by itself
+    Extable,
+    /// Landings: whose they are, how they are left, ORC there
+    Fixup,
+    /// ORC against call-frame information
+    Agree,
+    /// ORC against the instructions
+    Flow,
+    /// Whether the debug information answers
+    Lines,
+    /// What a livepatch's stack check would miss
+    Livepatch,
+}
+
+impl Checks {
+    /// The family.
+    pub fn family(self) -> Family {
+        match self {
+            Checks::Orc => Family::Orc,
+            Checks::Extable => Family::Extable,
+            Checks::Fixup => Family::Fixup,
+            Checks::Agree => Family::Agree,
+            Checks::Flow => Family::Flow,
+            Checks::Lines => Family::Lines,
+            Checks::Livepatch => Family::Livepatch,
+        }
+    }
+}
+
+/// `validate`
+#[derive(Args, Clone, Debug)]
+#[command(after_help = EXITS)]
+pub struct Validate {
+    /// Kernel image, and modules
+    #[arg(value_name = "IMAGE", required = true)]
+    pub images: Vec<PathBuf>,
+
+    /// Only these families of checks; may be repeated
+    #[arg(
+        long = "check",
+        value_enum,
+        value_name = "FAMILY",
+        value_delimiter = ','
+    )]
+    pub families: Vec<Checks>,
+
+    /// Ask the debug information at one of N places; 1 for all
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    pub sample: u32,
+
+    /// One JSON object per image and line
+    #[arg(long)]
+    pub json: bool,
+
+    /// Directory with debug files, laid out as /usr/lib/debug; may be repeated [default: /usr/lib/debug]
+    #[arg(long = "debug-dir", value_name = "DIR")]
+    pub debug_dirs: Vec<PathBuf>,
+
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub out: Output,
+}
+
+impl Validate {
+    /// Where images come from.
+    pub fn sources(&self) -> Images {
+        Images {
+            debug_dirs: self.debug_dirs.clone(),
+            ..Images::default()
+        }
+    }
 }
 
 /// A hexadecimal number, with or without `0x`.

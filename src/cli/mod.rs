@@ -12,6 +12,7 @@ mod progress;
 mod require;
 mod symbolize;
 mod unwind;
+mod validate;
 
 use std::process::ExitCode;
 
@@ -29,6 +30,7 @@ pub fn main() -> ExitCode {
         Verb::Inspect(args) => inspect::run(&args),
         Verb::Index(args) => index::run(&args),
         Verb::Livepatch(args) => livepatch::run(&args),
+        Verb::Validate(args) => validate::run(&args),
     };
     match done {
         Ok(exit) => exit.into(),

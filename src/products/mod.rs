@@ -4,3 +4,4 @@ pub mod livepatch;
 pub mod oops;
 pub mod report;
 pub mod stacks;
+pub mod validate;

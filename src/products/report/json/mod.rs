@@ -6,6 +6,7 @@ pub mod livepatch;
 pub mod oops;
 pub mod stack;
 pub mod system;
+pub mod validation;
 
 use serde::{Serialize, Serializer};
 pub use serde_json::{Map, Value, json};

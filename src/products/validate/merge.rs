@@ -1,0 +1,46 @@
+//! One fault, one finding.
+
+use std::collections::HashMap;
+
+use super::finding::Finding;
+
+/// `findings` by place, without those that others explain, and each once.
+pub(super) fn merged(mut findings: Vec<Finding>) -> Vec<Finding> {
+    findings.sort_by(|a, b| {
+        let key = |f: &'_ Finding| (f.spot.link, f.check.family, f.check.id, f.code);
+        key(a).cmp(&key(b)).then_with(|| a.message.cmp(&b.message))
+    });
+    findings.dedup();
+    // What explains each id: code, or everything.
+    let mut explained: HashMap<&str, Vec<(u64, u64)>> = HashMap::new();
+    for f in &findings {
+        let (start, end) = match f.code {
+            (start, end) if start == end => (0, u64::MAX),
+            (start, end) => (start.0, end.0),
+        };
+        for id in f.check.explains {
+            explained.entry(id).or_default().push((start, end));
+        }
+    }
+    let mut reach: HashMap<&str, Vec<u64>> = HashMap::new();
+    for (id, ranges) in &mut explained {
+        ranges.sort_unstable();
+        // The furthest end so far, so that one search tells whether any range reaches a place.
+        let mut furthest = 0;
+        let ends = ranges.iter().map(|(_, end)| {
+            furthest = furthest.max(*end);
+            furthest
+        });
+        reach.insert(id, ends.collect());
+    }
+    let hidden = |f: &Finding| {
+        let (Some(ranges), Some(reach)) = (explained.get(f.check.id), reach.get(f.check.id)) else {
+            return false;
+        };
+        let (start, end) = (f.code.0.0, f.code.1.0.max(f.code.0.0.saturating_add(1)));
+        let before = ranges.partition_point(|(from, _)| *from < end);
+        before > 0 && reach[before - 1] > start
+    };
+    findings.retain(|f| !hidden(f));
+    findings
+}

@@ -1,0 +1,153 @@
+//! The image that is looked at, and what several families need to know of it.
+
+use std::sync::OnceLock;
+
+use super::check::{FAMILIES, Family};
+use crate::base::addr::{Address, LinkAddr, RetAddr};
+use crate::base::parallel;
+use crate::formats::image::symtab::SymbolId;
+use crate::formats::insn::{self, Flow};
+use crate::formats::orc::{OrcTable, OrcVersion};
+use crate::world::image::Image;
+
+/// What is asked.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Options {
+    /// The families to run; empty for all.
+    pub families: Vec<Family>,
+    /// Debug information is asked at one of so many places; 1 for all.
+    pub sample: u32,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            families: Vec::new(),
+            sample: 64,
+        }
+    }
+}
+
+impl Options {
+    /// The families to run, in their order.
+    pub fn families(&self) -> impl Iterator<Item = Family> + '_ {
+        let asked = |f: &Family| self.families.is_empty() || self.families.contains(f);
+        FAMILIES.into_iter().filter(asked)
+    }
+}
+
+/// A function: symbols that cover the same code count once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Function {
+    /// The symbol.
+    pub id: SymbolId,
+    /// Its first byte.
+    pub start: LinkAddr,
+    /// The first byte behind it.
+    pub end: LinkAddr,
+}
+
+/// A call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CallSite {
+    /// The instruction behind it.
+    pub ret: RetAddr<LinkAddr>,
+    /// What is called; `None` through a register or memory.
+    pub target: Option<LinkAddr>,
+}
+
+/// What a module is held to of the kernel that loads it.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Loader {
+    /// Its release.
+    pub release: Option<String>,
+    /// The format of its ORC rows.
+    pub orc: Option<OrcVersion>,
+    /// Its `.orc_header`.
+    pub orc_header: Option<Vec<u8>>,
+}
+
+impl Loader {
+    /// What `vmlinux` is.
+    pub fn of(vmlinux: &Image<'_>) -> Self {
+        let orc = vmlinux.orc().ok().flatten();
+        let header = vmlinux.section(".orc_header");
+        Loader {
+            release: vmlinux.release().map(str::to_owned),
+            orc: orc.map(OrcTable::version),
+            orc_header: header.map(|s| s.data.to_vec()),
+        }
+    }
+}
+
+/// An image, and what is asked of it.
+pub struct Subject<'s, 'd> {
+    /// The image.
+    pub image: &'s Image<'d>,
+    /// Of a module, its kernel, if it is at hand.
+    pub loader: Option<&'s Loader>,
+    /// What is asked.
+    pub options: &'s Options,
+    functions: OnceLock<Vec<Function>>,
+    calls: OnceLock<Vec<CallSite>>,
+}
+
+impl<'s, 'd> Subject<'s, 'd> {
+    /// Of `image`.
+    pub fn new(image: &'s Image<'d>, loader: Option<&'s Loader>, options: &'s Options) -> Self {
+        Subject {
+            image,
+            loader,
+            options,
+            functions: OnceLock::new(),
+            calls: OnceLock::new(),
+        }
+    }
+
+    /// All functions with code, by address; of those that begin at one place the longest.
+    pub fn functions(&self) -> &[Function] {
+        let read = || {
+            let symbols = self.image.symbols();
+            let sized = symbols.iter().filter(|(_, s)| s.function);
+            let all = sized.map(|(id, _)| {
+                let (start, end) = symbols.range(id);
+                Function { id, start, end }
+            });
+            let mut all: Vec<Function> = all.filter(|f| f.start < f.end).collect();
+            all.sort_by_key(|f| (f.start, std::cmp::Reverse(f.end)));
+            all.dedup_by_key(|f| f.start);
+            all
+        };
+        self.functions.get_or_init(read)
+    }
+
+    /// All calls of all functions, by return address. Those that only an alternative puts there are left out.
+    pub fn calls(&self) -> &[CallSite] {
+        self.calls.get_or_init(|| {
+            // Functions may lie within each other: each instruction counts once.
+            let mut spans: Vec<(LinkAddr, LinkAddr)> = Vec::new();
+            for f in self.functions() {
+                let from = spans.last().map_or(f.start, |(_, end)| f.start.max(*end));
+                if from < f.end {
+                    spans.push((from, f.end));
+                }
+            }
+            let of = |(from, to): &(LinkAddr, LinkAddr)| {
+                let call = |(at, insn): (LinkAddr, insn::Insn)| {
+                    let target = match insn.flow {
+                        Flow::Call(target) => Some(target),
+                        Flow::IndirectCall => None,
+                        _ => return None,
+                    };
+                    let ret = RetAddr(at.offset(insn.len.into()));
+                    Some(CallSite { ret, target })
+                };
+                insn::sweep(self.image, *from, *to)
+                    .filter_map(call)
+                    .collect()
+            };
+            let found: Vec<Vec<CallSite>> = parallel::map(&spans, of);
+            found.into_iter().flatten().collect()
+        })
+    }
+}
