@@ -2,8 +2,13 @@
 //! world in a file.
 
 pub mod folded;
+pub mod github;
 pub mod human;
 #[cfg(feature = "json")]
 pub mod json;
+pub mod junit;
+pub mod place;
+#[cfg(feature = "json")]
+pub mod sarif;
 #[cfg(feature = "json")]
 pub mod snapshot;

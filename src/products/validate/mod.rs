@@ -4,21 +4,27 @@
 //! finding: where a check explains what another one sees at the same code, only the first stays ([`Check::explains`]).
 
 pub mod agree;
+pub mod baseline;
 pub mod catalog;
 pub mod check;
+pub mod compare;
 pub mod extable;
 pub mod finding;
 pub mod fixup;
 pub mod flow;
+pub mod key;
 pub mod lines;
 pub mod livepatch;
 mod merge;
 pub mod orc;
 pub mod subject;
+pub mod weigh;
 
+pub use baseline::Baseline;
 pub use check::{Check, Family, Severity};
 pub use finding::{Finding, Spot, What};
 pub use subject::{Loader, Options, Subject};
+pub use weigh::{Allow, Policy, Report, Standing, Tally, Weighed};
 
 use crate::world::image::Image;
 

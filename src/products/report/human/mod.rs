@@ -1,10 +1,13 @@
 //! Text for people: frames asked for, and stacks.
 
+pub mod comparison;
+pub mod explanation;
 pub mod hazards;
 pub mod livepatch;
 pub mod lookup;
 pub mod stack;
 pub mod system;
+pub mod validation;
 
 use std::borrow::Cow;
 
@@ -24,6 +27,8 @@ pub struct Style {
     pub function: &'static str,
     /// A certainty below exact.
     pub doubt: &'static str,
+    /// What is wrong.
+    pub bad: &'static str,
     /// Labels.
     pub label: &'static str,
     /// Back to normal.

@@ -1,5 +1,7 @@
 //! JSON: serialisable twins of the results. Fields are only ever added; `testdata/schema/` describes them.
 
+pub mod comparison;
+pub mod explanation;
 pub mod frame;
 pub mod hazards;
 pub mod livepatch;
