@@ -1,12 +1,15 @@
 //! Text for people: frames asked for, and stacks.
 
+#[cfg(feature = "validate")]
 pub mod comparison;
+#[cfg(feature = "validate")]
 pub mod explanation;
 pub mod hazards;
 pub mod livepatch;
 pub mod lookup;
 pub mod stack;
 pub mod system;
+#[cfg(feature = "validate")]
 pub mod validation;
 
 use std::borrow::Cow;

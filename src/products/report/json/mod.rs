@@ -1,6 +1,8 @@
 //! JSON: serialisable twins of the results. Fields are only ever added; `testdata/schema/` describes them.
 
+#[cfg(feature = "validate")]
 pub mod comparison;
+#[cfg(feature = "validate")]
 pub mod explanation;
 pub mod frame;
 pub mod hazards;
@@ -8,6 +10,7 @@ pub mod livepatch;
 pub mod oops;
 pub mod stack;
 pub mod system;
+#[cfg(feature = "validate")]
 pub mod validation;
 
 use serde::{Serialize, Serializer};
