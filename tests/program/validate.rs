@@ -55,7 +55,7 @@ fn what_cannot_be_read_is_left_out_and_told() {
     let part = validate(&["--fail-on", "never", &demo(), &broken]);
     assert_eq!(part.status.code(), Some(3));
     assert!(stderr(&part).contains("broken.ko"), "{}", stderr(&part));
-    assert!(stdout(&part).contains("1 images"), "{}", stdout(&part));
+    assert!(stdout(&part).contains("1 image "), "{}", stdout(&part));
     let none = validate(&[&broken]);
     assert_eq!(none.status.code(), Some(2));
     let junit = validate(&["--format", "junit", "--fail-on", "never", &demo(), &broken]);

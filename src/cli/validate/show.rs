@@ -66,7 +66,10 @@ impl<'a> Show<'a> {
                 }
             }
             Findings::Junit => junit::suite(report, &mut text),
-            Findings::Github => github::report(report, self.args.list, &mut text),
+            Findings::Github => {
+                self.told.count(report);
+                github::report(report, self.args.list, &mut text);
+            }
         }
         self.out.write_all(text.as_bytes())?;
         // Thousands of images take a while: what is known is shown.

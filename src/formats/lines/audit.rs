@@ -86,7 +86,13 @@ impl<'d> AuditUnit<'d> {
                 None => {
                     let call = self.lines.calls.get(span.call as usize);
                     let name = call.and_then(|c| c.name);
-                    found.push((span.call, Written { name, pieces: vec![piece] }));
+                    found.push((
+                        span.call,
+                        Written {
+                            name,
+                            pieces: vec![piece],
+                        },
+                    ));
                 }
             }
         }

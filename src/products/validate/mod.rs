@@ -17,6 +17,7 @@ pub mod lines;
 pub mod livepatch;
 mod merge;
 pub mod orc;
+mod session;
 pub mod subject;
 pub mod weigh;
 

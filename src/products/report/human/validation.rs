@@ -28,8 +28,8 @@ pub struct Told {
 }
 
 impl Told {
-    /// Adds the findings of `report` to `out`, and keeps the rest for the end.
-    pub fn report(&mut self, report: &Report, style: Style, out: &mut String) {
+    /// Keeps the numbers of `report` for the end.
+    pub fn count(&mut self, report: &Report) {
         let tally = report.tally();
         let found = &report.validation;
         self.images += 1;
@@ -49,6 +49,12 @@ impl Told {
         for skipped in &found.skipped {
             *self.skipped.entry(skipped.clone()).or_default() += 1;
         }
+    }
+
+    /// Adds the findings of `report` to `out`, and keeps the rest for the end.
+    pub fn report(&mut self, report: &Report, style: Style, out: &mut String) {
+        self.count(report);
+        let found = &report.validation;
         let mut text = String::new();
         self.findings(&report.findings, style, &mut text);
         if self.list {
@@ -155,7 +161,7 @@ impl Told {
         for (image, tally) in &self.rows {
             rows.push(row(printable(image).into_owned(), tally));
         }
-        rows.push(row(format!("{} images", self.images), &total));
+        rows.push(row(several(self.images, "image"), &total));
         rows
     }
 
@@ -175,10 +181,6 @@ impl Told {
         } else {
             style.function
         };
-        let several = |n: u64, one: &str| match n {
-            1 => format!("1 {one}"),
-            n => format!("{n} {one}s"),
-        };
         let mut parts = vec![
             several(errors, "error"),
             several(warnings, "warning"),
@@ -188,6 +190,14 @@ impl Told {
         let rest = rest.iter().filter(|(n, _)| *n > 0);
         parts.extend(rest.map(|(n, what)| format!("{n} {what}")));
         let _ = writeln!(out, "{colour}{}{}", parts.join(", "), style.reset);
+    }
+}
+
+/// So many of what is called `one`.
+fn several(n: u64, one: &str) -> String {
+    match n {
+        1 => format!("1 {one}"),
+        n => format!("{n} {one}s"),
     }
 }
 

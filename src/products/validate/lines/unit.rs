@@ -103,11 +103,15 @@ impl<'w, 's, 'd> Whole<'w, 's, 'd> {
         };
         match second.as_ref().map(|s| s.lines(first.0)) {
             Some(Err(e)) => {
-                let what = format!("the line program of the unit at .debug_info+{offset:#x} cannot be run: {e}");
+                let what = format!(
+                    "the line program of the unit at .debug_info+{offset:#x} cannot be run: {e}"
+                );
                 let spot = self.spot(first.0);
                 let (from, to) = reach(&functions);
                 let found = Finding::at(&checks::PROGRAM, spot, what);
-                tally.findings.push(found.about(LinkAddr(from), LinkAddr(to)));
+                tally
+                    .findings
+                    .push(found.about(LinkAddr(from), LinkAddr(to)));
                 return tally;
             }
             Some(Ok(())) => {}
@@ -127,13 +131,20 @@ impl<'w, 's, 'd> Whole<'w, 's, 'd> {
     /// Whether symbols know the function by the same name, at the same place.
     fn named_like_symbol(&self, function: &Written<'_>, offset: usize, tally: &mut Tally) {
         let symbols = self.subject.image.symbols();
-        let known = |at: u64, name: &str| symbols.names_at(LinkAddr(at)).any(|s| is_called(s, name));
+        let known =
+            |at: u64, name: &str| symbols.names_at(LinkAddr(at)).any(|s| is_called(s, name));
         let begins = |at: u64| symbols.names_at(LinkAddr(at)).next();
         let Some(name) = function.name else {
-            let Some((at, other)) = function.pieces.iter().find_map(|p| Some((p.0, begins(p.0)?))) else {
+            let Some((at, other)) = function
+                .pieces
+                .iter()
+                .find_map(|p| Some((p.0, begins(p.0)?)))
+            else {
                 return;
             };
-            let what = format!("debug information has a function without a name here, symbols have {other}");
+            let what = format!(
+                "debug information has a function without a name here, symbols have {other}"
+            );
             tally.findings.push(self.wrong(at, what));
             return;
         };
@@ -169,7 +180,9 @@ impl<'w, 's, 'd> Whole<'w, 's, 'd> {
     /// Whether the symbol ends where the piece of a function does, as far as call-frame information leaves that open.
     fn extent(&self, start: u64, end: u64, tally: &mut Tally) {
         let symbols = self.subject.image.symbols();
-        let own = symbols.function(LinkAddr(start)).map(|id| symbols.range(id));
+        let own = symbols
+            .function(LinkAddr(start))
+            .map(|id| symbols.range(id));
         let Some((from, to)) = own.filter(|(from, to)| from.0 == start && to.0 != end) else {
             return;
         };
@@ -197,7 +210,13 @@ impl<'w, 's, 'd> Whole<'w, 's, 'd> {
     }
 
     /// Functions without lines, and those that begin within a row.
-    fn rows(&self, own: &AuditUnit<'_>, functions: &[Written<'_>], offset: usize, tally: &mut Tally) {
+    fn rows(
+        &self,
+        own: &AuditUnit<'_>,
+        functions: &[Written<'_>],
+        offset: usize,
+        tally: &mut Tally,
+    ) {
         let mut within: Vec<u64> = Vec::new();
         let mut without: Vec<u64> = Vec::new();
         let starts = functions.iter().filter_map(|f| f.pieces.first());
@@ -221,7 +240,9 @@ impl<'w, 's, 'd> Whole<'w, 's, 'd> {
                 others(within.len(), "nor at")
             );
             let found = Finding::at(&checks::ROW, self.spot(*first), what);
-            tally.findings.push(found.about(LinkAddr(from), LinkAddr(to)));
+            tally
+                .findings
+                .push(found.about(LinkAddr(from), LinkAddr(to)));
         }
         if let Some(first) = without.first() {
             tally.assembler += without.len() as u64;
@@ -230,7 +251,9 @@ impl<'w, 's, 'd> Whole<'w, 's, 'd> {
                 others(without.len(), "nor for")
             );
             let found = Finding::at(&checks::NONE, self.spot(*first), what);
-            tally.findings.push(found.about(LinkAddr(from), LinkAddr(to)));
+            tally
+                .findings
+                .push(found.about(LinkAddr(from), LinkAddr(to)));
         }
     }
 
@@ -254,7 +277,11 @@ impl<'w, 's, 'd> Whole<'w, 's, 'd> {
             match second.chain(at) {
                 Ok(other) if same(&mine, &other) => {}
                 Ok(other) => {
-                    let what = format!("fixtrace has {}, addr2line has {}", told(&mine), told(&other));
+                    let what = format!(
+                        "fixtrace has {}, addr2line has {}",
+                        told(&mine),
+                        told(&other)
+                    );
                     differ.push((at, what));
                 }
                 Err(e) => differ.push((at, format!("addr2line cannot read it: {e}"))),
@@ -273,12 +300,17 @@ impl<'w, 's, 'd> Whole<'w, 's, 'd> {
         };
         let others = match differ.len() {
             1 => String::new(),
-            n => format!("; {} more places of the unit at .debug_info+{offset:#x} differ", n - 1),
+            n => format!(
+                "; {} more places of the unit at .debug_info+{offset:#x} differ",
+                n - 1
+            ),
         };
         let spot = Spot::at(self.subject.image, LinkAddr(*first), What::Instruction);
         let (from, to) = reach(functions);
         let found = Finding::at(&checks::READER, spot, format!("{what}{others}"));
-        tally.findings.push(found.about(LinkAddr(from), LinkAddr(to)));
+        tally
+            .findings
+            .push(found.about(LinkAddr(from), LinkAddr(to)));
     }
 }
 
@@ -302,17 +334,24 @@ fn is_called(symbol: &str, name: &str) -> bool {
 /// Whether both say the same. Paths are joined in different ways: their last parts are compared. A reader that finds no
 /// function leaves it out.
 fn same(mine: &[Level], other: &[Level]) -> bool {
-    let base = |file: &Option<String>| file.as_deref().map(|f| f.rsplit('/').next().unwrap_or(f).to_owned());
+    let base = |file: &Option<String>| {
+        file.as_deref()
+            .map(|f| f.rsplit('/').next().unwrap_or(f).to_owned())
+    };
     mine.len() == other.len()
         && mine.iter().zip(other).all(|(a, b)| {
-            let line = a.line == b.line || (a.file.is_none() && a.line.is_none()) || b.file.is_none();
+            let line =
+                a.line == b.line || (a.file.is_none() && a.line.is_none()) || b.file.is_none();
             a.function == b.function && line && (base(&a.file) == base(&b.file) || b.line.is_none())
         })
 }
 
 fn told(chain: &[Level]) -> String {
     let level = |l: &Level| {
-        let file = l.file.as_deref().map_or("?", |f| f.rsplit('/').next().unwrap_or(f));
+        let file = l
+            .file
+            .as_deref()
+            .map_or("?", |f| f.rsplit('/').next().unwrap_or(f));
         let line = l.line.map_or("?".to_owned(), |n| n.to_string());
         format!("{} {file}:{line}", l.function.as_deref().unwrap_or("?"))
     };
