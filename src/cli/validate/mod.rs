@@ -167,7 +167,7 @@ impl<'r> Run<'r> {
         }
         // What was asked for by name and could not be done is left out; of all checks some never apply.
         if !self.question.asked.families.is_empty() {
-            for (family, why) in &report.validation.skipped {
+            for (family, why) in report.validation.undone() {
                 progress.clear();
                 let (image, family) = (&report.validation.image, family.name());
                 open::warn(

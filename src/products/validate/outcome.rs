@@ -27,3 +27,15 @@ pub struct Validation {
     /// What could not be looked at, and why.
     pub skipped: Vec<(Family, String)>,
 }
+
+impl Validation {
+    /// Families that could not look at anything, and why: those that say so and count nothing.
+    pub fn undone(&self) -> impl Iterator<Item = (Family, &str)> {
+        let none = |family: Family| {
+            let counts = self.counts.iter().find(|(f, _)| *f == family);
+            counts.is_some_and(|(_, counts)| counts.is_empty())
+        };
+        let skipped = self.skipped.iter().filter(move |(f, _)| none(*f));
+        skipped.map(|(family, why)| (*family, why.as_str()))
+    }
+}
