@@ -18,7 +18,9 @@ pub mod livepatch;
 mod merge;
 pub mod orc;
 pub mod outcome;
+mod row;
 mod session;
+mod shape;
 pub mod subject;
 pub mod weigh;
 
