@@ -5,6 +5,7 @@
 //! `.init` form an image of their own. Core text therefore begins at 0, and adding the address that
 //! /proc/modules shows gives runtime addresses.
 
+use crate::base::addr::LinkAddr;
 use super::elf::{self, Elf, SHF_ALLOC, SHF_EXEC, SHF_WRITE};
 
 /// First address of a module's data.
@@ -15,6 +16,11 @@ pub(crate) const INIT: u64 = 0x2000_0000;
 pub(crate) const IMPORTS: u64 = 0x4000_0000;
 /// Distance between two undefined symbols.
 pub(crate) const IMPORT_STRIDE: u64 = 16;
+
+/// The address given to the undefined symbol `number`.
+pub(crate) fn import(number: usize) -> LinkAddr {
+    LinkAddr(IMPORTS.wrapping_add((number as u64).wrapping_mul(IMPORT_STRIDE)))
+}
 
 /// The parts of a section header that decide its place.
 #[derive(Clone, Copy)]
