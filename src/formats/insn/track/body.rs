@@ -13,6 +13,8 @@ use crate::formats::rule::Row;
 /// Instructions of one function, and pieces that it may have.
 const MOST_OPS: usize = 1 << 18;
 const MOST_PIECES: usize = 512;
+/// `ud2`, "xen": Xen runs the instruction behind in the kernel's place (arch/x86/include/asm/xen/prefix.h).
+const XEN: [u8; 5] = *b"\x0f\x0bxen";
 /// Instructions of a landing that is nobody's.
 const LANDING: usize = 64;
 
@@ -102,6 +104,11 @@ impl Body {
             }
             let mut op = read(&insn, info);
             let bytes = &code[position..];
+            if bytes.starts_with(&XEN) && decoder.set_position(position + XEN.len()).is_ok() {
+                decoder.set_ip(op.at.offset(XEN.len() as i64).0);
+                op.len = XEN.len() as u8;
+                op.goes = Goes::Next;
+            }
             if may_be_label(bytes, &op)
                 && let Some(Some(target)) = ground.image.jump_label(op.at)
             {

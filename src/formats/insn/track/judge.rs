@@ -1,6 +1,6 @@
 //! One row of ORC held against what the code says.
 
-use super::state::{BP, Class, State};
+use super::state::{BP, Class, SP, State};
 use super::value::{Known, Value};
 use crate::formats::rule::{Cfa, Row, Rule, SavedBp, Shape};
 
@@ -26,7 +26,13 @@ const PARTIAL: i32 = 128;
 
 /// Holds `row`, which covers the next instruction, against what is known there, and makes what is known fit it: each
 /// fault is told once.
-pub(super) fn judge(row: Option<&Row>, state: &mut State, mut tell: impl FnMut(What)) {
+/// `leaves`: that instruction returns, or calls within the function.
+pub(super) fn judge(
+    row: Option<&Row>,
+    state: &mut State,
+    leaves: bool,
+    mut tell: impl FnMut(What),
+) {
     let Some(Row::Step(rule)) = row else {
         state.class = Class::None;
         return;
@@ -35,7 +41,7 @@ pub(super) fn judge(row: Option<&Row>, state: &mut State, mut tell: impl FnMut(W
         Shape::Call => Class::Call,
         Shape::Regs | Shape::PartialRegs => Class::Regs,
     };
-    if state.class != class {
+    if state.class != class || is_planted(rule, state, leaves) {
         adopt(rule, class, state);
         return;
     }
@@ -44,6 +50,15 @@ pub(super) fn judge(row: Option<&Row>, state: &mut State, mut tell: impl FnMut(W
         let muted = told || state.skew != 0;
         saved(rule, state, muted, &mut tell);
     }
+}
+
+/// Whether the row is of a frame that the code made: it put a return address there, and is as good as called from it.
+fn is_planted(rule: &Rule, state: &State, leaves: bool) -> bool {
+    let Some((at, pushed)) = state.planted else {
+        return false;
+    };
+    let top = Value::cfa(at);
+    state.value_of(&rule.cfa) == top.plus(8) && state.regs[SP] == top && (pushed || leaves)
 }
 
 fn expected(rule: &Rule) -> i32 {
@@ -109,8 +124,11 @@ fn trust_saved(rule: &Rule, state: &mut State) {
 }
 
 fn saved(rule: &Rule, state: &mut State, muted: bool, tell: &mut impl FnMut(What)) {
+    let lost = state.regs[BP].is_foreign();
     match state.eval_bp(&rule.bp) {
         Some(true) => return,
+        // Where the caller's RBP is nowhere no row could tell where: code that never comes back gives it up.
+        Some(false) if rule.bp == SavedBp::Unchanged && lost && !state.keeps_bp() => {}
         Some(false) if !muted => tell(What::Bp(rule.bp)),
         _ => {}
     }

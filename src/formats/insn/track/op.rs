@@ -37,6 +37,8 @@ pub(super) enum Does {
     Push(Option<u8>),
     /// Of a word in memory.
     PushFrom(Place),
+    /// Of a constant that may be an address of code.
+    Plant,
     /// Into a register or elsewhere.
     Pop(Option<u8>),
     /// `and $-n, %rsp`
@@ -316,6 +318,8 @@ fn push(insn: &Instruction) -> Does {
     match insn.op0_kind() {
         OpKind::Register => Does::Push(whole(insn.op0_register())),
         OpKind::Memory => place(insn).map_or(Does::Push(None), Does::PushFrom),
+        // Code lies in the uppermost 2 GB; small numbers do not.
+        OpKind::Immediate32to64 if (insn.immediate(0) as i64) < -(1 << 24) => Does::Plant,
         _ => Does::Push(None),
     }
 }

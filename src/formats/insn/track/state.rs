@@ -36,6 +36,8 @@ pub struct State {
     pub(super) trusted: bool,
     /// By how many bytes the CFA was put elsewhere than the code says, for the rows said so.
     pub(super) skew: i32,
+    /// The last word of the frame that got what may be an address of code, and whether it was pushed.
+    pub(super) planted: Option<(i32, bool)>,
 }
 
 const NONE: (Value, Value) = (Value::UNKNOWN, Value::UNKNOWN);
@@ -68,6 +70,7 @@ impl State {
             complete: false,
             trusted: true,
             skew: 0,
+            planted: None,
         }
     }
 
@@ -110,6 +113,28 @@ impl State {
             }
             None => self.complete = false,
         }
+    }
+
+    /// The same through a register that is not RSP: it may point elsewhere on the way that is really taken, such as the
+    /// cursor of a list at its head.
+    pub(super) fn store_through(&mut self, at: Value, value: Value) {
+        let known = self.len;
+        self.spoil_through(at, 8);
+        if known == self.len {
+            self.store(at, value);
+        }
+    }
+
+    /// [`State::spoil`] in the same case.
+    pub(super) fn spoil_through(&mut self, at: Value, len: i32) {
+        let known = self.len;
+        self.spoil(at, len);
+        self.complete &= known == self.len;
+    }
+
+    /// Whether the caller's RBP is in some word of the stack.
+    pub(super) fn keeps_bp(&self) -> bool {
+        self.slots().iter().any(|(_, v)| *v == Value::entry(BP))
     }
 
     /// `len` bytes at `at` are written, nobody knows with what.
@@ -179,6 +204,9 @@ impl State {
             self.class = Class::None;
         }
         self.complete &= other.complete;
+        if self.planted != other.planted {
+            self.planted = None;
+        }
         self.trusted |= other.trusted;
         if self.skew != other.skew && self.skew == 0 {
             self.skew = other.skew;

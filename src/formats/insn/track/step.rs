@@ -1,7 +1,7 @@
 //! What an instruction makes of what is known.
 
 use super::op::{Does, NO_BASE, Op, Place};
-use super::state::{BP, SP, State};
+use super::state::{BP, Class, SP, State};
 use super::value::Value;
 
 impl State {
@@ -27,7 +27,11 @@ impl State {
             }
             Does::Store { from, place } => self.write(op, from, place),
             Does::Spoil { place, len, also } => {
-                self.spoil(self.address(place), len.max(1).into());
+                let (at, len) = (self.address(place), len.max(1).into());
+                match usize::from(place.base) {
+                    SP => self.spoil(at, len),
+                    _ => self.spoil_through(at, len),
+                }
                 self.set_all(also, Value::UNKNOWN);
             }
             Does::Push(from) => {
@@ -35,8 +39,18 @@ impl State {
                 self.push(value);
             }
             Does::PushFrom(place) => {
-                let value = self.load(self.address(place));
+                let at = self.address(place);
+                // A copy of an exception frame takes the place of the frame.
+                if self.class == Class::Regs && at.is_cfa() && at.off() >= 0 {
+                    self.class = Class::None;
+                }
+                let value = self.load(at);
                 self.push(value);
+            }
+            Does::Plant => {
+                self.push(Value::OTHER);
+                let sp = self.regs[SP];
+                self.planted = sp.is_cfa().then(|| (sp.off(), true));
             }
             Does::Pop(to) => {
                 let value = self.load(self.regs[SP]);
@@ -98,6 +112,10 @@ impl State {
         // No stack pointer is a mere number.
         let lost = usize::from(to) == SP && !value.is_place();
         self.set(to, if lost { Value::UNKNOWN } else { value });
+        // The return address is given up, and the frame with it.
+        if usize::from(to) == SP && self.class == Class::Call && value.is_cfa() && value.off() >= 0 {
+            self.class = Class::None;
+        }
     }
 
     fn write(&mut self, op: &Op, from: u8, place: Place) {
@@ -114,7 +132,14 @@ impl State {
             }
             self.regs[base] = name;
         }
-        self.store(self.address(place), value);
+        let at = self.address(place);
+        if base != SP {
+            return self.store_through(at, value);
+        }
+        self.store(at, value);
+        if at.is_cfa() && !value.is_place() {
+            self.planted = Some((at.off(), false));
+        }
     }
 
     fn push(&mut self, value: Value) {

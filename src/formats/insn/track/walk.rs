@@ -6,7 +6,7 @@ use super::judge::{What, adopt, judge};
 use super::op::{Goes, Op, mark};
 use super::state::{Class, SP, State};
 use crate::base::addr::LinkAddr;
-use crate::formats::rule::{Cfa, Row, Shape};
+use crate::formats::rule::{Base, Cfa, Row, Shape};
 
 /// A place where the code and a row contradict each other.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -92,13 +92,14 @@ impl Walk {
         let mut state = State::entry();
         if ground.orc.is_some() {
             let row = self.body.row(0).map(|s| s.row);
-            let called = matches!(row, Some(Row::Step(rule)) if rule.shape == Shape::Call);
+            let called = matches!(row, Some(Row::Step(rule)) if rule.shape == Shape::Call
+                && (matches!(rule.cfa, Cfa::Register(Base::Sp, _)) || self.begins_as_function()));
             if !called {
                 state = State::lost();
             }
             let first = self.body.ops[0];
             let mismatches = &mut self.learned.mismatches;
-            judge(row.as_ref(), &mut state, |what| {
+            judge(row.as_ref(), &mut state, false, |what| {
                 mismatches.push(Mismatch {
                     from: None,
                     at: first.at,
@@ -113,6 +114,12 @@ impl Walk {
             });
         }
         self.join(0, &state);
+    }
+
+    /// Whether it begins with what compilers put before functions: assembler may begin within a frame.
+    fn begins_as_function(&self) -> bool {
+        let first = self.body.ops.iter().take(2);
+        first.into_iter().any(|op| op.has(mark::TRACE))
     }
 
     /// Code that nothing known leads to: its first row is taken on trust.
@@ -270,7 +277,7 @@ impl Walk {
     }
 
     fn return_of(&mut self, op: &Op, state: &State) {
-        let row = Cfa::Register(crate::formats::rule::Base::Sp, 8);
+        let row = Cfa::Register(Base::Sp, 8);
         if state.class == Class::Call && !op.has(mark::INSIDE) {
             self.out(op, &row, state);
         }
@@ -334,10 +341,15 @@ impl Walk {
         }
         let row = self.body.row(to).map(|s| s.row);
         let trusted = state.trusted;
-        let Walk { learned, .. } = self;
-        judge(row.as_ref(), state, |what| {
+        let leaves = match b.goes {
+            Goes::Return => true,
+            Goes::Jump => ground.returns.contains(&b.target),
+            Goes::Call => self.body.find(b.target).is_some(),
+            _ => false,
+        };
+        judge(row.as_ref(), state, leaves, |what| {
             add(
-                &mut learned.mismatches,
+                &mut self.learned.mismatches,
                 Mismatch {
                     from: Some(a.at),
                     at: b.at,
