@@ -12,7 +12,7 @@ use crate::formats::orc::OrcTable;
 /// An image, its tables, and what the names of its functions tell.
 pub struct Ground<'i, 'd> {
     pub(super) image: &'i ElfImage<'d>,
-    pub(super) orc: Option<&'i OrcTable<'d>>,
+    pub(super) orc: Option<&'i OrcTable<'i>>,
     pub(super) extable: &'i ExTable,
     /// Where return thunks are: a jump there is a return.
     pub(super) returns: HashSet<LinkAddr>,
@@ -27,7 +27,7 @@ impl<'i, 'd> Ground<'i, 'd> {
     /// their names, for what a module imports.
     pub fn new(
         image: &'i ElfImage<'d>,
-        orc: Option<&'i OrcTable<'d>>,
+        orc: Option<&'i OrcTable<'i>>,
         extable: &'i ExTable,
         ends: &dyn Fn(&str) -> bool,
     ) -> Self {

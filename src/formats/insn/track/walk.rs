@@ -343,7 +343,7 @@ impl Walk {
         let trusted = state.trusted;
         let leaves = match b.goes {
             Goes::Return => true,
-            Goes::Jump => ground.returns.contains(&b.target),
+            Goes::Jump => self.body.find(b.target).is_none(),
             Goes::Call => self.body.find(b.target).is_some(),
             _ => false,
         };
