@@ -47,12 +47,16 @@ fn told(image: &Image<'_>, found: &[Contradiction]) -> Vec<String> {
 ///
 /// * `asm_exc_nmi` (arch/x86/entry/entry_64.S): `UNWIND_HINT_IRET_REGS base=%rdx offset=8`, but the kernel ignores the
 ///   offset of a row that counts from RDX (`unwind_next_frame()`), so the frame is taken for one word lower.
-/// * `__vmx_vcpu_run` (arch/x86/kvm/vmx/vmenter.S, 5.10): `xor %ebp, %ebp` behind the exit of the guest, in a frame whose
-///   rows count from RBP.
-const REAL: [&str; 2] = ["asm_exc_nmi Cfa(-8)", "__vmx_vcpu_run NoFrame(Other)"];
+/// * `__vmx_vcpu_run`, `__svm_vcpu_run` (arch/x86/kvm/{vmx,svm}/vmenter.S): RBP gets the guest's value before the guest is
+///   entered, and 0 or another behind it, in a frame whose rows count from RBP.
+const REAL: [&str; 3] = [
+    "asm_exc_nmi Cfa(-8)",
+    "__vmx_vcpu_run NoFrame(Other)",
+    "__svm_vcpu_run NoFrame(Other)",
+];
 
-#[cfg_attr(test, test)]
-#[cfg_attr(test, ignore = "needs kernels")]
+#[test]
+#[ignore = "needs kernels"]
 fn real_kernels_contradict_where_they_are_wrong() {
     let mut all = files(&kernels(), &|n| n.starts_with("vmlinux-"));
     all.extend(files(&other_kernels(), &|n| n.starts_with("vmlinux-")));
@@ -61,9 +65,16 @@ fn real_kernels_contradict_where_they_are_wrong() {
         let storage = Storage::default();
         let image = Image::open(path, &storage).expect("vmlinux");
         let began = Instant::now();
-        let ground = Ground::new(&image, image.orc().expect("ORC"), image.extable(), &|_| false);
+        let ground = Ground::new(&image, image.orc().expect("ORC"), image.extable(), &|_| {
+            false
+        });
         let found = contradictions(&ground);
-        println!("{}: {:?}, {:?}", image.name(), told(&image, &found), began.elapsed());
+        println!(
+            "{}: {:?}, {:?}",
+            image.name(),
+            told(&image, &found),
+            began.elapsed()
+        );
         assert_eq!(told(&image, &found), [REAL[0]], "{}", path.display());
         let ends: HashSet<&str> = ground.end_names().collect();
         let root = path.ancestors().nth(3).expect("a tree");
@@ -89,12 +100,24 @@ fn add(row: &mut [u8; 6], at: usize, by: i16) {
     row[at..at + 2].copy_from_slice(&old.wrapping_add(by).to_le_bytes());
 }
 
-fn sp_offset(random: &mut Random, row: &mut [u8; 6], _: &mut [u8; 6], _: &OrcEntry, _: &OrcEntry) -> bool {
+fn sp_offset(
+    random: &mut Random,
+    row: &mut [u8; 6],
+    _: &mut [u8; 6],
+    _: &OrcEntry,
+    _: &OrcEntry,
+) -> bool {
     add(row, 0, [8, -8, 16, -16][random.below(4) as usize]);
     true
 }
 
-fn bp_offset(random: &mut Random, row: &mut [u8; 6], _: &mut [u8; 6], e: &OrcEntry, _: &OrcEntry) -> bool {
+fn bp_offset(
+    random: &mut Random,
+    row: &mut [u8; 6],
+    _: &mut [u8; 6],
+    e: &OrcEntry,
+    _: &OrcEntry,
+) -> bool {
     add(row, 2, [8, -8, 16, -16][random.below(4) as usize]);
     e.bp_reg == OrcReg::PrevSp
 }
@@ -102,17 +125,33 @@ fn bp_offset(random: &mut Random, row: &mut [u8; 6], _: &mut [u8; 6], e: &OrcEnt
 fn sp_reg(_: &mut Random, row: &mut [u8; 6], _: &mut [u8; 6], e: &OrcEntry, _: &OrcEntry) -> bool {
     // Numbers of versions up to 7.0 differ from later ones: 5 and 4, 3 and 4.
     let low = row[4] & 0xf;
-    let (sp, bp) = if low == 3 || (low == 4 && e.sp_reg == OrcReg::Bp) { (3, 4) } else { (5, 4) };
+    let (sp, bp) = if low == 3 || (low == 4 && e.sp_reg == OrcReg::Bp) {
+        (3, 4)
+    } else {
+        (5, 4)
+    };
     row[4] = row[4] & 0xf0 | if e.sp_reg == OrcReg::Sp { bp } else { sp };
     true
 }
 
-fn gone(_: &mut Random, row: &mut [u8; 6], before: &mut [u8; 6], e: &OrcEntry, b: &OrcEntry) -> bool {
+fn gone(
+    _: &mut Random,
+    row: &mut [u8; 6],
+    before: &mut [u8; 6],
+    e: &OrcEntry,
+    b: &OrcEntry,
+) -> bool {
     *row = *before;
     e != b && b.kind == OrcKind::Call
 }
 
-fn swapped(_: &mut Random, row: &mut [u8; 6], before: &mut [u8; 6], e: &OrcEntry, b: &OrcEntry) -> bool {
+fn swapped(
+    _: &mut Random,
+    row: &mut [u8; 6],
+    before: &mut [u8; 6],
+    e: &OrcEntry,
+    b: &OrcEntry,
+) -> bool {
     std::mem::swap(row, before);
     e != b && b.kind == OrcKind::Call
 }
@@ -143,20 +182,30 @@ fn tally(name: &str, seeded: &HashMap<LinkAddr, String>, found: &[Contradiction]
     for (at, what) in missed.take(12) {
         println!("    missed in {at}: {what}");
     }
-    for c in found.iter().filter(|c| !seeded.contains_key(&c.function)).take(4) {
+    for c in found
+        .iter()
+        .filter(|c| !seeded.contains_key(&c.function))
+        .take(4)
+    {
         println!("    besides: {} {:?}", c.at, c.what);
     }
     share
 }
 
-#[cfg_attr(test, test)]
-#[cfg_attr(test, ignore = "needs kernels")]
-pub fn faults_in_rows_are_seen() {
+#[test]
+#[ignore = "needs kernels"]
+fn faults_in_rows_are_seen() {
     let storage = Storage::default();
     let image = Image::open(&vmlinux_path("7.2"), &storage).expect("vmlinux");
     let orc = image.orc().expect("ORC").expect("ORC");
-    let (ips, rows) = (image.section(".orc_unwind_ip").unwrap(), image.section(".orc_unwind").unwrap());
-    let hints = || Hints { version: Some(orc.version()), ..Hints::default() };
+    let (ips, rows) = (
+        image.section(".orc_unwind_ip").unwrap(),
+        image.section(".orc_unwind").unwrap(),
+    );
+    let hints = || Hints {
+        version: Some(orc.version()),
+        ..Hints::default()
+    };
     let ground = Ground::new(&image, Some(orc), image.extable(), &|_| false);
     let functions = ground.functions();
     for (name, fault) in FAULTS {
@@ -171,7 +220,9 @@ pub fn faults_in_rows_are_seen() {
                 continue;
             }
             let row = first + 1 + random.below((last - first) as u64) as usize;
-            let (Some((at, e)), Some((_, b))) = (orc.row(row), orc.row(row - 1)) else { continue };
+            let (Some((at, e)), Some((_, b))) = (orc.row(row), orc.row(row - 1)) else {
+                continue;
+            };
             let usual = e.kind == OrcKind::Call && matches!(e.sp_reg, OrcReg::Sp | OrcReg::Bp);
             let (mut one, mut before) = (bytes[row], bytes[row - 1]);
             if usual && fault(&mut random, &mut one, &mut before, &e, &b) {
@@ -181,7 +232,8 @@ pub fn faults_in_rows_are_seen() {
             }
         }
         let bytes = bytes.concat();
-        let table = OrcTable::parse(ips.addr.unwrap(), ips.data, &bytes, hints(), false).expect("rows");
+        let table =
+            OrcTable::parse(ips.addr.unwrap(), ips.data, &bytes, hints(), false).expect("rows");
         let ground = Ground::new(&image, Some(&table), image.extable(), &|_| false);
         let share = tally(name, &seeded, &contradictions(&ground));
         assert!(share > 0.9, "{name}");
@@ -209,7 +261,10 @@ fn in_code(name: &str, fits: &dyn Fn(&[u8]) -> Option<Vec<u8>>) {
                 let code = &image.code(at)[..insn.len.into()];
                 let known = image.alternatives().covering(at).is_empty()
                     && image.jump_label(at).flatten().is_none();
-                if straight && known && let Some(new) = fits(code) {
+                if straight
+                    && known
+                    && let Some(new) = fits(code)
+                {
                     fitting.push((at, new));
                 }
                 straight = matches!(insn.flow, fixtrace::low::formats::insn::Flow::Next);
@@ -228,14 +283,16 @@ fn in_code(name: &str, fits: &dyn Fn(&[u8]) -> Option<Vec<u8>>) {
     let storage = Storage::default();
     let image = ElfImage::parse(&bytes, &path, &storage).expect("vmlinux");
     let image = Image::new(image);
-    let ground = Ground::new(&image, image.orc().expect("ORC"), image.extable(), &|_| false);
+    let ground = Ground::new(&image, image.orc().expect("ORC"), image.extable(), &|_| {
+        false
+    });
     let share = tally(name, &seeded, &contradictions(&ground));
     assert!(share > 0.9, "{name}");
 }
 
-#[cfg_attr(test, test)]
-#[cfg_attr(test, ignore = "needs kernels")]
-pub fn faults_in_code_are_seen() {
+#[test]
+#[ignore = "needs kernels"]
+fn faults_in_code_are_seen() {
     in_code("push is a nop", &|code| match code {
         [0x50..=0x57] => Some(vec![0x90]),
         [0x41, 0x50..=0x57] => Some(vec![0x66, 0x90]),

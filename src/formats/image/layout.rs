@@ -5,8 +5,8 @@
 //! `.init` form an image of their own. Core text therefore begins at 0, and adding the address that
 //! /proc/modules shows gives runtime addresses.
 
-use crate::base::addr::LinkAddr;
 use super::elf::{self, Elf, SHF_ALLOC, SHF_EXEC, SHF_WRITE};
+use crate::base::addr::LinkAddr;
 
 /// First address of a module's data.
 pub(crate) const DATA: u64 = 0x1000_0000;

@@ -164,3 +164,6 @@ pub fn states(
     walk.function(ground, start, end);
     walk.states(ground, wanted, found);
 }
+
+#[cfg(test)]
+mod tests;

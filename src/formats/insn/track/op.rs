@@ -294,16 +294,14 @@ fn address(insn: &Instruction) -> Does {
         return Does::Set(bit(to));
     }
     match (whole(insn.memory_base()), insn.memory_index()) {
-        (Some(from), Register::None) => {
-            match i32::try_from(insn.memory_displacement64() as i64) {
-                Ok(by) => Does::Sum {
-                    to: number,
-                    from,
-                    by,
-                },
-                Err(_) => Does::Forget(bit(to)),
-            }
-        }
+        (Some(from), Register::None) => match i32::try_from(insn.memory_displacement64() as i64) {
+            Ok(by) => Does::Sum {
+                to: number,
+                from,
+                by,
+            },
+            Err(_) => Does::Forget(bit(to)),
+        },
         _ => Does::Forget(bit(to)),
     }
 }

@@ -113,7 +113,8 @@ impl State {
         let lost = usize::from(to) == SP && !value.is_place();
         self.set(to, if lost { Value::UNKNOWN } else { value });
         // The return address is given up, and the frame with it.
-        if usize::from(to) == SP && self.class == Class::Call && value.is_cfa() && value.off() >= 0 {
+        if usize::from(to) == SP && self.class == Class::Call && value.is_cfa() && value.off() >= 0
+        {
             self.class = Class::None;
         }
     }
