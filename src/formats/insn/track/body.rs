@@ -13,6 +13,9 @@ use crate::formats::rule::Row;
 /// Instructions of one function, and pieces that it may have.
 const MOST_OPS: usize = 1 << 18;
 const MOST_PIECES: usize = 512;
+/// Instructions of all that is no part of its own range, landings, and replacements.
+const MOST_ELSEWHERE: usize = 1 << 14;
+const MOST_LANDINGS: usize = 1 << 12;
 /// `ud2`, "xen": Xen runs the instruction behind in the kernel's place (arch/x86/include/asm/xen/prefix.h).
 const XEN: [u8; 5] = *b"\x0f\x0bxen";
 /// Instructions of a landing that is nobody's.
@@ -49,7 +52,8 @@ pub(super) struct Body {
     alternatives: Vec<(u32, Result<u32, LinkAddr>)>,
     /// Cold parts that are in it.
     pub(super) cold: Vec<LinkAddr>,
-    pending: Vec<(LinkAddr, LinkAddr, usize)>,
+    /// Pieces to take, and whether they are landings.
+    pending: Vec<(LinkAddr, LinkAddr, bool)>,
 }
 
 impl Body {
@@ -62,14 +66,21 @@ impl Body {
         self.alternatives.clear();
         self.cold.clear();
         self.pending.clear();
-        self.pending.push((start, end, usize::MAX));
+        self.pending.push((start, end, false));
         let mut info = InstructionInfoFactory::new();
-        while let Some((start, end, most)) = self.pending.pop() {
-            if self.pieces.len() >= MOST_PIECES || self.covers(start) {
+        while let Some((start, end, landing)) = self.pending.pop() {
+            let most = match self.pieces.first() {
+                None => MOST_OPS,
+                Some(own) => {
+                    MOST_ELSEWHERE.saturating_sub(self.ops.len().saturating_sub(own.last as usize))
+                }
+            };
+            let most = if landing { most.min(LANDING) } else { most };
+            if self.pieces.len() >= MOST_PIECES || self.covers(start) || most == 0 {
                 continue;
             }
             let first = self.ops.len();
-            self.decode(ground, start, end, most, &mut info);
+            self.decode(ground, (start, end), most, landing, &mut info);
             self.tables(ground, first);
             self.reach(ground, first);
         }
@@ -81,13 +92,13 @@ impl Body {
         self.pieces.iter().any(|p| (p.start..p.end).contains(&at))
     }
 
-    /// Decodes up to `most` instructions; with a limit, up to where execution leaves.
+    /// Decodes up to `most` instructions; those of a landing up to where execution leaves.
     fn decode(
         &mut self,
         ground: &Ground<'_, '_>,
-        start: LinkAddr,
-        end: LinkAddr,
+        (start, end): (LinkAddr, LinkAddr),
         most: usize,
+        landing: bool,
         info: &mut InstructionInfoFactory,
     ) {
         let code = ground.image.code(start);
@@ -119,7 +130,7 @@ impl Body {
                 op.marks |= mark::TRACE;
             }
             self.ops.push(op);
-            if most != usize::MAX && matches!(op.goes, Goes::Jump | Goes::Return | Goes::Stop) {
+            if landing && matches!(op.goes, Goes::Jump | Goes::Return | Goes::Stop) {
                 break;
             }
         }
@@ -185,6 +196,7 @@ impl Body {
             if let Ok(i) = found
                 && !handler.is_transfer()
                 && !handler.is_bpf()
+                && self.faults.len() < MOST_LANDINGS
             {
                 let i = first + i;
                 self.ops[i].marks |= mark::FAULTS;
@@ -209,7 +221,7 @@ impl Body {
         }
         for (start, end) in cold {
             self.cold.push(start);
-            self.pending.push((start, end, usize::MAX));
+            self.pending.push((start, end, false));
         }
         let faults = self.faults.iter().filter(|(op, ..)| *op as usize >= first);
         for (_, landing, _) in faults {
@@ -221,7 +233,7 @@ impl Body {
                 })
             {
                 let end = landing.offset(15 * LANDING as i64);
-                self.pending.push((*landing, end, LANDING));
+                self.pending.push((*landing, end, true));
             }
         }
     }
@@ -245,6 +257,9 @@ impl Body {
                         false => mark::INSIDE,
                     };
                 }
+                if self.alternatives.len() >= MOST_LANDINGS {
+                    break;
+                }
                 if alt.replacement_len == 0 {
                     self.alternatives.push((first, Err(behind)));
                     continue;
@@ -254,7 +269,7 @@ impl Body {
                 }
                 let from = self.ops.len();
                 let last = alt.replacement.offset(alt.replacement_len.into());
-                self.decode(ground, alt.replacement, last, usize::MAX, info);
+                self.decode(ground, (alt.replacement, last), MOST_ELSEWHERE, false, info);
                 if let Some(piece) = self.pieces.last_mut() {
                     piece.then = Some(behind);
                 }

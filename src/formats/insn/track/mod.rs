@@ -116,12 +116,17 @@ fn settle(all: &[Found]) -> Vec<Contradiction> {
         .filter(|_| !suspects.is_empty())
         .map(|f| (f.start, &f.learned))
         .collect();
+    /// Functions looked at for one that returns.
+    const CHAIN: usize = 1 << 10;
     let comes_back = |at: LinkAddr| {
         let mut seen = HashSet::new();
         let mut pending = vec![at];
         while let Some(at) = pending.pop() {
             if !seen.insert(at) {
                 continue;
+            }
+            if seen.len() > CHAIN {
+                return None;
             }
             match own.get(&at) {
                 Some(learned) if learned.returns => return Some(true),

@@ -300,6 +300,7 @@ impl Walk {
     fn fault(&mut self, ground: &Ground<'_, '_>, i: u32, state: &State) {
         for n in 0..self.body.faults(i).len() {
             let (_, landing, by) = self.body.faults(i)[n];
+            self.left = self.left.saturating_sub(1);
             if let Some(to) = self.body.find(landing) {
                 let mut state = state.clone();
                 state.regs[SP] = state.regs[SP].plus(by);
