@@ -42,7 +42,9 @@ pub(super) fn blame(mismatches: &[Mismatch], rows: &[Span]) -> Vec<(Mismatch, u3
             continue;
         }
         let then = before.unwrap_or(0).saturating_add(by);
-        if error(&wrong, to).is_some_and(|known| known == then) {
+        // What a row that is missing would have covered ends within its predecessor.
+        let back = from == to && then == 0;
+        if back || error(&wrong, to).is_some_and(|known| known == then) {
             continue;
         }
         match wrong.get_mut(to as usize) {
