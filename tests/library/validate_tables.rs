@@ -19,7 +19,8 @@ fn options() -> Options {
 
 fn of(bytes: Vec<u8>, loader: Option<&Loader>) -> Validation {
     let storage = Storage::new();
-    let image = ElfImage::parse(storage.own(bytes), Path::new("vmlinux"), &storage).expect("an image");
+    let image =
+        ElfImage::parse(storage.own(bytes), Path::new("vmlinux"), &storage).expect("an image");
     validate(&Image::new(image), loader, &options())
 }
 
@@ -45,7 +46,11 @@ fn a_sound_image_has_no_faults_and_is_counted() {
     assert_eq!(found.findings, []);
     assert_eq!(found.skipped, []);
     let counts = |family| {
-        let (_, counts) = found.counts.iter().find(|(f, _)| *f == family).expect("ran");
+        let (_, counts) = found
+            .counts
+            .iter()
+            .find(|(f, _)| *f == family)
+            .expect("ran");
         counts.clone()
     };
     let get = |family, name| {
@@ -69,7 +74,13 @@ fn faults_of_the_orc_table_as_a_whole() {
     assert_eq!(ids(|t| t.cut.push((".orc_unwind_ip", 3))), ["orc-size"]);
     assert_eq!(ids(|t| t.more.0 = 1), ["orc-size"]);
     // A row lost of both sections: the symbols tell.
-    assert_eq!(ids(|t| { t.orc.remove(3); t.more.0 = 1; }), ["orc-size"]);
+    assert_eq!(
+        ids(|t| {
+            t.orc.remove(3);
+            t.more.0 = 1;
+        }),
+        ["orc-size"]
+    );
     assert_eq!(ids(|t| t.orc.swap(5, 6)), ["orc-unsorted"]);
     let swapped = |t: &mut Tables| {
         let (a, b) = (t.orc[10].0, t.orc[11].0);
@@ -79,11 +90,16 @@ fn faults_of_the_orc_table_as_a_whole() {
     // A terminator behind the row of the same address.
     let tie = |t: &mut Tables| t.orc.insert(7, (0x20, UNDEFINED));
     assert_eq!(ids(tie), ["orc-unsorted"]);
-    assert_eq!(ids(|t| t.orc.insert(6, (0x20, UNDEFINED))), Vec::<&str>::new());
+    assert_eq!(
+        ids(|t| t.orc.insert(6, (0x20, UNDEFINED))),
+        Vec::<&str>::new()
+    );
     assert_eq!(ids(|t| t.orc.insert(7, (0x20, sp(24)))), ["orc-twice"]);
     assert_eq!(ids(|t| t.header[3] ^= 1), ["orc-header"]);
     let newer = "137c36ad7627c4dd55932176bb0ecdbd5041fc82";
-    let newer: Vec<u8> = (0..20).map(|i| u8::from_str_radix(&newer[2 * i..2 * i + 2], 16).expect("hex")).collect();
+    let newer: Vec<u8> = (0..20)
+        .map(|i| u8::from_str_radix(&newer[2 * i..2 * i + 2], 16).expect("hex"))
+        .collect();
     assert_eq!(ids(|t| t.header = newer.clone()), ["orc-version"]);
 }
 
@@ -91,7 +107,11 @@ fn faults_of_the_orc_table_as_a_whole() {
 fn a_module_is_held_to_its_kernel() {
     let held = |loader: Loader| {
         let found = of(sound().write(), Some(&loader));
-        found.findings.iter().map(|f| f.check.id).collect::<Vec<_>>()
+        found
+            .findings
+            .iter()
+            .map(|f| f.check.id)
+            .collect::<Vec<_>>()
     };
     let mut loader = Loader::default();
     loader.orc = Some(OrcVersion::V4);
@@ -126,7 +146,14 @@ fn faults_of_what_orc_covers() {
     assert_eq!(ids(|t| drop(t.orc.pop())), ["orc-terminator"]);
     assert_eq!(ids(|t| t.orc[7].1 = sp(8)), ["orc-padding"]);
     // A function that no row is of, behind a function that ends with another frame.
-    assert_eq!(ids(|t| { t.orc[12].1 = sp(24); t.orc.truncate(13); t.orc.push((0x80, UNDEFINED)); }), ["orc-function-hole", "orc-padding"]);
+    assert_eq!(
+        ids(|t| {
+            t.orc[12].1 = sp(24);
+            t.orc.truncate(13);
+            t.orc.push((0x80, UNDEFINED));
+        }),
+        ["orc-function-hole", "orc-padding"]
+    );
     assert_eq!(ids(|t| t.orc[16].1 = UNDEFINED), ["orc-function-undefined"]);
     // Of the call of `leaf`, which returns.
     assert_eq!(ids(|t| t.orc.insert(2, (0x04, UNDEFINED))), ["orc-gap"]);
@@ -137,8 +164,14 @@ fn faults_of_the_exception_table_as_a_whole() {
     assert_eq!(ids(|t| t.cut.push(("__ex_table", 12))), ["extable-size"]);
     assert_eq!(ids(|t| t.cut.push(("__ex_table", 5))), ["extable-size"]);
     assert_eq!(ids(|t| t.extable.swap(0, 1)), ["extable-unsorted"]);
-    assert_eq!(ids(|t| t.extable.insert(1, (0x01, 0x0e, 3))), ["extable-twice"]);
-    assert_eq!(ids(|t| t.extable.insert(1, (0x01, 0x10, 3))), ["extable-ambiguous"]);
+    assert_eq!(
+        ids(|t| t.extable.insert(1, (0x01, 0x0e, 3))),
+        ["extable-twice"]
+    );
+    assert_eq!(
+        ids(|t| t.extable.insert(1, (0x01, 0x10, 3))),
+        ["extable-ambiguous"]
+    );
 }
 
 #[test]
@@ -192,20 +225,39 @@ fn kernel_files(version: &str) -> Vec<std::path::PathBuf> {
 #[test]
 #[ignore = "needs real kernels"]
 fn real_kernels_have_no_errors_and_orc_is_the_same_at_landings() {
-    for (version, equal, transfers) in [("5.10", 477, 0), ("6.1", 532, 0), ("6.12", 630, 0), ("7.2", 745, 1)] {
+    for (version, equal, transfers) in [
+        ("5.10", 477, 0),
+        ("6.1", 532, 0),
+        ("6.12", 630, 0),
+        ("7.2", 745, 1),
+    ] {
         let mut loader = None;
         for path in kernel_files(version) {
             let storage = Storage::new();
-            let Ok(image) = Image::open(&path, &storage) else { continue };
+            let Ok(image) = Image::open(&path, &storage) else {
+                continue;
+            };
             let found = validate(&image, loader.as_ref(), &options());
-            let errors: Vec<String> = found.findings.iter().filter(|f| f.check.severity == Severity::Error)
-                .map(|f| format!("{} {}: {}", f.check.id, f.spot.link, f.message)).collect();
+            let errors: Vec<String> = found
+                .findings
+                .iter()
+                .filter(|f| f.check.severity == Severity::Error)
+                .map(|f| format!("{} {}: {}", f.check.id, f.spot.link, f.message))
+                .collect();
             assert_eq!(errors, Vec::<String>::new(), "{}", path.display());
             if loader.is_none() {
                 loader = Some(Loader::of(&image));
-                let (_, counts) = found.counts.iter().find(|(f, _)| *f == Family::Fixup).expect("ran");
+                let (_, counts) = found
+                    .counts
+                    .iter()
+                    .find(|(f, _)| *f == Family::Fixup)
+                    .expect("ran");
                 let get = |name| counts.iter().find(|(n, _)| *n == name).expect("counted").1;
-                assert_eq!((get("orc_equal"), get("orc_by_type")), (equal, transfers), "{version}");
+                assert_eq!(
+                    (get("orc_equal"), get("orc_by_type")),
+                    (equal, transfers),
+                    "{version}"
+                );
             }
         }
     }

@@ -72,21 +72,56 @@ fn class(insn: &Instruction) -> Class {
         M::Wrmsr | M::Wrmsrns => return Class::WriteMsr,
         M::Pop if segment => return Class::PopSegment,
         M::Mov if segment => return Class::LoadSegment,
-        M::Lds | M::Les | M::Lfs | M::Lgs | M::Lss | M::Lldt | M::Ltr | M::Lgdt | M::Lidt | M::Lkgs => {
+        M::Lds
+        | M::Les
+        | M::Lfs
+        | M::Lgs
+        | M::Lss
+        | M::Lldt
+        | M::Ltr
+        | M::Lgdt
+        | M::Lidt
+        | M::Lkgs => {
             return Class::LoadSegment;
         }
         M::Encls | M::Enclu | M::Enclv => return Class::Enclave,
-        M::Xrstor | M::Xrstor64 | M::Xrstors | M::Xrstors64 | M::Fxrstor | M::Fxrstor64
-        | M::Frstor | M::Fldenv => return Class::RestoreFpu,
-        M::Iret | M::Iretd | M::Iretq | M::Sysret | M::Sysretq | M::Sysexit | M::Sysexitq
-        | M::Eretu | M::Erets => return Class::ReturnFromException,
-        M::Div | M::Idiv | M::Ud0 | M::Ud1 | M::Ud2 | M::Int3 | M::Int | M::Int1 | M::Into
+        M::Xrstor
+        | M::Xrstor64
+        | M::Xrstors
+        | M::Xrstors64
+        | M::Fxrstor
+        | M::Fxrstor64
+        | M::Frstor
+        | M::Fldenv => return Class::RestoreFpu,
+        M::Iret
+        | M::Iretd
+        | M::Iretq
+        | M::Sysret
+        | M::Sysretq
+        | M::Sysexit
+        | M::Sysexitq
+        | M::Eretu
+        | M::Erets => return Class::ReturnFromException,
+        M::Div
+        | M::Idiv
+        | M::Ud0
+        | M::Ud1
+        | M::Ud2
+        | M::Int3
+        | M::Int
+        | M::Int1
+        | M::Into
         | M::Bound => return Class::Raises,
         M::Wait => return Class::Fpu,
         M::Nop | M::Lea | M::Endbr64 | M::Endbr32 => return Class::Safe,
         // They do not fault, but name memory like those beside them: csum_partial_copy_generic() lists its own.
-        M::Prefetcht0 | M::Prefetcht1 | M::Prefetcht2 | M::Prefetchnta | M::Prefetchw
-        | M::Prefetch | M::Prefetchwt1 => return Class::Memory,
+        M::Prefetcht0
+        | M::Prefetcht1
+        | M::Prefetcht2
+        | M::Prefetchnta
+        | M::Prefetchw
+        | M::Prefetch
+        | M::Prefetchwt1 => return Class::Memory,
         _ => {}
     }
     let copies = matches!(insn.mnemonic(), M::Movsb | M::Movsw | M::Movsd | M::Movsq);
@@ -109,13 +144,21 @@ fn class(insn: &Instruction) -> Class {
         let loads = insn.mnemonic() == M::Mov
             && insn.op0_kind() == OpKind::Register
             && insn.op0_register().is_gpr64();
-        return if loads { Class::LoadWord } else { Class::Memory };
+        return if loads {
+            Class::LoadWord
+        } else {
+            Class::Memory
+        };
     }
     if insn.is_privileged() || refused(insn) {
         return Class::Refused;
     }
-    if insn.is_jcc_short_or_near() || insn.is_jmp_short_or_near() || insn.is_call_near()
-        || insn.is_call_near_indirect() || insn.is_jmp_near_indirect() || insn.mnemonic() == M::Ret
+    if insn.is_jcc_short_or_near()
+        || insn.is_jmp_short_or_near()
+        || insn.is_call_near()
+        || insn.is_call_near_indirect()
+        || insn.is_jmp_near_indirect()
+        || insn.mnemonic() == M::Ret
     {
         return Class::Transfer;
     }
@@ -131,11 +174,34 @@ fn refused(insn: &Instruction) -> bool {
     let ordinary = |f: &C| {
         matches!(
             f,
-            C::INTEL8086 | C::INTEL8086_ONLY | C::INTEL186 | C::INTEL286 | C::INTEL286_ONLY
-                | C::INTEL386 | C::INTEL386_ONLY | C::INTEL386_A0_ONLY | C::INTEL486 | C::X64
-                | C::CMOV | C::CX8 | C::CMPXCHG16B | C::PAUSE | C::MULTIBYTENOP | C::SMAP | C::SSE
-                | C::SSE2 | C::BMI1 | C::BMI2 | C::LZCNT | C::POPCNT | C::MOVBE | C::CET_IBT
-                | C::CLFSH | C::FPU | C::FPU287 | C::FPU387
+            C::INTEL8086
+                | C::INTEL8086_ONLY
+                | C::INTEL186
+                | C::INTEL286
+                | C::INTEL286_ONLY
+                | C::INTEL386
+                | C::INTEL386_ONLY
+                | C::INTEL386_A0_ONLY
+                | C::INTEL486
+                | C::X64
+                | C::CMOV
+                | C::CX8
+                | C::CMPXCHG16B
+                | C::PAUSE
+                | C::MULTIBYTENOP
+                | C::SMAP
+                | C::SSE
+                | C::SSE2
+                | C::BMI1
+                | C::BMI2
+                | C::LZCNT
+                | C::POPCNT
+                | C::MOVBE
+                | C::CET_IBT
+                | C::CLFSH
+                | C::FPU
+                | C::FPU287
+                | C::FPU387
         )
     };
     let system = matches!(
@@ -150,8 +216,8 @@ fn refused(insn: &Instruction) -> bool {
 pub(crate) fn moves_stack(code: &[u8], at: LinkAddr, bits: u32) -> bool {
     let mut decoder = decoder(&code[..code.len().min(15)], at.0, bits);
     let insn = decoder.decode();
-    let writes = insn.op0_kind() == OpKind::Register
-        && insn.op0_register().full_register() == Register::RSP;
+    let writes =
+        insn.op0_kind() == OpKind::Register && insn.op0_register().full_register() == Register::RSP;
     match insn.mnemonic() {
         Mnemonic::Mov | Mnemonic::Pop | Mnemonic::Xchg | Mnemonic::And => writes,
         Mnemonic::Lea => writes && insn.memory_base() != Register::RSP,

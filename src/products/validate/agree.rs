@@ -1,7 +1,7 @@
 //! ORC against call-frame information, by meaning.
 
-use super::Outcome;
 use super::check::Check;
+use super::outcome::Outcome;
 use super::subject::Subject;
 
 /// The checks of this family.

@@ -1,7 +1,7 @@
 //! What the stack check of a livepatch would miss.
 
-use super::Outcome;
 use super::check::Check;
+use super::outcome::Outcome;
 use super::subject::Subject;
 
 /// The checks of this family.

@@ -23,6 +23,7 @@ mod session;
 mod shape;
 pub mod subject;
 pub mod weigh;
+mod words;
 
 pub use baseline::Baseline;
 pub use check::{Check, Family, Severity};

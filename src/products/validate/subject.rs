@@ -1,5 +1,6 @@
 //! The image that is looked at, and what several families need to know of it.
 
+use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
 use super::check::{FAMILIES, Family};
@@ -7,6 +8,7 @@ use super::shape;
 use crate::base::addr::{Address, LinkAddr, RetAddr};
 use crate::base::parallel;
 use crate::formats::image::symtab::SymbolId;
+use crate::formats::insn::track::Ground;
 use crate::formats::insn::{self, Flow};
 use crate::formats::orc::{Hints, OrcTable, OrcVersion};
 use crate::world::image::Image;
@@ -66,6 +68,8 @@ pub struct Loader {
     pub orc: Option<OrcVersion>,
     /// Its `.orc_header`.
     pub orc_header: Option<Vec<u8>>,
+    /// The names of its functions that do not return.
+    pub ends: BTreeSet<String>,
 }
 
 impl Loader {
@@ -77,6 +81,10 @@ impl Loader {
             release: vmlinux.release().map(str::to_owned),
             orc: orc.map(OrcTable::version),
             orc_header: header.map(|s| s.data.to_vec()),
+            ends: Ground::new(vmlinux, None, vmlinux.extable(), &|_| false)
+                .end_names()
+                .map(str::to_owned)
+                .collect(),
         }
     }
 }

@@ -71,7 +71,10 @@ impl Places {
         }
         let inside = self.begins.get(&e.fixup) == Some(&false);
         inside.then(|| {
-            let what = format!("the landing {} of {} lies within an instruction", e.fixup, e.insn);
+            let what = format!(
+                "the landing {} of {} lies within an instruction",
+                e.fixup, e.insn
+            );
             (&checks::LANDING_BOUNDARY, What::Landing, what)
         })
     }

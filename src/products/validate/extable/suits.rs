@@ -13,9 +13,7 @@ use crate::products::validate::finding::What;
 pub(super) fn fault(image: &ElfImage<'_>, e: &Entry, handler: &Handler<'_>) -> Option<Fault> {
     let own = faulting(image.code(e.insn), e.insn, image.bits())?;
     let variants = replacements(image, e.insn);
-    let any = |test: &dyn Fn(&Faulting) -> bool| {
-        std::iter::once(&own).chain(&variants).any(test)
-    };
+    let any = |test: &dyn Fn(&Faulting) -> bool| std::iter::once(&own).chain(&variants).any(test);
     if !any(&|i| may_fault(i.class)) {
         let what = format!("`{}` cannot fault", own.name);
         return Some((&checks::SAFE, What::Faulting, what));

@@ -4,8 +4,8 @@ mod checks;
 mod frame;
 mod owner;
 
-use super::Outcome;
 use super::check::Check;
+use super::outcome::Outcome;
 use super::subject::Subject;
 
 /// The checks of this family.

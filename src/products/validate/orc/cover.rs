@@ -40,7 +40,8 @@ fn outside(subject: &Subject<'_, '_>, rows: &[Row], done: &mut Outcome) {
         if !section_of(&sections, *at) {
             let what = format!("{at} is no code, and has {}", told(e));
             let spot = Spot::at(image, *at, What::Row);
-            done.findings.push(Finding::at(&checks::OUTSIDE, spot, what));
+            done.findings
+                .push(Finding::at(&checks::OUTSIDE, spot, what));
         }
     }
 }
@@ -64,7 +65,8 @@ fn ends(subject: &Subject<'_, '_>, rows: &[Row], done: &mut Outcome) {
             told(e)
         );
         let spot = Spot::at(image, *at, What::Row);
-        done.findings.push(Finding::at(&checks::TERMINATOR, spot, what));
+        done.findings
+            .push(Finding::at(&checks::TERMINATOR, spot, what));
     }
 }
 
@@ -81,7 +83,10 @@ fn padding(subject: &Subject<'_, '_>, rows: &[Row], done: &mut Outcome) {
         let Some((_, e)) = known(f.start.offset(-1)) else {
             continue;
         };
-        let gap = f.start.since(from).and_then(|n| image.code(from).get(..n as usize));
+        let gap = f
+            .start
+            .since(from)
+            .and_then(|n| image.code(from).get(..n as usize));
         if gap.is_some_and(|gap| only_pads(gap, from, image.bits())) {
             let what = format!(
                 "{} bytes of padding up to {} have {}",
@@ -90,7 +95,8 @@ fn padding(subject: &Subject<'_, '_>, rows: &[Row], done: &mut Outcome) {
                 told(e)
             );
             let spot = Spot::at(image, from, What::Row);
-            done.findings.push(Finding::at(&checks::PADDING, spot, what).about(from, f.start));
+            done.findings
+                .push(Finding::at(&checks::PADDING, spot, what).about(from, f.start));
         }
     }
 }
@@ -131,7 +137,10 @@ fn functions(subject: &Subject<'_, '_>, rows: &[Row], done: &mut Outcome) {
     for f in all {
         let (first, inner) = rows_of(rows, f);
         without += u64::from(inner.is_empty() && first.is_none_or(|(at, _)| *at < f.start));
-        let code = f.end.since(f.start).and_then(|n| image.code(f.start).get(..n as usize));
+        let code = f
+            .end
+            .since(f.start)
+            .and_then(|n| image.code(f.start).get(..n as usize));
         let pads = |code: &[u8]| only_pads(code, f.start, image.bits());
         // Padding that has a name: `__pfx_…`.
         if !is_unknown(rows, f) || code.is_none_or(pads) {
@@ -151,7 +160,8 @@ fn functions(subject: &Subject<'_, '_>, rows: &[Row], done: &mut Outcome) {
         let bytes = f.end.since(f.start).unwrap_or(0);
         let what = format!("{bytes} bytes that nothing is known of; it {why}");
         let spot = Spot::at(image, f.start, What::Function);
-        done.findings.push(Finding::at(check, spot, what).about(f.start, f.end));
+        done.findings
+            .push(Finding::at(check, spot, what).about(f.start, f.end));
     }
     done.counts.extend([
         ("functions", all.len() as u64),

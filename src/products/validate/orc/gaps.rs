@@ -45,7 +45,10 @@ fn of_function(image: &ElfImage<'_>, rows: &[Row], f: &Function) -> Vec<Finding>
         {
             let end = rows.partition_point(|(from, _)| *from <= at);
             let end = rows.get(end).map_or(f.end, |(from, _)| (*from).min(f.end));
-            let what = format!("nothing is known of it, and the instruction before, at {last}, has {}", told(e));
+            let what = format!(
+                "nothing is known of it, and the instruction before, at {last}, has {}",
+                told(e)
+            );
             let spot = Spot::at(image, at, What::Instruction);
             found.push(Finding::at(&checks::GAP, spot, what).about(at, end));
         }
@@ -83,16 +86,17 @@ fn returns(subject: &Subject<'_, '_>, rows: &[Row], done: &mut Outcome) {
         let (start, end) = symbols.range(id);
         if !is_unknown(rows, &Function { id, start, end }) {
             let callee = call.target.and_then(|t| image.name_at(t));
-            let what = format!("nothing is known of the call of {}", callee.unwrap_or("a register or memory"));
+            let what = format!(
+                "nothing is known of the call of {}",
+                callee.unwrap_or("a register or memory")
+            );
             let spot = Spot::at(image, call.ret.0, What::Return);
             let finding = Finding::at(&checks::RETURN, spot, what);
             done.findings.push(finding.about(at, call.ret.0));
         }
     }
-    done.counts.extend([
-        ("return_sites", all),
-        ("return_sites_reliable", reliable),
-    ]);
+    done.counts
+        .extend([("return_sites", all), ("return_sites_reliable", reliable)]);
 }
 
 /// Whether a call only goes on within its own function: retpolines push an address that they write over.
@@ -100,5 +104,6 @@ fn is_within(image: &ElfImage<'_>, call: &CallSite) -> bool {
     /// Bytes.
     const NEAR: u64 = 64;
     let near = |t: LinkAddr| t.since(call.ret.0).is_some_and(|n| n < NEAR);
-    call.target.is_some_and(|t| near(t) && !image.symbols().begins(t))
+    call.target
+        .is_some_and(|t| near(t) && !image.symbols().begins(t))
 }

@@ -6,9 +6,9 @@ mod gaps;
 mod rows;
 mod table;
 
-use super::Outcome;
 use super::check::Check;
 use super::finding::Finding;
+use super::outcome::Outcome;
 use super::row::told;
 use super::shape;
 use super::subject::Subject;
@@ -37,7 +37,8 @@ pub(super) fn run(subject: &Subject<'_, '_>) -> Outcome {
             return done;
         }
         Err(e) => {
-            done.skipped.push(format!("the ORC table cannot be read: {e}"));
+            done.skipped
+                .push(format!("the ORC table cannot be read: {e}"));
             return done;
         }
     };

@@ -64,11 +64,17 @@ fn fault(raw: &RawEntry, orc: &OrcTable<'_>) -> Option<(&'static Check, String)>
     let e = OrcEntry::decode(raw, version);
     let flags = u16_at(raw, 4).unwrap_or_default();
     if let OrcKind::Unknown(n) = e.kind {
-        return Some((&checks::TYPE, format!("type {n} is not of version {version}")));
+        return Some((
+            &checks::TYPE,
+            format!("type {n} is not of version {version}"),
+        ));
     }
     let typed = version.class() >= 3;
     if typed && is_undefined(&e) && raw != &[0; 6] {
-        let what = format!("the type is UNDEFINED, and the rest of the row is {flags:#06x}, SP {:+}", e.sp_offset);
+        let what = format!(
+            "the type is UNDEFINED, and the rest of the row is {flags:#06x}, SP {:+}",
+            e.sp_offset
+        );
         return Some((&checks::TYPE, what));
     }
     let extra = flags & version.reserved();
@@ -86,7 +92,12 @@ fn fault(raw: &RawEntry, orc: &OrcTable<'_>) -> Option<(&'static Check, String)>
     }
     match impossible(&e, version) {
         Some(why) => Some((&checks::OFFSET, format!("{}: {why}", told(&e)))),
-        None => is_stale(&e).then(|| (&checks::STALE, format!("{}: RBP is below the stack pointer", told(&e)))),
+        None => is_stale(&e).then(|| {
+            (
+                &checks::STALE,
+                format!("{}: RBP is below the stack pointer", told(&e)),
+            )
+        }),
     }
 }
 
