@@ -15,6 +15,7 @@ mod pieces;
 mod rows;
 mod sections;
 mod split;
+pub mod survey;
 mod tree;
 pub(in crate::formats) mod types;
 mod unit;
