@@ -25,6 +25,7 @@ mod robustness;
 mod session;
 mod symbol_text;
 mod text_verdicts;
+mod track;
 mod types;
 mod unwind;
 mod user_core;

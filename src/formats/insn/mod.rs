@@ -8,6 +8,7 @@ pub mod memory;
 pub mod replay;
 pub mod stub;
 mod text;
+pub mod track;
 
 use iced_x86::{Code, Decoder, DecoderOptions, FlowControl, Instruction, Mnemonic};
 
