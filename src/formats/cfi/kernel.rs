@@ -139,7 +139,7 @@ impl<'d> Cfi<'d> {
 }
 
 /// Where the return address is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Return {
     /// Just below the CFA, as a call leaves it.
     Below,
@@ -152,7 +152,7 @@ pub enum Return {
 }
 
 /// What a row says of a step outwards, each part by itself; `None` for what a [`Rule`] cannot say.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Said {
     /// The frame's address.
     pub cfa: Option<Cfa>,

@@ -74,7 +74,9 @@ fn walk<'d, S: Entries<Slice<'d>> + Section<Slice<'d>>>(
         let Some((head, id, end)) = head(bytes, at, kind) else {
             let left = bytes.len() - at;
             let why = match u32_at(bytes, at) {
-                Some(len) => format!("an entry of {len:#x} bytes does not fit the {left:#x} that are left"),
+                Some(len) => {
+                    format!("an entry of {len:#x} bytes does not fit the {left:#x} that are left")
+                }
                 None => format!("{left:#x} bytes are left, and no entry fits them"),
             };
             all.unreadable.push(lost(kind, at, why, true));
@@ -87,16 +89,20 @@ fn walk<'d, S: Entries<Slice<'d>> + Section<Slice<'d>>>(
         };
         match id {
             Id::Common => {
-                cie(section, bases, (kind, at), &mut common, all);
+                // What is wrong with it is among `all`.
+                let _ = cie(section, bases, (kind, at), &mut common, all);
             }
             Id::At(offset) => {
-                let read = offset.ok_or_else(|| lost(kind, at, "it belongs to no other entry".into(), false));
+                let read = offset
+                    .ok_or_else(|| lost(kind, at, "it belongs to no other entry".into(), false));
                 let read = read.and_then(|offset| {
                     match cie(section, bases, (kind, offset), &mut common, all) {
                         Ok(cie) => fde(section, bases, (kind, at), (offset, cie)),
                         Err(number) => {
                             // What is wrong there is said of that; what it would have described goes with it.
-                            if let (Some(code), Some(of)) = (plain(bytes, head, kind), all.unreadable.get_mut(number)) {
+                            if let (Some(code), Some(of)) =
+                                (plain(bytes, head, kind), all.unreadable.get_mut(number))
+                            {
                                 of.code.push(code);
                             }
                             Ok(None)
@@ -205,7 +211,10 @@ fn fde<'d, S: Entries<Slice<'d>>>(
     let fde = read.map_err(|why| lost(kind, at, why.to_string(), false))?;
     let start = fde.initial_address();
     let Some(end) = start.checked_add(fde.len()) else {
-        let why = format!("{:#x} bytes from {start:#x} on are more than there are", fde.len());
+        let why = format!(
+            "{:#x} bytes from {start:#x} on are more than there are",
+            fde.len()
+        );
         return Err(lost(kind, at, why, false));
     };
     Ok(Some(Described {

@@ -1,4 +1,4 @@
-//! All descriptions against all rows of ORC.
+//! All descriptions against all rows of ORC, and a second reader against the first.
 
 use super::meaning::{Part, Way, ends, same};
 use crate::base::addr::LinkAddr;
@@ -6,7 +6,7 @@ use crate::base::parallel;
 use crate::formats::cfi::second::{Room, Second};
 use crate::formats::cfi::{Cfi, Described, Kind, Said, Scratch, Survey};
 use crate::formats::orc::{OrcKind, OrcTable};
-use crate::formats::rule::{Cfa, Row};
+use crate::formats::rule::{Base, Cfa, Row};
 use crate::products::validate::subject::Subject;
 
 /// Descriptions that a thread takes at a time.
@@ -24,73 +24,105 @@ pub(super) struct Diff {
     /// The number of the description, and what it says.
     pub description: usize,
     pub said: Said,
+    /// Both agree at the beginning and at the end of this row of call-frame information.
+    pub inside: bool,
+}
+
+/// A row that two readers read differently.
+pub(super) struct Other {
+    pub from: LinkAddr,
+    pub to: LinkAddr,
+    pub base: Base,
+    pub want: i64,
+    pub got: Option<i64>,
 }
 
 /// What was found.
 #[derive(Default)]
 pub(super) struct Compared {
+    /// Places where both say the same, by how it is said.
     pub plain: u64,
     pub expression: u64,
     pub drap: u64,
     pub end: u64,
+    /// Of them, those where RBP is back in the register, and call-frame information still names the word.
     pub popped: u64,
+    /// Differences within what an alternative may replace: rows there are of other code.
+    pub alternatives: u64,
     pub diffs: Vec<Diff>,
-    pub holes: Vec<(LinkAddr, LinkAddr, usize)>,
+    /// Code that is described and has no ORC.
+    pub holes: Vec<(LinkAddr, LinkAddr)>,
+    /// Descriptions whose rows cannot all be read, and why.
     pub broken: Vec<(usize, String)>,
+    /// Rows that the second reader was asked for.
     pub second: u64,
-    pub others: Vec<(LinkAddr, LinkAddr, usize, Cfa, Option<i64>)>,
-    pub elsewhere: u64,
+    pub others: Vec<Other>,
 }
 
 impl Compared {
-    pub(super) fn counts(&self) -> Vec<(&'static str, u64)> {
-        vec![
-            ("equal", self.plain),
-            ("expression", self.expression),
-            ("drap", self.drap),
-            ("end", self.end),
-            ("popped", self.popped),
-            ("different", self.diffs.len() as u64),
-            ("without_orc", self.holes.len() as u64),
-            ("broken", self.broken.len() as u64),
-            ("second", self.second),
-            ("others", self.others.len() as u64),
-            ("elsewhere", self.elsewhere),
-        ]
-    }
-    fn add(&mut self, o: Compared) {
-        self.plain += o.plain;
-        self.expression += o.expression;
-        self.drap += o.drap;
-        self.end += o.end;
-        self.popped += o.popped;
-        self.second += o.second;
-        self.elsewhere += o.elsewhere;
-        self.diffs.extend(o.diffs);
-        self.holes.extend(o.holes);
-        self.broken.extend(o.broken);
-        self.others.extend(o.others);
+    fn add(&mut self, other: Compared) {
+        self.plain += other.plain;
+        self.expression += other.expression;
+        self.drap += other.drap;
+        self.end += other.end;
+        self.popped += other.popped;
+        self.alternatives += other.alternatives;
+        self.second += other.second;
+        self.diffs.extend(other.diffs);
+        self.holes.extend(other.holes);
+        self.broken.extend(other.broken);
+        self.others.extend(other.others);
     }
 }
 
-pub(super) fn run<'d>(subject: &Subject<'_, 'd>, cfi: &Cfi<'d>, orc: &OrcTable<'_>, survey: &Survey) -> Compared {
+/// Compares everything; what cannot be asked of the second reader is told to `skipped`.
+pub(super) fn run<'d>(
+    subject: &Subject<'_, 'd>,
+    cfi: &Cfi<'d>,
+    orc: &OrcTable<'_>,
+    survey: &Survey,
+    skipped: &mut Vec<String>,
+) -> Compared {
+    let described = |number: &usize| &survey.described[*number];
     let mut order: Vec<usize> = (0..survey.described.len()).collect();
-    order.sort_by_key(|i| survey.described[*i].entry.start);
-    let inside = |d: &&usize| subject.image.text_section(LinkAddr(survey.described[**d].entry.start)).is_some();
-    let first = order.iter().filter(inside).map(|i| survey.described[*i].entry.start).min();
-    let last = order.iter().filter(inside).map(|i| survey.described[*i].entry.end).max();
-    let second = first.zip(last).map(|(a, b)| Second::new(subject.image, Kind::Debug, cfi.section(Kind::Debug), a..b));
-    eprintln!("{first:x?} {last:x?} {} {} CIEs", survey.described.len(), survey.described.iter().map(|d| d.cie).collect::<std::collections::BTreeSet<_>>().len());
-    let ask = std::env::var_os("NO_SECOND").is_none();
-    let second = second.filter(|_| ask);
-    let chunks: Vec<&[usize]> = order.chunks(CHUNK).collect();
+    // What the linker threw away is described at no place.
+    let text = |at| subject.image.text_section(LinkAddr(at)).is_some();
+    order.retain(|n| text(described(n).entry.start));
+    order.sort_by_key(|n| (described(n).entry.start, described(n).entry.at));
+    let seconds = [Kind::Debug, Kind::Eh].map(|kind| second(subject, cfi, survey, kind, skipped));
+    // It looks descriptions up by their beginning: none may lie in another.
+    let alone: Vec<bool> = (0..order.len())
+        .map(|i| {
+            let one = |i: usize| order.get(i).map(|n| described(n).entry);
+            let Some(this) = one(i) else { return false };
+            let before = i.checked_sub(1).and_then(one);
+            before.is_none_or(|b| b.start < this.start)
+                && one(i + 1).is_none_or(|a| a.start >= this.end)
+        })
+        .collect();
+    let order: Vec<(usize, bool)> = order.into_iter().zip(alone).collect();
+    let chunks: Vec<&[(usize, bool)]> = order.chunks(CHUNK).collect();
     let parts = parallel::map_with(
         &chunks,
         || (Scratch::default(), Room::default()),
         |(scratch, room), chunk| {
             let mut found = Compared::default();
-            for number in *chunk {
-                one(subject, cfi, orc, second.as_ref(), (*number, &survey.described[*number]), (scratch, room), &mut found);
+            for (number, alone) in *chunk {
+                let described = &survey.described[*number];
+                let [debug, eh] = &seconds;
+                let second = match described.entry.kind {
+                    Kind::Debug => debug,
+                    Kind::Eh => eh,
+                };
+                let second = second.as_ref().filter(|_| *alone);
+                let mut one = One {
+                    subject,
+                    orc,
+                    number: *number,
+                    row: None,
+                    found: &mut found,
+                };
+                one.run(cfi, described, scratch, second.map(|s| (s, &mut *room)));
             }
             found
         },
@@ -102,84 +134,171 @@ pub(super) fn run<'d>(subject: &Subject<'_, 'd>, cfi: &Cfi<'d>, orc: &OrcTable<'
     all
 }
 
-fn one<'d>(
-    subject: &Subject<'_, '_>,
-    cfi: &Cfi<'_>,
-    orc: &OrcTable<'_>,
-    second: Option<&Second<'d>>,
-    (number, described): (usize, &Described),
-    (scratch, room): (&mut Scratch, &mut Room),
-    found: &mut Compared,
-) {
-    let entry = &described.entry;
-    if subject.image.text_section(LinkAddr(entry.start)).is_none() {
-        found.elsewhere += 1;
-        return;
+/// Another reader of section `kind`. It takes all of it or nothing.
+fn second<'d>(
+    subject: &Subject<'_, 'd>,
+    cfi: &Cfi<'d>,
+    survey: &Survey,
+    kind: Kind,
+    skipped: &mut Vec<String>,
+) -> Option<Second<'d>> {
+    let those = || {
+        let all = survey.described.iter();
+        all.filter(|d| d.entry.kind == kind).map(|d| d.entry)
+    };
+    let first = those().map(|d| d.start).min()?;
+    let last = those().map(|d| d.end).max()?;
+    let whole = survey.unreadable.iter().all(|u| u.kind != kind);
+    if !whole || last - first > u64::from(u32::MAX) {
+        let section = super::tell::section(kind);
+        skipped.push(format!("framehop does not take {section} as it is"));
+        return None;
     }
-    let mut row = orc.find(LinkAddr(entry.start)).map(|(row, _)| row);
-    let result = cfi.said(entry, scratch, |from, to, said| {
-        let mut at = from;
-        if let (Some(second), Some(Cfa::Register(base, want))) = (second, said.cfa) {
-            if Second::follows(&Cfa::Register(base, want)) && from < to {
-                found.second += 1;
-                let got = second.cfa(from, base, room);
-                if got != Some(want) {
-                    found.others.push((from, to, number, Cfa::Register(base, want), got));
-                }
-            }
-        }
-        while at < to {
-            // The last row at or before it.
-            let mut next = row.map_or(0, |r| r + 1);
-            while orc.keys().address(next).is_some_and(|a| a <= at.0) {
-                row = Some(next);
-                next += 1;
-            }
-            let upto = orc.keys().address(next).map_or(to, |a| LinkAddr(a).min(to));
-            segment(orc, row, (at, upto), (number, said), found);
-            at = upto;
-        }
-    });
-    if let Err(why) = result {
-        found.broken.push((number, why.0));
-    }
+    Some(Second::new(
+        subject.image,
+        kind,
+        cfi.section(kind),
+        first..last,
+    ))
 }
 
-fn segment(
-    orc: &OrcTable<'_>,
+/// One description.
+struct One<'a, 's, 'd, 'o> {
+    subject: &'a Subject<'s, 'd>,
+    orc: &'a OrcTable<'o>,
+    number: usize,
+    /// The last row of ORC at or before where we are.
     row: Option<usize>,
-    (from, to): (LinkAddr, LinkAddr),
-    (description, said): (usize, Said),
-    found: &mut Compared,
-) {
-    let Some((row, (_, entry))) = row.and_then(|r| Some((r, orc.row(r)?))) else {
-        found.holes.push((from, to, description));
-        return;
-    };
-    if matches!(entry.kind, OrcKind::Undefined) {
-        found.holes.push((from, to, description));
-        return;
-    }
-    let rule = Row::from_orc(&entry, orc.sp_indirect());
-    let part = match rule {
-        Row::Step(step) => match same(&step, &said) {
-            Ok((way, popped)) => {
-                found.popped += u64::from(popped);
-                *match way {
-                    Way::Plain => &mut found.plain,
-                    Way::Expression => &mut found.expression,
-                    Way::Drap => &mut found.drap,
-                    Way::End => &mut found.end,
-                } += 1;
+    found: &'a mut Compared,
+}
+
+impl One<'_, '_, '_, '_> {
+    fn run(
+        &mut self,
+        cfi: &Cfi<'_>,
+        described: &Described,
+        scratch: &mut Scratch,
+        mut second: Option<(&Second<'_>, &mut Room)>,
+    ) {
+        let entry = &described.entry;
+        self.row = self.orc.find(LinkAddr(entry.start)).map(|(row, _)| row);
+        let end = LinkAddr(entry.end);
+        let mut beyond = false;
+        let read = cfi.said(entry, scratch, |from, to, said| {
+            beyond |= from >= end && from < to || to > end;
+            let to = to.min(end);
+            if from >= to {
                 return;
             }
-            Err(part) => part,
-        },
-        _ if ends(&rule, &said) => {
-            found.end += 1;
+            if let Some((second, room)) = &mut second {
+                self.ask(second, room, (from, to), &said);
+            }
+            self.rows(from, to, said);
+        });
+        match read {
+            Err(why) => self.found.broken.push((self.number, why.0)),
+            Ok(()) if beyond => {
+                let why = "its rows go on behind its end".to_owned();
+                self.found.broken.push((self.number, why));
+            }
+            Ok(()) => {}
+        }
+    }
+
+    fn ask(
+        &mut self,
+        second: &Second<'_>,
+        room: &mut Room,
+        (from, to): (LinkAddr, LinkAddr),
+        said: &Said,
+    ) {
+        let Some(cfa @ Cfa::Register(base, want)) = said.cfa else {
+            return;
+        };
+        // It reads no CFA where there is no caller.
+        if !Second::follows(&cfa) || said.ret == crate::formats::cfi::Return::Nowhere {
             return;
         }
-        _ => Part::Return,
-    };
-    found.diffs.push(Diff { from, to, part, row, orc: rule, description, said });
+        self.found.second += 1;
+        let got = second.cfa(from, base, room);
+        if got != Some(want) {
+            self.found.others.push(Other {
+                from,
+                to,
+                base,
+                want,
+                got,
+            });
+        }
+    }
+
+    /// One row of call-frame information against those of ORC.
+    fn rows(&mut self, from: LinkAddr, to: LinkAddr, said: Said) {
+        let before = self.found.diffs.len();
+        let (mut first, mut last) = (None, true);
+        let mut at = from;
+        while at < to {
+            let mut next = self.row.map_or(0, |r| r + 1);
+            let keys = self.orc.keys();
+            while keys.address(next).is_some_and(|a| a <= at.0) {
+                self.row = Some(next);
+                next += 1;
+            }
+            let upto = keys.address(next).map_or(to, |a| LinkAddr(a).min(to));
+            last = self.one(at, upto, said);
+            first.get_or_insert(last);
+            at = upto;
+        }
+        if first == Some(true) && last {
+            for diff in &mut self.found.diffs[before..] {
+                diff.inside = true;
+            }
+        }
+    }
+
+    /// Whether both agree.
+    fn one(&mut self, from: LinkAddr, to: LinkAddr, said: Said) -> bool {
+        let row = self.row.and_then(|r| Some((r, self.orc.row(r)?.1)));
+        let row = row.filter(|(_, entry)| entry.kind != OrcKind::Undefined);
+        let Some((row, entry)) = row else {
+            self.found.holes.push((from, to));
+            return false;
+        };
+        let orc = Row::from_orc(&entry, self.orc.sp_indirect());
+        let part = match &orc {
+            Row::Step(rule) => match same(rule, &said) {
+                Ok((way, popped)) => {
+                    self.found.popped += u64::from(popped);
+                    *match way {
+                        Way::Plain => &mut self.found.plain,
+                        Way::Expression => &mut self.found.expression,
+                        Way::Drap => &mut self.found.drap,
+                    } += 1;
+                    return true;
+                }
+                Err(part) => part,
+            },
+            _ if ends(&orc, &said) => {
+                self.found.end += 1;
+                return true;
+            }
+            _ => Part::Return,
+        };
+        let site = self.subject.image.alternatives().covering(from);
+        if site.iter().any(|a| a.site < from) {
+            self.found.alternatives += 1;
+            return true;
+        }
+        self.found.diffs.push(Diff {
+            from,
+            to,
+            part,
+            row,
+            orc,
+            description: self.number,
+            said,
+            inside: false,
+        });
+        false
+    }
 }

@@ -23,8 +23,6 @@ pub(super) enum Way {
     Expression,
     /// It is in a register that the function keeps for that.
     Drap,
-    /// There is no caller.
-    End,
 }
 
 /// Whether a row of ORC and one of call-frame information mean the same.
