@@ -25,7 +25,7 @@ static CFA: Check = Check {
            wrong UNWIND_HINT, in C for code that was changed after objtool had run.",
     example: "`ORC has the frame at SP+16, 8 bytes below where the instructions have it`: a push that no row follows.",
     source: "tools/objtool/check.c update_cfi_state(), arch/x86/kernel/unwind_orc.c unwind_next_frame() (4.14-7.2)",
-    explains: &["fixup-orc", "fixup-block"],
+    explains: &["fixup-orc"],
 };
 
 static BASE: Check = Check {
@@ -37,7 +37,7 @@ static BASE: Check = Check {
     help: "In assembler tell the unwinder with UNWIND_HINT where the frame is while the register is in other use.",
     example: "`ORC has the frame at RBP+16, and RBP holds another value here`: a hypervisor's entry loads the guest's RBP.",
     source: "arch/x86/kernel/unwind_orc.c unwind_next_frame() (4.14-7.2), arch/x86/kvm/vmx/vmenter.S",
-    explains: &["fixup-orc", "fixup-block"],
+    explains: &["fixup-orc"],
 };
 
 static BP: Check = Check {
@@ -61,7 +61,7 @@ static RETURN: Check = Check {
     help: "See with objdump what the function pushed or reserved and did not take back, and which row says so.",
     example: "`returns with the stack pointer 8 bytes below the return address`: a pop is missing in the code.",
     source: "tools/objtool/check.c validate_return(), validate_sibling_call() (4.14-7.2)",
-    explains: &["fixup-orc", "fixup-block"],
+    explains: &["fixup-orc"],
 };
 
 static ENTRY: Check = Check {
@@ -73,7 +73,7 @@ static ENTRY: Check = Check {
     help: "The row at a function's first byte must have the frame at SP+8; see what objtool was given.",
     example: "`ORC has the frame at SP+16, 8 bytes above where the instructions have it`",
     source: "tools/objtool/check.c init_cfi_state(), initial_func_cfi (4.14-7.2)",
-    explains: &["fixup-orc", "fixup-block"],
+    explains: &["fixup-orc"],
 };
 
 /// Runs them.
@@ -100,7 +100,7 @@ pub(super) fn run(subject: &Subject<'_, '_>) -> Outcome {
 
 fn finding(subject: &Subject<'_, '_>, c: &Contradiction) -> Finding {
     let says = match c.says {
-        Row::Step(rule) => words::cfa(&rule.cfa),
+        Row::Step(rule) => words::cfa(Some(rule.cfa)),
         Row::End => "nowhere, as the outermost one".to_owned(),
         Row::Unknown => "nowhere".to_owned(),
     };
@@ -134,8 +134,8 @@ fn finding(subject: &Subject<'_, '_>, c: &Contradiction) -> Finding {
             let place = match bp {
                 SavedBp::Unchanged => "still in RBP, which was overwritten".to_owned(),
                 bp => format!(
-                    "at {}, where the instructions put something else",
-                    words::bp(bp)
+                    "{}, where the instructions put something else",
+                    words::bp(Some(bp))
                 ),
             };
             let message = format!("ORC has the caller's RBP {place}");
