@@ -53,7 +53,12 @@ pub fn sound() -> Tables {
     let mut text = vec![0xcc; 0x80];
     let mut put = |at: usize, code: &[u8]| text[at..at + code.len()].copy_from_slice(code);
     // push %rbx; mov (%rdi),%rax; call leaf; mov %rax,%rbx; mov %rbx,%rax; pop %rbx; ret; xor %eax,%eax; pop %rbx; ret
-    put(0, &[0x53, 0x48, 0x8b, 0x07, 0xe8, 0x17, 0, 0, 0, 0x48, 0x89, 0xc3, 0x5b, 0xc3]);
+    put(
+        0,
+        &[
+            0x53, 0x48, 0x8b, 0x07, 0xe8, 0x17, 0, 0, 0, 0x48, 0x89, 0xc3, 0x5b, 0xc3,
+        ],
+    );
     put(0x0e, &[0x31, 0xc0, 0x5b, 0xc3]);
     // xor %eax,%eax; ret
     put(0x20, &[0x31, 0xc0, 0xc3]);
@@ -119,14 +124,19 @@ impl Tables {
             extable.extend(to(*fixup, EXTABLE + extable.len() as u64));
             extable.extend(word.to_le_bytes());
         }
-        let end = |base: u64, bytes: &[u8], more: i64| base.wrapping_add_signed(bytes.len() as i64 + more);
+        let end = |base: u64, bytes: &[u8], more: i64| {
+            base.wrapping_add_signed(bytes.len() as i64 + more)
+        };
         let marks = [
             ("__start_orc_unwind_ip", IPS),
             ("__stop_orc_unwind_ip", end(IPS, &ips, 4 * self.more.0)),
             ("__start_orc_unwind", ROWS),
             ("__stop_orc_unwind", end(ROWS, &rows, 6 * self.more.0)),
             ("__start___ex_table", EXTABLE),
-            ("__stop___ex_table", end(EXTABLE, &extable, 12 * self.more.1)),
+            (
+                "__stop___ex_table",
+                end(EXTABLE, &extable, 12 * self.more.1),
+            ),
         ];
         let banner = format!("Linux version {} (test)\n\0", self.release);
         let mut sections = vec![
@@ -140,11 +150,15 @@ impl Tables {
         sections.retain(|s| !s.data.is_empty());
         sections.extend(self.extra.iter().cloned());
         for (name, bytes) in &self.cut {
-            let section = sections.iter_mut().find(|s| s.name == *name).expect("a section");
+            let section = sections
+                .iter_mut()
+                .find(|s| s.name == *name)
+                .expect("a section");
             let left = section.data.len() - bytes;
             section.data.truncate(left);
         }
-        let function = |(name, at, size): &(&'static str, u64, u64)| (*name, TEXT + at, *size, 1, 2);
+        let function =
+            |(name, at, size): &(&'static str, u64, u64)| (*name, TEXT + at, *size, 1, 2);
         let mut symbols: Vec<Symbol> = self.functions.iter().map(function).collect();
         symbols.extend(marks.iter().map(|(name, at)| (*name, *at, 0, 3, 0x10)));
         let strtab = sections.len() as u32 + 2;

@@ -19,7 +19,8 @@ fn options() -> Options {
 
 fn of(bytes: Vec<u8>, loader: Option<&Loader>) -> Validation {
     let storage = Storage::new();
-    let image = ElfImage::parse(storage.own(bytes), Path::new("vmlinux"), &storage).expect("an image");
+    let image =
+        ElfImage::parse(storage.own(bytes), Path::new("vmlinux"), &storage).expect("an image");
     validate(&Image::new(image), loader, &options())
 }
 
@@ -45,7 +46,11 @@ fn a_sound_image_has_no_faults_and_is_counted() {
     assert_eq!(found.findings, []);
     assert_eq!(found.skipped, []);
     let counts = |family| {
-        let (_, counts) = found.counts.iter().find(|(f, _)| *f == family).expect("ran");
+        let (_, counts) = found
+            .counts
+            .iter()
+            .find(|(f, _)| *f == family)
+            .expect("ran");
         counts.clone()
     };
     let get = |family, name| {
@@ -69,7 +74,13 @@ fn faults_of_the_orc_table_as_a_whole() {
     assert_eq!(ids(|t| t.cut.push((".orc_unwind_ip", 3))), ["orc-size"]);
     assert_eq!(ids(|t| t.more.0 = 1), ["orc-size"]);
     // A row lost of both sections: the symbols tell.
-    assert_eq!(ids(|t| { t.orc.remove(3); t.more.0 = 1; }), ["orc-size"]);
+    assert_eq!(
+        ids(|t| {
+            t.orc.remove(3);
+            t.more.0 = 1;
+        }),
+        ["orc-size"]
+    );
     assert_eq!(ids(|t| t.orc.swap(5, 6)), ["orc-unsorted"]);
     let swapped = |t: &mut Tables| {
         let (a, b) = (t.orc[10].0, t.orc[11].0);
@@ -79,11 +90,16 @@ fn faults_of_the_orc_table_as_a_whole() {
     // A terminator behind the row of the same address.
     let tie = |t: &mut Tables| t.orc.insert(7, (0x20, UNDEFINED));
     assert_eq!(ids(tie), ["orc-unsorted"]);
-    assert_eq!(ids(|t| t.orc.insert(6, (0x20, UNDEFINED))), Vec::<&str>::new());
+    assert_eq!(
+        ids(|t| t.orc.insert(6, (0x20, UNDEFINED))),
+        Vec::<&str>::new()
+    );
     assert_eq!(ids(|t| t.orc.insert(7, (0x20, sp(24)))), ["orc-twice"]);
     assert_eq!(ids(|t| t.header[3] ^= 1), ["orc-header"]);
     let newer = "137c36ad7627c4dd55932176bb0ecdbd5041fc82";
-    let newer: Vec<u8> = (0..20).map(|i| u8::from_str_radix(&newer[2 * i..2 * i + 2], 16).expect("hex")).collect();
+    let newer: Vec<u8> = (0..20)
+        .map(|i| u8::from_str_radix(&newer[2 * i..2 * i + 2], 16).expect("hex"))
+        .collect();
     assert_eq!(ids(|t| t.header = newer.clone()), ["orc-version"]);
 }
 
@@ -91,7 +107,11 @@ fn faults_of_the_orc_table_as_a_whole() {
 fn a_module_is_held_to_its_kernel() {
     let held = |loader: Loader| {
         let found = of(sound().write(), Some(&loader));
-        found.findings.iter().map(|f| f.check.id).collect::<Vec<_>>()
+        found
+            .findings
+            .iter()
+            .map(|f| f.check.id)
+            .collect::<Vec<_>>()
     };
     let mut loader = Loader::default();
     loader.orc = Some(OrcVersion::V4);
@@ -107,17 +127,23 @@ fn a_module_is_held_to_its_kernel() {
 #[test]
 fn faults_of_orc_rows() {
     let row = |n: usize, raw: [u8; 6]| ids(|t| t.orc[n].1 = raw);
-    assert_eq!(row(3, [16, 0, 0, 0, 0x05, 0x07]), ["orc-type"]);
-    assert_eq!(row(3, [16, 0, 0, 0, 0x05, 0x00]), ["orc-type"]);
-    assert_eq!(row(11, [16, 0, 0, 0, 0x05, 0x12]), ["orc-bits"]);
-    assert_eq!(row(11, [16, 0, 0, 0, 0x0f, 0x02]), ["orc-register"]);
-    assert_eq!(row(11, [16, 0, 0xf0, 0xff, 0xc5, 0x02]), ["orc-register"]);
-    assert_eq!(row(11, [0, 0, 0, 0, 0x01, 0x02]), ["orc-register"]);
-    for offset in [0, 4, -8, 20, 0x6000] {
-        assert_eq!(row(11, sp(offset)), ["orc-offset"], "{offset}");
+    // Of `load`, of its landing, and of `other`.
+    for n in [1, 3, 11] {
+        assert_eq!(row(n, [16, 0, 0, 0, 0x05, 0x07]), ["orc-type"]);
+        assert_eq!(row(n, [16, 0, 0, 0, 0x05, 0x00]), ["orc-type"]);
+        assert_eq!(row(n, [16, 0, 0, 0, 0x05, 0x12]), ["orc-bits"]);
+        assert_eq!(row(n, [16, 0, 0, 0, 0x0f, 0x02]), ["orc-register"]);
+        assert_eq!(row(n, [16, 0, 0xf0, 0xff, 0xc5, 0x02]), ["orc-register"]);
+        assert_eq!(row(n, [0, 0, 0, 0, 0x01, 0x02]), ["orc-register"]);
+        for offset in [4, -8, 20, 0x6000] {
+            assert_eq!(row(n, sp(offset)), ["orc-offset"], "{offset}");
+        }
+        assert_eq!(row(n, [16, 0, 0xf8, 0xff, 0x15, 0x02]), ["orc-offset"]);
     }
-    assert_eq!(row(11, [16, 0, 0xe8, 0xff, 0x15, 0x02]), ["orc-offset"]);
+    assert_eq!(row(11, [16, 0, 0xe8, 0xff, 0x15, 0x02]), ["orc-stale"]);
     assert_eq!(ids(|t| t.orc.push((0x400, sp(8)))), ["orc-outside"]);
+    // The address of a row is changed: it is out of order as well.
+    assert_eq!(ids(|t| t.orc[12].0 = 0x1_0000), ["orc-outside"]);
 }
 
 #[test]
@@ -125,11 +151,20 @@ fn faults_of_what_orc_covers() {
     // The last terminator is lost.
     assert_eq!(ids(|t| drop(t.orc.pop())), ["orc-terminator"]);
     assert_eq!(ids(|t| t.orc[7].1 = sp(8)), ["orc-padding"]);
-    // A function that no row is of, behind a function that ends with another frame.
-    assert_eq!(ids(|t| { t.orc[12].1 = sp(24); t.orc.truncate(13); t.orc.push((0x80, UNDEFINED)); }), ["orc-function-hole", "orc-padding"]);
-    assert_eq!(ids(|t| t.orc[16].1 = UNDEFINED), ["orc-function-undefined"]);
-    // Of the call of `leaf`, which returns.
+    // `msr` calls nothing, `load` calls `leaf`.
+    assert_eq!(ids(|t| t.orc[16].1 = UNDEFINED), ["orc-leaf"]);
+    let unknown = |t: &mut Tables| t.orc[..5].iter_mut().for_each(|r| r.1 = UNDEFINED);
+    assert_eq!(ids(unknown), ["orc-function"]);
+    // At the faulting instruction, and at the call, which execution falls into.
+    assert_eq!(ids(|t| t.orc[1].1 = UNDEFINED), ["orc-gap"]);
     assert_eq!(ids(|t| t.orc.insert(2, (0x04, UNDEFINED))), ["orc-gap"]);
+    // ret; call leaf; ret: the call is never reached.
+    let dead = |t: &mut Tables| {
+        t.text[0x60..0x67].copy_from_slice(&[0xc3, 0xe8, 0xba, 0xff, 0xff, 0xff, 0xc3]);
+        t.functions.push(("dead", 0x60, 7));
+        t.orc.extend([(0x60, sp(8)), (0x61, UNDEFINED)]);
+    };
+    assert_eq!(ids(dead), ["orc-return"]);
 }
 
 #[test]
@@ -137,8 +172,14 @@ fn faults_of_the_exception_table_as_a_whole() {
     assert_eq!(ids(|t| t.cut.push(("__ex_table", 12))), ["extable-size"]);
     assert_eq!(ids(|t| t.cut.push(("__ex_table", 5))), ["extable-size"]);
     assert_eq!(ids(|t| t.extable.swap(0, 1)), ["extable-unsorted"]);
-    assert_eq!(ids(|t| t.extable.insert(1, (0x01, 0x0e, 3))), ["extable-twice"]);
-    assert_eq!(ids(|t| t.extable.insert(1, (0x01, 0x10, 3))), ["extable-ambiguous"]);
+    assert_eq!(
+        ids(|t| t.extable.insert(1, (0x01, 0x0e, 3))),
+        ["extable-twice"]
+    );
+    assert_eq!(
+        ids(|t| t.extable.insert(1, (0x01, 0x10, 3))),
+        ["extable-ambiguous"]
+    );
 }
 
 #[test]
@@ -172,6 +213,61 @@ fn faults_of_landings() {
     assert_eq!(landing(1, 0x20), ["fixup-function"]);
 }
 
+#[test]
+fn faults_of_handlers_before_types() {
+    let with = |handlers: [i64; 3]| {
+        ids(|t| {
+            t.functions[1].0 = "ex_handler_uaccess";
+            for (n, (row, handler)) in t.extable.iter_mut().zip(handlers).enumerate() {
+                let slot = 0x12_0000 + 12 * n as i64 + 8;
+                row.2 = if handler < 0 {
+                    0
+                } else {
+                    (handler - slot) as u32
+                };
+            }
+        })
+    };
+    assert_eq!(with([0x20, 0x20, 0x20]), Vec::<&str>::new());
+    assert_eq!(with([0x20, -1, 0x20]), ["extable-handler"]);
+    assert_eq!(with([0x20, 0x21, 0x20]), ["extable-handler"]);
+    assert_eq!(with([0x20, 0x30, 0x20]), ["extable-unknown"]);
+}
+
+/// `code` at 0x60, covered by `row`, to which rows `landing` land.
+fn block(t: &mut Tables, code: &[u8], row: [u8; 6], landing: &[usize]) {
+    t.text[0x60..0x60 + code.len()].copy_from_slice(code);
+    t.orc
+        .extend([(0x60, row), (0x60 + code.len() as i64, UNDEFINED)]);
+    landing.iter().for_each(|n| t.extable[*n].1 = 0x60);
+}
+
+#[test]
+fn landings_outside_functions() {
+    // xor %eax,%eax; jmp back to `load`
+    let back = [0x31, 0xc0, 0xeb, 0xa8];
+    assert_eq!(ids(|t| block(t, &back, sp(16), &[0])), ["fixup-anonymous"]);
+    // … or into `store`.
+    let astray = [0x31, 0xc0, 0xeb, 0xcf];
+    assert_eq!(ids(|t| block(t, &astray, sp(16), &[0])), ["fixup-resumes"]);
+    let returns = [0x31, 0xc0, 0xc3];
+    assert_eq!(
+        ids(|t| block(t, &returns, sp(8), &[1, 2])),
+        ["fixup-anonymous", "fixup-leaves", "fixup-shared"]
+    );
+    let named = |name| {
+        move |t: &mut Tables| {
+            block(t, &returns, sp(8), &[1]);
+            t.functions.push((name, 0x60, 3));
+        }
+    };
+    assert_eq!(
+        ids(named("handle_exception")),
+        ["fixup-handler", "fixup-leaves"]
+    );
+    assert_eq!(ids(named("store.cold")), ["fixup-cold"]);
+}
+
 fn kernel_files(version: &str) -> Vec<std::path::PathBuf> {
     let mut found = vec![kernels::vmlinux_path(version)];
     let mut pending = vec![kernels::kernels().join(version).join("lib/modules")];
@@ -192,20 +288,39 @@ fn kernel_files(version: &str) -> Vec<std::path::PathBuf> {
 #[test]
 #[ignore = "needs real kernels"]
 fn real_kernels_have_no_errors_and_orc_is_the_same_at_landings() {
-    for (version, equal, transfers) in [("5.10", 477, 0), ("6.1", 532, 0), ("6.12", 630, 0), ("7.2", 745, 1)] {
+    for (version, equal, transfers) in [
+        ("5.10", 477, 0),
+        ("6.1", 532, 0),
+        ("6.12", 630, 0),
+        ("7.2", 745, 1),
+    ] {
         let mut loader = None;
         for path in kernel_files(version) {
             let storage = Storage::new();
-            let Ok(image) = Image::open(&path, &storage) else { continue };
+            let Ok(image) = Image::open(&path, &storage) else {
+                continue;
+            };
             let found = validate(&image, loader.as_ref(), &options());
-            let errors: Vec<String> = found.findings.iter().filter(|f| f.check.severity == Severity::Error)
-                .map(|f| format!("{} {}: {}", f.check.id, f.spot.link, f.message)).collect();
+            let errors: Vec<String> = found
+                .findings
+                .iter()
+                .filter(|f| f.check.severity == Severity::Error)
+                .map(|f| format!("{} {}: {}", f.check.id, f.spot.link, f.message))
+                .collect();
             assert_eq!(errors, Vec::<String>::new(), "{}", path.display());
             if loader.is_none() {
                 loader = Some(Loader::of(&image));
-                let (_, counts) = found.counts.iter().find(|(f, _)| *f == Family::Fixup).expect("ran");
+                let (_, counts) = found
+                    .counts
+                    .iter()
+                    .find(|(f, _)| *f == Family::Fixup)
+                    .expect("ran");
                 let get = |name| counts.iter().find(|(n, _)| *n == name).expect("counted").1;
-                assert_eq!((get("orc_equal"), get("orc_by_type")), (equal, transfers), "{version}");
+                assert_eq!(
+                    (get("orc_equal"), get("orc_by_type")),
+                    (equal, transfers),
+                    "{version}"
+                );
             }
         }
     }

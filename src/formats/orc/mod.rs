@@ -333,7 +333,11 @@ fn detect(
         ));
         return Ok((decided, rung, contradiction));
     }
-    findings.push(Finding::new(".orc_unwind", 0, format!("{rung} says version {decided}, but the rows are version {rows}; taken as {rows}")));
+    findings.push(Finding::new(
+        ".orc_unwind",
+        0,
+        format!("{rung} says version {decided}, but the rows are version {rows}; taken as {rows}"),
+    ));
     Ok((rows, Rung::Rows, contradiction))
 }
 

@@ -14,26 +14,17 @@ pub mod lines;
 pub mod livepatch;
 mod merge;
 pub mod orc;
+mod outcome;
 mod row;
 mod shape;
 pub mod subject;
 
 pub use check::{Check, Family, Severity};
 pub use finding::{Finding, Spot, What};
+pub use outcome::Outcome;
 pub use subject::{Loader, Options, Subject};
 
 use crate::world::image::Image;
-
-/// What one family found.
-#[derive(Clone, Default, Debug)]
-pub struct Outcome {
-    /// Numbers by name, in the order in which they are told.
-    pub counts: Vec<(&'static str, u64)>,
-    /// What is wrong, in any order.
-    pub findings: Vec<Finding>,
-    /// What could not be looked at, and why.
-    pub skipped: Vec<String>,
-}
 
 /// What is true of one image.
 #[derive(Clone, Debug)]

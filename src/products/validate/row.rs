@@ -31,5 +31,9 @@ pub(super) fn told(e: &OrcEntry) -> String {
         reg => format!(", RBP at {}{:+}", base(reg), e.bp_offset),
     };
     let signal = if e.signal { ", signal" } else { "" };
-    format!("CFA {}{:+}{bp}, {kind}{signal}", base(e.sp_reg), e.sp_offset)
+    format!(
+        "CFA {}{:+}{bp}, {kind}{signal}",
+        base(e.sp_reg),
+        e.sp_offset
+    )
 }

@@ -64,7 +64,9 @@ fn marked<const N: usize>(image: &ElfImage<'_>, names: [&str; N]) -> [Option<Lin
 fn uneven(section: &Section<'_>, size: u64) -> Option<String> {
     let (name, bytes) = (section.name, section.size);
     if section.data.len() as u64 != bytes {
-        return Some(format!("{name} has {bytes} bytes, and the file ends before"));
+        return Some(format!(
+            "{name} has {bytes} bytes, and the file ends before"
+        ));
     }
     let rest = bytes % size;
     (rest != 0).then(|| format!("{name} has {bytes} bytes: {rest} behind the last row of {size}"))

@@ -23,22 +23,31 @@ pub(super) fn fault(
             }
             if name.is_empty() {
                 let around = image.name_at(at).unwrap_or("-");
-                return fault(&checks::HANDLER, format!("the handler {at} is no function's first byte, but within {around}"));
+                return fault(
+                    &checks::HANDLER,
+                    format!("the handler {at} is no function's first byte, but within {around}"),
+                );
             }
             if !handler.is_known() {
                 return fault(&checks::UNKNOWN, format!("the handler is {name}"));
             }
             None
         }
-        Handler::Typed { kind: ExType::None, .. } => {
-            fault(&checks::NONE, "the type is EX_TYPE_NONE".to_owned())
-        }
-        Handler::Typed { kind: ExType::Unknown(n), .. } => {
-            fault(&checks::UNKNOWN, format!("the type is {n}"))
-        }
+        Handler::Typed {
+            kind: ExType::None, ..
+        } => fault(&checks::NONE, "the type is EX_TYPE_NONE".to_owned()),
+        Handler::Typed {
+            kind: ExType::Unknown(n),
+            ..
+        } => fault(&checks::UNKNOWN, format!("the type is {n}")),
         Handler::Typed { kind, data } if layout == Layout::TypedB12 => {
             let unused = unused(kind, TypeWord::new(data));
-            let told = |what| format!("{} has no {what}, and its word is {data:#010x}", kind.name());
+            let told = |what| {
+                format!(
+                    "{} has no {what}, and its word is {data:#010x}",
+                    kind.name()
+                )
+            };
             unused.and_then(|what| fault(&checks::ARGUMENT, told(what)))
         }
         _ => None,
@@ -60,5 +69,7 @@ fn unused(kind: ExType, word: TypeWord) -> Option<&'static str> {
         ("flag", !flags && word.flags != 0),
         ("flag but to clear AX and DX", word.flags & !3 != 0),
     ];
-    set.into_iter().find(|(_, wrong)| *wrong).map(|(what, _)| what)
+    set.into_iter()
+        .find(|(_, wrong)| *wrong)
+        .map(|(what, _)| what)
 }

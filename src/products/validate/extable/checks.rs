@@ -58,7 +58,14 @@ pub(super) static OUTSIDE: Check = Check {
     help: "See whether the row was relocated.",
     example: "`the faulting instruction 0xffffffff81000400 is no code`: an address was changed.",
     source: "kernel/extable.c search_exception_tables() (3.5-7.2)",
-    explains: &["fixup-orc", "fixup-crosses", "fixup-function", "fixup-resumes", "fixup-handler", "extable-unsorted"],
+    explains: &[
+        "fixup-orc",
+        "fixup-crosses",
+        "fixup-function",
+        "fixup-resumes",
+        "fixup-handler",
+        "extable-unsorted",
+    ],
 };
 
 pub(super) static BOUNDARY: Check = Check {
@@ -70,7 +77,13 @@ pub(super) static BOUNDARY: Check = Check {
     help: "See whether code was changed after the label of _ASM_EXTABLE() was placed.",
     example: "`the faulting instruction 0xffffffff81000002 lies within another`: the address was moved by one.",
     source: "arch/x86/mm/extable.c fixup_exception() (3.5-7.2)",
-    explains: &["fixup-orc", "fixup-crosses", "fixup-function", "fixup-resumes", "fixup-handler"],
+    explains: &[
+        "fixup-orc",
+        "fixup-crosses",
+        "fixup-function",
+        "fixup-resumes",
+        "fixup-handler",
+    ],
 };
 
 pub(super) static LANDING_OUTSIDE: Check = Check {
@@ -82,7 +95,13 @@ pub(super) static LANDING_OUTSIDE: Check = Check {
     help: "See whether the row was relocated, and whether the section of the landing was kept.",
     example: "`the landing 0xffffffff81000400 of 0xffffffff81000001 is no code`: an address was changed.",
     source: "arch/x86/mm/extable.c ex_handler_default() (3.5-7.2)",
-    explains: &["fixup-orc", "fixup-crosses", "fixup-function", "fixup-resumes", "fixup-handler"],
+    explains: &[
+        "fixup-orc",
+        "fixup-crosses",
+        "fixup-function",
+        "fixup-resumes",
+        "fixup-handler",
+    ],
 };
 
 pub(super) static LANDING_BOUNDARY: Check = Check {
@@ -95,7 +114,13 @@ pub(super) static LANDING_BOUNDARY: Check = Check {
     example: "`the landing 0xffffffff8100000f of 0xffffffff81000001 lies within an instruction`: the address \
           was moved by one.",
     source: "arch/x86/mm/extable.c ex_handler_default() (3.5-7.2)",
-    explains: &["fixup-orc", "fixup-crosses", "fixup-function", "fixup-resumes", "fixup-handler"],
+    explains: &[
+        "fixup-orc",
+        "fixup-crosses",
+        "fixup-function",
+        "fixup-resumes",
+        "fixup-handler",
+    ],
 };
 
 pub(super) static TWICE: Check = Check {
@@ -119,7 +144,13 @@ pub(super) static AMBIGUOUS: Check = Check {
     help: "An instruction has one landing: remove one of its _ASM_EXTABLE().",
     example: "`one row lands at 0xffffffff8100000e, another at 0xffffffff81000010`: a row was added.",
     source: "lib/extable.c search_extable() (3.5-7.2)",
-    explains: &["fixup-orc", "fixup-crosses", "fixup-function", "fixup-resumes", "fixup-handler"],
+    explains: &[
+        "fixup-orc",
+        "fixup-crosses",
+        "fixup-function",
+        "fixup-resumes",
+        "fixup-handler",
+    ],
 };
 
 pub(super) static SAFE: Check = Check {
@@ -169,7 +200,13 @@ pub(super) static UNKNOWN: Check = Check {
     help: "See whether the tree that the kernel was built of has the type.",
     example: "`the type is 77`: the type of a row was changed.",
     source: "arch/x86/mm/extable.c fixup_exception(), arch/x86/include/asm/extable_fixup_types.h (5.16-7.2)",
-    explains: &["fixup-orc", "fixup-crosses", "fixup-function", "fixup-resumes", "fixup-handler"],
+    explains: &[
+        "fixup-orc",
+        "fixup-crosses",
+        "fixup-function",
+        "fixup-resumes",
+        "fixup-handler",
+    ],
 };
 
 pub(super) static NONE: Check = Check {
@@ -181,7 +218,13 @@ pub(super) static NONE: Check = Check {
     help: "Only objtool's annotations are without a handler: they belong into another section.",
     example: "`the type is EX_TYPE_NONE`: the third word of a row is 0.",
     source: "arch/x86/mm/extable.c fixup_exception() (5.16-7.2)",
-    explains: &["fixup-orc", "fixup-crosses", "fixup-function", "fixup-resumes", "fixup-handler"],
+    explains: &[
+        "fixup-orc",
+        "fixup-crosses",
+        "fixup-function",
+        "fixup-resumes",
+        "fixup-handler",
+    ],
 };
 
 pub(super) static ARGUMENT: Check = Check {

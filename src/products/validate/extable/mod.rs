@@ -46,8 +46,10 @@ pub(super) fn run(subject: &Subject<'_, '_>) -> Outcome {
     }
     twice(image, entries, layout, &mut done.findings);
     done.counts.push(("rows", entries.len() as u64));
-    done.counts.push(("faulting", distinct(entries.iter().map(|e| e.insn))));
-    done.counts.push(("landings", distinct(entries.iter().map(|e| e.fixup))));
+    done.counts
+        .push(("faulting", distinct(entries.iter().map(|e| e.insn))));
+    done.counts
+        .push(("landings", distinct(entries.iter().map(|e| e.fixup))));
     done
 }
 
@@ -105,7 +107,9 @@ fn order(image: &Image<'_>, layout: Layout, found: &mut Vec<Finding>) {
     if image.kind() != ImageKind::Vmlinux || at_boot {
         return;
     }
-    let Some((base, data)) = image.section("__ex_table").and_then(|s| Some((s.addr?, s.data)))
+    let Some((base, data)) = image
+        .section("__ex_table")
+        .and_then(|s| Some((s.addr?, s.data)))
     else {
         return;
     };
@@ -119,7 +123,10 @@ fn order(image: &Image<'_>, layout: Layout, found: &mut Vec<Finding>) {
         if let (Some(before), Some(own)) = (at(row - 1), at(row))
             && own < before
         {
-            let what = format!("row {row} is of {own}, and row {} before it of {before}", row - 1);
+            let what = format!(
+                "row {row} is of {own}, and row {} before it of {before}",
+                row - 1
+            );
             let spot = Spot::at(image, own, What::Faulting);
             found.push(Finding::at(&checks::UNSORTED, spot, what));
         }

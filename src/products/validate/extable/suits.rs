@@ -6,16 +6,14 @@ use crate::base::addr::{Address, LinkAddr};
 use crate::formats::extable::entry::{Entry, ExType, Handler};
 use crate::formats::image::ElfImage;
 use crate::formats::insn::faults::{Class, Faulting, faulting};
-use crate::formats::insn::sweep;
+use crate::formats::insn::{boundary::VARIANTS, sweep};
 use crate::products::validate::finding::What;
 
 /// What is wrong with the faulting instruction of `e`.
 pub(super) fn fault(image: &ElfImage<'_>, e: &Entry, handler: &Handler<'_>) -> Option<Fault> {
     let own = faulting(image.code(e.insn), e.insn, image.bits())?;
     let variants = replacements(image, e.insn);
-    let any = |test: &dyn Fn(&Faulting) -> bool| {
-        std::iter::once(&own).chain(&variants).any(test)
-    };
+    let any = |test: &dyn Fn(&Faulting) -> bool| std::iter::once(&own).chain(&variants).any(test);
     if !any(&|i| may_fault(i.class)) {
         let what = format!("`{}` cannot fault", own.name);
         return Some((&checks::SAFE, What::Faulting, what));
@@ -35,7 +33,7 @@ fn may_fault(class: Class) -> bool {
 
 /// What alternatives may put at `at`.
 fn replacements(image: &ElfImage<'_>, at: LinkAddr) -> Vec<Faulting> {
-    let all = image.alternatives().covering(at).iter();
+    let all = image.alternatives().covering(at).iter().take(VARIANTS);
     let of = |alt: &crate::formats::image::altinstr::Alternative| {
         let offset = at.since(alt.site)?;
         let end = alt.replacement.offset(alt.replacement_len.into());

@@ -4,15 +4,7 @@ use crate::products::validate::check::{Check, Family, Severity};
 
 /// All of them.
 pub(super) static ALL: &[&Check] = &[
-    &ANONYMOUS,
-    &SHARED,
-    &HANDLER,
-    &FUNCTION,
-    &CROSSES,
-    &COLD,
-    &LEAVES,
-    &RESUMES,
-    &ORC,
+    &ANONYMOUS, &SHARED, &HANDLER, &FUNCTION, &CROSSES, &COLD, &LEAVES, &RESUMES, &ORC,
 ];
 
 pub(super) static ANONYMOUS: Check = Check {

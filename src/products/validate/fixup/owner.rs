@@ -1,6 +1,6 @@
 //! Whose a landing is, and whether the code there leads back to them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::checks;
 use crate::base::addr::{Address, LinkAddr};
@@ -27,6 +27,7 @@ pub(super) fn landings(subject: &Subject<'_, '_>, done: &mut Outcome) {
     let entries = image.extable().entries();
     // Of landings that every kernel has, one finding each.
     let mut usual: BTreeMap<(LinkAddr, &str), (&'static Check, usize)> = BTreeMap::new();
+    let mut known: HashMap<LinkAddr, Option<&'static str>> = HashMap::new();
     for (e, row) in entries.iter().zip(image.fixups().rows()) {
         let mut note = |check: &'static Check| {
             usual.entry((e.fixup, check.id)).or_insert((check, 0)).1 += 1;
@@ -44,7 +45,10 @@ pub(super) fn landings(subject: &Subject<'_, '_>, done: &mut Outcome) {
                     let what = format!("{own} lands at {} within {name}", e.fixup);
                     let found = of_row(&checks::CROSSES, image, e, What::Landing, what);
                     done.findings.push(found);
-                } else if let Some(why) = ordinary(subject, start) {
+                } else if let Some(why) = *known
+                    .entry(start)
+                    .or_insert_with(|| ordinary(subject, start))
+                {
                     let what = format!("{own} lands at {name}, {why}");
                     let found = of_row(&checks::FUNCTION, image, e, What::Landing, what);
                     done.findings.push(found);
@@ -69,7 +73,10 @@ pub(super) fn landings(subject: &Subject<'_, '_>, done: &mut Outcome) {
 fn ordinary(subject: &Subject<'_, '_>, start: LinkAddr) -> Option<&'static str> {
     let image = subject.image;
     let behind = [0, ENDBR64.len() as i64].map(|n| start.offset(n));
-    if behind.iter().any(|at| image.lists(Site::Mcount, *at) == Some(true)) {
+    if behind
+        .iter()
+        .any(|at| image.lists(Site::Mcount, *at) == Some(true))
+    {
         return Some("which is traced");
     }
     if image.code(start).starts_with(&ENDBR64) {
@@ -87,7 +94,12 @@ pub(super) fn blocks(subject: &Subject<'_, '_>, done: &mut Outcome) {
     let row = |n: &u32| map.rows().get(*n as usize);
     for (n, block) in (0..).zip(map.blocks()) {
         let outside = |l: Landing| matches!(l, Landing::Anonymous | Landing::OtherFunction);
-        if !block.rows.iter().filter_map(row).any(|r| outside(r.landing)) {
+        if !block
+            .rows
+            .iter()
+            .filter_map(row)
+            .any(|r| outside(r.landing))
+        {
             continue;
         }
         let roots = map.roots_of(&[n], entries);
@@ -105,16 +117,25 @@ pub(super) fn blocks(subject: &Subject<'_, '_>, done: &mut Outcome) {
             let names: BTreeSet<&str> = owners.iter().map(|o| symbols.name(*o)).collect();
             let more = if names.len() > NAMED { ", …" } else { "" };
             let first: Vec<&str> = names.into_iter().take(NAMED).collect();
-            add(&checks::SHARED, format!("{} functions: {}{more}", owners.len(), first.join(", ")));
+            add(
+                &checks::SHARED,
+                format!("{} functions: {}{more}", owners.len(), first.join(", ")),
+            );
         }
         if let Some((at, id)) = strays(image, block, &owners).filter(|_| !roots.incomplete) {
-            add(&checks::RESUMES, format!("goes on at {at} in {}", symbols.name(id)));
+            add(
+                &checks::RESUMES,
+                format!("goes on at {at} in {}", symbols.name(id)),
+            );
         }
         let resumes = |e: &Exit| matches!(e, Exit::Resume(_));
         if !block.exits.iter().any(resumes) {
             let ways: BTreeSet<&str> = block.exits.iter().map(|e| e.name()).collect();
             let ways: Vec<&str> = ways.into_iter().collect();
-            add(&checks::LEAVES, format!("it is left by {}", ways.join(", ")));
+            add(
+                &checks::LEAVES,
+                format!("it is left by {}", ways.join(", ")),
+            );
         }
     }
 }
@@ -136,6 +157,8 @@ fn strays(
         _ => None,
     });
     let code = block.code.iter().map(|(at, _)| *at);
-    let mut within = code.chain(resumed).filter_map(|at| Some((at, symbols.function(at)?)));
+    let mut within = code
+        .chain(resumed)
+        .filter_map(|at| Some((at, symbols.function(at)?)));
     within.find(|(_, id)| Some(*id) != block.home && !own.contains(base(*id)))
 }

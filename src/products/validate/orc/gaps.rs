@@ -1,7 +1,8 @@
 //! Code within functions that nothing is known of, though execution gets there; and where calls return to.
 
+use super::checks;
 use super::cover::{is_unknown, rows_of};
-use super::{Row, checks, covering, is_undefined, told};
+use super::lookup::{Row, covering, is_undefined};
 use crate::base::addr::{Address, LinkAddr};
 use crate::base::parallel;
 use crate::formats::image::ElfImage;
@@ -9,16 +10,28 @@ use crate::formats::insn::{self, Flow};
 use crate::formats::orc::{OrcEntry, OrcKind};
 use crate::products::validate::Outcome;
 use crate::products::validate::finding::{Finding, Spot, What};
+use crate::products::validate::row::told;
 use crate::products::validate::subject::{CallSite, Function, Subject};
 
 /// Looks at all functions of which something is known, but not all.
 pub(super) fn check(subject: &Subject<'_, '_>, rows: &[Row], done: &mut Outcome) {
     let image = subject.image;
-    let partly = |f: &&Function| {
+    let mut reach = LinkAddr(0);
+    let mut partly = |f: &&Function| {
+        // What lies within another function is looked at with that.
+        if f.start < reach {
+            return false;
+        }
+        reach = f.end;
         let (first, inner) = rows_of(rows, f);
         first.is_some_and(|(_, e)| !is_undefined(e)) && inner.iter().any(|(_, e)| is_undefined(e))
     };
-    let suspects: Vec<Function> = subject.functions().iter().filter(partly).copied().collect();
+    let suspects: Vec<Function> = subject
+        .functions()
+        .iter()
+        .filter(|f| partly(f))
+        .copied()
+        .collect();
     let found = parallel::map(&suspects, |f| of_function(image, rows, f));
     done.findings.extend(found.into_iter().flatten());
     returns(subject, rows, done);
@@ -45,7 +58,10 @@ fn of_function(image: &ElfImage<'_>, rows: &[Row], f: &Function) -> Vec<Finding>
         {
             let end = rows.partition_point(|(from, _)| *from <= at);
             let end = rows.get(end).map_or(f.end, |(from, _)| (*from).min(f.end));
-            let what = format!("nothing is known of it, and the instruction before, at {last}, has {}", told(e));
+            let what = format!(
+                "nothing is known of it, and the instruction before, at {last}, has {}",
+                told(e)
+            );
             let spot = Spot::at(image, at, What::Instruction);
             found.push(Finding::at(&checks::GAP, spot, what).about(at, end));
         }
@@ -83,16 +99,17 @@ fn returns(subject: &Subject<'_, '_>, rows: &[Row], done: &mut Outcome) {
         let (start, end) = symbols.range(id);
         if !is_unknown(rows, &Function { id, start, end }) {
             let callee = call.target.and_then(|t| image.name_at(t));
-            let what = format!("nothing is known of the call of {}", callee.unwrap_or("a register or memory"));
+            let what = format!(
+                "nothing is known of the call of {}",
+                callee.unwrap_or("a register or memory")
+            );
             let spot = Spot::at(image, call.ret.0, What::Return);
             let finding = Finding::at(&checks::RETURN, spot, what);
             done.findings.push(finding.about(at, call.ret.0));
         }
     }
-    done.counts.extend([
-        ("return_sites", all),
-        ("return_sites_reliable", reliable),
-    ]);
+    done.counts
+        .extend([("return_sites", all), ("return_sites_reliable", reliable)]);
 }
 
 /// Whether a call only goes on within its own function: retpolines push an address that they write over.
@@ -100,5 +117,6 @@ fn is_within(image: &ElfImage<'_>, call: &CallSite) -> bool {
     /// Bytes.
     const NEAR: u64 = 64;
     let near = |t: LinkAddr| t.since(call.ret.0).is_some_and(|n| n < NEAR);
-    call.target.is_some_and(|t| near(t) && !image.symbols().begins(t))
+    call.target
+        .is_some_and(|t| near(t) && !image.symbols().begins(t))
 }

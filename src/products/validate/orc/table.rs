@@ -35,7 +35,10 @@ pub(super) fn version(subject: &Subject<'_, '_>, orc: &OrcTable<'_>, found: &mut
     {
         found.push(Finding::of_image(
             &checks::MODULE_VERSION,
-            format!("rows have version {}, those of the kernel {kernel}", orc.version()),
+            format!(
+                "rows have version {}, those of the kernel {kernel}",
+                orc.version()
+            ),
         ));
         return;
     }
@@ -43,7 +46,11 @@ pub(super) fn version(subject: &Subject<'_, '_>, orc: &OrcTable<'_>, found: &mut
     match (header, loaders) {
         (Some(own), Some(kernel)) if own != kernel => found.push(Finding::of_image(
             &checks::MODULE_HEADER,
-            format!(".orc_header is {}, that of the kernel {}", short(own), short(kernel)),
+            format!(
+                ".orc_header is {}, that of the kernel {}",
+                short(own),
+                short(kernel)
+            ),
         )),
         (Some(own), _) if version::by_hash(own).is_none() => found.push(Finding::of_image(
             &checks::HEADER,
@@ -86,7 +93,8 @@ pub(super) fn order(subject: &Subject<'_, '_>, version: OrcVersion, found: &mut 
     // Each place where order is lost: up to the row before which the search still finds its way.
     let (mut row, mut before) = (1, at(0));
     while let (Some(last), Some(next)) = (before, at(row)) {
-        let tie = last == next && raw.get(row).is_some_and(ends) && !raw.get(row - 1).is_some_and(ends);
+        let tie =
+            last == next && raw.get(row).is_some_and(ends) && !raw.get(row - 1).is_some_and(ends);
         if next >= last && !tie {
             (before, row) = (Some(next), row + 1);
             continue;
@@ -95,7 +103,9 @@ pub(super) fn order(subject: &Subject<'_, '_>, version: OrcVersion, found: &mut 
             found.push(Finding::at(
                 &checks::UNSORTED,
                 Spot::at(image, next, What::Row),
-                format!("row {row}, which ends a section, stands behind another of the same address"),
+                format!(
+                    "row {row}, which ends a section, stands behind another of the same address"
+                ),
             ));
             row += 1;
             continue;
@@ -110,7 +120,10 @@ pub(super) fn order(subject: &Subject<'_, '_>, version: OrcVersion, found: &mut 
             Finding::at(
                 &checks::UNSORTED,
                 Spot::at(image, next, What::Row),
-                format!("row {row} is of {next}, and row {} before it of {last}", row - 1),
+                format!(
+                    "row {row} is of {next}, and row {} before it of {last}",
+                    row - 1
+                ),
             )
             .about(low, high.max(last.offset(1))),
         );
