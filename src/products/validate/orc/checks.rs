@@ -167,7 +167,7 @@ pub(super) static STALE: Check = Check {
     help: "objtool saw RBP saved and not restored: a hint (UNWIND_HINT_FUNC) behind the restoring code says \
           so.",
     example: "`CFA SP+8, RBP at CFA-144, call: RBP is below the stack pointer`: the end of \
-          return_to_handler(), 6.1 to 7.3.",
+          return_to_handler(), 6.12 to 7.3.",
     source: "arch/x86/kernel/ftrace_64.S return_to_handler (6.12-7.3)",
     explains: &[],
 };
