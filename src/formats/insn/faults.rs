@@ -113,7 +113,10 @@ fn class(insn: &Instruction) -> Class {
         | M::Into
         | M::Bound => return Class::Raises,
         M::Wait => return Class::Fpu,
-        M::Nop | M::Lea | M::Endbr64 | M::Endbr32 => return Class::Safe,
+        // The kernel is allowed to, and alternatives put the newer ones only where the CPU has them.
+        M::Nop | M::Lea | M::Endbr64 | M::Endbr32 | M::Stac | M::Clac | M::Cli | M::Sti => {
+            return Class::Safe;
+        }
         // They do not fault, but name memory like those beside them: csum_partial_copy_generic() lists its own.
         M::Prefetcht0
         | M::Prefetcht1
@@ -204,11 +207,7 @@ fn refused(insn: &Instruction) -> bool {
                 | C::FPU387
         )
     };
-    let system = matches!(
-        insn.mnemonic(),
-        Mnemonic::Stac | Mnemonic::Clac | Mnemonic::Pause | Mnemonic::Endbr64
-    );
-    !system && !insn.cpuid_features().iter().all(ordinary)
+    !insn.cpuid_features().iter().all(ordinary)
 }
 
 /// Whether the first instruction of `code` gives the stack pointer another value than one at a known distance: nothing is
