@@ -110,41 +110,49 @@ pub fn sound() -> Tables {
 impl Tables {
     /// The file.
     pub fn write(&self) -> Vec<u8> {
+        let banner = format!("Linux version {} (test)\n\0", self.release);
+        let module = self.etype == 1;
+        // Sections of a module stand where its loader puts them: code from 0 on, data one behind the other.
+        let text = if module { 0 } else { TEXT };
+        let (orc, ex) = (self.orc.len() as u64, self.extable.len() as u64);
+        let (ips_at, rows_at, ex_at) = match module {
+            true => {
+                let ips = 0x1000_0000 + banner.len() as u64;
+                (ips, ips + 4 * orc, ips + 10 * orc)
+            }
+            false => (IPS, ROWS, EXTABLE),
+        };
         let to = |offset: i64, slot: u64| {
-            let at = TEXT.wrapping_add_signed(offset);
+            let at = text.wrapping_add_signed(offset);
             (at.wrapping_sub(slot) as i32).to_le_bytes()
         };
         let (mut ips, mut rows, mut extable) = (Vec::new(), Vec::new(), Vec::new());
         for (offset, row) in &self.orc {
-            ips.extend(to(*offset, IPS + ips.len() as u64));
+            ips.extend(to(*offset, ips_at + ips.len() as u64));
             rows.extend(row);
         }
         for (insn, fixup, word) in &self.extable {
-            extable.extend(to(*insn, EXTABLE + extable.len() as u64));
-            extable.extend(to(*fixup, EXTABLE + extable.len() as u64));
+            extable.extend(to(*insn, ex_at + extable.len() as u64));
+            extable.extend(to(*fixup, ex_at + extable.len() as u64));
             extable.extend(word.to_le_bytes());
         }
-        let end = |base: u64, bytes: &[u8], more: i64| {
-            base.wrapping_add_signed(bytes.len() as i64 + more)
+        let end = |base: u64, rows: u64, more: i64, size: u64| {
+            base.wrapping_add_signed((rows as i64 + more) * size as i64)
         };
         let marks = [
-            ("__start_orc_unwind_ip", IPS),
-            ("__stop_orc_unwind_ip", end(IPS, &ips, 4 * self.more.0)),
-            ("__start_orc_unwind", ROWS),
-            ("__stop_orc_unwind", end(ROWS, &rows, 6 * self.more.0)),
-            ("__start___ex_table", EXTABLE),
-            (
-                "__stop___ex_table",
-                end(EXTABLE, &extable, 12 * self.more.1),
-            ),
+            ("__start_orc_unwind_ip", ips_at),
+            ("__stop_orc_unwind_ip", end(ips_at, orc, self.more.0, 4)),
+            ("__start_orc_unwind", rows_at),
+            ("__stop_orc_unwind", end(rows_at, orc, self.more.0, 6)),
+            ("__start___ex_table", ex_at),
+            ("__stop___ex_table", end(ex_at, ex, self.more.1, 12)),
         ];
-        let banner = format!("Linux version {} (test)\n\0", self.release);
         let mut sections = vec![
-            loaded(".text", true, TEXT, &self.text),
+            loaded(".text", true, text, &self.text),
             loaded(".rodata", false, BANNER, banner.as_bytes()),
-            loaded(".orc_unwind_ip", false, IPS, &ips),
-            loaded(".orc_unwind", false, ROWS, &rows),
-            loaded("__ex_table", false, EXTABLE, &extable),
+            loaded(".orc_unwind_ip", false, ips_at, &ips),
+            loaded(".orc_unwind", false, rows_at, &rows),
+            loaded("__ex_table", false, ex_at, &extable),
             loaded(".orc_header", false, HEADER, &self.header),
         ];
         sections.retain(|s| !s.data.is_empty());
@@ -158,9 +166,11 @@ impl Tables {
             section.data.truncate(left);
         }
         let function =
-            |(name, at, size): &(&'static str, u64, u64)| (*name, TEXT + at, *size, 1, 2);
+            |(name, at, size): &(&'static str, u64, u64)| (*name, text + at, *size, 1, 2);
         let mut symbols: Vec<Symbol> = self.functions.iter().map(function).collect();
-        symbols.extend(marks.iter().map(|(name, at)| (*name, *at, 0, 3, 0x10)));
+        if !module {
+            symbols.extend(marks.iter().map(|(name, at)| (*name, *at, 0, 3, 0x10)));
+        }
         let strtab = sections.len() as u32 + 2;
         sections.extend(symtab(&symbols, strtab));
         write(self.etype, &sections)

@@ -106,12 +106,11 @@ fn faults_of_the_orc_table_as_a_whole() {
 #[test]
 fn a_module_is_held_to_its_kernel() {
     let held = |loader: Loader| {
-        let found = of(sound().write(), Some(&loader));
-        found
-            .findings
-            .iter()
-            .map(|f| f.check.id)
-            .collect::<Vec<_>>()
+        let mut module = sound();
+        module.etype = 1;
+        let found = of(module.write(), Some(&loader));
+        let ids = found.findings.iter().map(|f| f.check.id);
+        ids.collect::<Vec<_>>()
     };
     let mut loader = Loader::default();
     loader.orc = Some(OrcVersion::V4);
@@ -127,36 +126,44 @@ fn a_module_is_held_to_its_kernel() {
 #[test]
 fn faults_of_orc_rows() {
     let row = |n: usize, raw: [u8; 6]| ids(|t| t.orc[n].1 = raw);
-    assert_eq!(row(3, [16, 0, 0, 0, 0x05, 0x07]), ["orc-type"]);
-    assert_eq!(row(3, [16, 0, 0, 0, 0x05, 0x00]), ["orc-type"]);
-    assert_eq!(row(11, [16, 0, 0, 0, 0x05, 0x12]), ["orc-bits"]);
-    assert_eq!(row(11, [16, 0, 0, 0, 0x0f, 0x02]), ["orc-register"]);
-    assert_eq!(row(11, [16, 0, 0xf0, 0xff, 0xc5, 0x02]), ["orc-register"]);
-    assert_eq!(row(11, [0, 0, 0, 0, 0x01, 0x02]), ["orc-register"]);
-    for offset in [0, 4, -8, 20, 0x6000] {
-        assert_eq!(row(11, sp(offset)), ["orc-offset"], "{offset}");
+    // Of `load`, of its landing, and of `other`.
+    for n in [1, 3, 11] {
+        assert_eq!(row(n, [16, 0, 0, 0, 0x05, 0x07]), ["orc-type"]);
+        assert_eq!(row(n, [16, 0, 0, 0, 0x05, 0x00]), ["orc-type"]);
+        assert_eq!(row(n, [16, 0, 0, 0, 0x05, 0x12]), ["orc-bits"]);
+        assert_eq!(row(n, [16, 0, 0, 0, 0x0f, 0x02]), ["orc-register"]);
+        assert_eq!(row(n, [16, 0, 0xf0, 0xff, 0xc5, 0x02]), ["orc-register"]);
+        assert_eq!(row(n, [0, 0, 0, 0, 0x01, 0x02]), ["orc-register"]);
+        for offset in [4, -8, 20, 0x6000] {
+            assert_eq!(row(n, sp(offset)), ["orc-offset"], "{offset}");
+        }
+        assert_eq!(row(n, [16, 0, 0xf8, 0xff, 0x15, 0x02]), ["orc-offset"]);
     }
-    assert_eq!(row(11, [16, 0, 0xe8, 0xff, 0x15, 0x02]), ["orc-offset"]);
+    assert_eq!(row(11, [16, 0, 0xe8, 0xff, 0x15, 0x02]), ["orc-stale"]);
     assert_eq!(ids(|t| t.orc.push((0x400, sp(8)))), ["orc-outside"]);
+    // The address of a row is changed: it is out of order as well.
+    assert_eq!(ids(|t| t.orc[12].0 = 0x1_0000), ["orc-outside"]);
 }
 
 #[test]
 fn faults_of_what_orc_covers() {
     // The last terminator is lost.
-    assert_eq!(ids(|t| drop(t.orc.pop())), ["orc-terminator"]);
+    assert_eq!(ids(|t| t.orc.truncate(17)), ["orc-terminator"]);
     assert_eq!(ids(|t| t.orc[7].1 = sp(8)), ["orc-padding"]);
-    // A function that no row is of, behind a function that ends with another frame.
-    assert_eq!(
-        ids(|t| {
-            t.orc[12].1 = sp(24);
-            t.orc.truncate(13);
-            t.orc.push((0x80, UNDEFINED));
-        }),
-        ["orc-function-hole", "orc-padding"]
-    );
-    assert_eq!(ids(|t| t.orc[16].1 = UNDEFINED), ["orc-function-undefined"]);
-    // Of the call of `leaf`, which returns.
+    // `msr` calls nothing, `load` calls `leaf`.
+    assert_eq!(ids(|t| t.orc[16].1 = UNDEFINED), ["orc-leaf"]);
+    let unknown = |t: &mut Tables| t.orc[..5].iter_mut().for_each(|r| r.1 = UNDEFINED);
+    assert_eq!(ids(unknown), ["orc-function"]);
+    // At the faulting instruction, and at the call, which execution falls into.
+    assert_eq!(ids(|t| t.orc[1].1 = UNDEFINED), ["orc-gap"]);
     assert_eq!(ids(|t| t.orc.insert(2, (0x04, UNDEFINED))), ["orc-gap"]);
+    // ret; call leaf; ret: the call is never reached.
+    let dead = |t: &mut Tables| {
+        t.text[0x60..0x67].copy_from_slice(&[0xc3, 0xe8, 0xba, 0xff, 0xff, 0xff, 0xc3]);
+        t.functions.push(("dead", 0x60, 7));
+        t.orc.extend([(0x60, sp(8)), (0x61, UNDEFINED)]);
+    };
+    assert_eq!(ids(dead), ["orc-return"]);
 }
 
 #[test]
@@ -203,6 +210,61 @@ fn faults_of_landings() {
     assert_eq!(landing(0, 0x42), ["fixup-crosses"]);
     // At the beginning of a function that is called.
     assert_eq!(landing(1, 0x20), ["fixup-function"]);
+}
+
+#[test]
+fn faults_of_handlers_before_types() {
+    let with = |handlers: [i64; 3]| {
+        ids(|t| {
+            t.functions[1].0 = "ex_handler_uaccess";
+            for (n, (row, handler)) in t.extable.iter_mut().zip(handlers).enumerate() {
+                let slot = 0x12_0000 + 12 * n as i64 + 8;
+                row.2 = if handler < 0 {
+                    0
+                } else {
+                    (handler - slot) as u32
+                };
+            }
+        })
+    };
+    assert_eq!(with([0x20, 0x20, 0x20]), Vec::<&str>::new());
+    assert_eq!(with([0x20, -1, 0x20]), ["extable-handler"]);
+    assert_eq!(with([0x20, 0x21, 0x20]), ["extable-handler"]);
+    assert_eq!(with([0x20, 0x30, 0x20]), ["extable-unknown"]);
+}
+
+/// `code` at 0x60, covered by `row`, to which rows `landing` land.
+fn block(t: &mut Tables, code: &[u8], row: [u8; 6], landing: &[usize]) {
+    t.text[0x60..0x60 + code.len()].copy_from_slice(code);
+    t.orc
+        .extend([(0x60, row), (0x60 + code.len() as i64, UNDEFINED)]);
+    landing.iter().for_each(|n| t.extable[*n].1 = 0x60);
+}
+
+#[test]
+fn landings_outside_functions() {
+    // xor %eax,%eax; jmp back to `load`
+    let back = [0x31, 0xc0, 0xeb, 0xa8];
+    assert_eq!(ids(|t| block(t, &back, sp(16), &[0])), ["fixup-anonymous"]);
+    // … or into `store`.
+    let astray = [0x31, 0xc0, 0xeb, 0xcf];
+    assert_eq!(ids(|t| block(t, &astray, sp(16), &[0])), ["fixup-resumes"]);
+    let returns = [0x31, 0xc0, 0xc3];
+    assert_eq!(
+        ids(|t| block(t, &returns, sp(8), &[1, 2])),
+        ["fixup-anonymous", "fixup-leaves", "fixup-shared"]
+    );
+    let named = |name| {
+        move |t: &mut Tables| {
+            block(t, &returns, sp(8), &[1]);
+            t.functions.push((name, 0x60, 3));
+        }
+    };
+    assert_eq!(
+        ids(named("handle_exception")),
+        ["fixup-handler", "fixup-leaves"]
+    );
+    assert_eq!(ids(named("store.cold")), ["fixup-cold"]);
 }
 
 fn kernel_files(version: &str) -> Vec<std::path::PathBuf> {

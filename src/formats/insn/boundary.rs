@@ -4,6 +4,9 @@ use super::sweep;
 use crate::base::addr::{Address, LinkAddr};
 use crate::formats::image::ElfImage;
 
+/// Alternatives of one site that are looked at; real sites have four at most.
+pub(crate) const VARIANTS: usize = 16;
+
 /// Which of `places`, sorted, are first bytes of instructions when decoding begins at `start`, in the order of `places`;
 /// a replacement that may be patched in counts, too. `None` where bytes before are no instructions.
 pub(crate) fn begins(
@@ -19,15 +22,13 @@ pub(crate) fn begins(
     let mut code = sweep(image, start, last.offset(16));
     let mut lost = false;
     for place in places {
-        let mut exact = next == *place;
         while !lost && next < *place {
             match code.next() {
                 Some((at, insn)) => next = at.offset(insn.len.into()),
                 None => lost = true,
             }
-            exact = next == *place;
         }
-        found.push(match exact || in_replacement(image, *place) {
+        found.push(match next == *place || in_replacement(image, *place) {
             true => Some(true),
             false => (!lost).then_some(false),
         });
@@ -37,7 +38,8 @@ pub(crate) fn begins(
 
 /// Whether an alternative may put the beginning of an instruction at `at`.
 fn in_replacement(image: &ElfImage<'_>, at: LinkAddr) -> bool {
-    image.alternatives().covering(at).iter().any(|alt| {
+    let alternatives = image.alternatives().covering(at).iter();
+    alternatives.take(VARIANTS).any(|alt| {
         let Some(offset) = at.since(alt.site) else {
             return false;
         };

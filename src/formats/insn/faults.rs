@@ -113,7 +113,10 @@ fn class(insn: &Instruction) -> Class {
         | M::Into
         | M::Bound => return Class::Raises,
         M::Wait => return Class::Fpu,
-        M::Nop | M::Lea | M::Endbr64 | M::Endbr32 => return Class::Safe,
+        // The kernel is allowed to, and alternatives put the newer ones only where the CPU has them.
+        M::Nop | M::Lea | M::Endbr64 | M::Endbr32 | M::Stac | M::Clac | M::Cli | M::Sti => {
+            return Class::Safe;
+        }
         // They do not fault, but name memory like those beside them: csum_partial_copy_generic() lists its own.
         M::Prefetcht0
         | M::Prefetcht1
@@ -204,11 +207,7 @@ fn refused(insn: &Instruction) -> bool {
                 | C::FPU387
         )
     };
-    let system = matches!(
-        insn.mnemonic(),
-        Mnemonic::Stac | Mnemonic::Clac | Mnemonic::Pause | Mnemonic::Endbr64
-    );
-    !system && !insn.cpuid_features().iter().all(ordinary)
+    !insn.cpuid_features().iter().all(ordinary)
 }
 
 /// Whether the first instruction of `code` gives the stack pointer another value than one at a known distance: nothing is
@@ -223,5 +222,69 @@ pub(crate) fn moves_stack(code: &[u8], at: LinkAddr, bits: u32) -> bool {
         Mnemonic::Lea => writes && insn.memory_base() != Register::RSP,
         Mnemonic::Add | Mnemonic::Sub => writes && insn.op1_kind() == OpKind::Register,
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(code: &[u8]) -> Class {
+        faulting(code, LinkAddr(0x1000), 64)
+            .expect("an instruction")
+            .class
+    }
+
+    #[test]
+    fn instructions_are_told_apart_by_what_they_may_raise() {
+        for (code, class) in [
+            (&[0x0f, 0x32][..], Class::ReadMsr),
+            (&[0x0f, 0x30], Class::WriteMsr),
+            // pop %fs; mov %eax,%ds; encls
+            (&[0x0f, 0xa1], Class::PopSegment),
+            (&[0x8e, 0xd8], Class::LoadSegment),
+            (&[0x0f, 0x01, 0xcf], Class::Enclave),
+            // xrstor64 (%rdi); fnclex; fwait
+            (&[0x48, 0x0f, 0xae, 0x2f], Class::RestoreFpu),
+            (&[0xdb, 0xe2], Class::Fpu),
+            (&[0x9b], Class::Fpu),
+            // mov (%rdi),%rax; mov (%rdi),%eax; mov %rax,(%rdi); rep movsb
+            (&[0x48, 0x8b, 0x07], Class::LoadWord),
+            (&[0x8b, 0x07], Class::Memory),
+            (&[0x48, 0x89, 0x07], Class::Memory),
+            (&[0xf3, 0xa4], Class::CopyString),
+            // iretq; ud2; div %rcx
+            (&[0x48, 0xcf], Class::ReturnFromException),
+            (&[0x0f, 0x0b], Class::Raises),
+            (&[0x48, 0xf7, 0xf1], Class::Raises),
+            // vmread %rax,%rdx; xsetbv
+            (&[0x0f, 0x78, 0xc2], Class::Refused),
+            (&[0x0f, 0x01, 0xd1], Class::Refused),
+            // mov 8(%rsp),%rax; push %rbx
+            (&[0x48, 0x8b, 0x44, 0x24, 0x08], Class::Stack),
+            (&[0x53], Class::Stack),
+            // gs:8(%rsp)
+            (&[0x65, 0x48, 0x8b, 0x44, 0x24, 0x08], Class::LoadWord),
+            (&[0xeb, 0x00], Class::Transfer),
+            (&[0xe8, 0, 0, 0, 0], Class::Transfer),
+            // xor %eax,%eax; lea (%rdi),%rax; nop (%rax); stac
+            (&[0x31, 0xc0], Class::Safe),
+            (&[0x48, 0x8d, 0x07], Class::Safe),
+            (&[0x0f, 0x1f, 0x00], Class::Safe),
+            (&[0x0f, 0x01, 0xcb], Class::Safe),
+        ] {
+            assert_eq!(of(code), class, "{code:x?}");
+        }
+        assert_eq!(faulting(&[0x06], LinkAddr(0), 64), None);
+    }
+
+    #[test]
+    fn a_stack_pointer_at_a_known_distance_is_still_known() {
+        let moves = |code: &[u8]| moves_stack(code, LinkAddr(0), 64);
+        // mov %rax,%rsp; pop %rsp; and $-16,%rsp; lea (%rbp),%rsp
+        assert!(moves(&[0x48, 0x89, 0xc4]) && moves(&[0x5c]));
+        assert!(moves(&[0x48, 0x83, 0xe4, 0xf0]) && moves(&[0x48, 0x8d, 0x65, 0x00]));
+        // sub $8,%rsp; push %rbx; mov %rsp,%rax
+        assert!(!moves(&[0x48, 0x83, 0xec, 8]) && !moves(&[0x53]) && !moves(&[0x48, 0x89, 0xe0]));
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::checks;
-use crate::base::addr::LinkAddr;
+use crate::base::addr::{Address, LinkAddr};
 use crate::formats::extable::entry::Entry;
 use crate::formats::image::ElfImage;
 use crate::formats::insn::boundary;
@@ -12,6 +12,9 @@ use crate::products::validate::finding::What;
 
 /// A fault, and at which end of the row.
 pub(super) type Fault = (&'static Check, What, String);
+
+/// Bytes decoded in one image at most: rows may name any number of large functions. Real kernels have under 1 MB.
+const MAX_DECODED: u64 = 1 << 26;
 
 /// Which places begin an instruction.
 pub(super) struct Places {
@@ -37,10 +40,15 @@ impl Places {
         all.dedup();
         let starts: Vec<LinkAddr> = all.iter().map(|at| start(image, *at)).collect();
         let mut begins = HashMap::with_capacity(all.len());
-        let mut from = 0;
+        let (mut from, mut left) = (0, MAX_DECODED);
         for same in starts.chunk_by(|a, b| a == b) {
             let places = &all[from..from + same.len()];
             from += same.len();
+            let bytes = places.last().and_then(|last| last.since(same[0]));
+            match left.checked_sub(bytes.unwrap_or(0)) {
+                Some(rest) => left = rest,
+                None => continue,
+            }
             let found = boundary::begins(image, same[0], places);
             for (place, begin) in places.iter().zip(found) {
                 // Where bytes before it are no instructions, nothing is known.

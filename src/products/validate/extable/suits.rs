@@ -6,7 +6,7 @@ use crate::base::addr::{Address, LinkAddr};
 use crate::formats::extable::entry::{Entry, ExType, Handler};
 use crate::formats::image::ElfImage;
 use crate::formats::insn::faults::{Class, Faulting, faulting};
-use crate::formats::insn::sweep;
+use crate::formats::insn::{boundary::VARIANTS, sweep};
 use crate::products::validate::finding::What;
 
 /// What is wrong with the faulting instruction of `e`.
@@ -33,7 +33,7 @@ fn may_fault(class: Class) -> bool {
 
 /// What alternatives may put at `at`.
 fn replacements(image: &ElfImage<'_>, at: LinkAddr) -> Vec<Faulting> {
-    let all = image.alternatives().covering(at).iter();
+    let all = image.alternatives().covering(at).iter().take(VARIANTS);
     let of = |alt: &crate::formats::image::altinstr::Alternative| {
         let offset = at.since(alt.site)?;
         let end = alt.replacement.offset(alt.replacement_len.into());

@@ -7,6 +7,7 @@ use crate::formats::rule::{Base, Cfa, Row};
 use crate::products::validate::Outcome;
 use crate::products::validate::extable::of_row;
 use crate::products::validate::finding::What;
+use crate::products::validate::orc::rows::is_faulty;
 use crate::products::validate::row;
 use crate::products::validate::subject::Subject;
 
@@ -25,7 +26,12 @@ pub(super) fn check(subject: &Subject<'_, '_>, done: &mut Outcome) {
         if handler.is_bpf() || !in_text(e.insn) || !in_text(e.fixup) {
             continue;
         }
-        let [at, landing] = [e.insn, e.fixup].map(|at| orc.find(at).map(|(_, e)| e));
+        let found = [e.insn, e.fixup].map(|at| orc.find(at));
+        let faulty = |row: &usize| orc.raw(*row).is_some_and(|raw| is_faulty(raw, orc));
+        if found.iter().flatten().any(|(row, _)| faulty(row)) {
+            continue;
+        }
+        let [at, landing] = found.map(|f| f.map(|(_, e)| e));
         let [before, after] = [&at, &landing].map(|e| meaning(e.as_ref(), orc));
         let due = expected(before, &handler);
         if before == after && due.is_none_or(|due| due == after) {

@@ -1,6 +1,6 @@
 //! Whose a landing is, and whether the code there leads back to them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::checks;
 use crate::base::addr::{Address, LinkAddr};
@@ -27,6 +27,7 @@ pub(super) fn landings(subject: &Subject<'_, '_>, done: &mut Outcome) {
     let entries = image.extable().entries();
     // Of landings that every kernel has, one finding each.
     let mut usual: BTreeMap<(LinkAddr, &str), (&'static Check, usize)> = BTreeMap::new();
+    let mut known: HashMap<LinkAddr, Option<&'static str>> = HashMap::new();
     for (e, row) in entries.iter().zip(image.fixups().rows()) {
         let mut note = |check: &'static Check| {
             usual.entry((e.fixup, check.id)).or_insert((check, 0)).1 += 1;
@@ -44,7 +45,10 @@ pub(super) fn landings(subject: &Subject<'_, '_>, done: &mut Outcome) {
                     let what = format!("{own} lands at {} within {name}", e.fixup);
                     let found = of_row(&checks::CROSSES, image, e, What::Landing, what);
                     done.findings.push(found);
-                } else if let Some(why) = ordinary(subject, start) {
+                } else if let Some(why) = *known
+                    .entry(start)
+                    .or_insert_with(|| ordinary(subject, start))
+                {
                     let what = format!("{own} lands at {name}, {why}");
                     let found = of_row(&checks::FUNCTION, image, e, What::Landing, what);
                     done.findings.push(found);

@@ -116,7 +116,7 @@ pub(super) static TYPE: Check = Check {
     example: "`type 7 is not of version 3`: bits of the type were set.",
     source: "arch/x86/kernel/unwind_orc.c unwind_next_frame(); tools/objtool/arch/x86/orc.c init_orc_entry() \
           (6.4-7.2)",
-    explains: &[],
+    explains: &["orc-gap", "orc-return", "orc-padding"],
 };
 
 pub(super) static BITS: Check = Check {
@@ -167,7 +167,7 @@ pub(super) static STALE: Check = Check {
     help: "objtool saw RBP saved and not restored: a hint (UNWIND_HINT_FUNC) behind the restoring code says \
           so.",
     example: "`CFA SP+8, RBP at CFA-144, call: RBP is below the stack pointer`: the end of \
-          return_to_handler(), 6.1 to 7.3.",
+          return_to_handler(), 6.12 to 7.3.",
     source: "arch/x86/kernel/ftrace_64.S return_to_handler (6.12-7.3)",
     explains: &[],
 };
@@ -264,7 +264,7 @@ pub(super) static GAP: Check = Check {
     example: "`nothing is known of it, and the instruction before, at 0xffffffff81000001, has CFA SP+16, \
           call`: a row was zeroed.",
     source: "tools/objtool/check.c validate_branch() (4.14-7.2)",
-    explains: &["orc-return"],
+    explains: &["orc-return", "fixup-orc"],
 };
 
 pub(super) static RETURN: Check = Check {

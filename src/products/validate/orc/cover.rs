@@ -1,11 +1,13 @@
 //! The code that rows cover: text and what is outside, ends of sections, padding, functions.
 
-use super::{Row, checks, covering, first_at, is_undefined, told};
+use super::checks;
+use super::lookup::{Row, covering, first_at, is_undefined};
 use crate::base::addr::{Address, LinkAddr};
 use crate::formats::image::Section;
 use crate::formats::insn::{self, Flow};
 use crate::products::validate::Outcome;
 use crate::products::validate::finding::{Finding, Spot, What};
+use crate::products::validate::row::told;
 use crate::products::validate::subject::{Function, Subject};
 
 /// Holds `rows` to the code.
@@ -19,14 +21,7 @@ pub(super) fn check(subject: &Subject<'_, '_>, rows: &[Row], done: &mut Outcome)
     functions(subject, rows, done);
 }
 
-/// The section of code around `at`, or that ends there. Executable data counts: Linux 7.2 has rows for the copy of
-/// relocate_kernel() in it.
-fn section_of(sections: &[(LinkAddr, LinkAddr)], at: LinkAddr) -> bool {
-    let upto = sections.partition_point(|(start, _)| *start <= at);
-    sections[..upto].iter().rev().any(|(_, end)| at <= *end)
-}
-
-/// Rows of addresses that are no code.
+/// Rows of addresses that are no code. Executable data is: Linux 7.2 has rows for the copy of relocate_kernel() in it.
 fn outside(subject: &Subject<'_, '_>, rows: &[Row], done: &mut Outcome) {
     /// `SHF_EXECINSTR`
     const EXEC: u64 = 4;
@@ -36,8 +31,16 @@ fn outside(subject: &Subject<'_, '_>, rows: &[Row], done: &mut Outcome) {
     let all = image.sections().iter().filter(code);
     let mut sections: Vec<_> = all.filter_map(span).collect();
     sections.sort_unstable();
+    // The furthest end so far, so that one search tells whether any section reaches a place.
+    let mut furthest = LinkAddr(0);
+    for (_, end) in &mut sections {
+        furthest = furthest.max(*end);
+        *end = furthest;
+    }
     for (at, e) in rows {
-        if !section_of(&sections, *at) {
+        let upto = sections.partition_point(|(start, _)| start <= at);
+        // The row that ends a section stands behind its last byte.
+        if !sections[..upto].last().is_some_and(|(_, end)| at <= end) {
             let what = format!("{at} is no code, and has {}", told(e));
             let spot = Spot::at(image, *at, What::Row);
             done.findings
@@ -134,9 +137,15 @@ fn functions(subject: &Subject<'_, '_>, rows: &[Row], done: &mut Outcome) {
     let image = subject.image;
     let all = subject.functions();
     let (mut without, mut unknown) = (0, 0);
+    let mut reach = LinkAddr(0);
     for f in all {
         let (first, inner) = rows_of(rows, f);
         without += u64::from(inner.is_empty() && first.is_none_or(|(at, _)| *at < f.start));
+        // What lies within another function was looked at with that.
+        if f.start < reach {
+            continue;
+        }
+        reach = f.end;
         let code = f
             .end
             .since(f.start)

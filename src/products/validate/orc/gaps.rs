@@ -1,7 +1,8 @@
 //! Code within functions that nothing is known of, though execution gets there; and where calls return to.
 
+use super::checks;
 use super::cover::{is_unknown, rows_of};
-use super::{Row, checks, covering, is_undefined, told};
+use super::lookup::{Row, covering, is_undefined};
 use crate::base::addr::{Address, LinkAddr};
 use crate::base::parallel;
 use crate::formats::image::ElfImage;
@@ -9,16 +10,28 @@ use crate::formats::insn::{self, Flow};
 use crate::formats::orc::{OrcEntry, OrcKind};
 use crate::products::validate::Outcome;
 use crate::products::validate::finding::{Finding, Spot, What};
+use crate::products::validate::row::told;
 use crate::products::validate::subject::{CallSite, Function, Subject};
 
 /// Looks at all functions of which something is known, but not all.
 pub(super) fn check(subject: &Subject<'_, '_>, rows: &[Row], done: &mut Outcome) {
     let image = subject.image;
-    let partly = |f: &&Function| {
+    let mut reach = LinkAddr(0);
+    let mut partly = |f: &&Function| {
+        // What lies within another function is looked at with that.
+        if f.start < reach {
+            return false;
+        }
+        reach = f.end;
         let (first, inner) = rows_of(rows, f);
         first.is_some_and(|(_, e)| !is_undefined(e)) && inner.iter().any(|(_, e)| is_undefined(e))
     };
-    let suspects: Vec<Function> = subject.functions().iter().filter(partly).copied().collect();
+    let suspects: Vec<Function> = subject
+        .functions()
+        .iter()
+        .filter(|f| partly(f))
+        .copied()
+        .collect();
     let found = parallel::map(&suspects, |f| of_function(image, rows, f));
     done.findings.extend(found.into_iter().flatten());
     returns(subject, rows, done);

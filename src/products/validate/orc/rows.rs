@@ -2,13 +2,16 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{checks, is_undefined, told};
+use super::checks;
+use super::lookup::is_undefined;
+use crate::base::addr::LinkAddr;
 use crate::base::bytes::u16_at;
 use crate::formats::orc::{OrcEntry, OrcKind, OrcReg, OrcTable, OrcVersion, RawEntry};
 use crate::formats::rule::Row;
 use crate::products::validate::Outcome;
-use crate::products::validate::check::Check;
+use crate::products::validate::check::{Check, Severity};
 use crate::products::validate::finding::{Finding, Spot, What};
+use crate::products::validate::row::told;
 use crate::products::validate::subject::Subject;
 
 /// Frames larger than this are none: a stack of the kernel has 16 KB (`THREAD_SIZE`), 32 KB under KASAN.
@@ -23,8 +26,13 @@ pub(super) fn check(subject: &Subject<'_, '_>, orc: &OrcTable<'_>, done: &mut Ou
     let mut sound = true;
     let mut before = None;
     let mut twice = HashSet::new();
-    for (n, at) in orc.keys().addresses().enumerate() {
+    let mut addresses = orc.keys().addresses().enumerate().peekable();
+    while let Some((n, at)) = addresses.next() {
         let Some(raw) = orc.raw(n) else { break };
+        // Where the next row begins.
+        let end = addresses
+            .peek()
+            .map_or(at.saturating_add(1), |(_, next)| *next);
         if last != Some(*raw) {
             let judge = || fault(raw, orc);
             sound = known.entry(*raw).or_insert_with(judge).is_none();
@@ -33,10 +41,11 @@ pub(super) fn check(subject: &Subject<'_, '_>, orc: &OrcTable<'_>, done: &mut Ou
         let e = OrcEntry::decode(raw, orc.version());
         terminators += u64::from(is_undefined(&e));
         ends += u64::from(e.kind == OrcKind::EndOfStack);
-        let at = crate::base::addr::LinkAddr(at);
+        let (at, end) = (LinkAddr(at), LinkAddr(end.max(at.saturating_add(1))));
         if let (false, Some(Some((check, what)))) = (sound, known.get(raw)) {
             let spot = Spot::at(image, at, What::Row);
-            done.findings.push(Finding::at(check, spot, what.clone()));
+            done.findings
+                .push(Finding::at(check, spot, what.clone()).about(at, end));
         }
         if let Some((place, other)) = before.replace((at, e))
             && place == at
@@ -56,6 +65,12 @@ pub(super) fn check(subject: &Subject<'_, '_>, orc: &OrcTable<'_>, done: &mut Ou
         ("undefined", terminators),
         ("end_of_stack", ends),
     ]);
+}
+
+/// Whether a row is one that tells nothing of a frame, or nothing that can be: it is told by itself, and is not held to
+/// other tables.
+pub(crate) fn is_faulty(raw: &RawEntry, orc: &OrcTable<'_>) -> bool {
+    fault(raw, orc).is_some_and(|(check, _)| check.severity == Severity::Error)
 }
 
 /// What is wrong with a row.
