@@ -30,4 +30,6 @@ mod types;
 mod unwind;
 mod user_core;
 mod user_synthetic;
+#[cfg(feature = "validate")]
+mod validate_agree;
 mod windows;
