@@ -30,5 +30,8 @@ mod types;
 mod unwind;
 mod user_core;
 mod user_synthetic;
+#[cfg(feature = "validate")]
+mod validate_agree;
+#[cfg(feature = "validate")]
 mod validate_tables;
 mod windows;

@@ -54,6 +54,8 @@ pub(super) struct Compared {
     pub holes: Vec<(LinkAddr, LinkAddr)>,
     /// Descriptions whose rows cannot all be read, and why.
     pub broken: Vec<(usize, String)>,
+    /// Descriptions whose rows go on behind their end.
+    pub beyond: Vec<usize>,
     /// Rows that the second reader was asked for.
     pub second: u64,
     pub others: Vec<Other>,
@@ -71,6 +73,7 @@ impl Compared {
         self.diffs.extend(other.diffs);
         self.holes.extend(other.holes);
         self.broken.extend(other.broken);
+        self.beyond.extend(other.beyond);
         self.others.extend(other.others);
     }
 }
@@ -197,10 +200,7 @@ impl One<'_, '_, '_, '_> {
         });
         match read {
             Err(why) => self.found.broken.push((self.number, why.0)),
-            Ok(()) if beyond => {
-                let why = "its rows go on behind its end".to_owned();
-                self.found.broken.push((self.number, why));
-            }
+            Ok(()) if beyond => self.found.beyond.push(self.number),
             Ok(()) => {}
         }
     }

@@ -1,8 +1,11 @@
 //! Which code each of them covers: holes, and functions whose description is shorter or longer.
 
+use std::collections::HashSet;
+
 use super::checks;
 use crate::base::addr::{Address, LinkAddr};
 use crate::formats::cfi::Survey;
+use crate::formats::insn::{self, Flow};
 use crate::formats::orc::{OrcKind, OrcTable};
 use crate::products::validate::finding::{Finding, Spot, What};
 use crate::products::validate::subject::Subject;
@@ -33,6 +36,20 @@ pub(super) fn has_orc(orc: &OrcTable<'_>, at: LinkAddr) -> bool {
         .is_some_and(|(_, row)| row.kind != OrcKind::Undefined)
 }
 
+/// The first instruction from `from` up to `to` that is no padding, and where it goes.
+pub(super) fn first_code(
+    subject: &Subject<'_, '_>,
+    from: LinkAddr,
+    to: LinkAddr,
+) -> Option<(LinkAddr, Flow)> {
+    let code = insn::sweep(subject.image, from, to);
+    let mut rest = code.filter(|(at, insn)| {
+        let bytes = subject.image.code(*at);
+        !bytes.get(..insn.len.into()).is_some_and(insn::may_pad)
+    });
+    rest.next().map(|(at, insn)| (at, insn.flow))
+}
+
 /// Code of functions that ORC covers and no description does.
 pub(super) fn holes(
     subject: &Subject<'_, '_>,
@@ -48,8 +65,11 @@ pub(super) fn holes(
             let next = described.partition_point(|(_, end)| *end <= at);
             let (from, to) = described.get(next).copied().unwrap_or((f.end, f.end));
             let hole = from.min(f.end);
-            // Not every byte: whether the code is walked at all shows at its beginning.
-            if at < hole && has_orc(orc, at) {
+            // Padding is never walked, and what only jumps on is not for long.
+            let code = first_code(subject, at, hole);
+            let walked =
+                code.filter(|(at, flow)| !matches!(flow, Flow::Jump(_)) && has_orc(orc, *at));
+            if let Some((at, _)) = walked {
                 let bytes = hole.since(at).unwrap_or(0);
                 let message = format!("{bytes:#x} bytes have ORC and no call-frame information");
                 let spot = Spot::at(subject.image, at, What::Function);
@@ -62,7 +82,11 @@ pub(super) fn holes(
 }
 
 /// Functions that begin where their description does, and end elsewhere; descriptions that begin within a function.
-pub(super) fn extents(subject: &Subject<'_, '_>, survey: &Survey) -> Vec<Finding> {
+pub(super) fn extents(
+    subject: &Subject<'_, '_>,
+    survey: &Survey,
+    beyond: &[usize],
+) -> Vec<Finding> {
     let image = subject.image;
     let symbols = image.symbols();
     if symbols.sizes_assumed() {
@@ -74,7 +98,9 @@ pub(super) fn extents(subject: &Subject<'_, '_>, survey: &Survey) -> Vec<Finding
     functions.sort_unstable();
     functions.dedup();
     let mut found = Vec::new();
-    for described in &survey.described {
+    let beyond: HashSet<usize> = beyond.iter().copied().collect();
+    for (number, described) in survey.described.iter().enumerate() {
+        let beyond = beyond.contains(&number);
         let (start, end) = (
             LinkAddr(described.entry.start),
             LinkAddr(described.entry.end),
@@ -85,11 +111,15 @@ pub(super) fn extents(subject: &Subject<'_, '_>, survey: &Survey) -> Vec<Finding
         let first = functions.partition_point(|(from, _)| *from < start);
         let behind = functions.partition_point(|(from, _)| *from <= start);
         let same = &functions[first..behind];
-        if same.iter().any(|(_, to)| *to == end) {
+        let fits = same.iter().any(|(_, to)| *to == end);
+        if fits && !beyond {
             continue;
         }
         let bytes = end.0.wrapping_sub(start.0);
-        let (from, to, message) = if let Some((_, to)) = same.last() {
+        let (from, to, message) = if fits {
+            let message = "the rows of its description go on behind its end".to_owned();
+            (start, end, message)
+        } else if let Some((_, to)) = same.last() {
             let size = to.0.wrapping_sub(start.0);
             let message = format!("the symbol ends at +{size:#x}, its description at +{bytes:#x}");
             (start, end.max(*to), message)
@@ -105,6 +135,9 @@ pub(super) fn extents(subject: &Subject<'_, '_>, survey: &Survey) -> Vec<Finding
             let by = from.0.wrapping_sub(start.0);
             let message = format!("its description begins {by:#x} bytes before it");
             (*from, end.max(*to), message)
+        } else if beyond {
+            let message = "the rows of a description go on behind its end".to_owned();
+            (start, end, message)
         } else {
             continue;
         };

@@ -7,9 +7,13 @@ use super::meaning::Part;
 use crate::base::addr::LinkAddr;
 use crate::base::parallel;
 use crate::formats::image::names::cold_base;
+use crate::formats::insn;
 use crate::formats::insn::track::{Ground, Known, State, states};
 use crate::formats::rule::{Cfa, Row, Rule, SavedBp};
 use crate::products::validate::subject::Subject;
+
+/// Instructions of one difference that are looked at.
+const MOST: usize = 256;
 
 /// What the instructions say of two rows.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -85,15 +89,20 @@ pub(super) fn decide(subject: &Subject<'_, '_>, diffs: &[Diff]) -> Vec<Side> {
     let ground = Ground::new(image, None, image.extable(), &|_| false);
     let wanted: Vec<_> = wanted.into_iter().collect();
     let found = parallel::map(&wanted, |(range, numbers)| {
-        let places: Vec<LinkAddr> = numbers.iter().map(|n| diffs[*n].from).collect();
+        // Two rules may give the same at the first instruction, and not at the next one.
+        let mut asked: Vec<(LinkAddr, usize)> = Vec::new();
+        for number in numbers {
+            let code = insn::sweep(image, diffs[*number].from, diffs[*number].to);
+            asked.extend(code.take(MOST).map(|(at, _)| (at, *number)));
+        }
+        asked.sort_unstable();
+        let places: Vec<LinkAddr> = asked.iter().map(|(at, _)| *at).collect();
         let mut told: Vec<(usize, Side)> = Vec::new();
         states(&ground, *range, &places, &mut |at, state| {
-            let first = places.partition_point(|p| *p < at);
-            for number in &numbers[first..] {
+            let first = asked.partition_point(|(place, _)| *place < at);
+            let those = asked[first..].iter().take_while(|(place, _)| *place == at);
+            for (_, number) in those {
                 let diff = &diffs[*number];
-                if diff.from != at {
-                    break;
-                }
                 if let Row::Step(rule) = &diff.orc {
                     told.push((*number, by(state, rule, diff)));
                 }
@@ -103,11 +112,13 @@ pub(super) fn decide(subject: &Subject<'_, '_>, diffs: &[Diff]) -> Vec<Side> {
     });
     let mut sides = vec![Side::Unknown; diffs.len()];
     for (number, side) in found.into_iter().flatten() {
-        // Ways that say something else: nothing is sure.
-        sides[number] = match sides[number] {
-            Side::Unknown => side,
-            before if before == side || side == Side::Unknown => before,
-            _ => Side::Unknown,
+        sides[number] = match (sides[number], side) {
+            (before, Side::Unknown) => before,
+            (Side::Unknown | Side::Both, side) => side,
+            (before, Side::Both) => before,
+            (before, side) if before == side => before,
+            // Each is wrong somewhere.
+            _ => Side::Neither,
         };
     }
     sides

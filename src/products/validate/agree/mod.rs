@@ -89,14 +89,25 @@ pub(super) fn run(subject: &Subject<'_, '_>) -> Outcome {
     ];
     let findings = &mut outcome.findings;
     findings.extend(group::findings(subject, &survey, &compared.diffs, &sides));
-    findings.extend(cover::extents(subject, &survey));
+    findings.extend(cover::extents(subject, &survey, &compared.beyond));
     findings.extend(cover::holes(subject, orc, &covered));
+    let mut dead = 0;
     for (from, to) in cover::joined(std::mem::take(&mut compared.holes)) {
+        // INT3 behind returns and jumps is never run.
+        let Some((from, _)) = cover::first_code(subject, from, to) else {
+            continue;
+        };
+        // Neither are weak functions that others took the place of: the linker keeps their code, and no symbol.
+        if image.symbols().function(from).is_none() {
+            dead += 1;
+            continue;
+        }
         let bytes = to.since(from).unwrap_or(0);
         let message = format!("{bytes:#x} bytes have call-frame information and no ORC");
         let spot = Spot::at(image, from, What::Row);
         findings.push(Finding::at(&checks::HOLE_ORC, spot, message).about(from, to));
     }
+    outcome.counts.push(("without_symbol", dead));
     findings.extend(unreadable(subject, &survey, &compared.broken));
     for other in &compared.others {
         let got = other.got.map_or("nothing".to_owned(), |n| {
