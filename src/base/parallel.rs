@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// Fewer items than this are not worth a thread.
@@ -89,8 +89,9 @@ pub fn stream<T: Sync, U: Send, E>(
             let (done, tickets, f) = (done.clone(), &tickets, &f);
             scope.spawn(move || {
                 SHARED.set(true);
+                let _alarm = Alarm(&done);
                 while let Some((number, item)) = next(tickets, items) {
-                    if done.send((number, f(item))).is_err() {
+                    if done.send(Some((number, f(item)))).is_err() {
                         break;
                     }
                 }
@@ -107,9 +108,9 @@ pub fn stream<T: Sync, U: Send, E>(
                     break result;
                 }
                 match results.recv() {
-                    Ok((which, result)) => early.insert(which, result),
+                    Ok(Some((which, result))) => early.insert(which, result),
                     // A thread panicked: the scope passes that on.
-                    Err(_) => return Ok(()),
+                    Ok(None) | Err(_) => return Ok(()),
                 };
             };
             if number + ahead < items.len() {
@@ -119,6 +120,17 @@ pub fn stream<T: Sync, U: Send, E>(
         }
         Ok(())
     })
+}
+
+/// Tells the one who waits that a thread panics: its result does not come.
+struct Alarm<'a, T>(&'a Sender<Option<T>>);
+
+impl<T> Drop for Alarm<'_, T> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let _ = self.0.send(None);
+        }
+    }
 }
 
 /// The item whose number comes out of `tickets` next.

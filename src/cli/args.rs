@@ -617,7 +617,7 @@ pub struct Validate {
     pub sample: Option<u32>,
 
     /// Exit code 1 for what is as bad as that, or worse [default: error]
-    #[arg(long, value_enum, value_name = "SEVERITY", hide_possible_values = true)]
+    #[arg(long, value_enum, value_name = "SEVERITY")]
     pub fail_on: Option<FailOn>,
 
     /// What the check ID finds is meant to be there; only in FUNCTION, or in those that begin so when it ends in *; may be

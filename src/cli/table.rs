@@ -17,11 +17,5 @@ where
     if let Some(right) = right {
         table.modify(Columns::new(right..), Alignment::right());
     }
-    let mut text = String::new();
-    // Columns are filled up to the last one.
-    for line in table.to_string().lines() {
-        text.push_str(line.trim_end());
-        text.push('\n');
-    }
-    text
+    format!("{table}\n")
 }

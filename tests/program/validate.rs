@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::common::schema::{conforms, read};
-use crate::common::{scratch, testdata};
+use crate::common::{elf, scratch, testdata};
 use crate::run::{demo, fixtrace, json, stderr, stdout};
 
 fn validate(args: &[&str]) -> std::process::Output {
@@ -106,7 +106,10 @@ fn directories_are_searched_and_empty_ones_refused() {
 fn an_index_leads_to_its_image_or_is_refused() {
     let dir = scratch("validate", "index");
     let image = dir.join("vmlinux");
-    std::fs::copy(path("demo-5.10.elf"), &image).expect("copied");
+    let mut sections = elf::kernel(7);
+    let main = ("main", elf::TEXT, 64, 1, 0x12);
+    sections.extend(elf::symtab(&[main], sections.len() as u32 + 2));
+    std::fs::write(&image, elf::write(2, &sections)).expect("written");
     let text = |p: &Path| p.display().to_string();
     let (index, image) = (text(&dir.join("demo.fxi")), text(&image));
     let made = fixtrace(&["index", "-o", &index, &image], b"");

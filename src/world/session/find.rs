@@ -9,7 +9,7 @@ use super::options::Wanted;
 use super::view::{View, locked};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::formats::image::peek::Peek;
-use crate::formats::image::{ImageKind, locate};
+use crate::formats::image::{ImageKind, Section, locate};
 use crate::world::image::Image;
 
 impl<'d> View<'_, 'd> {
@@ -145,8 +145,9 @@ impl<'d> View<'_, 'd> {
             (Peek::new(bytes).ok()?.build_id == Some(id)).then_some(())?;
             let image = self.open(path, None).ok()?;
             // A debug file has the symbols, but no code.
-            let text = image.section(".text")?;
-            (!image.is_excerpt() && !text.data.is_empty()).then_some(())
+            const EXECUTABLE: u64 = 4;
+            let code = |s: &Section<'_>| s.flags & EXECUTABLE != 0 && !s.data.is_empty();
+            (!image.is_excerpt() && image.sections().iter().any(code)).then_some(())
         };
         tried.into_iter().find(|p| p.is_file() && same(p).is_some())
     }
