@@ -570,9 +570,13 @@ pub struct Validate {
     )]
     pub families: Vec<Checks>,
 
-    /// Ask the debug information at one of N places; 1 for all
+    /// Read entries and lines of one of N units of debug information; 1 for all
     #[arg(long, value_name = "N", default_value_t = 64)]
     pub sample: u32,
+
+    /// Also list the functions that a livepatch's stack check would miss, which are counted otherwise
+    #[arg(long)]
+    pub list: bool,
 
     /// One JSON object per image and line
     #[arg(long)]

@@ -16,6 +16,7 @@ pub fn run(args: &Validate) -> Result<Exit, Failure> {
     let asked = Options {
         families: args.families.iter().map(|f| f.family()).collect(),
         sample: args.sample,
+        list: args.list,
     };
     let mut out = out::writer(&args.out)?;
     let mut loader = None;

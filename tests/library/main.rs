@@ -29,4 +29,6 @@ mod types;
 mod unwind;
 mod user_core;
 mod user_synthetic;
+#[cfg(feature = "validate")]
+mod validate_lines;
 mod windows;

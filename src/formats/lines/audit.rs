@@ -93,6 +93,15 @@ impl<'d> AuditUnit<'d> {
         found.into_iter().map(|(_, function)| function).collect()
     }
 
+    /// Names of functions that calls of were inlined, and how many calls.
+    pub fn inlined(&self) -> Vec<(&'d str, u64)> {
+        let calls = self.lines.calls.iter().filter(|c| c.parent != NONE);
+        let mut names: Vec<&'d str> = calls.filter_map(|c| c.name).collect();
+        names.sort_unstable();
+        let all = names.chunk_by(|a, b| a == b);
+        all.map(|same| (same[0], same.len() as u64)).collect()
+    }
+
     /// Whether a row begins at `at`.
     pub fn begins(&self, at: u64) -> bool {
         self.rows.binary_search(&at).is_ok()

@@ -141,8 +141,10 @@ impl<'w, 's, 'd> Whole<'w, 's, 'd> {
         for (start, end) in &function.pieces {
             match begins(*start) {
                 Some(_) if known(*start, name) => self.extent(*start, *end, tally),
-                // A piece that has another name is looked at among the cold parts, for what a livepatch makes of it.
-                Some(_) if own => {}
+                Some(other) if own => {
+                    let what = format!("debug information has a part of {name} here, symbols have {other}");
+                    tally.findings.push(self.wrong(*start, what));
+                }
                 Some(other) => {
                     let what = format!("debug information has {name} here, symbols have {other}");
                     tally.findings.push(self.wrong(*start, what));
@@ -173,7 +175,12 @@ impl<'w, 's, 'd> Whole<'w, 's, 'd> {
         let Some((from, to)) = own.filter(|(from, to)| from.0 == start && to.0 != end) else {
             return;
         };
-        if self.described(start, to.0.min(end)) {
+        // Whose end is wrong by call-frame information, too, is looked at by the family `agree`.
+        let others = match to.0 < end {
+            true => self.described(start, to.0),
+            false => self.described(start, start) && !self.described(start, end),
+        };
+        if others {
             return;
         }
         let what = format!(
@@ -185,8 +192,7 @@ impl<'w, 's, 'd> Whole<'w, 's, 'd> {
         tally.findings.push(found.about(from, to));
     }
 
-    /// Whether call-frame information goes on at `at` of the function that begins at `start`: whose end is wrong is then
-    /// looked at by the family `agree`.
+    /// Whether call-frame information has the function that begins at `start`, and goes on at `at`.
     fn described(&self, start: u64, at: u64) -> bool {
         let Ok(cfi) = self.subject.image.cfi() else {
             return false;
