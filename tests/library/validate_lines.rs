@@ -87,15 +87,30 @@ fn rename(bytes: &mut [u8], name: &str, to: &str) {
 /// Where `what` is in section `name`.
 fn place(bytes: &[u8], name: &str, what: &[u8]) -> usize {
     let (_, range) = section(bytes, name);
-    let found = bytes[range.clone()].windows(what.len()).position(|w| w == what);
+    let found = bytes[range.clone()]
+        .windows(what.len())
+        .position(|w| w == what);
     range.start + found.expect("bytes")
 }
 
 #[test]
 fn sound_images_have_no_fault() {
-    for name in ["gcc-2.elf", "gcc-4.elf", "gcc-5.elf", "clang-4.elf", "clang-5.elf", "gcc-5.ko", "zlib.elf", "rust-v0.elf"] {
+    for name in [
+        "gcc-2.elf",
+        "gcc-4.elf",
+        "gcc-5.elf",
+        "clang-4.elf",
+        "clang-5.elf",
+        "gcc-5.ko",
+        "zlib.elf",
+        "rust-v0.elf",
+    ] {
         let found = validated(&base(name), &options());
-        let found: Vec<_> = found.findings.iter().map(|f| (f.check.id, &f.message, &f.spot)).collect();
+        let found: Vec<_> = found
+            .findings
+            .iter()
+            .map(|f| (f.check.id, &f.message, &f.spot))
+            .collect();
         assert!(found.is_empty(), "{name}: {found:#?}");
     }
 }
@@ -104,9 +119,15 @@ fn sound_images_have_no_fault() {
 fn each_fault_is_one_finding() {
     type Fault = (&'static str, &'static str, fn(&mut Vec<u8>));
     let faults: [Fault; 12] = [
-        ("info cut", "lines-unit", |b| cut(b, ".debug_info", |n| n - 7)),
-        ("abbreviations cut", "lines-unit", |b| cut(b, ".debug_abbrev", |n| n / 2)),
-        ("strings cut", "lines-section", |b| cut(b, ".debug_str", |n| n - 3)),
+        ("info cut", "lines-unit", |b| {
+            cut(b, ".debug_info", |n| n - 7)
+        }),
+        ("abbreviations cut", "lines-unit", |b| {
+            cut(b, ".debug_abbrev", |n| n / 2)
+        }),
+        ("strings cut", "lines-section", |b| {
+            cut(b, ".debug_str", |n| n - 3)
+        }),
         ("version", "lines-unit", |b| {
             let (_, range) = section(b, ".debug_info");
             b[range.start + 4] = 77;
@@ -116,14 +137,22 @@ fn each_fault_is_one_finding() {
             b[range.start + 3] = 0x40;
         }),
         ("lines cut", "lines-unit", |b| cut(b, ".debug_line", |_| 20)),
-        ("function renamed", "lines-function", |b| rename(b, "shared", "sharee")),
-        ("function with a cold part renamed", "lines-function", |b| rename(b, "blocks", "blockz")),
+        ("function renamed", "lines-function", |b| {
+            rename(b, "shared", "sharee")
+        }),
+        ("function with a cold part renamed", "lines-function", |b| {
+            rename(b, "blocks", "blockz")
+        }),
         ("function moved", "lines-function", |b| {
             let at = place(b, ".debug_info", &0x10350u64.to_le_bytes());
             b[at] += 1;
         }),
-        ("cold part renamed", "livepatch-part", |b| rename(b, "blocks.cold", "blocks.xold")),
-        ("cold part renamed to another's", "livepatch-part", |b| rename(b, "blocks.cold", "shared.cold")),
+        ("cold part renamed", "livepatch-part", |b| {
+            rename(b, "blocks.cold", "blocks.xold")
+        }),
+        ("cold part renamed to another's", "livepatch-part", |b| {
+            rename(b, "blocks.cold", "shared.cold")
+        }),
         ("size", "lines-extent", |b| {
             let at = symbol(b, "shared");
             b[at + 16] /= 2;
@@ -135,7 +164,10 @@ fn each_fault_is_one_finding() {
         fault(&mut bytes);
         let found = validated(&bytes, &options()).findings;
         if found.iter().map(|f| f.check.id).ne([id]) {
-            let found: Vec<_> = found.iter().map(|f| format!("{} {:?} {}", f.check.id, f.spot.function, f.message)).collect();
+            let found: Vec<_> = found
+                .iter()
+                .map(|f| format!("{} {:?} {}", f.check.id, f.spot.function, f.message))
+                .collect();
             wrong.push(format!("{what}: {id} is not {found:#?}"));
         }
     }
@@ -155,11 +187,21 @@ fn a_cold_part_without_its_function_is_an_orphan() {
 #[test]
 fn what_every_kernel_has_is_listed_when_asked_for() {
     let bytes = base("gcc-5.elf");
-    let listed = validated(&bytes, &Options { list: true, ..options() }).findings;
+    let listed = validated(
+        &bytes,
+        &Options {
+            list: true,
+            ..options()
+        },
+    )
+    .findings;
     assert!(listed.iter().all(|f| f.check.severity == Severity::Note));
     let of = |id: &str| listed.iter().filter(|f| f.check.id == id).count();
     assert_eq!(of("livepatch-cold"), 2);
-    assert!(of("livepatch-inlined") > 0 || of("livepatch-end") > 0, "{listed:#?}");
+    assert!(
+        of("livepatch-inlined") > 0 || of("livepatch-end") > 0,
+        "{listed:#?}"
+    );
 }
 
 #[test]
@@ -168,18 +210,45 @@ fn real_kernels_have_no_fault() {
     for (version, _) in kernels::VERSIONS {
         let storage = Storage::new();
         let image = kernels::vmlinux(version, &storage);
-        let found = validate(&image, None, &Options { sample: 8, ..options() });
-        assert!(found.findings.is_empty(), "{version}: {:#?}", found.findings);
-        let counts: BTreeMap<_, _> = found.counts.iter().flat_map(|(_, all)| all.iter().copied()).collect();
-        let nm = std::process::Command::new("nm").arg(kernels::vmlinux_path(version)).output().expect("nm");
+        let found = validate(
+            &image,
+            None,
+            &Options {
+                sample: 8,
+                ..options()
+            },
+        );
+        assert!(
+            found.findings.is_empty(),
+            "{version}: {:#?}",
+            found.findings
+        );
+        let counts: BTreeMap<_, _> = found
+            .counts
+            .iter()
+            .flat_map(|(_, all)| all.iter().copied())
+            .collect();
+        let nm = std::process::Command::new("nm")
+            .arg(kernels::vmlinux_path(version))
+            .output()
+            .expect("nm");
         let text = String::from_utf8_lossy(&nm.stdout);
         let cold = |l: &&str| {
             let mut words = l.split(' ');
             let (kind, name) = (words.nth(1), words.next().unwrap_or_default());
             let base = name.split_once(".cold");
-            matches!(kind, Some("t" | "T")) && base.is_some_and(|(_, r)| r.trim_start_matches('.').bytes().all(|b| b.is_ascii_digit()))
+            matches!(kind, Some("t" | "T"))
+                && base.is_some_and(|(_, r)| {
+                    r.trim_start_matches('.')
+                        .bytes()
+                        .all(|b| b.is_ascii_digit())
+                })
         };
-        assert_eq!(counts["cold_parts"], text.lines().filter(cold).count() as u64, "{version}");
+        assert_eq!(
+            counts["cold_parts"],
+            text.lines().filter(cold).count() as u64,
+            "{version}"
+        );
         assert!(counts["functions_with_cold"] <= counts["cold_parts"]);
     }
 }

@@ -59,7 +59,10 @@ impl<'l, 'd> Second<'l, 'd> {
             return Ok(None);
         }
         let section = |id: SectionId| {
-            Ok::<_, gimli::Error>(EndianSlice::new(self.section(main, id, bytes), LittleEndian))
+            Ok::<_, gimli::Error>(EndianSlice::new(
+                self.section(main, id, bytes),
+                LittleEndian,
+            ))
         };
         let mut sections = gimli::Dwarf::load(section).map_err(broken)?;
         sections.file_type = DwarfFileType::Main;

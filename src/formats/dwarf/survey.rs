@@ -43,11 +43,17 @@ pub(super) fn survey(dwarf: &Loaded<'_>) -> Survey {
         };
         let length = length.unwrap_or(u64::MAX);
         if length > left as u64 {
-            let what = format!("its header says that it has {length:#x} bytes, of which {left:#x} are there");
+            let what = format!(
+                "its header says that it has {length:#x} bytes, of which {left:#x} are there"
+            );
             found.headers.push(Fault { offset: at, what });
             break;
         }
-        match dwarf.main.debug_info.header_from_offset(DebugInfoOffset(at)) {
+        match dwarf
+            .main
+            .debug_info
+            .header_from_offset(DebugInfoOffset(at))
+        {
             Ok(header) if header.version() >= 2 => heads.push(at),
             Ok(header) => found.headers.push(Fault {
                 offset: at,
@@ -70,11 +76,27 @@ pub(super) fn survey(dwarf: &Loaded<'_>) -> Survey {
     }
     let strings = [
         (".debug_str", dwarf.main.debug_str.reader().slice()),
-        (".debug_line_str", dwarf.main.debug_line_str.reader().slice()),
+        (
+            ".debug_line_str",
+            dwarf.main.debug_line_str.reader().slice(),
+        ),
     ];
-    let cut = strings.iter().filter(|(_, s)| s.last().is_some_and(|b| *b != 0));
+    let cut = strings
+        .iter()
+        .filter(|(_, s)| s.last().is_some_and(|b| *b != 0));
     found.cut = cut.map(|(name, _)| *name).collect();
     found
+}
+
+/// Whether the unit at `offset` is assembler.
+pub(super) fn is_assembler(dwarf: &Loaded<'_>, offset: usize) -> bool {
+    let language = || {
+        let unit = Opened::root(dwarf, DebugInfoOffset(offset)).ok()?;
+        let mut entries = unit.unit.entries();
+        entries.next_entry().ok()?;
+        entries.current()?.attr_value(c::DW_AT_language)
+    };
+    language() == Some(gimli::AttributeValue::Language(c::DW_LANG_Mips_Assembler))
 }
 
 /// What is wrong with the root of the unit at `offset`.

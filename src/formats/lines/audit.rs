@@ -43,9 +43,14 @@ impl<'u, 'd> Audit<'u, 'd> {
         self.dwarf.survey()
     }
 
-    /// Whether a unit says that it has the code at `at`.
-    pub fn has_unit(&self, at: u64) -> bool {
-        self.dwarf.unit_at(at).is_some()
+    /// Where the unit that says to have the code at `at` begins in `.debug_info`.
+    pub fn unit_of(&self, at: u64) -> Option<usize> {
+        self.dwarf.offset_at(at)
+    }
+
+    /// Whether the unit at `offset` is assembler.
+    pub fn is_assembler(&self, offset: usize) -> bool {
+        self.dwarf.is_assembler(offset)
     }
 
     /// The unit at `offset` of `.debug_info`.
@@ -86,7 +91,13 @@ impl<'d> AuditUnit<'d> {
                 None => {
                     let call = self.lines.calls.get(span.call as usize);
                     let name = call.and_then(|c| c.name);
-                    found.push((span.call, Written { name, pieces: vec![piece] }));
+                    found.push((
+                        span.call,
+                        Written {
+                            name,
+                            pieces: vec![piece],
+                        },
+                    ));
                 }
             }
         }

@@ -74,7 +74,12 @@ pub(super) static FUNCTION: Check = Check {
         (renamed by objcopy, a wrong alias), else the debug information is of another build.",
     example: "lines-function: 0xffffffff81001000 bar+0x0: debug information has foo here, symbols have bar (a symbol renamed)",
     source: "DWARF 5, section 3.3.1: DW_AT_name and DW_AT_linkage_name of DW_TAG_subprogram; section 2.17: its addresses",
-    explains: &["lines-extent", "lines-row", "lines-reader", "livepatch-orphan"],
+    explains: &[
+        "lines-extent",
+        "lines-row",
+        "lines-reader",
+        "livepatch-orphan",
+    ],
 };
 
 pub(super) static EXTENT: Check = Check {

@@ -8,7 +8,7 @@ mod unit;
 
 pub use checks::CHECKS;
 
-use super::Outcome;
+use super::outcome::Outcome;
 use super::finding::Finding;
 use super::subject::Subject;
 use crate::base::parallel;
@@ -43,7 +43,9 @@ pub(super) fn run(subject: &Subject<'_, '_>) -> Outcome {
     let sampled: Vec<usize> = survey.units.iter().copied().step_by(step).collect();
     outcome.counts.push(("units", survey.units.len() as u64));
     outcome.counts.push(("units_read", sampled.len() as u64));
-    outcome.counts.push(("functions", subject.functions().len() as u64));
+    outcome
+        .counts
+        .push(("functions", subject.functions().len() as u64));
     let unknown = uncovered(subject, &audit);
     outcome.counts.push(("functions_of_no_unit", unknown));
     let second = match audit.second(subject.image) {
@@ -71,7 +73,8 @@ pub(super) fn run(subject: &Subject<'_, '_>) -> Outcome {
     }
     if step > 1 && sampled.len() < survey.units.len() {
         let (read, units) = (sampled.len(), survey.units.len());
-        let why = format!("entries and lines were read of {read} of {units} units (--sample {step})");
+        let why =
+            format!("entries and lines were read of {read} of {units} units (--sample {step})");
         outcome.skipped.push(why);
     }
     outcome.counts.extend(all.counts());
@@ -110,5 +113,7 @@ fn unreadable(of: &str, faults: &[Fault]) -> Option<Finding> {
 /// How many functions no unit says to have.
 fn uncovered(subject: &Subject<'_, '_>, audit: &Audit<'_, '_>) -> u64 {
     let functions = subject.functions().iter();
-    functions.filter(|f| !audit.has_unit(f.start.0)).count() as u64
+    functions
+        .filter(|f| audit.unit_of(f.start.0).is_none())
+        .count() as u64
 }

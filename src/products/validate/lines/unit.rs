@@ -4,7 +4,7 @@ use super::checks;
 use crate::base::addr::{LinkAddr, RetAddr};
 use crate::formats::dwarf::second::{Level, Second, SecondUnit};
 use crate::formats::dwarf::survey::Fault;
-use crate::formats::image::names::{clone_base, cold_base};
+use crate::formats::image::names::stands_for;
 use crate::formats::image::symtab::SymbolSource;
 use crate::formats::lines::audit::{Audit, AuditUnit, Written};
 use crate::products::validate::finding::{Finding, Spot, What};
@@ -31,6 +31,7 @@ pub(super) struct Tally {
     places: u64,
     disputed: u64,
     assembler: u64,
+    overridden: u64,
 }
 
 impl Tally {
@@ -43,15 +44,17 @@ impl Tally {
         self.places += other.places;
         self.disputed += other.disputed;
         self.assembler += other.assembler;
+        self.overridden += other.overridden;
     }
 
     /// Its numbers.
-    pub(super) fn counts(&self) -> [(&'static str, u64); 4] {
+    pub(super) fn counts(&self) -> [(&'static str, u64); 5] {
         [
             ("functions_read", self.functions),
             ("places_asked", self.places),
             ("places_disputed", self.disputed),
-            ("functions_without_lines", self.assembler),
+            ("assembler_without_lines", self.assembler),
+            ("functions_overridden", self.overridden),
         ]
     }
 }
@@ -103,11 +106,15 @@ impl<'w, 's, 'd> Whole<'w, 's, 'd> {
         };
         match second.as_ref().map(|s| s.lines(first.0)) {
             Some(Err(e)) => {
-                let what = format!("the line program of the unit at .debug_info+{offset:#x} cannot be run: {e}");
+                let what = format!(
+                    "the line program of the unit at .debug_info+{offset:#x} cannot be run: {e}"
+                );
                 let spot = self.spot(first.0);
                 let (from, to) = reach(&functions);
                 let found = Finding::at(&checks::PROGRAM, spot, what);
-                tally.findings.push(found.about(LinkAddr(from), LinkAddr(to)));
+                tally
+                    .findings
+                    .push(found.about(LinkAddr(from), LinkAddr(to)));
                 return tally;
             }
             Some(Ok(())) => {}
@@ -127,13 +134,20 @@ impl<'w, 's, 'd> Whole<'w, 's, 'd> {
     /// Whether symbols know the function by the same name, at the same place.
     fn named_like_symbol(&self, function: &Written<'_>, offset: usize, tally: &mut Tally) {
         let symbols = self.subject.image.symbols();
-        let known = |at: u64, name: &str| symbols.names_at(LinkAddr(at)).any(|s| is_called(s, name));
+        let known =
+            |at: u64, name: &str| symbols.names_at(LinkAddr(at)).any(|s| stands_for(s, name));
         let begins = |at: u64| symbols.names_at(LinkAddr(at)).next();
         let Some(name) = function.name else {
-            let Some((at, other)) = function.pieces.iter().find_map(|p| Some((p.0, begins(p.0)?))) else {
+            let Some((at, other)) = function
+                .pieces
+                .iter()
+                .find_map(|p| Some((p.0, begins(p.0)?)))
+            else {
                 return;
             };
-            let what = format!("debug information has a function without a name here, symbols have {other}");
+            let what = format!(
+                "debug information has a function without a name here, symbols have {other}"
+            );
             tally.findings.push(self.wrong(at, what));
             return;
         };
@@ -142,7 +156,9 @@ impl<'w, 's, 'd> Whole<'w, 's, 'd> {
             match begins(*start) {
                 Some(_) if known(*start, name) => self.extent(*start, *end, tally),
                 Some(other) if own => {
-                    let what = format!("debug information has a part of {name} here, symbols have {other}");
+                    let what = format!(
+                        "debug information has a part of {name} here, symbols have {other}"
+                    );
                     tally.findings.push(self.wrong(*start, what));
                 }
                 Some(other) => {
@@ -150,6 +166,7 @@ impl<'w, 's, 'd> Whole<'w, 's, 'd> {
                     tally.findings.push(self.wrong(*start, what));
                     return;
                 }
+                None if self.is_overridden(name, offset) => tally.overridden += 1,
                 None => {
                     let what = format!(
                         "debug information (unit at .debug_info+{offset:#x}) has {name} begin here, where no symbol begins"
@@ -159,6 +176,14 @@ impl<'w, 's, 'd> Whole<'w, 's, 'd> {
                 }
             }
         }
+    }
+
+    /// Whether the function called `name` is another unit's: the linker then drops the symbol of a weak function that the
+    /// unit at `offset` has, and leaves its code.
+    fn is_overridden(&self, name: &str, offset: usize) -> bool {
+        let symbols = self.subject.image.symbols();
+        let mut all = symbols.named(name).map(|id| symbols.range(id).0).peekable();
+        all.peek().is_some() && all.all(|at| self.audit.unit_of(at.0) != Some(offset))
     }
 
     fn wrong(&self, at: u64, what: String) -> Finding {
@@ -171,7 +196,9 @@ impl<'w, 's, 'd> Whole<'w, 's, 'd> {
     /// Whether the symbol ends where the piece of a function does, as far as call-frame information leaves that open.
     fn extent(&self, start: u64, end: u64, tally: &mut Tally) {
         let symbols = self.subject.image.symbols();
-        let own = symbols.function(LinkAddr(start)).map(|id| symbols.range(id));
+        let own = symbols
+            .function(LinkAddr(start))
+            .map(|id| symbols.range(id));
         let Some((from, to)) = own.filter(|(from, to)| from.0 == start && to.0 != end) else {
             return;
         };
@@ -203,7 +230,13 @@ impl<'w, 's, 'd> Whole<'w, 's, 'd> {
     }
 
     /// Functions without lines, and those that begin within a row.
-    fn rows(&self, own: &AuditUnit<'_>, functions: &[Written<'_>], offset: usize, tally: &mut Tally) {
+    fn rows(
+        &self,
+        own: &AuditUnit<'_>,
+        functions: &[Written<'_>],
+        offset: usize,
+        tally: &mut Tally,
+    ) {
         let mut within: Vec<u64> = Vec::new();
         let mut without: Vec<u64> = Vec::new();
         let starts = functions.iter().filter_map(|f| f.pieces.first());
@@ -221,22 +254,30 @@ impl<'w, 's, 'd> Whole<'w, 's, 'd> {
             n => format!(", {what} {} more functions", n - 1),
         };
         let (from, to) = reach(functions);
+        // What macros of assembler put before the first instruction (`.byte`, alternatives) has no line.
+        if self.audit.is_assembler(offset) {
+            tally.assembler += (within.len() + without.len()) as u64;
+            return;
+        }
         if let Some(first) = within.first() {
             let what = format!(
                 "no row of source lines begins here{}, unit at .debug_info+{offset:#x}",
                 others(within.len(), "nor at")
             );
             let found = Finding::at(&checks::ROW, self.spot(*first), what);
-            tally.findings.push(found.about(LinkAddr(from), LinkAddr(to)));
+            tally
+                .findings
+                .push(found.about(LinkAddr(from), LinkAddr(to)));
         }
         if let Some(first) = without.first() {
-            tally.assembler += without.len() as u64;
             let what = format!(
                 "the unit at .debug_info+{offset:#x} has the function, but no line for it{}",
                 others(without.len(), "nor for")
             );
             let found = Finding::at(&checks::NONE, self.spot(*first), what);
-            tally.findings.push(found.about(LinkAddr(from), LinkAddr(to)));
+            tally
+                .findings
+                .push(found.about(LinkAddr(from), LinkAddr(to)));
         }
     }
 
@@ -260,7 +301,11 @@ impl<'w, 's, 'd> Whole<'w, 's, 'd> {
             match second.chain(at) {
                 Ok(other) if same(&mine, &other) => {}
                 Ok(other) => {
-                    let what = format!("fixtrace has {}, addr2line has {}", told(&mine), told(&other));
+                    let what = format!(
+                        "fixtrace has {}, addr2line has {}",
+                        told(&mine),
+                        told(&other)
+                    );
                     differ.push((at, what));
                 }
                 Err(e) => differ.push((at, format!("addr2line cannot read it: {e}"))),
@@ -279,12 +324,17 @@ impl<'w, 's, 'd> Whole<'w, 's, 'd> {
         };
         let others = match differ.len() {
             1 => String::new(),
-            n => format!("; {} more places of the unit at .debug_info+{offset:#x} differ", n - 1),
+            n => format!(
+                "; {} more places of the unit at .debug_info+{offset:#x} differ",
+                n - 1
+            ),
         };
         let spot = Spot::at(self.subject.image, LinkAddr(*first), What::Instruction);
         let (from, to) = reach(functions);
         let found = Finding::at(&checks::READER, spot, format!("{what}{others}"));
-        tally.findings.push(found.about(LinkAddr(from), LinkAddr(to)));
+        tally
+            .findings
+            .push(found.about(LinkAddr(from), LinkAddr(to)));
     }
 }
 
@@ -296,29 +346,27 @@ fn reach(functions: &[Written<'_>]) -> (u64, u64) {
     (from, to)
 }
 
-/// Whether the symbol `symbol` is that of the function `name`, of a version of it, or of its cold part.
-fn is_called(symbol: &str, name: &str) -> bool {
-    // Compilers put a dot behind the name, and what they did to it (`.isra.0`, `.cold`, `.llvm.1234`).
-    let rest = symbol.strip_prefix(name);
-    rest.is_some_and(|r| r.is_empty() || r.starts_with('.'))
-        || cold_base(symbol) == Some(name)
-        || clone_base(symbol) == Some(name)
-}
-
 /// Whether both say the same. Paths are joined in different ways: their last parts are compared. A reader that finds no
 /// function leaves it out.
 fn same(mine: &[Level], other: &[Level]) -> bool {
-    let base = |file: &Option<String>| file.as_deref().map(|f| f.rsplit('/').next().unwrap_or(f).to_owned());
+    let base = |file: &Option<String>| {
+        file.as_deref()
+            .map(|f| f.rsplit('/').next().unwrap_or(f).to_owned())
+    };
     mine.len() == other.len()
         && mine.iter().zip(other).all(|(a, b)| {
-            let line = a.line == b.line || (a.file.is_none() && a.line.is_none()) || b.file.is_none();
+            let line =
+                a.line == b.line || (a.file.is_none() && a.line.is_none()) || b.file.is_none();
             a.function == b.function && line && (base(&a.file) == base(&b.file) || b.line.is_none())
         })
 }
 
 fn told(chain: &[Level]) -> String {
     let level = |l: &Level| {
-        let file = l.file.as_deref().map_or("?", |f| f.rsplit('/').next().unwrap_or(f));
+        let file = l
+            .file
+            .as_deref()
+            .map_or("?", |f| f.rsplit('/').next().unwrap_or(f));
         let line = l.line.map_or("?".to_owned(), |n| n.to_string());
         format!("{} {file}:{line}", l.function.as_deref().unwrap_or("?"))
     };

@@ -3,9 +3,7 @@
 use crate::products::validate::check::{Check, Family, Severity};
 
 /// The checks of this family.
-pub static CHECKS: &[&Check] = &[
-    &PART, &ORPHAN, &COLD, &FIXUP, &END, &INLINED, &NAME,
-];
+pub static CHECKS: &[&Check] = &[&PART, &ORPHAN, &COLD, &FIXUP, &END, &INLINED, &NAME];
 
 const STACK: &str = "kernel/livepatch/transition.c klp_check_stack_func() (5.10-7.2)";
 

@@ -41,7 +41,9 @@ impl Jumps {
                     from.entry(f.start).or_default().insert(at);
                 }
             }
-            found.called.extend(out.calls.iter().filter_map(|at| Some(around(*at)?.start)));
+            found
+                .called
+                .extend(out.calls.iter().filter_map(|at| Some(around(*at)?.start)));
             if out.ends {
                 found.ends.push(*f);
             }

@@ -3,24 +3,24 @@
 
 mod checks;
 mod jumps;
+mod names;
 mod parts;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 pub use checks::CHECKS;
 
-use super::Outcome;
+use super::outcome::Outcome;
 use super::check::Check;
 use super::finding::{Finding, Spot, What};
 use super::subject::{Function, Subject};
-use crate::base::addr::{Address, LinkAddr};
+use crate::base::addr::LinkAddr;
 use crate::base::parallel;
 use crate::formats::extable::fixup::Landing;
-use crate::formats::image::names::cold_base;
 use crate::formats::image::sites::Site;
-use crate::formats::image::symtab::SymbolId;
 use crate::products::livepatch::location;
 use jumps::Jumps;
+use names::parent;
 
 /// Runs them.
 pub(super) fn run(subject: &Subject<'_, '_>) -> Outcome {
@@ -54,7 +54,10 @@ fn patchable(subject: &Subject<'_, '_>, outcome: &mut Outcome) {
         let sites = image.listed_in(Site::Mcount, f.start, f.end);
         sites.is_some_and(|s| !s.is_empty()) && !location::is_freed(image, f.start)
     };
-    if image.listed_in(Site::Mcount, LinkAddr(0), LinkAddr(0)).is_none() {
+    if image
+        .listed_in(Site::Mcount, LinkAddr(0), LinkAddr(0))
+        .is_none()
+    {
         let why = "the image has no table of places that can be traced";
         outcome.skipped.push(why.to_owned());
         return;
@@ -85,9 +88,13 @@ impl Notes<'_, '_, '_> {
     fn cold(&mut self, colds: &BTreeMap<LinkAddr, Vec<LinkAddr>>) {
         self.count("functions_with_cold", colds.len());
         for (function, parts) in colds {
-            let parts = parts.iter().map(|at| self.subject.image.name_at(*at).unwrap_or("?"));
+            let parts = parts
+                .iter()
+                .map(|at| self.subject.image.name_at(*at).unwrap_or("?"));
             let parts: Vec<&str> = parts.collect();
-            self.tell(&checks::COLD, *function, || format!("its cold part {} lies elsewhere", parts.join(", ")));
+            self.tell(&checks::COLD, *function, || {
+                format!("its cold part {} lies elsewhere", parts.join(", "))
+            });
         }
     }
 
@@ -112,7 +119,9 @@ impl Notes<'_, '_, '_> {
         }
         self.count("fixups_elsewhere", found.len());
         for (function, count) in found {
-            self.tell(&checks::FIXUP, function, || format!("{count} of its faults are handled outside of it"));
+            self.tell(&checks::FIXUP, function, || {
+                format!("{count} of its faults are handled outside of it")
+            });
         }
     }
 
@@ -125,7 +134,9 @@ impl Notes<'_, '_, '_> {
         for f in all {
             let next = self.subject.image.name_at(f.end).unwrap_or("?");
             self.tell(&checks::END, f.start, || {
-                format!("its last instruction is a call, which would return to the beginning of {next}")
+                format!(
+                    "its last instruction is a call, which would return to the beginning of {next}"
+                )
             });
         }
     }
@@ -142,7 +153,9 @@ impl Notes<'_, '_, '_> {
         for (_, places) in all {
             for at in &places {
                 let others = places.len() - 1;
-                self.tell(&checks::NAME, *at, || format!("{others} other functions have its name"));
+                self.tell(&checks::NAME, *at, || {
+                    format!("{others} other functions have its name")
+                });
             }
         }
     }
@@ -157,7 +170,11 @@ impl Notes<'_, '_, '_> {
         };
         let list = self.subject.options.list;
         // All that is inlined is known only of all units.
-        let step = if list { 1 } else { self.subject.options.sample.max(1) };
+        let step = if list {
+            1
+        } else {
+            self.subject.options.sample.max(1)
+        };
         let units = audit.survey().units;
         let sampled: Vec<usize> = units.iter().copied().step_by(step as usize).collect();
         let read = |offset: &usize| {
@@ -188,36 +205,4 @@ impl Notes<'_, '_, '_> {
             });
         }
     }
-}
-
-/// What `id` is a cold part of, if names decide; else itself.
-fn parent(subject: &Subject<'_, '_>, id: SymbolId) -> SymbolId {
-    let symbols = subject.image.symbols();
-    match symbols.cold_parent(id).all()[..] {
-        [one] => one,
-        _ => id,
-    }
-}
-
-/// Names of `places`, each once.
-fn told(subject: &Subject<'_, '_>, places: &BTreeSet<LinkAddr>) -> String {
-    let names = places.iter().map(|at| subject.image.name_at(*at).unwrap_or("?"));
-    let names: BTreeSet<&str> = names.collect();
-    let mut names: Vec<&str> = names.into_iter().collect();
-    let more = names.len().saturating_sub(3);
-    names.truncate(3);
-    match more {
-        0 => names.join(", "),
-        n => format!("{} and {n} more", names.join(", ")),
-    }
-}
-
-/// Whether the symbol `name` is a cold part's.
-fn is_cold(name: &str) -> bool {
-    cold_base(name).is_some()
-}
-
-/// Bytes from `from` to `at`.
-fn distance(at: LinkAddr, from: LinkAddr) -> u64 {
-    at.since(from).unwrap_or(0)
 }

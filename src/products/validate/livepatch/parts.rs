@@ -2,14 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::jumps::Jumps;
-use super::{checks, distance, is_cold, told};
+use super::jumps::{self, Jumps};
+use super::names::{distance, is_cold, parent, told};
+use super::checks;
 use crate::base::addr::LinkAddr;
-use crate::formats::image::names::{clone_base, cold_base};
+use crate::formats::image::names::stands_for;
 use crate::formats::image::sites::Site;
 use crate::formats::image::symtab::SymbolSource;
 use crate::formats::orc::{OrcKind, OrcReg};
-use crate::products::validate::Outcome;
+use crate::products::validate::check::Check;
+use crate::products::validate::outcome::Outcome;
 use crate::products::validate::finding::{Finding, Spot, What};
 use crate::products::validate::subject::{Function, Subject};
 
@@ -42,16 +44,25 @@ pub(super) fn look(
             (1, _) if sources.is_empty() => (named.first().copied(), String::new()),
             (1, _) => {
                 let what = format!("{name} is jumped to by {} only", told(subject, &sources));
-                outcome.findings.push(found(subject, &checks::PART, f, what));
+                outcome
+                    .findings
+                    .push(found(subject, &checks::PART, f, what));
                 continue;
             }
-            (n, _) => (None, format!("{n} functions have its name, and jumps do not tell which of them it is of")),
+            (n, _) => (
+                None,
+                format!(
+                    "{n} functions have its name, and jumps do not tell which of them it is of"
+                ),
+            ),
         };
         match parent {
             Some(parent) => parents.entry(parent).or_default().push(f.start),
             None => {
                 // What explains it is found at the function that it is of.
-                let around = sources.first().and_then(|at| super::jumps::around(functions, *at));
+                let around = sources
+                    .first()
+                    .and_then(|at| jumps::around(functions, *at));
                 let (from, to) = around.map_or((f.start, f.end), |o| (o.start, o.end));
                 let what = match sources.is_empty() {
                     true => what,
@@ -67,7 +78,9 @@ pub(super) fn look(
         if let Some(owner) = hidden(subject, jumps, index, f) {
             let owner = subject.image.name_at(owner).unwrap_or("?");
             let what = format!("it is a part of {owner}, and not called a cold part of it");
-            outcome.findings.push(found(subject, &checks::PART, f, what));
+            outcome
+                .findings
+                .push(found(subject, &checks::PART, f, what));
         }
     }
     parents
@@ -75,7 +88,7 @@ pub(super) fn look(
 
 fn found(
     subject: &Subject<'_, '_>,
-    check: &'static crate::products::validate::Check,
+    check: &'static Check,
     f: &Function,
     what: String,
 ) -> Finding {
@@ -88,7 +101,7 @@ fn owners(subject: &Subject<'_, '_>, starts: &BTreeSet<LinkAddr>) -> BTreeSet<Li
     let symbols = subject.image.symbols();
     let whose = |at: &LinkAddr| {
         let id = symbols.function(*at);
-        id.map_or(*at, |id| symbols.range(super::parent(subject, id)).0)
+        id.map_or(*at, |id| symbols.range(parent(subject, id)).0)
     };
     starts.iter().map(whose).collect()
 }
@@ -98,7 +111,12 @@ fn owners(subject: &Subject<'_, '_>, starts: &BTreeSet<LinkAddr>) -> BTreeSet<Li
 /// Nothing calls it, one function alone jumps to it, and it cannot be traced: that may be a function all the same, which is
 /// called once, at the end of another. Debug information tells; without it, that its frame is not that of a function
 /// just called.
-fn hidden(subject: &Subject<'_, '_>, jumps: &Jumps, index: usize, f: &Function) -> Option<LinkAddr> {
+fn hidden(
+    subject: &Subject<'_, '_>,
+    jumps: &Jumps,
+    index: usize,
+    f: &Function,
+) -> Option<LinkAddr> {
     let image = subject.image;
     let symbols = image.symbols();
     let all = subject.functions();
@@ -127,7 +145,7 @@ fn hidden(subject: &Subject<'_, '_>, jumps: &Jumps, index: usize, f: &Function) 
     match image.lines().ok().flatten() {
         Some(lines) => {
             let written = lines.at(f.start).last()?.function?;
-            let is = |symbol: &str| is_called(&crate::base::demangle::demangle(symbol), &written);
+            let is = |symbol: &str| stands_for(&crate::base::demangle::demangle(symbol), &written);
             let (own, other) = (names().any(is), symbols.names_at(owner).any(is));
             (!own && other).then_some(owner)
         }
@@ -152,12 +170,4 @@ fn is_pushed(subject: &Subject<'_, '_>, at: LinkAddr) -> bool {
         let known = matches!(r.sp_reg, OrcReg::Sp | OrcReg::Bp);
         r.kind == OrcKind::Call && known && !called && r.sp_offset > 8
     })
-}
-
-/// Whether the symbol `symbol` is that of the function `name` or a version of it.
-fn is_called(symbol: &str, name: &str) -> bool {
-    let rest = symbol.strip_prefix(name);
-    rest.is_some_and(|r| r.is_empty() || r.starts_with('.'))
-        || cold_base(symbol) == Some(name)
-        || clone_base(symbol) == Some(name)
 }
