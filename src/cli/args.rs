@@ -612,7 +612,7 @@ pub struct Validate {
     )]
     pub families: Vec<Checks>,
 
-    /// Ask the debug information at one of N places; 1 for all [default: 64]
+    /// Read entries and lines of one of N units of debug information; 1 for all [default: 64]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub sample: Option<u32>,
 

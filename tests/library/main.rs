@@ -33,5 +33,7 @@ mod user_synthetic;
 #[cfg(feature = "validate")]
 mod validate_agree;
 #[cfg(feature = "validate")]
+mod validate_lines;
+#[cfg(feature = "validate")]
 mod validate_tables;
 mod windows;

@@ -32,16 +32,17 @@ pub fn run(args: &Validate) -> Result<Exit, Failure> {
     } else {
         &args.families
     };
+    let fail_on = args.fail_on.or(config.fail_on).unwrap_or_default();
     let asked = product::Options {
         families: families.iter().map(|f| f.family()).collect(),
         sample: args.sample.or(config.sample).unwrap_or(64),
-        ..product::Options::default()
+        // What is to fail must be looked for.
+        list: args.list || fail_on == FailOn::Note,
     };
     let mut allow = config.allow;
     for text in &args.allow {
         allow.push(allowed(text)?);
     }
-    let fail_on = args.fail_on.or(config.fail_on).unwrap_or_default();
     let policy = Policy {
         fail_on: fail_on.severity(),
         allow,

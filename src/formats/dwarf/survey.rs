@@ -88,6 +88,17 @@ pub(super) fn survey(dwarf: &Loaded<'_>) -> Survey {
     found
 }
 
+/// Whether the unit at `offset` is assembler.
+pub(super) fn is_assembler(dwarf: &Loaded<'_>, offset: usize) -> bool {
+    let language = || {
+        let unit = Opened::root(dwarf, DebugInfoOffset(offset)).ok()?;
+        let mut entries = unit.unit.entries();
+        entries.next_entry().ok()?;
+        entries.current()?.attr_value(c::DW_AT_language)
+    };
+    language() == Some(gimli::AttributeValue::Language(c::DW_LANG_Mips_Assembler))
+}
+
 /// What is wrong with the root of the unit at `offset`.
 fn root(dwarf: &Loaded<'_>, offset: usize) -> Option<String> {
     let unit = match Opened::root(dwarf, DebugInfoOffset(offset)) {

@@ -105,10 +105,22 @@ impl<'d> Dwarf<'d> {
         contents::read(&self.loaded, DebugInfoOffset(offset), None).map_err(broken)
     }
 
+    /// Where the unit that has the code at link address `at` begins in `.debug_info`.
+    #[cfg(feature = "validate")]
+    pub(crate) fn offset_at(&self, at: u64) -> Option<usize> {
+        self.offset(self.unit_at(at)?)
+    }
+
     /// All units looked over.
     #[cfg(feature = "validate")]
     pub(crate) fn survey(&self) -> super::survey::Survey {
         super::survey::survey(&self.loaded)
+    }
+
+    /// Whether the unit at `offset` is assembler.
+    #[cfg(feature = "validate")]
+    pub(crate) fn is_assembler(&self, offset: usize) -> bool {
+        super::survey::is_assembler(&self.loaded, offset)
     }
 
     /// Another reader of the units of `image`.

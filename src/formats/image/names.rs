@@ -27,6 +27,23 @@ pub(crate) fn padded(name: &str) -> Option<&str> {
     name.strip_prefix("__pfx_").filter(|n| !n.is_empty())
 }
 
+/// What the build of a kernel puts before all names of some objects, behind the back of their debug information:
+/// arch/x86/boot/startup/Makefile (6.16 and later), drivers/firmware/efi/libstub/Makefile.
+#[cfg(feature = "validate")]
+const PREFIXES: [&str; 2] = ["__pi_", "__efistub_"];
+
+/// Whether the symbol `symbol` is that of the function that debug information calls `name`, of a version of it, or of its
+/// cold part: compilers put a dot behind the name, and what they did to it (`.isra.0`, `.cold`, `.llvm.1234`).
+#[cfg(feature = "validate")]
+pub(crate) fn stands_for(symbol: &str, name: &str) -> bool {
+    let is = |symbol: &str| {
+        let rest = symbol.strip_prefix(name);
+        rest.is_some_and(|r| r.is_empty() || r.starts_with('.'))
+    };
+    let plain = PREFIXES.iter().filter_map(|p| symbol.strip_prefix(p));
+    is(symbol) || plain.into_iter().any(is)
+}
+
 /// Whether scripts/kallsyms.c takes the name for one that the linker script made up, and prefers others
 /// (`may_be_linker_script_provide_symbol()`). Some functions are called like that, too.
 pub(crate) fn seems_made_up(name: &str) -> bool {
@@ -85,6 +102,23 @@ mod tests {
         assert_eq!(clone_base("foo"), None);
         assert_eq!(padded("__pfx_foo"), Some("foo"));
         assert_eq!(padded("__pfx_"), None);
+    }
+
+    #[cfg(feature = "validate")]
+    #[test]
+    fn symbols_stand_for_functions() {
+        for symbol in [
+            "foo",
+            "foo.cold",
+            "foo.isra.0.cold",
+            "foo.llvm.12",
+            "__pi_foo.part.0",
+        ] {
+            assert!(stands_for(symbol, "foo"), "{symbol}");
+        }
+        for symbol in ["fooo", "fo", "__pfx_foo", "bar.foo", "foo_cold"] {
+            assert!(!stands_for(symbol, "foo"), "{symbol}");
+        }
     }
 
     #[test]

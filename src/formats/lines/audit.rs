@@ -43,9 +43,14 @@ impl<'u, 'd> Audit<'u, 'd> {
         self.dwarf.survey()
     }
 
-    /// Whether a unit says that it has the code at `at`.
-    pub fn has_unit(&self, at: u64) -> bool {
-        self.dwarf.unit_at(at).is_some()
+    /// Where the unit that says to have the code at `at` begins in `.debug_info`.
+    pub fn unit_of(&self, at: u64) -> Option<usize> {
+        self.dwarf.offset_at(at)
+    }
+
+    /// Whether the unit at `offset` is assembler.
+    pub fn is_assembler(&self, offset: usize) -> bool {
+        self.dwarf.is_assembler(offset)
     }
 
     /// The unit at `offset` of `.debug_info`.
@@ -97,6 +102,15 @@ impl<'d> AuditUnit<'d> {
             }
         }
         found.into_iter().map(|(_, function)| function).collect()
+    }
+
+    /// Names of functions that calls of were inlined, and how many calls.
+    pub fn inlined(&self) -> Vec<(&'d str, u64)> {
+        let calls = self.lines.calls.iter().filter(|c| c.parent != NONE);
+        let mut names: Vec<&'d str> = calls.filter_map(|c| c.name).collect();
+        names.sort_unstable();
+        let all = names.chunk_by(|a, b| a == b);
+        all.map(|same| (same[0], same.len() as u64)).collect()
     }
 
     /// Whether a row begins at `at`.

@@ -18,8 +18,10 @@ use crate::world::image::Image;
 pub struct Options {
     /// The families to run; empty for all.
     pub families: Vec<Family>,
-    /// Debug information is asked at one of so many places; 1 for all.
+    /// Entries and lines of debug information are read of one of so many units, by their numbers; 1 for all.
     pub sample: u32,
+    /// Whether what every kernel has is not only counted: the notes about livepatches.
+    pub list: bool,
 }
 
 impl Default for Options {
@@ -27,6 +29,7 @@ impl Default for Options {
         Options {
             families: Vec::new(),
             sample: 64,
+            list: false,
         }
     }
 }

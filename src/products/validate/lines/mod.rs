@@ -113,5 +113,7 @@ fn unreadable(of: &str, faults: &[Fault]) -> Option<Finding> {
 /// How many functions no unit says to have.
 fn uncovered(subject: &Subject<'_, '_>, audit: &Audit<'_, '_>) -> u64 {
     let functions = subject.functions().iter();
-    functions.filter(|f| !audit.has_unit(f.start.0)).count() as u64
+    functions
+        .filter(|f| audit.unit_of(f.start.0).is_none())
+        .count() as u64
 }

@@ -4,7 +4,7 @@ use super::checks;
 use crate::base::addr::{LinkAddr, RetAddr};
 use crate::formats::dwarf::second::{Level, Second, SecondUnit};
 use crate::formats::dwarf::survey::Fault;
-use crate::formats::image::names::{clone_base, cold_base};
+use crate::formats::image::names::stands_for;
 use crate::formats::image::symtab::SymbolSource;
 use crate::formats::lines::audit::{Audit, AuditUnit, Written};
 use crate::products::validate::finding::{Finding, Spot, What};
@@ -31,6 +31,7 @@ pub(super) struct Tally {
     places: u64,
     disputed: u64,
     assembler: u64,
+    overridden: u64,
 }
 
 impl Tally {
@@ -43,15 +44,17 @@ impl Tally {
         self.places += other.places;
         self.disputed += other.disputed;
         self.assembler += other.assembler;
+        self.overridden += other.overridden;
     }
 
     /// Its numbers.
-    pub(super) fn counts(&self) -> [(&'static str, u64); 4] {
+    pub(super) fn counts(&self) -> [(&'static str, u64); 5] {
         [
             ("functions_read", self.functions),
             ("places_asked", self.places),
             ("places_disputed", self.disputed),
-            ("functions_without_lines", self.assembler),
+            ("assembler_without_lines", self.assembler),
+            ("functions_overridden", self.overridden),
         ]
     }
 }
@@ -132,7 +135,7 @@ impl<'w, 's, 'd> Whole<'w, 's, 'd> {
     fn named_like_symbol(&self, function: &Written<'_>, offset: usize, tally: &mut Tally) {
         let symbols = self.subject.image.symbols();
         let known =
-            |at: u64, name: &str| symbols.names_at(LinkAddr(at)).any(|s| is_called(s, name));
+            |at: u64, name: &str| symbols.names_at(LinkAddr(at)).any(|s| stands_for(s, name));
         let begins = |at: u64| symbols.names_at(LinkAddr(at)).next();
         let Some(name) = function.name else {
             let Some((at, other)) = function
@@ -152,13 +155,18 @@ impl<'w, 's, 'd> Whole<'w, 's, 'd> {
         for (start, end) in &function.pieces {
             match begins(*start) {
                 Some(_) if known(*start, name) => self.extent(*start, *end, tally),
-                // A piece that has another name is looked at among the cold parts, for what a livepatch makes of it.
-                Some(_) if own => {}
+                Some(other) if own => {
+                    let what = format!(
+                        "debug information has a part of {name} here, symbols have {other}"
+                    );
+                    tally.findings.push(self.wrong(*start, what));
+                }
                 Some(other) => {
                     let what = format!("debug information has {name} here, symbols have {other}");
                     tally.findings.push(self.wrong(*start, what));
                     return;
                 }
+                None if self.is_overridden(name, offset) => tally.overridden += 1,
                 None => {
                     let what = format!(
                         "debug information (unit at .debug_info+{offset:#x}) has {name} begin here, where no symbol begins"
@@ -168,6 +176,14 @@ impl<'w, 's, 'd> Whole<'w, 's, 'd> {
                 }
             }
         }
+    }
+
+    /// Whether the function called `name` is another unit's: the linker then drops the symbol of a weak function that the
+    /// unit at `offset` has, and leaves its code.
+    fn is_overridden(&self, name: &str, offset: usize) -> bool {
+        let symbols = self.subject.image.symbols();
+        let mut all = symbols.named(name).map(|id| symbols.range(id).0).peekable();
+        all.peek().is_some() && all.all(|at| self.audit.unit_of(at.0) != Some(offset))
     }
 
     fn wrong(&self, at: u64, what: String) -> Finding {
@@ -186,7 +202,12 @@ impl<'w, 's, 'd> Whole<'w, 's, 'd> {
         let Some((from, to)) = own.filter(|(from, to)| from.0 == start && to.0 != end) else {
             return;
         };
-        if self.described(start, to.0.min(end)) {
+        // Whose end is wrong by call-frame information, too, is looked at by the family `agree`.
+        let others = match to.0 < end {
+            true => self.described(start, to.0),
+            false => self.described(start, start) && !self.described(start, end),
+        };
+        if others {
             return;
         }
         let what = format!(
@@ -198,8 +219,7 @@ impl<'w, 's, 'd> Whole<'w, 's, 'd> {
         tally.findings.push(found.about(from, to));
     }
 
-    /// Whether call-frame information goes on at `at` of the function that begins at `start`: whose end is wrong is then
-    /// looked at by the family `agree`.
+    /// Whether call-frame information has the function that begins at `start`, and goes on at `at`.
     fn described(&self, start: u64, at: u64) -> bool {
         let Ok(cfi) = self.subject.image.cfi() else {
             return false;
@@ -234,6 +254,11 @@ impl<'w, 's, 'd> Whole<'w, 's, 'd> {
             n => format!(", {what} {} more functions", n - 1),
         };
         let (from, to) = reach(functions);
+        // What macros of assembler put before the first instruction (`.byte`, alternatives) has no line.
+        if self.audit.is_assembler(offset) {
+            tally.assembler += (within.len() + without.len()) as u64;
+            return;
+        }
         if let Some(first) = within.first() {
             let what = format!(
                 "no row of source lines begins here{}, unit at .debug_info+{offset:#x}",
@@ -245,7 +270,6 @@ impl<'w, 's, 'd> Whole<'w, 's, 'd> {
                 .push(found.about(LinkAddr(from), LinkAddr(to)));
         }
         if let Some(first) = without.first() {
-            tally.assembler += without.len() as u64;
             let what = format!(
                 "the unit at .debug_info+{offset:#x} has the function, but no line for it{}",
                 others(without.len(), "nor for")
@@ -320,15 +344,6 @@ fn reach(functions: &[Written<'_>]) -> (u64, u64) {
     let from = pieces().map(|p| p.0).min().unwrap_or(0);
     let to = pieces().map(|p| p.1).max().unwrap_or(0);
     (from, to)
-}
-
-/// Whether the symbol `symbol` is that of the function `name`, of a version of it, or of its cold part.
-fn is_called(symbol: &str, name: &str) -> bool {
-    // Compilers put a dot behind the name, and what they did to it (`.isra.0`, `.cold`, `.llvm.1234`).
-    let rest = symbol.strip_prefix(name);
-    rest.is_some_and(|r| r.is_empty() || r.starts_with('.'))
-        || cold_base(symbol) == Some(name)
-        || clone_base(symbol) == Some(name)
 }
 
 /// Whether both say the same. Paths are joined in different ways: their last parts are compared. A reader that finds no
