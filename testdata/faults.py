@@ -169,10 +169,9 @@ class World:
     def own_string(self, off):
         """Whether no other symbol's name is within the string at `off`, or around it."""
         end = self.strings.index(b"\0", off)
-        i = bisect.bisect_left(self.names, off)
-        inside = [n for n in self.names[i:bisect.bisect_right(self.names, end)]]
         begin = self.strings.rfind(b"\0", 0, off) + 1
-        return len(inside) == 1 and begin == off
+        inside = self.names[bisect.bisect_left(self.names, begin):bisect.bisect_right(self.names, end)]
+        return set(inside) <= {off, begin} and self.strings[begin:off] in (b"", b"__pfx_")
 
     def function(self, addr):
         i = bisect.bisect_right(self.starts, addr) - 1
@@ -493,8 +492,15 @@ class Kind:
 
 
 ALL = []
+# Where two families see the same, either is right.
 CFA = ("agree-cfa", "flow-cfa")
 BP = ("agree-bp", "flow-bp")
+KIND = ("agree-return", "agree-kind", "flow-kind", "flow-return")
+# Nothing is known of code that runs.
+HOLE = ("orc-gap", "orc-return", "orc-function-undefined", "agree-hole", "flow-hole")
+NO_CFI = ("agree-missing", "agree-uncovered", "agree-extent")
+# Offsets that no frame has.
+OFFSET = ("orc-offset",)
 
 
 def kind(name, over, ids, limit=1, note=""):
@@ -551,26 +557,28 @@ def ignored_offset(name):
 
 
 simple("orc-sp-plus-8", CFA, lambda w, r: {"sp": r.sp + 8}, note=ignored_offset("sp_offset"))
-simple("orc-sp-minus-8", CFA, lambda w, r: {"sp": r.sp - 8}, lambda r: r.sp >= 16)
+simple("orc-sp-minus-8", CFA + OFFSET, lambda w, r: {"sp": r.sp - 8}, lambda r: r.sp >= 16)
 simple("orc-sp-plus-16", CFA, lambda w, r: {"sp": r.sp + 16})
-simple("orc-sp-odd", CFA + ("orc-offset",), lambda w, r: {"sp": r.sp + 1})
+simple("orc-sp-odd", OFFSET + CFA, lambda w, r: {"sp": r.sp + 1})
 simple("orc-bp-plus-8", BP, lambda w, r: {"bp": r.bp + 8}, lambda r: r.bp_reg == "PREV_SP" and r.bp < -16,
        "bp_offset of rows that do not restore BP")
-simple("orc-bp-minus-8", BP, lambda w, r: {"bp": r.bp - 8}, lambda r: r.bp_reg == "PREV_SP")
+simple("orc-bp-minus-8", BP + OFFSET, lambda w, r: {"bp": r.bp - 8}, lambda r: r.bp_reg == "PREV_SP")
 simple("orc-sp-reg-bp", CFA, lambda w, r: {"sp_reg": "BP"}, lambda r: r.sp_reg == "SP")
-simple("orc-sp-reg-sp", CFA, lambda w, r: {"sp_reg": "SP"}, lambda r: r.sp_reg == "BP",
+simple("orc-sp-reg-sp", CFA + OFFSET, lambda w, r: {"sp_reg": "SP"}, lambda r: r.sp_reg == "BP",
        "where BP and SP are the same at that instruction")
 simple("orc-sp-reg-di", CFA, lambda w, r: {"sp_reg": "DI"}, lambda r: r.sp_reg == "SP")
 simple("orc-bp-forgotten", BP, lambda w, r: {"bp_reg": "UNDEFINED", "bp": 0}, lambda r: r.bp_reg == "PREV_SP")
 simple("orc-bp-invented", BP, lambda w, r: {"bp_reg": "PREV_SP", "bp": -16},
        lambda r: r.bp_reg == "UNDEFINED" and r.sp >= 24 and r.sp_reg == "SP")
-simple("orc-kind-regs", ("agree-kind", "flow-kind") + CFA, lambda w, r: {"kind": "REGS"})
-simple("orc-kind-partial", ("agree-kind", "flow-kind") + CFA, lambda w, r: {"kind": "PARTIAL"})
-simple("orc-kind-undefined", ("agree-hole", "flow-hole"), lambda w, r: {"kind": "UNDEFINED"})
-simple("orc-kind-end", ("agree-kind", "flow-kind"), lambda w, r: {"kind": "END"})
+simple("orc-kind-regs", KIND + CFA, lambda w, r: {"kind": "REGS"})
+simple("orc-kind-partial", KIND + CFA, lambda w, r: {"kind": "PARTIAL"})
+simple("orc-kind-undefined", HOLE,
+       lambda w, r: {"kind": "UNDEFINED", "sp": 0, "bp": 0, "sp_reg": 0, "bp_reg": 0, "signal": False})
+simple("orc-kind-undefined-rest", HOLE + ("orc-type",), lambda w, r: {"kind": "UNDEFINED"})
+simple("orc-kind-end", KIND, lambda w, r: {"kind": "END"})
 
 
-@kind("orc-signal", "function", ("orc-signal", "flow-kind", "agree-kind"), note="before 6.3 the type says it")
+@kind("orc-signal", "function", ("orc-signal", "orc-offset", *KIND), note="before 6.3 the type says it")
 def _(w, f):
     if w.version < 2:
         raise Skip("rows have no such bit")
@@ -582,7 +590,7 @@ simple("orc-sp-reg-unknown", "orc-register", lambda w, r: {"sp_reg": 15})
 simple("orc-bp-reg-unknown", "orc-register", lambda w, r: {"bp_reg": 15})
 simple("orc-bp-reg-unused", "orc-register", lambda w, r: {"bp_reg": "DX"})
 simple("orc-kind-unknown", "orc-type", lambda w, r: {"kind": 7 if w.version >= 3 else 3})
-simple("orc-reserved-bits", "orc-reserved", lambda w, r: {"bits": 1 << (13 if w.version >= 2 else 12)})
+simple("orc-reserved-bits", "orc-bits", lambda w, r: {"bits": 1 << (13 if w.version >= 2 else 12)})
 
 
 def differs(w, f, i):
@@ -601,7 +609,7 @@ def _(w, f):
             return Fault(patches, [(lo, hi)], say(w, i))
 
 
-@kind("orc-row-late-1", "function", CFA + ("orc-boundary", "flow-boundary"))
+@kind("orc-row-late-1", "function", CFA + ("orc-boundary", "flow-boundary"), 1)
 def _(w, f):
     for i in usable(w, f, differs):
         lo, hi = w.span(i)
@@ -609,14 +617,17 @@ def _(w, f):
             return Fault([w.moved(i, lo + 1)], [(lo, lo + 2)], say(w, i))
 
 
-@kind("orc-row-early-1", "function", CFA + ("orc-boundary", "flow-boundary"),
+@kind("orc-row-early-1", "function", CFA + HOLE + ("orc-boundary", "flow-boundary"),
       note="behind an instruction that is no call: nothing asks for its last byte")
 def _(w, f):
-    for i in usable(w, f, differs):
-        lo, _ = w.span(i)
-        before = [c for c in w.live(f, i - 1) if c.at + c.len == lo and c.op.startswith("call")]
-        if before and lo - 1 > w.ips[i - 1]:
-            return Fault([w.moved(i, lo - 1)], [(before[0].at, lo + 1)], say(w, i))
+    # Compilers place a call that does not return at the end, and its return address is in what follows.
+    i = bisect.bisect_left(w.ips, f.end)
+    last = w.insns(f)[-1]
+    if i + 1 >= w.count or w.ips[i] != f.end or w.ips[i + 1] == f.end or not last.op.startswith("call"):
+        return None
+    if last.at in w.reached(f) and w.ips[i - 1] < f.end - 1 and w.cfa(i) != w.cfa(i - 1):
+        after = w.function(f.end)
+        return Fault([w.moved(i, f.end - 1)], [(last.at, f.end + 1)], say(w, i), claims=[after] if after else [])
 
 
 @kind("orc-row-late", "function", CFA)
@@ -637,18 +648,16 @@ def _(w, f):
             return Fault([w.moved(i, before[0].at)], [(before[0].at, lo)], say(w, i))
 
 
-@kind("orc-swap-addresses", "image", "orc-unsorted")
-def _(w):
-    for f in w.plain():
-        for i in usable(w, f, differs):
-            patches = [w.moved(i - 1, w.ips[i]), w.moved(i, w.ips[i - 1])]
-            yield Fault(patches, None, say(w, i))
-            break
+@kind("orc-swap-addresses", "function", "orc-unsorted")
+def _(w, f):
+    for i in usable(w, f, differs):
+        patches = [w.moved(i - 1, w.ips[i]), w.moved(i, w.ips[i - 1])]
+        return Fault(patches, [(f.start, f.end)], say(w, i))
 
 
-@kind("orc-unsorted", "image", "orc-unsorted")
+@kind("orc-unsorted", "image", "orc-unsorted", 2)
 def _(w):
-    for f in w.plain():
+    for f in shuffled(w, w.plain_list):
         for i in usable(w, f):
             j = (i + w.count // 2) % w.count
             patches = [w.moved(i, w.ips[j]), w.moved(j, w.ips[i]), w.content(i, w.row(j).raw), w.content(j, w.row(i).raw)]
@@ -669,7 +678,7 @@ def _(w):
     yield Fault([w.moved(0, first.addr - 0x100)], None, f"the first row: {say(w, 0)}")
 
 
-@kind("orc-end-lost", "image", ("orc-terminator", "orc-end"),
+@kind("orc-end-lost", "image", ("orc-terminator", "orc-padding"),
       note="ends of functions before the end of a section: what follows is padding, or has rows of its own")
 def _(w):
     for s in w.text:
@@ -678,13 +687,24 @@ def _(w):
             yield Fault([w.content(i, w.row(i - 1).raw)], None, f"the last row of {s.name}: {say(w, i)}")
 
 
+@kind("orc-padding", "function", "orc-padding", note="it changes nothing: padding does not run")
+def _(w, f):
+    # What is before the row has no instruction that could be asked for: only padding.
+    first = bisect.bisect_left(w.ips, f.start)
+    if not 1 < first < w.count - 1 or w.ips[first] != f.start or w.row(first - 1).kind != "UNDEFINED":
+        return None
+    if not w.ips[first - 2] < w.ips[first - 1] < w.ips[first] or w.function(w.ips[first - 1]):
+        return None
+    return Fault([w.content(first - 1, w.row(first).raw)], [(w.ips[first - 1] - 16, w.ips[first])], f"padding before {f.name}")
+
+
 def resized(section, size):
     return section.header + 0x20, struct.pack("<Q", size)
 
 
-@kind("orc-deleted", "image", CFA + ("orc-bounds",), 2)
+@kind("orc-deleted", "image", CFA + ("orc-size",), 2, "that symbols of the linker and the size differ is a second finding")
 def _(w):
-    for f in w.plain():
+    for f in shuffled(w, w.plain_list):
         for i in usable(w, f, differs):
             ips = w.ips[:i] + w.ips[i + 1:]
             slot = w.ip_section.addr
@@ -713,7 +733,7 @@ def _(w):
     yield Fault([resized(w.ip_section, 4 * w.count - 1)], None, "the last byte of .orc_unwind_ip")
 
 
-@kind("orc-truncated-both", "image", ("orc-bounds", "orc-size"))
+@kind("orc-truncated-both", "image", ("orc-size", "orc-terminator"))
 def _(w):
     n = w.count - 1
     yield Fault([resized(w.ip_section, 4 * n), resized(w.row_section, 6 * n)], None, "the last row of both")
@@ -735,7 +755,7 @@ def _(w):
     yield Fault([(header.off + 7, bytes([old[7] ^ 0x10]))], None, "one bit")
 
 
-@kind("orc-header-cut", "image", ("orc-header", "orc-version"))
+@kind("orc-header-cut", "image", ("orc-header", "orc-version", "orc-size"))
 def _(w):
     yield Fault([resized(w.section(".orc_header"), 16)], None, "16 bytes")
 
@@ -807,12 +827,12 @@ def show(changed):
     return ", ".join(f"{k} {v:#x}" for k, v in changed.items())
 
 
-@at_entry("extable-insn-plus-1", ("extable-insn", "extable-boundary"))
+@at_entry("extable-insn-plus-1", "extable-boundary")
 def _(w, e, f, insn, after):
     return insn.len > 1 and order(w, e, e.insn + 1) and {"insn": e.insn + 1}
 
 
-@at_entry("extable-insn-minus-1", ("extable-insn", "extable-boundary"))
+@at_entry("extable-insn-minus-1", "extable-boundary")
 def _(w, e, f, insn, after):
     before = [i for i in w.insns(f) if i.at + i.len == e.insn]
     return before and before[0].len > 1 and order(w, e, e.insn - 1) and {"insn": e.insn - 1}
@@ -826,12 +846,12 @@ def cannot_fault(insn):
         and not insn.text.startswith(("rep", "lock"))
 
 
-@at_entry("extable-insn-cannot-fault", ("extable-cannot-fault", "extable-insn"))
+@at_entry("extable-insn-cannot-fault", "extable-safe")
 def _(w, e, f, insn, after):
     return after and cannot_fault(after) and order(w, e, after.at) and {"insn": after.at}
 
 
-@kind("extable-insn-outside", "image", ("extable-insn", "extable-outside"),
+@kind("extable-insn-outside", "image", "extable-outside",
       note="the table stays sorted only if it is the last row or the first")
 def _(w):
     first, last = w.entries[0], w.entries[-1]
@@ -840,7 +860,7 @@ def _(w):
     yield Fault([w.entry(first, insn=w.text[0].addr - 0x40)], None, told(w, first))
 
 
-@at_entry("extable-landing-plus-1", ("extable-landing", "extable-boundary", "fixup-boundary"),
+@at_entry("extable-landing-plus-1", "extable-landing-boundary",
           note="a landing of one byte: the next is an instruction, too")
 def _(w, e, f, insn, after):
     g = w.function(e.landing)
@@ -854,7 +874,7 @@ def elsewhere(w, e):
             return g
 
 
-@at_entry("extable-landing-elsewhere", ("fixup-elsewhere", "fixup-cfa", "extable-landing"))
+@at_entry("extable-landing-elsewhere", ("fixup-crosses", "fixup-orc"))
 def _(w, e, f, insn, after):
     g = elsewhere(w, e)
     cfa = w.cfa(w.row_of(e.insn))
@@ -863,7 +883,7 @@ def _(w, e, f, insn, after):
             return {"landing": i.at}
 
 
-@at_entry("extable-landing-elsewhere-same-cfa", ("fixup-elsewhere", "extable-landing"))
+@at_entry("extable-landing-elsewhere-same-cfa", "fixup-crosses")
 def _(w, e, f, insn, after):
     g = elsewhere(w, e)
     cfa = w.cfa(w.row_of(e.insn))
@@ -872,12 +892,12 @@ def _(w, e, f, insn, after):
             return {"landing": i.at}
 
 
-@at_entry("extable-landing-start", ("fixup-elsewhere", "fixup-cfa", "extable-landing"))
+@at_entry("extable-landing-start", ("fixup-function", "fixup-handler", "fixup-orc"))
 def _(w, e, f, insn, after):
     return {"landing": elsewhere(w, e).start}
 
 
-@at_entry("extable-landing-other-cfa", "fixup-cfa",
+@at_entry("extable-landing-other-cfa", "fixup-orc",
           note="a landing at another instruction of the function with the same CFA: only the source knows which is meant")
 def _(w, e, f, insn, after):
     cfa = w.cfa(w.row_of(e.insn))
@@ -887,7 +907,7 @@ def _(w, e, f, insn, after):
             return {"landing": i.at}
 
 
-@at_entry("extable-landing-outside", ("extable-landing", "extable-outside"))
+@at_entry("extable-landing-outside", "extable-landing-outside")
 def _(w, e, f, insn, after):
     s = w.section(".rodata")
     return {"landing": s.addr + w.rng.randrange(s.size // 16) * 16}
@@ -898,58 +918,58 @@ def typed(w):
         raise Skip("before 5.16 there are no types")
 
 
-@at_entry("extable-type-zero", "extable-type")
+@at_entry("extable-type-zero", "extable-none")
 def _(w, e, f, insn, after):
     typed(w)
     return {"data": e.data & ~0xFF}
 
 
-@at_entry("extable-type-unknown", "extable-type")
+@at_entry("extable-type-unknown", "extable-unknown")
 def _(w, e, f, insn, after):
     typed(w)
     return {"data": e.data & ~0xFF | 60}
 
 
-@at_entry("extable-type-msr", ("extable-type-insn", "extable-type", "extable-mismatch"),
+@at_entry("extable-type-msr", "extable-instruction",
           note="a type that does the same for the same instruction: DEFAULT and UACCESS differ in a warning only")
 def _(w, e, f, insn, after):
     typed(w)
     return insn.op.startswith("mov") and e.data & 0xFF in (1, 3) and {"data": 8}
 
 
-@at_entry("extable-reg-unused", ("extable-unused", "extable-data"))
+@at_entry("extable-reg-unused", "extable-argument")
 def _(w, e, f, insn, after):
     typed(w)
     return e.data in (1, 2, 3, 5, 6, 8, 9) and {"data": e.data | 3 << 8}
 
 
-@at_entry("extable-flag-unused", ("extable-unused", "extable-data"))
+@at_entry("extable-flag-unused", "extable-argument")
 def _(w, e, f, insn, after):
     typed(w)
     return e.data in (5, 6, 8) and {"data": e.data | 4 << 12}
 
 
-@at_entry("extable-imm-unused", ("extable-unused", "extable-data"))
+@at_entry("extable-imm-unused", "extable-argument")
 def _(w, e, f, insn, after):
     typed(w)
     return e.data in (1, 2, 3, 5, 6, 8, 9) and {"data": e.data | 7 << 16}
 
 
-@at_entry("extable-handler-plus-1", ("extable-handler", "extable-type"))
+@at_entry("extable-handler-plus-1", "extable-handler")
 def _(w, e, f, insn, after):
     if not w.handlers:
         raise Skip("since 5.16 there are no handlers")
     return {"handler": w.handler(e) + 1}
 
 
-@at_entry("extable-handler-function", ("extable-handler", "extable-type"))
+@at_entry("extable-handler-function", ("extable-unknown", "extable-handler"))
 def _(w, e, f, insn, after):
     if not w.handlers:
         raise Skip("since 5.16 there are no handlers")
     return {"handler": elsewhere(w, e).start}
 
 
-@at_entry("extable-handler-msr", ("extable-type-insn", "extable-handler", "extable-mismatch"))
+@at_entry("extable-handler-msr", "extable-instruction")
 def _(w, e, f, insn, after):
     if not w.handlers:
         raise Skip("since 5.16 there are no handlers")
@@ -957,7 +977,7 @@ def _(w, e, f, insn, after):
     return insn.op.startswith("mov") and w.handler(e) != wrong and {"handler": wrong}
 
 
-@kind("extable-duplicate", "entry", "extable-duplicate",
+@kind("extable-duplicate", "entry", ("extable-ambiguous", "extable-twice"),
       note="a row that is missing: that an access may fault is not in the image")
 def _(w, e):
     if e.index + 1 >= len(w.entries):
@@ -970,7 +990,7 @@ def _(w, e):
     return Fault([w.entry(e, landing=after.landing, index=e.index + 1)], where, told(w, e), claims=claims)
 
 
-@kind("extable-swap", "image", "extable-unsorted")
+@kind("extable-swap", "image", "extable-unsorted", 2)
 def _(w):
     for e in shuffled(w, w.entries):
         other = w.entries[(e.index + len(w.entries) // 2) % len(w.entries)]
@@ -978,13 +998,13 @@ def _(w):
         yield Fault(patches, None, f"{told(w, e)} and {told(w, other)}")
 
 
-@kind("extable-truncated-row", "image", ("extable-bounds", "extable-size"))
+@kind("extable-truncated-row", "image", "extable-size")
 def _(w):
     s = w.section("__ex_table")
     yield Fault([resized(s, s.size - 12)], None, "the last row")
 
 
-@kind("extable-truncated-bytes", "image", ("extable-size", "extable-bounds"))
+@kind("extable-truncated-bytes", "image", "extable-size")
 def _(w):
     s = w.section("__ex_table")
     yield Fault([resized(s, s.size - 5)], None, "the last 5 bytes")
@@ -1092,7 +1112,7 @@ def _(w, f):
                 return Fault([(p.end - 1, bytes([p.args[1] + 1]))], [(p.loc, f.end)], f"{f.name}: BP at {p.loc:#x}")
 
 
-@kind("cfi-halved", "function", ("agree-missing", "agree-uncovered"))
+@kind("cfi-halved", "function", NO_CFI)
 def _(w, f):
     fde = w.fdes[f.start]
     half = [i.at for i in w.insns(f) if i.at >= f.start + fde.size // 2]
@@ -1100,27 +1120,27 @@ def _(w, f):
         return Fault([(fde.off + 16, struct.pack("<Q", half[0] - f.start))], [(f.start, f.end)], f"{f.name}: to {half[0]:#x}")
 
 
-@kind("cfi-moved", "function", ("agree-missing", "agree-uncovered", "agree-cfa"))
+@kind("cfi-moved", "function", NO_CFI + ("agree-cfa",))
 def _(w, f):
     fde = w.fdes[f.start]
     if len({w.cfa(i) for i in w.rows(f)}) > 1 and w.program(fde):
         return Fault([(fde.off + 8, struct.pack("<Q", f.start + 16))], [(f.start, f.end + 16)], f"{f.name}: by 16")
 
 
-@kind("cfi-empty", "function", ("agree-missing", "agree-uncovered"))
+@kind("cfi-empty", "function", NO_CFI)
 def _(w, f):
     fde = w.fdes[f.start]
     return Fault([(fde.off + 16, struct.pack("<Q", 0))], [(f.start, f.end)], f.name)
 
 
-@kind("cfi-no-cie", "function", ("agree-cfi", "agree-missing", "agree-uncovered"))
+@kind("cfi-no-cie", "function", ("agree-cfi", "agree-broken", *NO_CFI))
 def _(w, f):
     fde = w.fdes[f.start]
     return Fault([(fde.off + 4, struct.pack("<I", fde.off - w.frame.off))], [(f.start, f.end)], f.name)
 
 
 def alignment_kind(name, which, value):
-    @kind(name, "function", ("agree-cfa", "agree-bp", "agree-cfi", "agree-missing"), None)
+    @kind(name, "function", ("agree-cfa", "agree-bp", "agree-cfi", "agree-broken", *NO_CFI), None)
     def pick(w, f):
         cie = w.fdes[f.start].cie
         group = w.cies[cie]
@@ -1141,7 +1161,7 @@ alignment_kind("cfi-code-alignment", 10, b"\x02")
 alignment_kind("cfi-data-alignment", 11, b"\x7c")
 
 
-@kind("cfi-cut", "image", ("agree-cfi", "agree-missing", "agree-uncovered"))
+@kind("cfi-cut", "image", ("agree-cfi", "agree-broken", *NO_CFI))
 def _(w):
     s = w.section(".debug_frame")
     yield Fault([resized(s, s.size // 2 // 8 * 8 + 12)], None, "the second half")
@@ -1156,14 +1176,14 @@ def in_symtab(f, value=None, size=None):
     return f.entry + 16, struct.pack("<Q", size)
 
 
-@kind("symbol-halved", "function", ("lines-size", "agree-size", "flow-size", "lines-function", "flow-end"), note="the second half has no name")
+@kind("symbol-halved", "function", ("lines-extent", "agree-extent", "flow-end"), note="the second half has no name")
 def _(w, f):
     half = [i.at for i in w.insns(f) if i.at >= (f.start + f.end) // 2 and i.at in w.reached(f)]
     if f.end - f.start >= 64 and half:
         return Fault([in_symtab(f, size=half[0] - f.start)], [(f.start, f.end)], f"{f.name}: to {half[0]:#x}")
 
 
-@kind("symbol-doubled", "function", ("lines-size", "agree-size", "flow-size", "lines-function", "orc-overlap", "flow-overlap"))
+@kind("symbol-doubled", "function", ("lines-extent", "agree-extent", "flow-overlap"))
 def _(w, f):
     n = w.number[f.start]
     after = w.functions[n + 1] if n + 1 < len(w.functions) else None
@@ -1172,7 +1192,7 @@ def _(w, f):
         return Fault([in_symtab(f, size=size)], [(f.start, after.end)], f"{f.name}: over {after.name}", claims=[after])
 
 
-@kind("symbol-moved", "function", ("lines-size", "agree-size", "flow-size", "lines-function", "flow-boundary", "agree-start"))
+@kind("symbol-moved", "function", ("lines-function", "lines-extent", "lines-row", "agree-extent", "flow-boundary"))
 def _(w, f):
     first = w.insns(f)[0]
     if first.len > 1:
@@ -1180,13 +1200,13 @@ def _(w, f):
 
 
 def renamed(w, f, new):
+    """The patch of a name. Since 6.2 it may be the end of another one: that of the padding before the function."""
     name = w.by_name[f.name][0][3]
-    old = f.name.encode()
-    if w.own_string(name) and len(new) == len(old):
+    if w.own_string(name):
         return w.section(".strtab").off + name, new
 
 
-@kind("symbol-renamed", "function", ("lines-name", "lines-function"))
+@kind("symbol-renamed", "function", "lines-function", note="that names of assembler are others: nothing else has them")
 def _(w, f):
     if f"{f.name}.cold" in w.by_name or "." in f.name or len(f.name) < 6:
         return None
@@ -1194,7 +1214,7 @@ def _(w, f):
     return patch and Fault([patch], [(f.start, f.end)], f.name)
 
 
-@kind("symbol-cold-renamed", "cold", ("livepatch-cold", "fixup-cold"))
+@kind("symbol-cold-renamed", "cold", ("livepatch-orphan", "lines-function"))
 def _(w, f):
     if len(w.by_name[f.name]) != 1 or len(w.by_name.get(f.name[:-5], ())) != 1:
         return None
@@ -1206,7 +1226,7 @@ def _(w, f):
 # Debug information
 
 def shorter(name, section, share):
-    @kind(name, "image", ("lines-debuginfo", "lines-unreadable", "lines-cut"))
+    @kind(name, "image", ("lines-section", "lines-unit", "lines-program"))
     def pick(w):
         s = w.section(section)
         yield Fault([resized(s, int(s.size * share) | 1)], None, f"{section} to {share:.0%}")
@@ -1227,13 +1247,13 @@ def units(w):
         at += 4 + size
 
 
-@kind("debug-unit-version", "image", ("lines-debuginfo", "lines-unreadable", "lines-unit", "lines-missing"), None)
+@kind("debug-unit-version", "image", "lines-unit")
 def _(w):
     for at, size, version in shuffled(w, [u for u in units(w) if u[1] > 100000]):
         yield Fault([(at + 4, struct.pack("<H", 77))], None, f".debug_info+{at - w.section('.debug_info').off:#x}: version {version} to 77")
 
 
-@kind("debug-line-header", "image", ("lines-debuginfo", "lines-unreadable", "lines-unit", "lines-missing"), None)
+@kind("debug-line-header", "image", ("lines-program", "lines-unit"), note="behind what --sample leaves out")
 def _(w):
     s = w.section(".debug_line")
     at, all_at = s.off, []
@@ -1246,7 +1266,7 @@ def _(w):
         yield Fault([(length, struct.pack("<I", 0x7FFFFFFF))], None, f".debug_line+{at - s.off:#x}")
 
 
-@kind("debug-low-pc", "function", ("lines-function", "lines-name", "lines-missing", "lines-size"), 2)
+@kind("debug-low-pc", "function", ("lines-function", "lines-extent", "lines-row"), 1, "behind what --sample leaves out")
 def _(w, f):
     if f.end - f.start <= 200:
         return None
@@ -1263,17 +1283,6 @@ def _(w, f):
 def _(w, f):
     for i in usable(w, f, lambda w, f, i: w.row(i).bp_reg == "UNDEFINED"):
         return Fault([w.changed(i, bp=-24)], [w.span(i)], say(w, i))
-
-
-@kind("harmless-row-split", "function", (), 0)
-def _(w, f):
-    # What is before the row has no instruction that could be asked for: only padding.
-    first = bisect.bisect_left(w.ips, f.start)
-    if not 1 < first < w.count - 1 or w.ips[first] != f.start or w.row(first - 1).kind != "UNDEFINED":
-        return None
-    if not w.ips[first - 2] < w.ips[first - 1] < w.ips[first] or w.function(w.ips[first - 1]):
-        return None
-    return Fault([w.content(first - 1, w.row(first).raw)], [w.span(first - 1)], f"padding before {f.name}")
 
 
 # Runs -----------------------------------------------------------------------------------------------------------------
@@ -1301,6 +1310,14 @@ def brief(finding):
     return f"{finding['id']} at {place}: {finding['message']}"
 
 
+class Baseline:
+    """What the undamaged image has: each finding, and each id and address, where a message may have other numbers."""
+
+    def __init__(self):
+        self.keys = collections.Counter()
+        self.places = set()
+
+
 class Tally:
     def __init__(self):
         self.places = self.found = self.right = self.others = 0
@@ -1322,12 +1339,12 @@ def run(w, options, baseline, faults, tallies):
     for off, old in reversed(undo):
         w.data[off:off + len(old)] = old
     seconds = time.time() - begin
-    left = collections.Counter(baseline)
+    left = collections.Counter(baseline.keys)
     new = []
     for finding in findings:
         if left[key(finding)] > 0:
             left[key(finding)] -= 1
-        else:
+        elif (finding["id"], finding["address"]) not in baseline.places or finding["address"] is None:
             new.append(finding)
     mine = [[] for _ in faults]
     for finding in new:
@@ -1441,12 +1458,13 @@ def work(options, kinds, w):
     w.plain_list = w.plain()
     w.colds = [f for f in w.functions if f.name.endswith(".cold")]
     w.decode(w.plain_list)
-    baseline, taken = collections.Counter(), set()
+    baseline, taken = Baseline(), set()
     if not options.write and not options.show:
         findings, error = found(options, w.path)
         if error:
             sys.exit(f"the undamaged image: {error}")
-        baseline.update(map(key, findings))
+        baseline.keys.update(map(key, findings))
+        baseline.places |= {(f["id"], f["address"]) for f in findings}
         print(f"{len(findings)} findings of the undamaged image: {dict(collections.Counter(f['id'] for f in findings))}")
         for f in findings:
             at = address(f)
