@@ -4,4 +4,5 @@ pub mod livepatch;
 pub mod oops;
 pub mod report;
 pub mod stacks;
+#[cfg(feature = "validate")]
 pub mod validate;

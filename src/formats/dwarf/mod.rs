@@ -13,8 +13,12 @@ mod layout;
 mod loaded;
 mod pieces;
 mod rows;
+#[cfg(feature = "validate")]
+pub mod second;
 mod sections;
 mod split;
+#[cfg(feature = "validate")]
+pub mod survey;
 mod tree;
 pub(in crate::formats) mod types;
 mod unit;

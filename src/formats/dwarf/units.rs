@@ -95,6 +95,32 @@ impl<'d> Dwarf<'d> {
         contents::read(&self.loaded, DebugInfoOffset(offset), wanted).map_err(broken)
     }
 
+    /// Reads all of the unit at `offset` of `.debug_info`.
+    ///
+    /// # Errors
+    ///
+    /// When it is damaged, or none begins there.
+    #[cfg(feature = "validate")]
+    pub(crate) fn read_at(&self, offset: usize) -> Result<Contents<'d>> {
+        contents::read(&self.loaded, DebugInfoOffset(offset), None).map_err(broken)
+    }
+
+    /// All units looked over.
+    #[cfg(feature = "validate")]
+    pub(crate) fn survey(&self) -> super::survey::Survey {
+        super::survey::survey(&self.loaded)
+    }
+
+    /// Another reader of the units of `image`.
+    ///
+    /// # Errors
+    ///
+    /// When a section cannot be unpacked.
+    #[cfg(feature = "validate")]
+    pub(crate) fn second(&self, image: &ElfImage<'d>) -> Result<super::second::Second<'_, 'd>> {
+        super::second::Second::new(&self.loaded, image)
+    }
+
     /// The copies of the function `name`, whose own code is at link address `at`, that were put into others. Those in
     /// supplementary files (dwz) are not followed.
     pub(crate) fn copies(&self, name: &str, at: u64) -> Copies {

@@ -45,6 +45,12 @@ impl<'d> Units<'d> {
         }))
     }
 
+    /// What [`super::audit`] looks at: the units, and whether they are a kernel's.
+    #[cfg(feature = "validate")]
+    pub(super) fn audited(&self) -> (&Dwarf<'d>, bool) {
+        (&self.dwarf, self.kernel)
+    }
+
     /// See [`super::Lines::listed`].
     pub(crate) fn listed(&self, at: u64) -> bool {
         self.dwarf.listed(at).is_some()

@@ -48,6 +48,15 @@ impl<'d> Lines<'d> {
         }
     }
 
+    /// The units, to be checked; `None` where the lines are an index's.
+    #[cfg(feature = "validate")]
+    pub fn audit(&self) -> Option<super::audit::Audit<'_, 'd>> {
+        match &self.0 {
+            Source::Dwarf(units) => Some(super::audit::Audit::new(units)),
+            Source::Index(_) => None,
+        }
+    }
+
     /// What is wrong with lines of an index: all are read.
     pub(crate) fn damage(&self) -> Option<&'static str> {
         match &self.0 {

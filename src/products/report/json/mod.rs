@@ -6,6 +6,7 @@ pub mod livepatch;
 pub mod oops;
 pub mod stack;
 pub mod system;
+#[cfg(feature = "validate")]
 pub mod validation;
 
 use serde::{Serialize, Serializer};

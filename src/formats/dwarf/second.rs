@@ -1,0 +1,183 @@
+//! Another reader of the same bytes, which ours is held to: the crate `addr2line`, each unit by itself.
+//!
+//! A context over all units of a kernel takes longer than what is asked of it, and one damaged unit would spoil it.
+
+use addr2line::Context;
+use gimli::{DwarfFileType, EndianSlice, LittleEndian, Section as _, SectionId};
+
+use super::loaded::Loaded;
+use super::sections::{Sections, Slice};
+use crate::base::bytes::{u32_at, u64_at};
+use crate::base::column::Stream;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::formats::image::ElfImage;
+
+/// Sections that the other reader is given whole.
+pub struct Second<'l, 'd> {
+    loaded: &'l Loaded<'d>,
+    /// `.debug_line`, relocated.
+    lines: &'d [u8],
+}
+
+/// What the other reader says of one level of a chain of calls.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Level {
+    /// The function, as it is written in the debug information.
+    pub function: Option<String>,
+    /// The source file, whole.
+    pub file: Option<String>,
+    /// Line, from 1.
+    pub line: Option<u32>,
+}
+
+/// One unit, opened by the other reader.
+pub struct SecondUnit<'d>(Context<Slice<'d>>);
+
+impl<'l, 'd> Second<'l, 'd> {
+    pub(super) fn new(loaded: &'l Loaded<'d>, image: &ElfImage<'d>) -> Result<Self> {
+        let lines = match loaded.programs {
+            Some(_) => image.debug_section(SectionId::DebugLine.name())?,
+            None => loaded.main.debug_line.reader().slice(),
+        };
+        Ok(Second { loaded, lines })
+    }
+
+    /// The unit at `offset` of `.debug_info`; `None` for one that does not stand alone: the rest of it is in another
+    /// file, or it refers to entries of others (LTO, dwz).
+    ///
+    /// # Errors
+    ///
+    /// When the other reader cannot read it.
+    pub fn unit(&self, offset: usize) -> Result<Option<SecondUnit<'d>>> {
+        let main = &self.loaded.main;
+        let bytes = match &self.loaded.units {
+            Some(units) => units.at(offset),
+            None => one(main.debug_info.reader().slice(), offset),
+        };
+        let bytes = bytes.unwrap_or_default();
+        if !stands_alone(bytes, main.debug_abbrev.reader().slice()) {
+            return Ok(None);
+        }
+        let section = |id: SectionId| {
+            Ok::<_, gimli::Error>(EndianSlice::new(self.section(main, id, bytes), LittleEndian))
+        };
+        let mut sections = gimli::Dwarf::load(section).map_err(broken)?;
+        sections.file_type = DwarfFileType::Main;
+        let context = Context::from_dwarf(sections).map_err(broken)?;
+        Ok(Some(SecondUnit(context)))
+    }
+
+    fn section(&self, main: &Sections<'d>, id: SectionId, unit: &'d [u8]) -> &'d [u8] {
+        match id {
+            SectionId::DebugInfo => unit,
+            SectionId::DebugLine => self.lines,
+            SectionId::DebugAbbrev => main.debug_abbrev.reader().slice(),
+            SectionId::DebugAddr => main.debug_addr.reader().slice(),
+            SectionId::DebugLineStr => main.debug_line_str.reader().slice(),
+            SectionId::DebugStr => main.debug_str.reader().slice(),
+            SectionId::DebugStrOffsets => main.debug_str_offsets.reader().slice(),
+            SectionId::DebugRanges => main.ranges.debug_ranges().reader().slice(),
+            SectionId::DebugRngLists => main.ranges.debug_rnglists().reader().slice(),
+            _ => &[],
+        }
+    }
+}
+
+impl SecondUnit<'_> {
+    /// Whether its line program can be run; asked at any address of it.
+    ///
+    /// # Errors
+    ///
+    /// When the program is damaged.
+    pub fn lines(&self, at: u64) -> Result<()> {
+        self.0.find_location(at).map(drop).map_err(broken)
+    }
+
+    /// The chain of calls at `at`, innermost first; empty when it has nothing there.
+    ///
+    /// # Errors
+    ///
+    /// When entries are damaged.
+    pub fn chain(&self, at: u64) -> Result<Vec<Level>> {
+        let mut found = Vec::new();
+        let frames = self.0.find_frames(at).skip_all_loads();
+        let mut frames = frames.map_err(broken)?;
+        while let Some(frame) = frames.next().map_err(broken)? {
+            let place = frame.location.as_ref();
+            let text = |name: &Slice<'_>| String::from_utf8_lossy(name.slice()).into_owned();
+            found.push(Level {
+                function: frame.function.as_ref().map(|f| text(&f.name)),
+                file: place.and_then(|p| p.file).map(str::to_owned),
+                line: place.and_then(|p| p.line),
+            });
+        }
+        Ok(found)
+    }
+}
+
+/// The unit at `offset` of `info`, with its header.
+fn one(info: &[u8], offset: usize) -> Option<&[u8]> {
+    let rest = info.get(offset..)?;
+    let length = match u32_at(rest, 0)? {
+        u32::MAX => u64_at(rest, 4)?.checked_add(12)?,
+        length => u64::from(length) + 4,
+    };
+    rest.get(..usize::try_from(length).ok()?)
+}
+
+/// Whether no entry of `unit` refers to another unit's, by its abbreviations (DWARF 5, sections 7.5.1 and 7.5.3).
+fn stands_alone(unit: &[u8], abbreviations: &[u8]) -> bool {
+    let own = || {
+        let wide = u32_at(unit, 0)? == u32::MAX;
+        let at = if wide { 12 } else { 4 };
+        let version = u16::from_le_bytes(unit.get(at..at + 2)?.try_into().ok()?);
+        let kind = unit.get(at + 2).copied()?;
+        // A skeleton stands for a unit in another file.
+        if version >= 5 && kind != gimli::DW_UT_compile.0 {
+            return None;
+        }
+        let at = at + if version >= 5 { 4 } else { 2 };
+        let offset = match wide {
+            true => usize::try_from(u64_at(unit, at)?).ok()?,
+            false => u32_at(unit, at)? as usize,
+        };
+        abbreviations.get(offset..)
+    };
+    let Some(own) = own() else { return false };
+    let mut all = Stream::new(own);
+    let mut read = || {
+        while all.varint()? != 0 {
+            all.varint()?;
+            all.byte()?;
+            loop {
+                let (name, form) = (all.varint()?, all.varint()?);
+                let form = gimli::DwForm(u16::try_from(form).ok()?);
+                if form == gimli::DW_FORM_implicit_const {
+                    all.leb128()?;
+                }
+                let away = matches!(
+                    form,
+                    gimli::DW_FORM_ref_addr
+                        | gimli::DW_FORM_GNU_ref_alt
+                        | gimli::DW_FORM_ref_sup4
+                        | gimli::DW_FORM_ref_sup8
+                        | gimli::DW_FORM_strp_sup
+                        | gimli::DW_FORM_GNU_strp_alt
+                );
+                let split = name == u64::from(gimli::DW_AT_GNU_dwo_name.0);
+                if away || split {
+                    return None;
+                }
+                if name == 0 && form.0 == 0 {
+                    break;
+                }
+            }
+        }
+        Some(())
+    };
+    read().is_some()
+}
+
+fn broken(e: gimli::Error) -> Error {
+    Error::new(ErrorKind::Malformed, e.to_string())
+}
