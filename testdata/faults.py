@@ -12,6 +12,7 @@ usage: testdata/faults.py [options] FIXTRACE VMLINUX
   --globals N     images of each kind whose damage is no function's own (as --places)
   --show          says what would be done, and runs nothing
   --write DIR     the same, and writes the first image of each kind there
+  --sample N      as `validate` has it (64): entries and lines are damaged in units that it reads
   --option WORD   given to `validate`, too; may be given again
 
 The image is copied once (to TMPDIR). Bytes of the copy are changed, `validate --json` is run, and they are put back. What
@@ -290,6 +291,36 @@ class World:
             third = e.data if data is None else data
         return s.off + 12 * index, struct.pack("<iiI", insn - at, landing - at - 4, third)
 
+    # Debug information
+
+    def units(self):
+        """Units of debug information: offset, size and version."""
+        s = self.sections.get(".debug_info")
+        at, out = 0, []
+        while s and at + 11 < s.size:
+            size, version = struct.unpack_from("<IH", self.data, s.off + at)
+            out.append((at, size, version))
+            at += 4 + size
+        return out
+
+    def sampled(self, functions, step):
+        """Those of `functions` whose unit is one of those that are read."""
+        s = self.sections.get(".debug_aranges")
+        if not s:
+            return []
+        read = {u[0] for u in self.units()[::step]}
+        at, ranges = s.off, []
+        while at + 12 < s.off + s.size:
+            size, _, unit = struct.unpack_from("<IHI", self.data, at)
+            pairs = self.data[at + 16:at + 4 + size]
+            if unit in read:
+                ranges += [(a, a + n) for a, n in struct.iter_unpack("<QQ", pairs[:len(pairs) // 16 * 16]) if n]
+            at += 4 + size
+        ranges.sort()
+        starts = [a for a, _ in ranges]
+        inside = lambda f: starts and f.start < ranges[bisect.bisect_right(starts, f.start) - 1][1]
+        return [f for f in functions if inside(f) and f.start >= starts[0]]
+
     # Call-frame information
 
     def _frames(self):
@@ -463,7 +494,7 @@ class World:
                     and len(self.by_name[f.name]) == 1 and not f.name.startswith("__pfx_") and self.in_text(f.start))
         out = [f for f in self.functions if fits(f)]
         self.rng.shuffle(out)
-        return out[:POOL]
+        return out
 
 
 # Damage ---------------------------------------------------------------------------------------------------------------
@@ -483,7 +514,7 @@ class Fault:
 class Kind:
     def __init__(self, name, over, pick, ids, limit, note):
         self.name = name
-        # What is tried: "function", "entry", or "image" for faults that need an image each.
+        # What is tried: "function", "read" (those whose entries are read), "entry", "cold", or "image" for faults that need an image each.
         self.over = over
         self.pick = pick
         self.ids = ids
@@ -1176,14 +1207,14 @@ def in_symtab(f, value=None, size=None):
     return f.entry + 16, struct.pack("<Q", size)
 
 
-@kind("symbol-halved", "function", ("lines-extent", "agree-extent", "flow-end"), note="the second half has no name")
+@kind("symbol-halved", "read", ("lines-extent", "agree-extent", "flow-end"), note="the second half has no name")
 def _(w, f):
     half = [i.at for i in w.insns(f) if i.at >= (f.start + f.end) // 2 and i.at in w.reached(f)]
     if f.end - f.start >= 64 and half:
         return Fault([in_symtab(f, size=half[0] - f.start)], [(f.start, f.end)], f"{f.name}: to {half[0]:#x}")
 
 
-@kind("symbol-doubled", "function", ("lines-extent", "agree-extent", "flow-overlap"))
+@kind("symbol-doubled", "read", ("lines-extent", "agree-extent", "flow-overlap"))
 def _(w, f):
     n = w.number[f.start]
     after = w.functions[n + 1] if n + 1 < len(w.functions) else None
@@ -1192,7 +1223,7 @@ def _(w, f):
         return Fault([in_symtab(f, size=size)], [(f.start, after.end)], f"{f.name}: over {after.name}", claims=[after])
 
 
-@kind("symbol-moved", "function", ("lines-function", "lines-extent", "lines-row", "agree-extent", "flow-boundary"))
+@kind("symbol-moved", "read", ("lines-function", "lines-extent", "lines-row", "agree-extent", "flow-boundary"))
 def _(w, f):
     first = w.insns(f)[0]
     if first.len > 1:
@@ -1206,7 +1237,7 @@ def renamed(w, f, new):
         return w.section(".strtab").off + name, new
 
 
-@kind("symbol-renamed", "function", "lines-function", note="that names of assembler are others: nothing else has them")
+@kind("symbol-renamed", "read", "lines-function", note="that names of assembler are others: nothing else has them")
 def _(w, f):
     if f"{f.name}.cold" in w.by_name or "." in f.name or len(f.name) < 6:
         return None
@@ -1238,19 +1269,18 @@ shorter("debug-line-cut", ".debug_line", 0.5)
 shorter("debug-str-cut", ".debug_str", 0.3)
 
 
-def units(w):
-    s = w.section(".debug_info")
-    at, end = s.off, s.off + s.size
-    while at + 11 < end:
-        size, version = struct.unpack_from("<IH", w.data, at)
-        yield at, size, version
-        at += 4 + size
-
-
 @kind("debug-unit-version", "image", "lines-unit")
 def _(w):
-    for at, size, version in shuffled(w, [u for u in units(w) if u[1] > 100000]):
-        yield Fault([(at + 4, struct.pack("<H", 77))], None, f".debug_info+{at - w.section('.debug_info').off:#x}: version {version} to 77")
+    s = w.section(".debug_info")
+    for at, size, version in shuffled(w, [u for u in w.units() if u[1] > 10000]):
+        yield Fault([(s.off + at + 4, struct.pack("<H", 77))], None, f".debug_info+{at:#x}: version {version} to 77")
+
+
+@kind("debug-unit-length", "image", "lines-unit")
+def _(w):
+    s = w.section(".debug_info")
+    for at, size, version in shuffled(w, [u for u in w.units() if u[1] > 10000]):
+        yield Fault([(s.off + at, struct.pack("<I", size + 100))], None, f".debug_info+{at:#x}: length {size} to {size + 100}")
 
 
 @kind("debug-line-header", "image", ("lines-program", "lines-unit"), note="behind what --sample leaves out")
@@ -1259,14 +1289,16 @@ def _(w):
     at, all_at = s.off, []
     while at + 16 < s.off + s.size:
         size, version = struct.unpack_from("<IH", w.data, at)
-        if size > 20000:
-            all_at.append((at, at + (8 if version >= 5 else 6)))
+        all_at.append((at, at + (8 if version >= 5 else 6), size))
         at += 4 + size
-    for at, length in shuffled(w, all_at):
+    # Units and their programs are in one order.
+    if len(all_at) == len(w.units()):
+        all_at = all_at[::w.sample]
+    for at, length in shuffled(w, [p[:2] for p in all_at if p[2] > 2000]):
         yield Fault([(length, struct.pack("<I", 0x7FFFFFFF))], None, f".debug_line+{at - s.off:#x}")
 
 
-@kind("debug-low-pc", "function", ("lines-function", "lines-extent", "lines-row"), 1, "behind what --sample leaves out")
+@kind("debug-low-pc", "read", ("lines-function", "lines-extent", "lines-row"), 1, "behind what --sample leaves out")
 def _(w, f):
     if f.end - f.start <= 200:
         return None
@@ -1400,7 +1432,7 @@ def choose(w, k, places, used, taken):
             if len(out) >= places:
                 break
         return out
-    things = {"function": w.plain_list, "entry": w.entries, "cold": w.colds}[k.over]
+    things = {"function": w.plain_list, "read": w.read_list, "entry": w.entries, "cold": w.colds}[k.over]
     for thing in shuffled(w, things):
         if len(out) >= places:
             break
@@ -1440,6 +1472,7 @@ def main():
     parser.add_argument("-v", "--verbose", action="store_true")
     parser.add_argument("--show", action="store_true")
     parser.add_argument("--write", metavar="DIR")
+    parser.add_argument("--sample", type=int, default=64)
     parser.add_argument("--option", action="append", default=[])
     options = parser.parse_args()
     kinds = [k for k in ALL if not options.kind or any(fnmatch.fnmatch(k.name, p) for p in options.kind)]
@@ -1455,7 +1488,11 @@ def main():
 
 
 def work(options, kinds, w):
-    w.plain_list = w.plain()
+    w.sample = options.sample
+    options.option += ["--sample", str(options.sample)]
+    plain = w.plain()
+    w.read_list = w.sampled(plain, options.sample)
+    w.plain_list = plain[:POOL]
     w.colds = [f for f in w.functions if f.name.endswith(".cold")]
     w.decode(w.plain_list)
     baseline, taken = Baseline(), set()
