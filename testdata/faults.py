@@ -47,6 +47,8 @@ import time
 MASK = (1 << 64) - 1
 # Functions in which places are looked for.
 POOL = 4000
+# What went wrong, of each kind at most.
+SHOWN = int(os.environ.get("SHOWN", 6))
 ENV = dict(os.environ, LC_ALL="C")
 
 # The image ------------------------------------------------------------------------------------------------------------
@@ -1342,6 +1344,10 @@ def brief(finding):
     return f"{finding['id']} at {place}: {finding['message']}"
 
 
+# What is found where no damage of any kind is.
+NOBODY = "elsewhere"
+
+
 class Baseline:
     """What the undamaged image has: each finding, and each id and address, where a message may have other numbers."""
 
@@ -1389,8 +1395,8 @@ def run(w, options, baseline, faults, tallies):
                 owner = n
                 break
         if owner is None:
-            # Nobody's: it counts for the first kind.
-            tally = tallies[faults[0][0].name]
+            kinds = {k.name for k, _ in faults}
+            tally = tallies[kinds.pop() if len(kinds) == 1 else NOBODY]
             tally.others += 1
             tally.lines.append(f"  without need: {brief(finding)}" + ("" if len(faults) > 1 else f", for {faults[0][1].what}"))
         else:
@@ -1509,6 +1515,7 @@ def work(options, kinds, w):
             if home:
                 taken.add(w.number[home.start])
     tallies = {k.name: Tally() for k in kinds}
+    tallies[NOBODY] = Tally()
     images = []
     used = set()
     for k in kinds:
@@ -1572,13 +1579,14 @@ def report(kinds, tallies):
         note = f"(none: {t.skip})" if t.skip else "; ".join(filter(None, [ids, k.note]))
         print(f"{k.name:36} {t.places:6} {t.found:5} {t.right:5} {t.others:6} {t.seconds:7.1f}  {note}")
         bad += t.places - t.right + t.others
-    for k in kinds:
-        lines = tallies[k.name].lines
-        if lines:
-            print(f"\n{k.name} (right: {' or '.join(k.ids) or 'nothing'}):")
-            print("\n".join(lines[:int(os.environ.get('SHOWN', 6))]))
-            if len(lines) > int(os.environ.get('SHOWN', 6)):
-                print(f"  and {len(lines) - int(os.environ.get('SHOWN', 6))} more")
+    right = {k.name: " or ".join(k.ids) or "nothing" for k in kinds}
+    for name, tally in tallies.items():
+        if tally.lines:
+            print(f"\n{name} (right: {right.get(name, 'nothing')}):")
+            print("\n".join(tally.lines[:SHOWN]))
+            if len(tally.lines) > SHOWN:
+                print(f"  and {len(tally.lines) - SHOWN} more")
+    bad += tallies[NOBODY].others
     total = sum(t.places for t in tallies.values())
     seen = sum(t.right for t in tallies.values())
     others = sum(t.others for t in tallies.values())
