@@ -13,7 +13,7 @@ usage: testdata/faults.py [options] FIXTRACE VMLINUX
   --show          says what would be done, and runs nothing
   --write DIR     the same, and writes the first image of each kind there
   --sample N      as `validate` has it (64): entries and lines are damaged in units that it reads
-  --option WORD   given to `validate`, too; may be given again
+  --option WORD   given to `validate`, too (--option=--check); may be given again
 
 The image is copied once (to TMPDIR). Bytes of the copy are changed, `validate --json` is run, and they are put back. What
 the undamaged image has is left out, by id, function, kind of place and message. Each damage has the ids that are right for
@@ -261,6 +261,15 @@ class World:
     def span(self, i):
         return self.ips[i], self.ips[i + 1]
 
+    def room(self, i):
+        """Where the damage of a row may be found: a return address may be just behind it."""
+        return self.ips[i], self.ips[i + 1] + 1
+
+    def own(self, f, i):
+        """Whether the row ends before the next function begins: rows of functions that follow may be left out as equal."""
+        n = self.number[f.start] + 1
+        return n >= len(self.starts) or self.ips[i + 1] <= self.starts[n]
+
     # Exception table
 
     def _extable(self):
@@ -410,6 +419,10 @@ class World:
         i = bisect.bisect_left(self.sites, (f.start, 0))
         return i < len(self.sites) and self.sites[i][0] < f.end
 
+    def in_site(self, addr):
+        i = bisect.bisect_right(self.sites, (addr, MASK)) - 1
+        return i >= 0 and addr < self.sites[i][1]
+
     def insns(self, f):
         if f.start not in self.insn_cache:
             self.decode([f])
@@ -553,7 +566,7 @@ def usable(w, f, want=lambda w, f, i: True):
     """Rows of a function that its code uses: a frame on the stack, at an instruction that can be reached."""
     for i in shuffled(w, w.rows(f)):
         r = w.row(i)
-        if r.kind == "CALL" and r.sp_reg in ("SP", "BP") and want(w, f, i) and w.live(f, i):
+        if r.kind == "CALL" and r.sp_reg in ("SP", "BP") and w.own(f, i) and want(w, f, i) and w.live(f, i):
             yield i
 
 
@@ -569,7 +582,7 @@ def simple(name, ids, change, want=lambda r: True, note=""):
         for i in usable(w, f, lambda w, f, i: want(w.row(i))):
             patch = w.changed(i, **change(w, w.row(i)))
             if patch[1] != w.row(i).raw:
-                return Fault([patch], [w.span(i)], say(w, i))
+                return Fault([patch], [w.room(i)], say(w, i))
 
 
 # The ORC table
@@ -580,9 +593,9 @@ def _(w, f):
         return i + 2 < w.count and w.ips[i + 1] < f.end and w.cfa(i)[:2] != w.cfa(i + 1)[:2] \
             and w.row(i + 1).kind == "CALL" and w.ips[i + 1] != w.ips[i + 2]
     for i in usable(w, f, want):
-        if w.live(f, i + 1):
+        if w.live(f, i + 1) and w.own(f, i + 1):
             patches = [w.content(i, w.row(i + 1).raw), w.content(i + 1, w.row(i).raw)]
-            return Fault(patches, [(w.ips[i], w.ips[i + 2])], say(w, i))
+            return Fault(patches, [(w.ips[i], w.ips[i + 2] + 1)], say(w, i))
 
 
 def ignored_offset(name):
@@ -616,7 +629,7 @@ def _(w, f):
     if w.version < 2:
         raise Skip("rows have no such bit")
     for i in usable(w, f, lambda w, f, i: not w.row(i).signal):
-        return Fault([w.changed(i, signal=True)], [w.span(i)], say(w, i))
+        return Fault([w.changed(i, signal=True)], [w.room(i)], say(w, i))
 
 
 simple("orc-sp-reg-unknown", "orc-register", lambda w, r: {"sp_reg": 15})
@@ -716,8 +729,10 @@ def _(w):
 def _(w):
     for s in w.text:
         i = w.row_of(s.addr + s.size)
-        if w.row(i).kind == "UNDEFINED" and s.addr <= w.ips[i] <= s.addr + s.size:
-            yield Fault([w.content(i, w.row(i - 1).raw)], None, f"the last row of {s.name}: {say(w, i)}")
+        last = [n for n in range(max(0, i - 20), i + 1) if w.row(n).kind != "UNDEFINED"]
+        if w.row(i).kind == "UNDEFINED" and s.addr <= w.ips[i] <= s.addr + s.size and last and w.ips[last[-1]] >= s.addr:
+            patches = [w.content(n, w.row(last[-1]).raw) for n in range(last[-1] + 1, i + 1)]
+            yield Fault(patches, None, f"the last row of {s.name}: {say(w, i)}")
 
 
 @kind("orc-padding", "function", "orc-padding", note="it changes nothing: padding does not run")
@@ -746,7 +761,7 @@ def _(w):
             content = w.data[rows + 6 * i + 6:rows + 6 * w.count]
             patches = [(w.ip_section.off + 4 * i, tail), (rows + 6 * i, content)]
             patches += [resized(w.ip_section, 4 * len(ips)), resized(w.row_section, 6 * len(ips))]
-            yield Fault(patches, [w.span(i)], say(w, i))
+            yield Fault(patches, [w.room(i)], say(w, i))
             break
 
 
@@ -881,7 +896,7 @@ def cannot_fault(insn):
 
 @at_entry("extable-insn-cannot-fault", "extable-safe")
 def _(w, e, f, insn, after):
-    return after and cannot_fault(after) and order(w, e, after.at) and {"insn": after.at}
+    return after and not w.in_site(after.at) and cannot_fault(after) and order(w, e, after.at) and {"insn": after.at}
 
 
 @kind("extable-insn-outside", "image", "extable-outside",
@@ -1316,7 +1331,7 @@ def _(w, f):
 @kind("harmless-bp-offset", "function", (), 0)
 def _(w, f):
     for i in usable(w, f, lambda w, f, i: w.row(i).bp_reg == "UNDEFINED"):
-        return Fault([w.changed(i, bp=-24)], [w.span(i)], say(w, i))
+        return Fault([w.changed(i, bp=-24)], [w.room(i)], say(w, i))
 
 
 # Runs -----------------------------------------------------------------------------------------------------------------
@@ -1522,11 +1537,18 @@ def work(options, kinds, w):
         # Each kind has its own dice, so that it takes the same places alone and among others.
         w.rng = random.Random(f"{options.seed} {k.name}")
         limit = options.globals or options.places if k.over == "image" else options.places
-        if not options.together:
-            used = set()
         begin = time.time()
         try:
-            faults = choose(w, k, limit, used, taken)
+            before = set(used) if options.together and k.over != "image" else set()
+            faults = choose(w, k, limit, before, taken)
+            joins = options.together and used and k.over != "image"
+            if joins and len(faults) < limit:
+                # The image is full: the next one.
+                w.rng = random.Random(f"{options.seed} {k.name}")
+                before, joins = set(), False
+                faults = choose(w, k, limit, before, taken)
+            if k.over != "image":
+                used = before
             if options.verbose:
                 print(f"{k.name}: {len(faults)} places in {time.time() - begin:.1f} s", file=sys.stderr, flush=True)
         except Skip as why:
@@ -1534,10 +1556,11 @@ def work(options, kinds, w):
             continue
         if k.over == "image" or options.single:
             images += [[(k, f)] for f in faults]
-        elif options.together and images and images[-1][0][0].over != "image":
-            images[-1] += [(k, f) for f in faults]
+        elif faults and joins:
+            shared += [(k, f) for f in faults]
         elif faults:
-            images.append([(k, f) for f in faults])
+            shared = [(k, f) for f in faults]
+            images.append(shared)
     if options.write or options.show:
         for k in kinds:
             if tallies[k.name].skip:
