@@ -29,4 +29,5 @@ mod types;
 mod unwind;
 mod user_core;
 mod user_synthetic;
+mod validate_tables;
 mod windows;

@@ -1,7 +1,9 @@
 //! x86 instructions: their control flow, what they access, and their text.
 
 mod align;
+pub(crate) mod boundary;
 pub mod effect;
+pub mod faults;
 pub mod fields;
 pub mod listing;
 pub mod memory;

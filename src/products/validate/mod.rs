@@ -14,6 +14,8 @@ pub mod lines;
 pub mod livepatch;
 mod merge;
 pub mod orc;
+mod row;
+mod shape;
 pub mod subject;
 
 pub use check::{Check, Family, Severity};
