@@ -32,12 +32,14 @@ import argparse
 import bisect
 import collections
 import fnmatch
+import itertools
 import json
 import mmap
 import os
 import random
 import re
 import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -543,7 +545,7 @@ CFA = ("agree-cfa", "flow-cfa")
 BP = ("agree-bp", "flow-bp")
 KIND = ("agree-return", "agree-kind", "flow-kind", "flow-return")
 # Nothing is known of code that runs.
-HOLE = ("orc-gap", "orc-return", "orc-function-undefined", "agree-hole", "flow-hole")
+HOLE = ("orc-gap", "orc-return", "orc-function", "agree-hole", "flow-hole")
 NO_CFI = ("agree-missing", "agree-uncovered", "agree-extent")
 # Offsets that no frame has.
 OFFSET = ("orc-offset",)
@@ -918,7 +920,7 @@ def _(w, e, f, insn, after):
 
 def elsewhere(w, e):
     for g in shuffled(w, w.plain_list[:400]):
-        if g.start != w.function(e.insn).start and not w.replaced(g):
+        if g.start != w.function(e.insn).start and not w.replaced(g) and ".cold" not in g.name:
             return g
 
 
@@ -1448,11 +1450,7 @@ def choose(w, k, places, used, taken):
     """Places for a kind; functions in `used` belong to another damage of the same image, `taken` had a finding before."""
     out = []
     if k.over == "image":
-        for fault in k.pick(w):
-            out.append(fault)
-            if len(out) >= places:
-                break
-        return out
+        return list(itertools.islice(k.pick(w), places))
     things = {"function": w.plain_list, "read": w.read_list, "entry": w.entries, "cold": w.colds}[k.over]
     for thing in shuffled(w, things):
         if len(out) >= places:
@@ -1484,7 +1482,7 @@ def main():
     parser.add_argument("fixtrace", nargs="?")
     parser.add_argument("vmlinux", nargs="?")
     parser.add_argument("--places", type=int, default=20)
-    parser.add_argument("--globals", type=int, default=0)
+    parser.add_argument("--globals", type=int)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--kind", action="append", default=[])
     parser.add_argument("--list", action="store_true")
@@ -1536,7 +1534,9 @@ def work(options, kinds, w):
     for k in kinds:
         # Each kind has its own dice, so that it takes the same places alone and among others.
         w.rng = random.Random(f"{options.seed} {k.name}")
-        limit = options.globals or options.places if k.over == "image" else options.places
+        limit = options.places
+        if k.over == "image" and options.globals is not None:
+            limit = options.globals
         begin = time.time()
         try:
             before = set(used) if options.together and k.over != "image" else set()
@@ -1568,11 +1568,17 @@ def work(options, kinds, w):
         for faults in images:
             show_image(options, w, faults)
         return 0
-    for n, faults in enumerate(images):
-        run(w, options, baseline, faults, tallies)
-        if sys.stderr.isatty():
-            print(f"\r{n + 1}/{len(images)}", end="", file=sys.stderr)
-    return report(kinds, tallies)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    cut = False
+    try:
+        for n, faults in enumerate(images):
+            run(w, options, baseline, faults, tallies)
+            if sys.stderr.isatty():
+                print(f"\r{n + 1}/{len(images)}", end="", file=sys.stderr)
+    except KeyboardInterrupt:
+        print(f"stopped after {n} of {len(images)} images")
+        cut = True
+    return report(kinds, tallies) or cut
 
 
 def show_image(options, w, faults):
