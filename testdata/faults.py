@@ -731,6 +731,9 @@ def _(w):
 def _(w):
     for s in w.text:
         i = w.row_of(s.addr + s.size)
+        if s.flags & 1:
+            # Data that may be run: rows of the few functions in it end with these.
+            continue
         last = [n for n in range(max(0, i - 20), i + 1) if w.row(n).kind != "UNDEFINED"]
         if w.row(i).kind == "UNDEFINED" and s.addr <= w.ips[i] <= s.addr + s.size and last and w.ips[last[-1]] >= s.addr:
             patches = [w.content(n, w.row(last[-1]).raw) for n in range(last[-1] + 1, i + 1)]
