@@ -169,7 +169,7 @@ fn a_wrong_row_of_call_frame_information_is_one_finding() {
     assert_eq!((id, at), ("agree-cfa", 1));
     assert!(message.contains("side with ORC"), "{message}");
     // A row that begins too late.
-    let (id, at, _) = only(|p| p.fdes[0].2[5] = 0x47);
+    let (id, at, _) = only(|p| p.fdes[0].2[5] = 0x44);
     assert_eq!(id, "agree-cfa", "{at}");
     // RBP somewhere else, until that is taken back.
     let (id, at, _) = only(|p| p.fdes[1].2[4] = 3);

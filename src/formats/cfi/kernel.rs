@@ -60,7 +60,7 @@ impl<'d> Cfi<'d> {
     }
 
     /// The bytes of a section.
-    pub(crate) fn section(&self, kind: Kind) -> &'d [u8] {
+    pub fn section(&self, kind: Kind) -> &'d [u8] {
         match &self.0 {
             Held::Sections(tables, _) => tables.section(kind),
             Held::Kept(_) => &[],
@@ -68,7 +68,7 @@ impl<'d> Cfi<'d> {
     }
 
     /// All entries of both sections, those that cannot be read among them; `None` of what an index kept.
-    pub(crate) fn survey(&self) -> Option<Survey> {
+    pub fn survey(&self) -> Option<Survey> {
         match &self.0 {
             Held::Sections(tables, _) => Some(tables.survey()),
             Held::Kept(_) => None,
@@ -80,7 +80,7 @@ impl<'d> Cfi<'d> {
     /// # Errors
     ///
     /// Why there may be more that cannot be read.
-    pub(crate) fn said(
+    pub fn said(
         &self,
         entry: &Description,
         scratch: &mut Scratch,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::compare::Diff;
 use super::meaning::Part;
-use crate::base::addr::LinkAddr;
+use crate::base::addr::{Address, LinkAddr};
 use crate::base::parallel;
 use crate::formats::image::names::cold_base;
 use crate::formats::insn;
@@ -12,6 +12,8 @@ use crate::formats::insn::track::{Ground, Known, State, states};
 use crate::formats::rule::{Cfa, Row, Rule, SavedBp};
 use crate::products::validate::subject::Subject;
 
+/// Bytes of an instruction, at most.
+const LONGEST: i64 = 15;
 /// Instructions of one difference that are looked at.
 const MOST: usize = 256;
 
@@ -92,7 +94,10 @@ pub(super) fn decide(subject: &Subject<'_, '_>, diffs: &[Diff]) -> Vec<Side> {
         // Two rules may give the same at the first instruction, and not at the next one.
         let mut asked: Vec<(LinkAddr, usize)> = Vec::new();
         for number in numbers {
-            let code = insn::sweep(image, diffs[*number].from, diffs[*number].to);
+            let (from, to) = (diffs[*number].from, diffs[*number].to);
+            // The last instruction may reach behind the end.
+            let code = insn::sweep(image, from, to.offset(LONGEST));
+            let code = code.take_while(|(at, _)| *at < to);
             asked.extend(code.take(MOST).map(|(at, _)| (at, *number)));
         }
         asked.sort_unstable();
