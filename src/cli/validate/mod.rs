@@ -35,7 +35,6 @@ pub fn run(args: &Validate) -> Result<Exit, Failure> {
     let asked = product::Options {
         families: families.iter().map(|f| f.family()).collect(),
         sample: args.sample.or(config.sample).unwrap_or(64),
-        ..product::Options::default()
     };
     let mut allow = config.allow;
     for text in &args.allow {
