@@ -4,7 +4,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::common::schema::{conforms, read};
-use crate::common::{elf, scratch, testdata};
+use crate::common::{elf, fixture, scratch, testdata};
+use fixtrace::low::formats::image::Storage;
+
 use crate::run::{demo, fixtrace, json, stderr, stdout};
 
 fn validate(args: &[&str]) -> std::process::Output {
@@ -141,6 +143,120 @@ fn baselines_are_written_to_files_only() {
     assert_eq!(
         validate(&["--baseline", &demo(), &demo()]).status.code(),
         Some(2)
+    );
+}
+
+/// An image whose debug information is cut off within a string: a warning.
+fn cut(name: &str) -> String {
+    let storage = Storage::new();
+    let image = fixture("dwarf/clang-5.elf", &storage);
+    let strings = image.section(".debug_str").expect("strings");
+    let mut bytes = std::fs::read(path("dwarf/clang-5.elf")).expect("a file");
+    bytes[(strings.offset + strings.size) as usize - 1] = b'x';
+    let file = scratch("validate", name).join("cut");
+    std::fs::write(&file, bytes).expect("written");
+    file.display().to_string()
+}
+
+#[test]
+fn what_fails_is_chosen_allowed_or_known() {
+    let image = cut("fails");
+    let code = |args: &[&str]| {
+        let mut all = args.to_vec();
+        all.push(&image);
+        let out = validate(&all);
+        (out.status.code(), stdout(&out) + &stderr(&out))
+    };
+    let (errors, text) = code(&["--check", "lines", "--fail-on", "error"]);
+    assert_eq!(errors, Some(0), "{text}");
+    assert!(
+        text.contains("warning lines-section: .debug_str ends within a string"),
+        "{text}"
+    );
+    let warnings = ["--check", "lines", "--fail-on", "warning"];
+    assert_eq!(code(&warnings).0, Some(1));
+    let with = |more: &[&str]| code(&[&warnings[..], more].concat());
+    assert_eq!(with(&["--allow", "lines-section"]).0, Some(0));
+    // Of the image as a whole no function is.
+    assert_eq!(with(&["--allow", "lines-section=main"]).0, Some(1));
+    assert_eq!(with(&["--format", "github"]).0, Some(1));
+    let (unknown, text) = with(&["--allow", "lines-sektion"]);
+    assert_eq!(unknown, Some(2));
+    assert!(text.contains("did you mean lines-section"), "{text}");
+    let file = |name: &str, text: &str| {
+        let file = Path::new(&image).with_file_name(name);
+        std::fs::write(&file, text).expect("written");
+        file.display().to_string()
+    };
+    let config = file(
+        "fixtrace.toml",
+        "fail-on = \"warning\"\nchecks = [\"lines\"]\n[[allow]]\ncheck = \"lines-section\"\nreason = \"cut on purpose\"\n",
+    );
+    let (allowed, text) = code(&["--config", &config, "--list"]);
+    assert_eq!(allowed, Some(0), "{text}");
+    assert!(text.contains("(allowed: cut on purpose)"), "{text}");
+    let known = file("known", "");
+    assert_eq!(with(&["--write-baseline", &known]).0, Some(0));
+    let (status, text) = with(&["--baseline", &known]);
+    assert_eq!(status, Some(0), "{text}");
+    assert!(text.contains("1 known"), "{text}");
+    // Mended since: what is gone is told, and is no fault.
+    let text = std::fs::read_to_string(&known).expect("a baseline");
+    std::fs::write(&known, text.replace("cut\t", "clang-5.elf\t")).expect("written");
+    let mended = validate(&[
+        "--check",
+        "lines",
+        "--baseline",
+        &known,
+        &path("dwarf/clang-5.elf"),
+    ]);
+    assert_eq!(mended.status.code(), Some(0));
+    assert!(stdout(&mended).contains("1 gone"), "{}", stdout(&mended));
+}
+
+#[test]
+fn what_came_between_two_builds_fails() {
+    let (good, bad) = (path("dwarf/clang-5.elf"), cut("came"));
+    let run = |old: &str, new: &str| {
+        validate(&[
+            "--check",
+            "lines",
+            "--fail-on",
+            "warning",
+            "--compare",
+            old,
+            new,
+        ])
+    };
+    let came = run(&good, &bad);
+    assert_eq!(came.status.code(), Some(1), "{}", stderr(&came));
+    assert!(
+        stdout(&came).contains("+ warning lines-section"),
+        "{}",
+        stdout(&came)
+    );
+    let went = run(&bad, &good);
+    assert_eq!(went.status.code(), Some(0), "{}", stderr(&went));
+    assert!(
+        stdout(&went).contains("- warning lines-section"),
+        "{}",
+        stdout(&went)
+    );
+}
+
+#[test]
+fn a_family_that_was_asked_for_and_cannot_look_is_told() {
+    let out = validate(&["--check", "lines", &demo()]);
+    assert_eq!(out.status.code(), Some(3), "{}", stdout(&out));
+    assert!(
+        stderr(&out).contains("lines not checked"),
+        "{}",
+        stderr(&out)
+    );
+    // Of all families some never apply.
+    assert_eq!(
+        validate(&["--fail-on", "never", &demo()]).status.code(),
+        Some(0)
     );
 }
 

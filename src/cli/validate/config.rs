@@ -171,14 +171,19 @@ mod tests {
 
     fn error(text: &str) -> String {
         let table = DeTable::parse(text).expect("TOML");
-        parse(table.get_ref()).err().expect("an error").1
+        match parse(table.get_ref()) {
+            Ok(_) => panic!("no error"),
+            Err((_, what)) => what,
+        }
     }
 
     #[test]
     fn what_a_file_says_is_read() {
         let text = "fail-on = 'never'\nsample = 8\nchecks = ['orc', 'lines']\n";
         let table = DeTable::parse(text).expect("TOML");
-        let config = parse(table.get_ref()).ok().expect("a configuration");
+        let Ok(config) = parse(table.get_ref()) else {
+            panic!("no configuration");
+        };
         assert_eq!(config.fail_on, Some(FailOn::Never));
         assert_eq!(config.sample, Some(8));
         assert_eq!(config.checks, [Checks::Orc, Checks::Lines]);

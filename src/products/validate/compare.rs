@@ -1,6 +1,9 @@
 //! Two builds side by side: numbers that changed, findings that came and went.
 
+use std::collections::HashSet;
+
 use super::check::Family;
+use super::key::Key;
 use super::weigh::{Report, Weighed};
 
 /// A number of both builds.
@@ -64,14 +67,16 @@ pub fn compare(image: &str, old: Option<&Report>, new: Option<&Report>) -> Compa
         }
     }
     counts.sort_by_key(|c| c.family);
+    // Two files that are compared need not have one name.
+    let key = |f: &Weighed| Key {
+        image: String::new(),
+        ..f.key.clone()
+    };
     let only = |these: Option<&Report>, those: Option<&Report>| -> Vec<Weighed> {
-        let there: std::collections::HashSet<_> = those
-            .into_iter()
-            .flat_map(|r| &r.findings)
-            .map(|f| &f.key)
-            .collect();
+        let there = those.into_iter().flat_map(|r| &r.findings);
+        let there: HashSet<Key> = there.map(key).collect();
         let all = these.into_iter().flat_map(|r| &r.findings);
-        all.filter(|f| !there.contains(&f.key)).cloned().collect()
+        all.filter(|f| !there.contains(&key(f))).cloned().collect()
     };
     let appeared = only(new, old);
     let all = new.map_or(0, |r| r.findings.len());

@@ -1,7 +1,7 @@
 //! What was found, and where.
 
 use super::check::Check;
-use crate::base::addr::{Address, LinkAddr};
+use crate::base::addr::{Address, LinkAddr, RetAddr};
 use crate::formats::image::ElfImage;
 
 /// What kind of place a finding is at.
@@ -105,7 +105,7 @@ impl Finding {
 
     /// A finding at a place.
     pub fn at(check: &'static Check, spot: Spot, message: impl Into<String>) -> Self {
-        let code = (spot.link, spot.link.offset(1));
+        let code = (spot.link, RetAddr::behind(spot.link).0);
         Finding {
             check,
             spot,

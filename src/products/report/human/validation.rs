@@ -124,7 +124,8 @@ impl Told {
                 style.reset
             );
         }
-        for ((family, why), images) in &self.skipped {
+        let listed = if self.list { usize::MAX } else { LISTED };
+        for ((family, why), images) in self.skipped.iter().take(listed) {
             let of = match images {
                 _ if self.single => String::new(),
                 1 => " (1 image)".to_owned(),
@@ -138,12 +139,16 @@ impl Told {
                 style.doubt, style.reset
             );
         }
+        if let Some(more) = self.skipped.len().checked_sub(listed).filter(|n| *n > 0) {
+            let (label, reset) = (style.label, style.reset);
+            let _ = writeln!(out, "{label}and {more} more (--list){reset}");
+        }
     }
 
     /// The table of images that have findings, with a total: its first row are headings. What no image has is left out.
     pub fn table(&self) -> Vec<Vec<String>> {
         let total = self.total;
-        let columns: [(&str, fn(&Tally) -> u64, bool); 6] = [
+        let columns: [Column; 6] = [
             ("errors", |t| t.errors, true),
             ("warnings", |t| t.warnings, true),
             ("notes", |t| t.notes, true),
@@ -192,6 +197,9 @@ impl Told {
         let _ = writeln!(out, "{colour}{}{}", parts.join(", "), style.reset);
     }
 }
+
+/// Heading, number, and whether it is shown.
+type Column = (&'static str, fn(&Tally) -> u64, bool);
 
 /// So many of what is called `one`.
 fn several(n: u64, one: &str) -> String {
