@@ -21,6 +21,7 @@
 //! | [`reliable`], [`incomplete`], [`live`] | the two verdicts on a stack: [`Reliable`] or a [`StackDoubt`], a [`Gap`] or none; functions live on it |
 //! | [`judge`] | what a livepatch means for the task of a stack: what the kernel's check says, and what is true |
 //! | [`Session::reports`], [`Session::annotate`] | the reports of a log; the log with what is true of them |
+//! | `Session::validate` (feature `validate`) | whether an image can be unwound reliably: findings, numbers |
 //!
 //! The function behind an address:
 //!
@@ -69,7 +70,7 @@
 //! | L1 `formats` | image, sizes, orc, extable, dwarf, lines, types, cfi, insn | bytes to tables; no runtime address |
 //! | L2 `world` | image, index, memory, kernel, code, reach, dump, process, session | images and memory at runtime addresses |
 //! | L3 `engine` | attribute, unwind, stack, ask | pure: no files, clock, environment, printing |
-//! | L4 `products` | oops, livepatch, stacks, report | logs told the truth about; what a livepatch would meet; what is shown |
+//! | L4 `products` | oops, livepatch, stacks, validate, explain, report | logs told the truth about; what a livepatch would meet; what is wrong with an image; what is shown |
 //! | L5 `cli` | the program | arguments, terminal, environment |
 //!
 //! A lower floor never imports a higher one, no two files import each other, and every third-party crate is named in
@@ -114,6 +115,8 @@ pub use products::oops::truth::clerk::Manner;
 pub use products::oops::truth::culprit::{Culprit, culprit};
 pub use products::oops::truth::tell::Told;
 pub use products::stacks::{Choice, Failed, Owner, Stacks, Stage, Step};
+#[cfg(feature = "validate")]
+pub use products::validate;
 pub use world::dump::{Context, Start};
 pub use world::index::Cache;
 pub use world::memory::{Memory, Unreadable, from_fn};

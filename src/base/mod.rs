@@ -7,6 +7,7 @@ pub mod column;
 pub mod demangle;
 pub mod error;
 pub mod name;
+pub mod nearest;
 pub mod parallel;
 pub mod regs;
 pub(crate) mod release;

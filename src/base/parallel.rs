@@ -1,7 +1,10 @@
 //! Sharing independent work among the processors.
 
-use std::sync::OnceLock;
+use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// Fewer items than this are not worth a thread.
 const FEW: usize = 16;
@@ -18,7 +21,8 @@ pub(crate) fn each_with<T: Sync, S>(
     f: impl Fn(&mut S, &T) + Sync,
 ) {
     // Asking for the number of processors takes longer than a short lookup: several files are read for it.
-    let threads = if items.len() < FEW { 1 } else { processors() };
+    let alone = items.len() < FEW || SHARED.get();
+    let threads = if alone { 1 } else { processors() };
     if threads == 1 {
         let mut mine = own();
         return items.iter().for_each(|item| f(&mut mine, item));
@@ -38,9 +42,90 @@ pub(crate) fn each_with<T: Sync, S>(
     });
 }
 
+/// At most so many threads at a time from now on, in the whole process; 0 for as many as there are processors.
+pub fn limit(threads: usize) {
+    LIMIT.store(threads, Ordering::Relaxed);
+}
+
+/// What [`limit`] was told.
+static LIMIT: AtomicUsize = AtomicUsize::new(0);
+
+thread_local! {
+    /// Whether this thread is one of several that share the processors already: what it does, it does alone.
+    static SHARED: Cell<bool> = const { Cell::new(false) };
+}
+
 fn processors() -> usize {
     static COUNT: OnceLock<usize> = OnceLock::new();
-    *COUNT.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
+    match LIMIT.load(Ordering::Relaxed) {
+        0 => *COUNT.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from)),
+        limit => limit,
+    }
+}
+
+/// Calls `f` with every item, on as many threads as there are processors, and `take` with what it gives, in the order of
+/// the items and as it comes: only a few results wait at a time. Ends early with an error of `take`.
+///
+/// # Errors
+///
+/// Those of `take`.
+pub fn stream<T: Sync, U: Send, E>(
+    items: &[T],
+    f: impl Fn(&T) -> U + Sync,
+    mut take: impl FnMut(&T, U) -> Result<(), E>,
+) -> Result<(), E> {
+    let threads = processors().min(items.len());
+    if threads <= 1 || SHARED.get() {
+        return items.iter().try_for_each(|item| take(item, f(item)));
+    }
+    let ahead = 2 * threads;
+    let (give, tickets) = mpsc::channel();
+    let tickets = Mutex::new(tickets);
+    let (done, results) = mpsc::channel();
+    std::thread::scope(|scope| {
+        // Both are dropped when this ends, early or not: then the threads end, too.
+        let (give, results) = (give, results);
+        for _ in 0..threads {
+            let (done, tickets, f) = (done.clone(), &tickets, &f);
+            scope.spawn(move || {
+                SHARED.set(true);
+                while let Some((number, item)) = next(tickets, items) {
+                    if done.send((number, f(item))).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+        drop(done);
+        for number in 0..ahead.min(items.len()) {
+            let _ = give.send(number);
+        }
+        let mut early = BTreeMap::new();
+        for (number, item) in items.iter().enumerate() {
+            let result = loop {
+                if let Some(result) = early.remove(&number) {
+                    break result;
+                }
+                match results.recv() {
+                    Ok((which, result)) => early.insert(which, result),
+                    // A thread panicked: the scope passes that on.
+                    Err(_) => return Ok(()),
+                };
+            };
+            if number + ahead < items.len() {
+                let _ = give.send(number + ahead);
+            }
+            take(item, result)?;
+        }
+        Ok(())
+    })
+}
+
+/// The item whose number comes out of `tickets` next.
+fn next<'i, T>(tickets: &Mutex<Receiver<usize>>, items: &'i [T]) -> Option<(usize, &'i T)> {
+    let tickets = tickets.lock().unwrap_or_else(PoisonError::into_inner);
+    let number = tickets.recv().ok()?;
+    Some((number, items.get(number)?))
 }
 
 /// `f` of every item, in their order, on as many threads as there are processors.
@@ -79,5 +164,23 @@ mod tests {
             items.iter().map(|i| i * 2).collect::<Vec<_>>()
         );
         assert_eq!(map(&[1, 2], |i| i + 1), [2, 3]);
+    }
+
+    #[test]
+    fn a_stream_keeps_the_order_and_ends_early() {
+        let items: Vec<u32> = (0..300).collect();
+        let mut taken = Vec::new();
+        let done: Result<(), ()> = stream(
+            &items,
+            |i| map(&items, |k| k + i).len(),
+            |i, n| {
+                taken.push(*i);
+                assert_eq!(n, items.len());
+                Ok(())
+            },
+        );
+        assert_eq!((done, taken), (Ok(()), items.clone()));
+        let stopped = stream(&items, |i| *i, |_, n| if n < 5 { Ok(()) } else { Err(n) });
+        assert_eq!(stopped, Err(5));
     }
 }

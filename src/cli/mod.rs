@@ -2,6 +2,7 @@
 
 mod args;
 mod exit;
+mod explain;
 mod index;
 mod inspect;
 mod livepatch;
@@ -11,6 +12,7 @@ mod out;
 mod progress;
 mod require;
 mod symbolize;
+mod table;
 mod unwind;
 mod validate;
 
@@ -31,6 +33,7 @@ pub fn main() -> ExitCode {
         Verb::Index(args) => index::run(&args),
         Verb::Livepatch(args) => livepatch::run(&args),
         Verb::Validate(args) => validate::run(&args),
+        Verb::Explain(args) => explain::run(&args),
     };
     match done {
         Ok(exit) => exit.into(),

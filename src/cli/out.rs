@@ -45,6 +45,7 @@ pub fn style(out: &Output) -> Style {
     Style {
         function: escape(Ansi::new().bold()),
         doubt: escape(AnsiColor::Yellow.on_default().bold()),
+        bad: escape(AnsiColor::Red.on_default().bold()),
         label: escape(Ansi::new().dimmed()),
         reset: escape_reset(),
     }

@@ -50,6 +50,15 @@ impl Progress {
     }
 }
 
+impl Progress {
+    /// Makes room for other words; the next step shows the bar again.
+    pub fn clear(&self) {
+        if self.next.is_some() {
+            let _ = write!(std::io::stderr(), "\r\x1b[K");
+        }
+    }
+}
+
 /// `done` of `total` as a bar.
 fn bar(done: usize, total: usize) -> String {
     const WIDTH: usize = 30;
@@ -61,9 +70,7 @@ fn bar(done: usize, total: usize) -> String {
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        if self.next.is_some() {
-            let _ = write!(std::io::stderr(), "\r\x1b[K");
-        }
+        self.clear();
     }
 }
 

@@ -8,6 +8,7 @@ pub mod oops;
 pub mod orc;
 pub mod random;
 pub mod schema;
+pub mod table;
 
 use std::path::{Path, PathBuf};
 

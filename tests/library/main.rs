@@ -25,10 +25,12 @@ mod robustness;
 mod session;
 mod symbol_text;
 mod text_verdicts;
+mod track;
 mod types;
 mod unwind;
 mod user_core;
 mod user_synthetic;
 #[cfg(feature = "validate")]
 mod validate_lines;
+mod validate_tables;
 mod windows;

@@ -22,6 +22,8 @@ fn help_texts() {
         &["unwind", "--help"],
         &["index", "--help"],
         &["livepatch", "--help"],
+        &["validate", "--help"],
+        &["explain", "--help"],
     ] {
         let out = fixtrace(verb, b"");
         assert_eq!(out.status.code(), Some(0));

@@ -36,4 +36,6 @@ mod snapshots;
 mod symbolize;
 mod symbols;
 mod unwind;
+mod validate;
+mod validate_forms;
 mod verdicts;

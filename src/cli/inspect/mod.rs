@@ -11,13 +11,11 @@ use fixtrace::low::products::report::json::{self, Value, json};
 use fixtrace::low::world::image::Image;
 use fixtrace::low::world::kernel::{Kernel, Located};
 use fixtrace::low::world::session::{self, Wanted};
-use tabled::builder::Builder;
-use tabled::settings::Style;
 use tables::{Rows, Shown, table};
 
 use super::args::{Inspect, Table};
 use super::exit::{Exit, Failure};
-use super::{open, out};
+use super::{open, out, table as columns};
 
 /// Runs the verb.
 pub fn run(args: &Inspect) -> Result<Exit, Failure> {
@@ -92,12 +90,12 @@ fn print(
     if !totals.is_empty() {
         writeln!(out)?;
     }
-    let mut table = Builder::default();
-    table.push_record(rows[0].iter().map(|(k, _)| k.replace('_', " ")));
-    rows.iter()
-        .for_each(|row| table.push_record(row.iter().map(|(_, v)| cell(v))));
-    let mut table = table.build();
-    Ok(writeln!(out, "{}", table.with(Style::blank()))?)
+    let head: Vec<String> = rows[0].iter().map(|(k, _)| k.replace('_', " ")).collect();
+    let body = rows
+        .iter()
+        .map(|row| row.iter().map(|(_, v)| cell(v)).collect());
+    let table = columns::table(std::iter::once(head).chain(body), None);
+    Ok(write!(out, "{table}")?)
 }
 
 /// A value as a cell of a table.

@@ -5,8 +5,9 @@ use crate::base::addr::LinkAddr;
 use crate::base::error::Result;
 use crate::formats::dwarf::expression::{Expression, Op};
 use crate::formats::dwarf::frames::{
-    self, Description, FrameRow, FrameTables, Kind, Scratch, covering,
+    self, Broken, Description, FrameRow, FrameTables, Kind, Scratch, covering,
 };
+use crate::formats::dwarf::listed::Survey;
 use crate::formats::image::ElfImage;
 use crate::formats::rule::{Base, Cfa, Row, Rule, Saved, SavedBp, Shape};
 
@@ -58,6 +59,41 @@ impl<'d> Cfi<'d> {
         self.len() == 0
     }
 
+    /// The bytes of a section.
+    pub(crate) fn section(&self, kind: Kind) -> &'d [u8] {
+        match &self.0 {
+            Held::Sections(tables, _) => tables.section(kind),
+            Held::Kept(_) => &[],
+        }
+    }
+
+    /// All entries of both sections, those that cannot be read among them; `None` of what an index kept.
+    pub(crate) fn survey(&self) -> Option<Survey> {
+        match &self.0 {
+            Held::Sections(tables, _) => Some(tables.survey()),
+            Held::Kept(_) => None,
+        }
+    }
+
+    /// What each row of a description says, in order: first link address, first behind it, and that.
+    ///
+    /// # Errors
+    ///
+    /// Why there may be more that cannot be read.
+    pub(crate) fn said(
+        &self,
+        entry: &Description,
+        scratch: &mut Scratch,
+        mut each: impl FnMut(LinkAddr, LinkAddr, Said),
+    ) -> std::result::Result<(), Broken> {
+        let Held::Sections(tables, _) = &self.0 else {
+            return Ok(());
+        };
+        tables.rows((entry.kind, entry.at), scratch, |from, to, row| {
+            each(LinkAddr(from), LinkAddr(to), Said::by(row));
+        })
+    }
+
     /// What is said of `at`; `None` when no description covers it.
     pub fn row(&self, at: LinkAddr, scratch: &mut Scratch) -> Option<Row> {
         match &self.0 {
@@ -82,7 +118,8 @@ impl<'d> Cfi<'d> {
             let those = entries.iter().skip(first);
             for entry in those.take_while(|d| d.start < end.0) {
                 let place = (entry.kind, entry.at);
-                tables.rows(place, &mut scratch, |from, to, row| {
+                // Rows behind a broken instruction are none.
+                let _ = tables.rows(place, &mut scratch, |from, to, row| {
                     let (from, to) = (from.max(start.0), to.min(end.0));
                     // What covers a place is the last description that begins before it.
                     let said = covering(entries, LinkAddr(from)).is_some_and(|d| d == entry);
@@ -101,21 +138,62 @@ impl<'d> Cfi<'d> {
     }
 }
 
-fn row_of(row: &FrameRow<'_, '_>) -> Row {
-    let ra = row.saved(RETURN);
-    if matches!(ra, Some(frames::Saved::Lost)) {
-        return Row::End;
-    }
-    let usual = matches!(ra, None | Some(frames::Saved::At(-8)));
-    let cfa = match row.cfa() {
-        Some(frames::Cfa::Register(register, offset)) => {
-            base(register).map(|b| Cfa::Register(b, offset))
+/// Where the return address is.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Return {
+    /// Just below the CFA, as a call leaves it.
+    Below,
+    /// At the CFA plus bytes.
+    At(i64),
+    /// Nowhere: there is no caller.
+    Nowhere,
+    /// Where a [`Rule`] cannot say.
+    Elsewhere,
+}
+
+/// What a row says of a step outwards, each part by itself; `None` for what a [`Rule`] cannot say.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Said {
+    /// The frame's address.
+    pub cfa: Option<Cfa>,
+    /// The caller's RBP.
+    pub bp: Option<SavedBp>,
+    /// The return address.
+    pub ret: Return,
+}
+
+impl Said {
+    pub(super) fn by(row: &FrameRow<'_, '_>) -> Said {
+        Said {
+            cfa: match row.cfa() {
+                Some(frames::Cfa::Register(register, offset)) => {
+                    base(register).map(|b| Cfa::Register(b, offset))
+                }
+                Some(frames::Cfa::Expression(e)) => indirect(&e),
+                None => None,
+            },
+            bp: saved_bp(row.saved(RBP)),
+            ret: match row.saved(RETURN) {
+                None | Some(frames::Saved::At(-8)) => Return::Below,
+                Some(frames::Saved::At(n)) => Return::At(n),
+                Some(frames::Saved::Lost) => Return::Nowhere,
+                Some(_) => Return::Elsewhere,
+            },
         }
-        Some(frames::Cfa::Expression(e)) => indirect(&e),
-        None => None,
-    };
-    match (usual, cfa, saved_bp(row.saved(RBP))) {
-        (true, Some(cfa), Some(bp)) => Row::Step(Rule {
+    }
+}
+
+fn row_of(row: &FrameRow<'_, '_>) -> Row {
+    match Said::by(row) {
+        Said {
+            ret: Return::Nowhere,
+            ..
+        } => Row::End,
+        Said {
+            cfa: Some(cfa),
+            bp: Some(bp),
+            ret: Return::Below,
+        } => Row::Step(Rule {
             cfa,
             bp,
             shape: Shape::Call,

@@ -4,7 +4,11 @@
 mod header;
 pub(crate) mod kept;
 mod kernel;
+#[cfg(feature = "validate")]
+pub mod second;
 pub mod user;
 
 pub use crate::formats::dwarf::frames::Scratch;
-pub use kernel::Cfi;
+pub use crate::formats::dwarf::frames::{Broken, Description, Kind};
+pub use crate::formats::dwarf::listed::{Described, Survey, Unreadable};
+pub use kernel::{Cfi, Return, Said};

@@ -99,6 +99,19 @@ impl<'d> FrameTables<'d> {
         FrameTables { debug, eh, bases }
     }
 
+    /// The bytes of a section.
+    pub(crate) fn section(&self, kind: Kind) -> &'d [u8] {
+        match kind {
+            Kind::Debug => self.debug.reader().slice(),
+            Kind::Eh => self.eh.reader().slice(),
+        }
+    }
+
+    /// The sections, and what pointers in them count from.
+    pub(super) fn parts(&self) -> (&DebugFrame<Slice<'d>>, &EhFrame<Slice<'d>>, &BaseAddresses) {
+        (&self.debug, &self.eh, &self.bases)
+    }
+
     /// All descriptions of these sections, by address; of those that begin at one address in the order of `kinds`.
     pub(crate) fn descriptions(&self, kinds: &[Kind]) -> Vec<Description> {
         let mut all = Vec::new();
@@ -131,16 +144,30 @@ impl<'d> FrameTables<'d> {
     }
 
     /// All rows of the description at byte `offset` of section `kind`: first link address, first behind it, and the row.
+    ///
+    /// # Errors
+    ///
+    /// Why there may be more that cannot be read: those before that were given.
     pub(crate) fn rows(
         &self,
         (kind, offset): (Kind, usize),
         scratch: &mut Scratch,
         each: impl FnMut(u64, u64, &FrameRow<'_, 'd>),
-    ) {
+    ) -> Result<(), Broken> {
         match kind {
             Kind::Debug => rows(&self.debug, &self.bases, offset.into(), scratch, each),
             Kind::Eh => rows(&self.eh, &self.bases, offset.into(), scratch, each),
         }
+    }
+}
+
+/// Why rows cannot be read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Broken(pub String);
+
+impl From<gimli::Error> for Broken {
+    fn from(why: gimli::Error) -> Self {
+        Broken(why.to_string())
     }
 }
 
@@ -152,14 +179,10 @@ fn rows<'d, S: UnwindSection<Slice<'d>> + Section<Slice<'d>>>(
     offset: S::Offset,
     scratch: &mut Scratch,
     mut each: impl FnMut(u64, u64, &FrameRow<'_, 'd>),
-) {
-    let Ok(fde) = section.fde_from_offset(bases, offset, S::cie_from_offset) else {
-        return;
-    };
-    let Ok(mut table) = fde.rows(section, bases, &mut scratch.0) else {
-        return;
-    };
-    while let Ok(Some(row)) = table.next_row() {
+) -> Result<(), Broken> {
+    let fde = section.fde_from_offset(bases, offset, S::cie_from_offset)?;
+    let mut table = fde.rows(section, bases, &mut scratch.0)?;
+    while let Some(row) = table.next_row()? {
         let (start, end) = (row.start_address(), row.end_address());
         let row = FrameRow {
             row,
@@ -169,6 +192,7 @@ fn rows<'d, S: UnwindSection<Slice<'d>> + Section<Slice<'d>>>(
         };
         each(start, end, &row);
     }
+    Ok(())
 }
 
 /// The last of `list`, sorted, that begins at or before `at`, if it reaches that far.

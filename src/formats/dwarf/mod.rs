@@ -10,6 +10,7 @@ pub mod expression;
 mod find;
 pub mod frames;
 mod layout;
+pub mod listed;
 mod loaded;
 mod pieces;
 mod rows;

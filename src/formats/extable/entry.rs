@@ -105,7 +105,7 @@ impl Handler<'_> {
     }
 
     /// Whether rows of it hold a length and the number of a register where others hold a fixup address.
-    pub(super) fn is_bpf(&self) -> bool {
+    pub(crate) fn is_bpf(&self) -> bool {
         matches!(
             *self,
             Handler::Typed {

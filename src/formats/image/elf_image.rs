@@ -240,7 +240,7 @@ impl<'d> ElfImage<'d> {
 
     /// Whether it was read out of an index and the file that was made from is not at hand: code is known in
     /// excerpts only.
-    pub(crate) fn is_excerpt(&self) -> bool {
+    pub fn is_excerpt(&self) -> bool {
         self.stored.as_ref().is_some_and(|s| s.original.is_none())
     }
 

@@ -6,6 +6,7 @@
 //! /proc/modules shows gives runtime addresses.
 
 use super::elf::{self, Elf, SHF_ALLOC, SHF_EXEC, SHF_WRITE};
+use crate::base::addr::LinkAddr;
 
 /// First address of a module's data.
 pub(crate) const DATA: u64 = 0x1000_0000;
@@ -15,6 +16,11 @@ pub(crate) const INIT: u64 = 0x2000_0000;
 pub(crate) const IMPORTS: u64 = 0x4000_0000;
 /// Distance between two undefined symbols.
 pub(crate) const IMPORT_STRIDE: u64 = 16;
+
+/// The address given to the undefined symbol `number`.
+pub(crate) fn import(number: usize) -> LinkAddr {
+    LinkAddr(IMPORTS.wrapping_add((number as u64).wrapping_mul(IMPORT_STRIDE)))
+}
 
 /// The parts of a section header that decide its place.
 #[derive(Clone, Copy)]

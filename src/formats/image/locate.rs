@@ -122,6 +122,47 @@ pub(crate) fn module(name: &str, dirs: impl IntoIterator<Item = PathBuf>) -> Opt
     None
 }
 
+/// The kernel images and modules below `dir`, by path: `vmlinux` and `vmlinux-RELEASE` first, then `*.ko`, also packed. What
+/// a build leaves beside them, and what only looks like a kernel, is left out. Links to directories are not followed; at
+/// most `MAX_ENTRIES` directory entries are looked at.
+pub fn below(dir: &Path) -> Vec<PathBuf> {
+    const MAX_ENTRIES: usize = 1_000_000;
+    let mut left = MAX_ENTRIES;
+    let (mut kernels, mut modules) = (Vec::new(), Vec::new());
+    let mut pending = vec![dir.to_owned()];
+    while let Some(dir) = pending.pop() {
+        let Ok(entries) = std::fs::read_dir(&dir) else {
+            continue;
+        };
+        // The image that boots is unpacked by a program that is called vmlinux, too.
+        let boots = dir.ends_with("boot/compressed");
+        for entry in entries.flatten() {
+            left = left.saturating_sub(1);
+            if left == 0 {
+                break;
+            }
+            let path = entry.path();
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                pending.push(path);
+                continue;
+            }
+            let mut packings = PACKED.iter().rev();
+            let plain = packings.find_map(|p| name.strip_suffix(p)).unwrap_or(&name);
+            let kernel = plain == "vmlinux" || plain.starts_with("vmlinux-");
+            if plain.ends_with(".ko") && path.is_file() {
+                modules.push(path);
+            } else if kernel && !boots && path.is_file() {
+                kernels.push(path);
+            }
+        }
+    }
+    kernels.sort();
+    modules.sort();
+    kernels.extend(modules);
+    kernels
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,13 +1,16 @@
 //! x86 instructions: their control flow, what they access, and their text.
 
 mod align;
+pub(crate) mod boundary;
 pub mod effect;
+pub mod faults;
 pub mod fields;
 pub mod listing;
 pub mod memory;
 pub mod replay;
 pub mod stub;
 mod text;
+pub mod track;
 
 use iced_x86::{Code, Decoder, DecoderOptions, FlowControl, Instruction, Mnemonic};
 

@@ -25,7 +25,19 @@ pub struct OrcTable<'d> {
     keys: Table<'d>,
     rows: Rows<'d>,
     sp_indirect: SpIndirect,
+    contradiction: Option<Contradiction>,
     findings: Vec<Finding>,
+}
+
+/// What a witness says of the format, and what the rows look like instead.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Contradiction {
+    /// The witness.
+    pub rung: Rung,
+    /// The version that it says.
+    pub said: OrcVersion,
+    /// The version that the rows have.
+    pub rows: OrcVersion,
 }
 
 /// Where the rows are.
@@ -125,7 +137,7 @@ impl<'d> OrcTable<'d> {
                 .at(0));
         }
         let mut findings = Vec::new();
-        let (version, rung) = detect(rows, hints, &mut findings)?;
+        let (version, rung, contradiction) = detect(rows, hints, &mut findings)?;
         let (values, _) = ips.as_chunks::<4>();
         let slot = (0i64..).map(|row| ip_addr.offset(row * 4));
         let at = values.iter().zip(slot);
@@ -181,6 +193,7 @@ impl<'d> OrcTable<'d> {
             keys,
             rows: Rows::Section(rows, order),
             sp_indirect: SpIndirect::of_release(hints.release),
+            contradiction,
             findings,
         })
     }
@@ -199,6 +212,7 @@ impl<'d> OrcTable<'d> {
             keys,
             rows: Rows::Distinct(rows),
             sp_indirect: SpIndirect::of_release(release),
+            contradiction: None,
             findings: Vec::new(),
         }
     }
@@ -216,6 +230,11 @@ impl<'d> OrcTable<'d> {
     /// Which witness decided on the format.
     pub fn rung(&self) -> Rung {
         self.rung
+    }
+
+    /// The witness that should decide on the format, where the rows look like another.
+    pub fn contradiction(&self) -> Option<Contradiction> {
+        self.contradiction
     }
 
     /// Oddities met.
@@ -275,7 +294,7 @@ fn detect(
     rows: &[RawEntry],
     hints: Hints<'_>,
     findings: &mut Vec<Finding>,
-) -> Result<(OrcVersion, Rung)> {
+) -> Result<(OrcVersion, Rung, Option<Contradiction>)> {
     let by_rows = version::by_rows(rows);
     let by_hash = hints.header.and_then(version::by_hash);
     if let (Some(header), None) = (hints.header, by_hash) {
@@ -298,28 +317,28 @@ fn detect(
             .at(0));
     };
     // Rows can only tell the three register layouts apart for sure.
-    let class = |v: OrcVersion| match v {
-        OrcVersion::V1a | OrcVersion::V1b | OrcVersion::V2 => 1,
-        OrcVersion::V3 | OrcVersion::V3Ax => 3,
-        OrcVersion::V4 => 4,
+    let Some(rows) = by_rows.filter(|rows| rows.class() != decided.class()) else {
+        return Ok((decided, rung, None));
     };
-    match by_rows {
-        Some(rows)
-            if class(rows) != class(decided) && !matches!(rung, Rung::Header | Rung::Vmlinux) =>
-        {
-            findings.push(Finding::new(".orc_unwind", 0, format!("{rung} says version {decided}, but the rows are version {rows}; taken as {rows}")));
-            Ok((rows, Rung::Rows))
-        }
-        Some(rows) if class(rows) != class(decided) => {
-            findings.push(Finding::new(
-                ".orc_unwind",
-                0,
-                format!("{rung} says version {decided}, but the rows look like version {rows}"),
-            ));
-            Ok((decided, rung))
-        }
-        _ => Ok((decided, rung)),
+    let contradiction = Some(Contradiction {
+        rung,
+        said: decided,
+        rows,
+    });
+    if matches!(rung, Rung::Header | Rung::Vmlinux) {
+        findings.push(Finding::new(
+            ".orc_unwind",
+            0,
+            format!("{rung} says version {decided}, but the rows look like version {rows}"),
+        ));
+        return Ok((decided, rung, contradiction));
     }
+    findings.push(Finding::new(
+        ".orc_unwind",
+        0,
+        format!("{rung} says version {decided}, but the rows are version {rows}; taken as {rows}"),
+    ));
+    Ok((rows, Rung::Rows, contradiction))
 }
 
 #[cfg(test)]

@@ -27,6 +27,26 @@ pub enum OrcVersion {
     V4,
 }
 
+impl OrcVersion {
+    /// Which of the layouts that rows tell apart for sure it has.
+    pub(crate) fn class(self) -> u8 {
+        match self {
+            OrcVersion::V1a | OrcVersion::V1b | OrcVersion::V2 => 1,
+            OrcVersion::V3 | OrcVersion::V3Ax => 3,
+            OrcVersion::V4 => 4,
+        }
+    }
+
+    /// Bits of the flags that mean nothing.
+    pub(crate) fn reserved(self) -> u16 {
+        match self {
+            OrcVersion::V1a => 0xfc00,
+            OrcVersion::V1b => 0xf800,
+            OrcVersion::V2 | OrcVersion::V3 | OrcVersion::V3Ax | OrcVersion::V4 => 0xf000,
+        }
+    }
+}
+
 impl fmt::Display for OrcVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

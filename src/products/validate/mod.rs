@@ -4,48 +4,35 @@
 //! finding: where a check explains what another one sees at the same code, only the first stays ([`Check::explains`]).
 
 pub mod agree;
+pub mod baseline;
 pub mod catalog;
 pub mod check;
+pub mod compare;
 pub mod extable;
 pub mod finding;
 pub mod fixup;
 pub mod flow;
+pub mod key;
 pub mod lines;
 pub mod livepatch;
 mod merge;
 pub mod orc;
+pub mod outcome;
+mod row;
+mod session;
+mod shape;
 pub mod subject;
+pub mod weigh;
+mod words;
 
+pub use baseline::Baseline;
 pub use check::{Check, Family, Severity};
 pub use finding::{Finding, Spot, What};
+pub use outcome::{Outcome, Validation};
 pub use subject::{Loader, Options, Subject};
+pub use weigh::{Allow, Policy, Report, Standing, Tally, Weighed};
 
 use crate::world::image::Image;
-
-/// What one family found.
-#[derive(Clone, Default, Debug)]
-pub struct Outcome {
-    /// Numbers by name, in the order in which they are told.
-    pub counts: Vec<(&'static str, u64)>,
-    /// What is wrong, in any order.
-    pub findings: Vec<Finding>,
-    /// What could not be looked at, and why.
-    pub skipped: Vec<String>,
-}
-
-/// What is true of one image.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Validation {
-    /// `vmlinux`, or the name of a module.
-    pub image: String,
-    /// Numbers of each family that ran.
-    pub counts: Vec<(Family, Vec<(&'static str, u64)>)>,
-    /// What is wrong, by place.
-    pub findings: Vec<Finding>,
-    /// What could not be looked at, and why.
-    pub skipped: Vec<(Family, String)>,
-}
 
 /// Runs the families that `options` ask for on `image`; `loader` is of the kernel that loads it, if it is a module and that
 /// is at hand. What is found does not depend on the number of threads.

@@ -1,13 +1,16 @@
 //! The image that is looked at, and what several families need to know of it.
 
+use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
 use super::check::{FAMILIES, Family};
+use super::shape;
 use crate::base::addr::{Address, LinkAddr, RetAddr};
 use crate::base::parallel;
 use crate::formats::image::symtab::SymbolId;
+use crate::formats::insn::track::Ground;
 use crate::formats::insn::{self, Flow};
-use crate::formats::orc::{OrcTable, OrcVersion};
+use crate::formats::orc::{Hints, OrcTable, OrcVersion};
 use crate::world::image::Image;
 
 /// What is asked.
@@ -68,6 +71,8 @@ pub struct Loader {
     pub orc: Option<OrcVersion>,
     /// Its `.orc_header`.
     pub orc_header: Option<Vec<u8>>,
+    /// The names of its functions that do not return.
+    pub ends: BTreeSet<String>,
 }
 
 impl Loader {
@@ -79,8 +84,22 @@ impl Loader {
             release: vmlinux.release().map(str::to_owned),
             orc: orc.map(OrcTable::version),
             orc_header: header.map(|s| s.data.to_vec()),
+            ends: Ground::new(vmlinux, None, vmlinux.extable(), &|_| false)
+                .end_names()
+                .map(str::to_owned)
+                .collect(),
         }
     }
+}
+
+/// Which ORC table is checked.
+enum Seen<'d> {
+    /// The image's.
+    Own,
+    /// The image's, read as its rows are instead of as a header says.
+    ByRows(Box<OrcTable<'d>>),
+    /// None: its parts disagree, or there is none.
+    Nothing,
 }
 
 /// An image, and what is asked of it.
@@ -91,6 +110,7 @@ pub struct Subject<'s, 'd> {
     pub loader: Option<&'s Loader>,
     /// What is asked.
     pub options: &'s Options,
+    orc: OnceLock<Seen<'d>>,
     functions: OnceLock<Vec<Function>>,
     calls: OnceLock<Vec<CallSite>>,
 }
@@ -102,9 +122,50 @@ impl<'s, 'd> Subject<'s, 'd> {
             image,
             loader,
             options,
+            orc: OnceLock::new(),
             functions: OnceLock::new(),
             calls: OnceLock::new(),
         }
+    }
+
+    /// The ORC table that every family holds code to: as its rows say, whatever a header says of them. `None` without a
+    /// table, and where its parts disagree in size: that is one fault, and nothing else can be said then.
+    pub fn orc(&self) -> Option<&OrcTable<'d>> {
+        let image = self.image;
+        let own = || image.orc().ok().flatten();
+        let seen = self.orc.get_or_init(|| {
+            let table = match shape::orc_disagreement(image) {
+                None => own(),
+                Some(_) => None,
+            };
+            let Some(table) = table else {
+                return Seen::Nothing;
+            };
+            let other = table.contradiction().map(|c| c.rows);
+            match other.filter(|rows| rows.class() != table.version().class()) {
+                None => Seen::Own,
+                Some(rows) => self
+                    .orc_of_version(rows)
+                    .map_or(Seen::Own, |t| Seen::ByRows(Box::new(t))),
+            }
+        });
+        match seen {
+            Seen::Own => own(),
+            Seen::ByRows(table) => Some(table),
+            Seen::Nothing => None,
+        }
+    }
+
+    /// Its table, read as of this version.
+    fn orc_of_version(&self, version: OrcVersion) -> Option<OrcTable<'d>> {
+        let ips = self.image.section(".orc_unwind_ip")?;
+        let rows = self.image.section(".orc_unwind")?;
+        let hints = Hints {
+            version: Some(version),
+            release: self.image.release(),
+            ..Hints::default()
+        };
+        OrcTable::parse(ips.addr?, ips.data, rows.data, hints, true).ok()
     }
 
     /// All functions with code, by address; of those that begin at one place the longest.

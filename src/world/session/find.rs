@@ -1,13 +1,15 @@
 //! Finding images by what an input says: release, build-id, names of modules.
 
-use std::path::PathBuf;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::noticed::Noticed;
 use super::options::Wanted;
 use super::view::{View, locked};
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::formats::image::locate;
+use crate::formats::image::peek::Peek;
+use crate::formats::image::{ImageKind, locate};
 use crate::world::image::Image;
 
 impl<'d> View<'_, 'd> {
@@ -81,6 +83,72 @@ impl<'d> View<'_, 'd> {
                 None
             }
         }
+    }
+
+    /// The kernel of `release`, and its modules where they are installed: below `/`, then below the directories of debug
+    /// files, whose modules may have no code.
+    ///
+    /// # Errors
+    ///
+    /// When no vmlinux is found.
+    pub fn installed(&self, release: &str) -> Result<Vec<PathBuf>> {
+        let wanted = Wanted {
+            release: Some(release),
+            build_id: None,
+        };
+        let mut found = vec![self.find_vmlinux(wanted)?];
+        let system = [PathBuf::from("/")];
+        let mut seen = HashSet::new();
+        for root in system.iter().chain(&self.options().debug_dirs) {
+            let all = locate::below(&root.join("lib/modules").join(release));
+            let modules = all.into_iter().filter(|p| {
+                let name = p.file_name().unwrap_or_default().to_string_lossy();
+                name.contains(".ko") && seen.insert(locate::module_name(p))
+            });
+            found.extend(modules);
+        }
+        Ok(found)
+    }
+
+    /// The file that `index`, opened as an image, was made of: beside it, or by its build-id or release where debug files
+    /// are.
+    pub fn indexed(&self, index: &Image<'d>) -> Option<PathBuf> {
+        const MAX_ENTRIES: usize = 10_000;
+        let id = index.build_id()?;
+        let options = self.options();
+        let dir = index.path().parent().unwrap_or(Path::new(""));
+        let dir = if dir.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            dir
+        };
+        let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+        let named = |p: &PathBuf| {
+            let name = p.file_name().unwrap_or_default().to_string_lossy();
+            name.starts_with("vmlinux") || name.contains(".ko")
+        };
+        let beside = entries.take(MAX_ENTRIES).map(|e| e.path()).filter(named);
+        let mut tried: Vec<PathBuf> = beside.collect();
+        tried.sort();
+        if index.kind() == ImageKind::Vmlinux
+            && let Some(release) = index.release().filter(|r| !r.contains('/'))
+        {
+            tried.extend(locate::vmlinux(release, &options.debug_dirs));
+        }
+        tried.extend(locate::by_build_id(
+            id,
+            &options.debug_dirs,
+            options.debuginfod(),
+        ));
+        let same = |path: &PathBuf| {
+            let bytes = self.storage().open(path).ok()?;
+            (Peek::new(bytes).ok()?.build_id == Some(id)).then_some(())?;
+            let image = self.open(path, None).ok()?;
+            // A debug file has the symbols, but no code.
+            let text = image.section(".text")?;
+            (!image.is_excerpt() && !text.data.is_empty()).then_some(())
+        };
+        tried.into_iter().find(|p| p.is_file() && same(p).is_some())
     }
 
     fn find_module(&self, name: &str, release: Option<&str>) -> Option<Arc<Image<'d>>> {

@@ -1,10 +1,16 @@
 //! Text for people: frames asked for, and stacks.
 
+#[cfg(feature = "validate")]
+pub mod comparison;
+#[cfg(feature = "validate")]
+pub mod explanation;
 pub mod hazards;
 pub mod livepatch;
 pub mod lookup;
 pub mod stack;
 pub mod system;
+#[cfg(feature = "validate")]
+pub mod validation;
 
 use std::borrow::Cow;
 
@@ -24,6 +30,8 @@ pub struct Style {
     pub function: &'static str,
     /// A certainty below exact.
     pub doubt: &'static str,
+    /// What is wrong.
+    pub bad: &'static str,
     /// Labels.
     pub label: &'static str,
     /// Back to normal.

@@ -1,5 +1,9 @@
 //! JSON: serialisable twins of the results. Fields are only ever added; `testdata/schema/` describes them.
 
+#[cfg(feature = "validate")]
+pub mod comparison;
+#[cfg(feature = "validate")]
+pub mod explanation;
 pub mod frame;
 pub mod hazards;
 pub mod livepatch;

@@ -8,8 +8,8 @@ mod unit;
 
 pub use checks::CHECKS;
 
-use super::outcome::Outcome;
 use super::finding::Finding;
+use super::outcome::Outcome;
 use super::subject::Subject;
 use crate::base::parallel;
 use crate::formats::dwarf::survey::{Fault, Survey};

@@ -10,9 +10,9 @@ use std::collections::BTreeMap;
 
 pub use checks::CHECKS;
 
-use super::outcome::Outcome;
 use super::check::Check;
 use super::finding::{Finding, Spot, What};
+use super::outcome::Outcome;
 use super::subject::{Function, Subject};
 use crate::base::addr::LinkAddr;
 use crate::base::parallel;

@@ -2,17 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::checks;
 use super::jumps::{self, Jumps};
 use super::names::{distance, is_cold, parent, told};
-use super::checks;
 use crate::base::addr::LinkAddr;
 use crate::formats::image::names::stands_for;
 use crate::formats::image::sites::Site;
 use crate::formats::image::symtab::SymbolSource;
 use crate::formats::orc::{OrcKind, OrcReg};
 use crate::products::validate::check::Check;
-use crate::products::validate::outcome::Outcome;
 use crate::products::validate::finding::{Finding, Spot, What};
+use crate::products::validate::outcome::Outcome;
 use crate::products::validate::subject::{Function, Subject};
 
 /// Looks at all cold parts and at what may be one; functions, and their cold parts.
@@ -60,9 +60,7 @@ pub(super) fn look(
             Some(parent) => parents.entry(parent).or_default().push(f.start),
             None => {
                 // What explains it is found at the function that it is of.
-                let around = sources
-                    .first()
-                    .and_then(|at| jumps::around(functions, *at));
+                let around = sources.first().and_then(|at| jumps::around(functions, *at));
                 let (from, to) = around.map_or((f.start, f.end), |o| (o.start, o.end));
                 let what = match sources.is_empty() {
                     true => what,
@@ -86,12 +84,7 @@ pub(super) fn look(
     parents
 }
 
-fn found(
-    subject: &Subject<'_, '_>,
-    check: &'static Check,
-    f: &Function,
-    what: String,
-) -> Finding {
+fn found(subject: &Subject<'_, '_>, check: &'static Check, f: &Function, what: String) -> Finding {
     let spot = Spot::at(subject.image, f.start, What::Function);
     Finding::at(check, spot, what).about(f.start, f.end)
 }

@@ -1,0 +1,153 @@
+//! Which images are validated, and opening each in a session of its own.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use fixtrace::low::formats::image::ImageKind;
+use fixtrace::low::formats::image::locate::below;
+use fixtrace::low::products::validate::{self as product, Loader, Policy, Report};
+use fixtrace::low::world::image::Image;
+use fixtrace::low::world::session::{self, Indexes, Noticed, Options, Session, View};
+
+use crate::cli::args::{Images, Validate};
+use crate::cli::exit::Failure;
+use crate::cli::open;
+
+/// The files that `args` name: those named first, then all below directories, by name; each once. If none is named, the
+/// kernel of `--release` and its modules.
+pub fn all(args: &Validate) -> Result<Vec<PathBuf>, Failure> {
+    let named = args.vmlinux.iter().chain(&args.modules).chain(&args.images);
+    let files = expand(named)?;
+    if !files.is_empty() {
+        return Ok(files);
+    }
+    let Some(release) = &args.release else {
+        return Err(Failure::new(
+            "no image",
+            "name a vmlinux, modules, or directories that hold them; or pass --release REL",
+        ));
+    };
+    let sources = args.sources();
+    let session = Session::new(options(&sources));
+    session::with(&session, |view| view.installed(release)).map_err(|e| open::failure(&e))
+}
+
+/// `named`, with what is below directories in their places.
+pub fn expand<'p>(named: impl IntoIterator<Item = &'p PathBuf>) -> Result<Vec<PathBuf>, Failure> {
+    let mut seen = BTreeSet::new();
+    let mut files = Vec::new();
+    for path in named {
+        let found = match path.is_dir() {
+            true => below(path),
+            false => vec![path.clone()],
+        };
+        if found.is_empty() {
+            return Err(Failure::new(
+                format!("{}: holds no vmlinux and no module", path.display()),
+                "name a directory with vmlinux or *.ko, also in .gz, .xz or .zst",
+            ));
+        }
+        files.extend(found.into_iter().filter(|f| seen.insert(f.clone())));
+    }
+    Ok(files)
+}
+
+/// How images are opened: as they are, not as an index in the cache has them.
+pub fn options(sources: &Images) -> Options {
+    let mut options = open::options(sources);
+    options.indexes = Indexes::Ignore;
+    options
+}
+
+/// Whether `path` is named as a module: what is not may be a kernel, and is looked at first.
+pub fn is_module(path: &Path) -> bool {
+    let name = path
+        .file_name()
+        .map(OsStr::to_string_lossy)
+        .unwrap_or_default();
+    ["", ".gz", ".xz", ".zst"]
+        .iter()
+        .any(|packed| name.ends_with(&format!(".ko{packed}")))
+}
+
+/// What each image is asked.
+#[derive(Clone, Copy)]
+pub struct Question<'q> {
+    /// How it is opened.
+    pub options: &'q Options,
+    /// The checks.
+    pub asked: &'q product::Options,
+    /// What counts.
+    pub policy: &'q Policy,
+    /// Directories to leave out of source paths; `None` where nobody asks for lines.
+    pub lines: Option<&'q [String]>,
+}
+
+/// An image that was validated.
+pub struct Looked {
+    /// What was found.
+    pub report: Report,
+    /// What modules are held to, if it is a kernel.
+    pub loader: Option<Loader>,
+    /// What was noticed.
+    pub noticed: Vec<Noticed>,
+}
+
+impl Question<'_> {
+    /// Asks it of the image at `path`; a module is held to the one of `loaders` that is of its release, or the only one.
+    pub fn ask(&self, path: &Path, loaders: &[Loader]) -> Result<Looked, Failure> {
+        self.ask_if(path, loaders, |_| true)
+            .and_then(|found| found.ok_or_else(|| Failure::new("not asked", "")))
+    }
+
+    /// The same if `wanted`; otherwise nothing.
+    pub fn ask_if(
+        &self,
+        path: &Path,
+        loaders: &[Loader],
+        wanted: impl FnOnce(ImageKind) -> bool,
+    ) -> Result<Option<Looked>, Failure> {
+        let session = Session::new(self.options.clone());
+        session::with(&session, |view| {
+            let image = image(view, path)?;
+            if !wanted(image.kind()) {
+                return Ok(None);
+            }
+            let kernel = image.kind() == ImageKind::Vmlinux;
+            let release = image.release();
+            let own = loaders.iter().find(|l| l.release.as_deref() == release);
+            let only = loaders.first().filter(|_| loaders.len() == 1);
+            let loader = own.or(only).filter(|_| !kernel);
+            let found = product::validate(&image, loader, self.asked);
+            let mut report = self.policy.weigh(path.display().to_string(), found);
+            if let Some(prefixes) = self.lines {
+                report.find_lines(&image, prefixes);
+            }
+            Ok(Some(Looked {
+                report,
+                loader: kernel.then(|| Loader::of(&image)),
+                noticed: view.noticed(),
+            }))
+        })
+    }
+}
+
+/// The image at `path`; of an index the image that it was made of.
+fn image<'d>(view: View<'_, 'd>, path: &Path) -> Result<Image<'d>, Failure> {
+    let image = view.open(path, None).map_err(Failure::from)?;
+    if !image.is_excerpt() {
+        return Ok(image);
+    }
+    match view.indexed(&image) {
+        Some(found) => Ok(view.open(&found, None)?),
+        None => Err(Failure::new(
+            format!(
+                "{}: is an index, which does not hold what validate reads, and its image is not beside it nor where debug \
+                 files are",
+                path.display()
+            ),
+            "name the image that it was made of",
+        )),
+    }
+}
