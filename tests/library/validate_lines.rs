@@ -118,7 +118,7 @@ fn sound_images_have_no_fault() {
 #[test]
 fn each_fault_is_one_finding() {
     type Fault = (&'static str, &'static str, fn(&mut Vec<u8>));
-    let faults: [Fault; 12] = [
+    let faults: [Fault; 14] = [
         ("info cut", "lines-unit", |b| {
             cut(b, ".debug_info", |n| n - 7)
         }),
@@ -137,6 +137,19 @@ fn each_fault_is_one_finding() {
             b[range.start + 3] = 0x40;
         }),
         ("lines cut", "lines-unit", |b| cut(b, ".debug_line", |_| 20)),
+        ("program damaged", "lines-program", |b| {
+            // The end of the sequence before says that it is longer than the section.
+            let start = [&[0, 9, 2], &0x102e0u64.to_le_bytes()[..]].concat();
+            let at = place(b, ".debug_line", &start) - 5;
+            assert_eq!(b[at..at + 3], [0, 1, 1]);
+            b[at + 1] = 0xff;
+            b[at + 2] = 0x7f;
+        }),
+        ("rows shifted", "lines-row", |b| {
+            let start = [&[0, 9, 2], &0x102e0u64.to_le_bytes()[..]].concat();
+            let at = place(b, ".debug_line", &start);
+            b[at + 3] -= 1;
+        }),
         ("function renamed", "lines-function", |b| {
             rename(b, "shared", "sharee")
         }),

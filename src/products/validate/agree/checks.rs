@@ -79,6 +79,7 @@ pub(super) static EXTENT: Check = Check {
         "agree-reader",
         "agree-unannotated",
         "agree-undecided",
+        "lines-extent",
     ],
 };
 
