@@ -233,18 +233,21 @@ fn rows<'s>(section: &'s Section<'_>, layout: Layout) -> impl Iterator<Item = En
         })
 }
 
-/// Finds the layout: the one in which most instructions lie in text. The size of the section decides nothing,
-/// for many sizes divide by both 8 and 12.
+/// Finds the layout: the one in which most instructions lie in text, and most follow the one before. The size of the
+/// section decides nothing, for many sizes divide by both 8 and 12; nor does text alone, for handlers lie in it, too.
 fn detect(image: &ElfImage<'_>, section: &Section<'_>) -> Option<Layout> {
     let in_text = |a: LinkAddr| image.text_section(a).is_some();
     let score = |layout: Layout| {
-        let (mut all, mut good) = (0usize, 0usize);
+        let (mut all, mut good, mut ascending) = (0usize, 0usize, 0usize);
+        let mut last = LinkAddr(0);
         for e in rows(section, layout) {
             all += 2;
             good += usize::from(in_text(e.insn)) + usize::from(in_text(e.fixup));
+            ascending += 2 * usize::from(e.insn >= last);
+            last = e.insn;
         }
         // Half of the addresses in text: a table of few sane rows is still read, with findings.
-        (all > 0 && good * 2 >= all).then(|| good * 1000 / all)
+        (all > 0 && good * 2 >= all).then(|| (good + ascending) * 1000 / all)
     };
     let candidates: &[Layout] = match image.kind() {
         ImageKind::Vdso => &[Layout::Vdso8],

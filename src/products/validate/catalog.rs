@@ -53,4 +53,19 @@ mod tests {
             }
         }
     }
+
+    /// Else two findings could each be left out for the other.
+    #[test]
+    fn what_explains_a_check_is_not_explained_by_it() {
+        for check in all() {
+            let mut seen = BTreeSet::new();
+            let mut pending: Vec<&str> = check.explains.to_vec();
+            while let Some(id) = pending.pop() {
+                assert_ne!(id, check.id);
+                if seen.insert(id) {
+                    pending.extend(find(id).map_or(&[][..], |c| c.explains));
+                }
+            }
+        }
+    }
 }

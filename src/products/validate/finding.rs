@@ -88,6 +88,8 @@ pub struct Finding {
     pub spot: Spot,
     /// The code that it is about: first link address and end; equal for none or all of it.
     pub code: (LinkAddr, LinkAddr),
+    /// Another place that it compares with that code, if it does.
+    pub also: Option<LinkAddr>,
     /// What is wrong there, on one line, without the place.
     pub message: String,
 }
@@ -99,6 +101,7 @@ impl Finding {
             check,
             spot: Spot::image(),
             code: (LinkAddr(0), LinkAddr(0)),
+            also: None,
             message: message.into(),
         }
     }
@@ -110,7 +113,16 @@ impl Finding {
             check,
             spot,
             code,
+            also: None,
             message: message.into(),
+        }
+    }
+
+    /// The same, compared with what is at `place`.
+    pub fn beside(self, place: LinkAddr) -> Self {
+        Finding {
+            also: Some(place),
+            ..self
         }
     }
 

@@ -38,8 +38,14 @@ pub(super) fn merged(mut findings: Vec<Finding>) -> Vec<Finding> {
             return false;
         };
         let (start, end) = (f.code.0.0, f.code.1.0.max(f.code.0.0.saturating_add(1)));
-        let before = ranges.partition_point(|(from, _)| *from < end);
-        before > 0 && reach[before - 1] > start
+        let also = f.also.map(|at| (at.0, at.0.saturating_add(1)));
+        [Some((start, end)), also]
+            .into_iter()
+            .flatten()
+            .any(|(start, end)| {
+                let before = ranges.partition_point(|(from, _)| *from < end);
+                before > 0 && reach[before - 1] > start
+            })
     };
     findings.retain(|f| !hidden(f));
     findings

@@ -31,7 +31,18 @@ pub(super) static CFA: Check = Check {
     example: "agree-cfa: ffffffff81041234 do_exit+0x24: ORC says CFA = SP+24, call-frame information SP+16; the instructions \
         side with call-frame information (sp_offset made larger by 8)",
     source: KERNEL,
-    explains: &["agree-bp", "agree-reader", "agree-undecided"],
+    explains: &[
+        "agree-bp",
+        "agree-reader",
+        "agree-undecided",
+        "flow-cfa",
+        "flow-base",
+        "flow-bp",
+        "flow-return",
+        "flow-entry",
+        "fixup-orc",
+        "orc-stale",
+    ],
 };
 
 pub(super) static BP: Check = Check {
@@ -44,7 +55,16 @@ pub(super) static BP: Check = Check {
     example: "agree-bp: ffffffff81041234 do_exit+0x24: ORC says the caller's RBP is in RBP, call-frame information at CFA-16; \
         the instructions side with call-frame information (bp_reg cleared)",
     source: KERNEL,
-    explains: &["agree-undecided"],
+    explains: &[
+        "agree-undecided",
+        "flow-cfa",
+        "flow-base",
+        "flow-bp",
+        "flow-return",
+        "flow-entry",
+        "fixup-orc",
+        "orc-stale",
+    ],
 };
 
 pub(super) static RETURN: Check = Check {
@@ -57,7 +77,19 @@ pub(super) static RETURN: Check = Check {
     example: "agree-return: ffffffff81041234 do_exit+0x24: ORC ends the stack, call-frame information has a caller (type CALL \
         made END_OF_STACK)",
     source: KERNEL,
-    explains: &["agree-cfa", "agree-bp", "agree-reader", "agree-undecided"],
+    explains: &[
+        "agree-cfa",
+        "agree-bp",
+        "agree-reader",
+        "agree-undecided",
+        "flow-cfa",
+        "flow-base",
+        "flow-bp",
+        "flow-return",
+        "flow-entry",
+        "fixup-orc",
+        "orc-stale",
+    ],
 };
 
 pub(super) static EXTENT: Check = Check {
@@ -80,6 +112,13 @@ pub(super) static EXTENT: Check = Check {
         "agree-unannotated",
         "agree-undecided",
         "lines-extent",
+        "flow-cfa",
+        "flow-base",
+        "flow-bp",
+        "flow-return",
+        "flow-entry",
+        "lines-row",
+        "lines-none",
     ],
 };
 

@@ -69,7 +69,8 @@ pub(super) fn of_row(
         What::Landing => e.fixup,
         _ => e.insn,
     };
-    Finding::at(check, Spot::at(image, at, what), message).about(e.insn, e.insn.offset(1))
+    let found = Finding::at(check, Spot::at(image, at, what), message);
+    found.about(e.insn, e.insn.offset(1)).beside(e.fixup)
 }
 
 /// What is wrong with a row: the first fault of its handler, of its instruction and of its landing.

@@ -116,7 +116,25 @@ pub(super) static TYPE: Check = Check {
     example: "`type 7 is not of version 3`: bits of the type were set.",
     source: "arch/x86/kernel/unwind_orc.c unwind_next_frame(); tools/objtool/arch/x86/orc.c init_orc_entry() \
           (6.4-7.2)",
-    explains: &["orc-gap", "orc-return", "orc-padding"],
+    explains: &[
+        "orc-gap",
+        "orc-return",
+        "orc-padding",
+        "agree-cfa",
+        "agree-bp",
+        "agree-return",
+        "agree-undecided",
+        "agree-unannotated",
+        "agree-hole-orc",
+        "flow-cfa",
+        "flow-base",
+        "flow-bp",
+        "flow-return",
+        "flow-entry",
+        "fixup-orc",
+        "orc-function",
+        "orc-leaf",
+    ],
 };
 
 pub(super) static BITS: Check = Check {
@@ -128,7 +146,22 @@ pub(super) static BITS: Check = Check {
     help: "objtool leaves them 0; see what changed the file afterwards.",
     example: "`flags 0x1205: 0x1000 mean nothing in version 3`: a bit behind the type was set.",
     source: "arch/x86/include/asm/orc_types.h struct orc_entry (4.14-7.2)",
-    explains: &[],
+    explains: &[
+        "agree-cfa",
+        "agree-bp",
+        "agree-return",
+        "agree-undecided",
+        "agree-unannotated",
+        "agree-hole-orc",
+        "orc-gap",
+        "orc-return",
+        "flow-cfa",
+        "flow-base",
+        "flow-bp",
+        "flow-return",
+        "flow-entry",
+        "fixup-orc",
+    ],
 };
 
 pub(super) static REGISTER: Check = Check {
@@ -141,7 +174,22 @@ pub(super) static REGISTER: Check = Check {
           tree.",
     example: "`CFA register 15+16, call`: the register of a row was overwritten.",
     source: "arch/x86/kernel/unwind_orc.c unwind_next_frame() (4.14-7.2)",
-    explains: &[],
+    explains: &[
+        "agree-cfa",
+        "agree-bp",
+        "agree-return",
+        "agree-undecided",
+        "agree-unannotated",
+        "agree-hole-orc",
+        "orc-gap",
+        "orc-return",
+        "flow-cfa",
+        "flow-base",
+        "flow-bp",
+        "flow-return",
+        "flow-entry",
+        "fixup-orc",
+    ],
 };
 
 pub(super) static OFFSET: Check = Check {
@@ -154,7 +202,22 @@ pub(super) static OFFSET: Check = Check {
     example: "`CFA SP+20, call: the stack pointer of the kernel is a multiple of 8`: four were added to an \
           offset.",
     source: "arch/x86/kernel/unwind_orc.c unwind_next_frame(), stack_access_ok() (4.14-7.2)",
-    explains: &[],
+    explains: &[
+        "agree-cfa",
+        "agree-bp",
+        "agree-return",
+        "agree-undecided",
+        "agree-unannotated",
+        "agree-hole-orc",
+        "orc-gap",
+        "orc-return",
+        "flow-cfa",
+        "flow-base",
+        "flow-bp",
+        "flow-return",
+        "flow-entry",
+        "fixup-orc",
+    ],
 };
 
 pub(super) static STALE: Check = Check {
@@ -169,7 +232,7 @@ pub(super) static STALE: Check = Check {
     example: "`CFA SP+8, RBP at CFA-144, call: RBP is below the stack pointer`: the end of \
           return_to_handler(), 6.12 to 7.3.",
     source: "arch/x86/kernel/ftrace_64.S return_to_handler (6.12-7.3)",
-    explains: &[],
+    explains: &["flow-bp"],
 };
 
 pub(super) static TWICE: Check = Check {
@@ -181,7 +244,22 @@ pub(super) static TWICE: Check = Check {
     help: "objtool writes one row for an address; see whether sections were merged after it had run.",
     example: "`one row says CFA SP+8, call, another CFA SP+24, call`: a row was added.",
     source: "arch/x86/kernel/unwind_orc.c __orc_find() (4.14-7.2)",
-    explains: &[],
+    explains: &[
+        "agree-cfa",
+        "agree-bp",
+        "agree-return",
+        "agree-undecided",
+        "agree-unannotated",
+        "agree-hole-orc",
+        "orc-gap",
+        "orc-return",
+        "flow-cfa",
+        "flow-base",
+        "flow-bp",
+        "flow-return",
+        "flow-entry",
+        "fixup-orc",
+    ],
 };
 
 pub(super) static OUTSIDE: Check = Check {
@@ -194,7 +272,7 @@ pub(super) static OUTSIDE: Check = Check {
           .orc_unwind_ip, too.",
     example: "`0xffffffff81000400 is no code, and has CFA SP+8, call`: an address was changed.",
     source: "tools/objtool/orc_gen.c orc_create_section() (5.12-7.2)",
-    explains: &["orc-unsorted"],
+    explains: &["orc-unsorted", "orc-terminator", "orc-padding"],
 };
 
 pub(super) static TERMINATOR: Check = Check {
@@ -237,7 +315,7 @@ pub(super) static FUNCTION: Check = Check {
           STACK_FRAME_NON_STANDARD.",
     source: "arch/x86/kernel/unwind_orc.c unwind_next_frame(); include/linux/objtool.h \
           STACK_FRAME_NON_STANDARD (4.14-7.2)",
-    explains: &["orc-return"],
+    explains: &["orc-return", "agree-hole-orc"],
 };
 
 pub(super) static LEAF: Check = Check {
@@ -250,7 +328,7 @@ pub(super) static LEAF: Check = Check {
     example: "`580 bytes that nothing is known of; it calls nothing`: assembler of lib/crypto in 5.10, which \
           objtool passes over.",
     source: "tools/objtool/Documentation/objtool.txt (5.18-7.2)",
-    explains: &[],
+    explains: &["agree-hole-orc"],
 };
 
 pub(super) static GAP: Check = Check {
@@ -264,7 +342,22 @@ pub(super) static GAP: Check = Check {
     example: "`nothing is known of it, and the instruction before, at 0xffffffff81000001, has CFA SP+16, \
           call`: a row was zeroed.",
     source: "tools/objtool/check.c validate_branch() (4.14-7.2)",
-    explains: &["orc-return", "fixup-orc"],
+    explains: &[
+        "orc-return",
+        "fixup-orc",
+        "agree-cfa",
+        "agree-bp",
+        "agree-return",
+        "agree-undecided",
+        "agree-unannotated",
+        "agree-hole-orc",
+        "agree-reader",
+        "flow-cfa",
+        "flow-base",
+        "flow-bp",
+        "flow-return",
+        "flow-entry",
+    ],
 };
 
 pub(super) static RETURN: Check = Check {
@@ -279,5 +372,5 @@ pub(super) static RETURN: Check = Check {
     example: "`nothing is known of the call of handle_stack_overflow`: no_context() of 5.10 calls it on \
           another stack, and it does not return.",
     source: "tools/objtool/check.c validate_branch() (4.14-7.2)",
-    explains: &[],
+    explains: &["agree-hole-orc", "agree-return"],
 };
