@@ -1,8 +1,13 @@
 //! One fault, one finding.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
+use super::check::Family;
 use super::finding::Finding;
+use crate::formats::image::names::cold_base;
+
+/// Checks that say only that the instructions do not decide.
+const UNSETTLED: [&str; 2] = ["agree-undecided", "agree-unannotated"];
 
 /// `findings` by place, without those that others explain, and each once.
 pub(super) fn merged(mut findings: Vec<Finding>) -> Vec<Finding> {
@@ -48,5 +53,21 @@ pub(super) fn merged(mut findings: Vec<Finding>) -> Vec<Finding> {
             })
     };
     findings.retain(|f| !hidden(f));
+    undecided(&mut findings);
     findings
+}
+
+/// Where instructions contradict ORC they decide nothing else.
+fn undecided(findings: &mut Vec<Finding>) {
+    let function = |f: &Finding| {
+        let name = f.spot.function.clone()?;
+        Some(cold_base(&name).map_or(name.clone(), str::to_owned))
+    };
+    let contradicted = findings.iter().filter(|f| f.check.family == Family::Flow);
+    let contradicted: HashSet<String> = contradicted.filter_map(function).collect();
+    let left = |f: &Finding| {
+        let by_them = UNSETTLED.contains(&f.check.id);
+        by_them && function(f).is_some_and(|name| contradicted.contains(&name))
+    };
+    findings.retain(|f| !left(f));
 }

@@ -119,6 +119,7 @@ pub(super) static EXTENT: Check = Check {
         "flow-entry",
         "lines-row",
         "lines-none",
+        "lines-function",
     ],
 };
 

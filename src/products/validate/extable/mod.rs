@@ -70,7 +70,9 @@ pub(super) fn of_row(
         _ => e.insn,
     };
     let found = Finding::at(check, Spot::at(image, at, what), message);
-    found.about(e.insn, RetAddr::behind(e.insn).0).beside(e.fixup)
+    found
+        .about(e.insn, RetAddr::behind(e.insn).0)
+        .beside(e.fixup)
 }
 
 /// What is wrong with a row: the first fault of its handler, of its instruction and of its landing.
