@@ -38,4 +38,5 @@ mod symbols;
 mod unwind;
 mod validate;
 mod validate_forms;
+mod validate_kernels;
 mod verdicts;

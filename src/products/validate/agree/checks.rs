@@ -120,6 +120,9 @@ pub(super) static EXTENT: Check = Check {
         "lines-row",
         "lines-none",
         "lines-function",
+        "fixup-anonymous",
+        "fixup-shared",
+        "fixup-leaves",
     ],
 };
 
