@@ -354,7 +354,7 @@ pub(super) static LEAF: Check = Check {
 pub(super) static GAP: Check = Check {
     id: "orc-gap",
     family: Family::Orc,
-    severity: Severity::Error,
+    severity: Severity::Warning,
     title: "nothing is known of code that execution falls into",
     why: "A walk ends there in an error: objtool gives a row to all code that it follows, and it follows \
           what is before.",
