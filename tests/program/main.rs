@@ -37,5 +37,6 @@ mod symbolize;
 mod symbols;
 mod unwind;
 mod validate;
+mod validate_dump;
 mod validate_forms;
 mod verdicts;

@@ -5,7 +5,7 @@ use crate::base::addr::{Address, LinkAddr};
 use crate::base::bytes::i32_at;
 use crate::formats::image::note::hex;
 use crate::products::validate::finding::{Finding, Spot, What};
-use crate::products::validate::memory::{Held, Ran, Run, Runs};
+use crate::products::validate::memory::{HELD, Held, Ran, Run, Runs};
 use crate::products::validate::outcome::Outcome;
 use crate::products::validate::shape;
 use crate::world::image::Image;
@@ -29,9 +29,7 @@ pub(in crate::products::validate) fn check(image: &Image<'_>, ran: Ran<'_>, done
     let held = Held::read(ran, base, data.len());
     held.tell_lost("__ex_table", done);
     let (mut runs, mut checked) = (Runs::default(), 0);
-    let rows = data.chunks_exact(size);
-    let len = rows.len();
-    for (row, own) in rows.enumerate() {
+    for (row, own) in data.chunks_exact(size).enumerate() {
         let Some(there) = held.row(row, size) else {
             continue;
         };
@@ -55,6 +53,5 @@ pub(in crate::products::validate) fn check(image: &Image<'_>, ran: Ran<'_>, done
         Finding::at(&checks::MEMORY, Spot::at(image, insn, What::Faulting), what)
     };
     done.findings.extend(runs.all().iter().map(finding));
-    done.counts
-        .extend([("memory_rows", len as u64), ("memory_checked", checked)]);
+    done.counts.push((HELD, checked));
 }

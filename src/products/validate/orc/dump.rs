@@ -5,10 +5,11 @@ use crate::base::addr::{Address, LinkAddr};
 use crate::base::bytes::{i32_at, u32_at};
 use crate::base::release;
 use crate::formats::image::ElfImage;
+use crate::formats::image::note::hex;
 use crate::formats::orc::{ENTRY_SIZE, OrcEntry, OrcTable, RawEntry};
 use crate::products::validate::Outcome;
 use crate::products::validate::finding::{Finding, Spot, What};
-use crate::products::validate::memory::{Held, Ran, Run, Runs};
+use crate::products::validate::memory::{HELD, Held, Ran, Run, Runs};
 use crate::products::validate::row::told;
 use crate::products::validate::shape;
 use crate::world::image::Image;
@@ -185,11 +186,14 @@ fn rows(image: &ElfImage<'_>, table: &Table<'_, '_>, ran: Ran<'_>, done: &mut Ou
             (Some(at), ..) if at != own => {
                 format!("row {row} is of {at} in memory, of {own} in the image")
             }
-            (_, Some(entry), Some(image)) => format!(
-                "row {row} is {} in memory, {} in the image",
-                table.told(entry),
-                table.told(image)
-            ),
+            (_, Some(entry), Some(image)) => {
+                let (mut there, mut linked) = (table.told(entry), table.told(image));
+                if there == linked {
+                    // They differ in what is not read.
+                    (there, linked) = (hex(entry), hex(image));
+                }
+                format!("row {row} is {there} in memory, {linked} in the image")
+            }
             _ => format!("row {row} is another in memory"),
         };
         let what = format!("{what}{}", run.others("rows"));
@@ -199,6 +203,5 @@ fn rows(image: &ElfImage<'_>, table: &Table<'_, '_>, ran: Ran<'_>, done: &mut Ou
         Finding::at(&checks::MEMORY, spot, what).about(own, end)
     };
     done.findings.extend(runs.all().iter().map(finding));
-    done.counts
-        .extend([("memory_rows", len as u64), ("memory_checked", checked)]);
+    done.counts.push((HELD, checked));
 }
