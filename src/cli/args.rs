@@ -557,7 +557,8 @@ impl Checks {
 
 const VALIDATE_EXITS: &str = "\
 Exit codes: 0 nothing that fails was found; 1 something was; 2 wrong usage, or no image could be read at all; 3 done in \
-part: stderr says which image could not be read, or which checks that --check names could not be made. A closed pipe is 0.";
+part: stderr says which image could not be read, which checks that --check names could not be made, or what --dump lacks. \
+A closed pipe is 0.";
 
 /// How findings are shown.
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -602,6 +603,12 @@ pub struct Validate {
     #[arg(long, num_args = 2, value_names = ["OLD", "NEW"],
         conflicts_with_all = ["images", "vmlinux", "modules", "release", "baseline", "write_baseline"])]
     pub compare: Vec<PathBuf>,
+
+    /// Hold the kernel also to its memory in VMCORE, a dump: orc_lookup must name the rows of the ORC table, and both that
+    /// table and the exception table must be as linked. What the dump lacks is told. A dump among the images is taken so;
+    /// without any image the kernel is the one that the dump names
+    #[arg(long, value_name = "VMCORE", conflicts_with = "compare")]
+    pub dump: Option<PathBuf>,
 
     /// Only these families of checks; may be repeated
     #[arg(

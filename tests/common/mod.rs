@@ -1,5 +1,6 @@
 //! Shared by the two test programs.
 
+pub mod dump;
 pub mod elf;
 pub mod framehop;
 pub mod index;

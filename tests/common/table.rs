@@ -1,5 +1,9 @@
 //! A small vmlinux with an ORC table and an exception table that agree with its code, and room for faults.
 
+use std::path::Path;
+
+use fixtrace::low::formats::image::{self, ElfImage, Storage};
+
 use super::elf::{Section, Symbol, loaded, symtab, write};
 
 /// Where text begins.
@@ -38,6 +42,8 @@ pub struct Tables {
     /// Instead of a vmlinux.
     pub etype: u16,
     pub extra: Vec<Section>,
+    /// Further symbols and their addresses.
+    pub data: Vec<(&'static str, u64)>,
 }
 
 /// `.orc_header` of Linux 6.4-7.0.
@@ -104,10 +110,42 @@ pub fn sound() -> Tables {
         cut: Vec::new(),
         etype: 2,
         extra: Vec::new(),
+        data: Vec::new(),
     }
 }
 
+/// Where the table is that the kernel makes to find rows.
+pub const LOOKUP: u64 = TEXT + 0x14_8000;
+
 impl Tables {
+    /// With the symbols by which it is found in memory, and the table of `entries` that finds its rows.
+    pub fn placed(mut self, entries: u64) -> Self {
+        self.data.extend([
+            ("_text", TEXT),
+            ("_stext", TEXT),
+            ("_etext", TEXT + self.text.len() as u64),
+            ("linux_banner", BANNER),
+            ("init_top_pgt", TEXT + 0x15_0000),
+            ("_end", TEXT + 0x16_0000),
+            ("orc_lookup", LOOKUP),
+            ("orc_lookup_end", LOOKUP + 4 * entries),
+        ]);
+        self
+    }
+
+    /// What is in memory of it: where each piece is linked, and its bytes. `lookup` is what the kernel made.
+    pub fn memory(&self, lookup: &[u32]) -> Vec<(u64, Vec<u8>)> {
+        let storage = Storage::new();
+        let bytes = storage.own(self.write());
+        let image = ElfImage::parse(bytes, Path::new("vmlinux"), &storage).expect("an image");
+        let sections = image.sections().iter().filter(|s| s.is_loaded());
+        let piece = |s: &image::Section<'_>| Some((s.addr?.0, s.data.to_vec()));
+        let mut pieces: Vec<_> = sections.filter_map(piece).collect();
+        let lookup = lookup.iter().flat_map(|e| e.to_le_bytes());
+        pieces.push((LOOKUP, lookup.collect()));
+        pieces
+    }
+
     /// The file.
     pub fn write(&self) -> Vec<u8> {
         let banner = format!("Linux version {} (test)\n\0", self.release);
@@ -169,7 +207,12 @@ impl Tables {
             |(name, at, size): &(&'static str, u64, u64)| (*name, text + at, *size, 1, 2);
         let mut symbols: Vec<Symbol> = self.functions.iter().map(function).collect();
         if !module {
-            symbols.extend(marks.iter().map(|(name, at)| (*name, *at, 0, 3, 0x10)));
+            symbols.extend(
+                marks
+                    .iter()
+                    .chain(&self.data)
+                    .map(|(name, at)| (*name, *at, 0, 3, 0x10)),
+            );
         }
         let strtab = sections.len() as u32 + 2;
         sections.extend(symtab(&symbols, strtab));

@@ -33,6 +33,8 @@ mod user_synthetic;
 #[cfg(feature = "validate")]
 mod validate_agree;
 #[cfg(feature = "validate")]
+mod validate_dump;
+#[cfg(feature = "validate")]
 mod validate_lines;
 #[cfg(feature = "validate")]
 mod validate_tables;

@@ -37,6 +37,7 @@ mod symbolize;
 mod symbols;
 mod unwind;
 mod validate;
+mod validate_dump;
 mod validate_forms;
 mod validate_kernels;
 mod verdicts;

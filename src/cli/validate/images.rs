@@ -4,15 +4,16 @@ use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+use fixtrace::low::base::error::{Error, ErrorKind};
 use fixtrace::low::formats::image::ImageKind;
 use fixtrace::low::formats::image::locate::below;
-use fixtrace::low::products::validate::{self as product, Loader, Policy, Report};
+use fixtrace::low::products::validate::{self as product, Loader, Policy, Ran, Report, dumped};
 use fixtrace::low::world::image::Image;
 use fixtrace::low::world::session::{self, Indexes, Noticed, Options, Session, View};
 
 use crate::cli::args::{Images, Validate};
 use crate::cli::exit::Failure;
-use crate::cli::open;
+use crate::cli::{open, symbolize};
 
 /// The files that `args` name: those named first, then all below directories, by name; each once. If none is named, the
 /// kernel of `--release` and its modules.
@@ -22,15 +23,37 @@ pub fn all(args: &Validate) -> Result<Vec<PathBuf>, Failure> {
     if !files.is_empty() {
         return Ok(files);
     }
+    let sources = args.sources();
+    if let (Some(dump), None) = (&args.dump, &args.release) {
+        let session = Session::new(options(&sources));
+        let found = session::with(&session, |view| dumped::vmlinux(view, dump));
+        return Ok(vec![found.map_err(|e| not_of(&e))?]);
+    }
     let Some(release) = &args.release else {
         return Err(Failure::new(
             "no image",
             "name a vmlinux, modules, or directories that hold them; or pass --release REL",
         ));
     };
-    let sources = args.sources();
     let session = Session::new(options(&sources));
     session::with(&session, |view| view.installed(release)).map_err(|e| open::failure(&e))
+}
+
+/// A dump of which no kernel is known, or whose kernel is not the one that was named.
+fn not_of(e: &Error) -> Failure {
+    match e.kind() {
+        ErrorKind::WrongImage => Failure::new(e.to_string(), "name the vmlinux that ran"),
+        ErrorKind::NoImage | ErrorKind::NotFound => Failure::new(
+            e.to_string(),
+            "name the vmlinux, or --debug-dir DIR where DIR/boot/vmlinux-REL is",
+        ),
+        _ => e.clone().into(),
+    }
+}
+
+/// Whether `path` is a dump: what cannot be read is none, and is told of where it is opened.
+pub fn is_dump(path: &Path) -> bool {
+    path.is_file() && symbolize::is_dump(path).unwrap_or(false)
 }
 
 /// `named`, with what is below directories in their places.
@@ -78,6 +101,8 @@ pub struct Question<'q> {
     pub options: &'q Options,
     /// The checks.
     pub asked: &'q product::Options,
+    /// The dump whose memory kernels are held to.
+    pub dump: Option<&'q Path>,
     /// What counts.
     pub policy: &'q Policy,
     /// Directories to leave out of source paths; `None` where nobody asks for lines.
@@ -119,7 +144,13 @@ impl Question<'_> {
             let own = loaders.iter().find(|l| l.release.as_deref() == release);
             let only = loaders.first().filter(|_| loaders.len() == 1);
             let loader = own.or(only).filter(|_| !kernel);
-            let found = product::validate(&image, loader, self.asked);
+            let ask =
+                |ran: Option<Ran<'_>>| product::validate_as_ran(&image, loader, ran, self.asked);
+            let found = match self.dump.filter(|_| kernel) {
+                Some(dump) => dumped::in_dump(view, dump, &image, |ran| ask(Some(ran)))
+                    .map_err(|e| not_of(&e))?,
+                None => ask(None),
+            };
             let mut report = self.policy.weigh(path.display().to_string(), found);
             if let Some(prefixes) = self.lines {
                 report.find_lines(&image, prefixes);

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use fixtrace::low::base::parallel;
 use fixtrace::low::formats::image::ImageKind;
-use fixtrace::low::products::validate::{self as product, Allow, Baseline, Loader, Policy};
+use fixtrace::low::products::validate::{self as product, Allow, Baseline, Family, Loader, Policy};
 
 use self::images::{Looked, Question};
 use self::show::Show;
@@ -22,6 +22,7 @@ use super::progress::Progress;
 
 /// Runs the verb.
 pub fn run(args: &Validate) -> Result<Exit, Failure> {
+    let args = &settled(args)?;
     parallel::limit(args.jobs.unwrap_or(0).into());
     let config = match &args.config {
         Some(path) => config::read(path)?,
@@ -48,12 +49,20 @@ pub fn run(args: &Validate) -> Result<Exit, Failure> {
         allow,
         baseline: args.baseline.as_deref().map(baseline::read).transpose()?,
     };
+    let idle = |f: &Family| !product::in_memory(*f);
+    if args.dump.is_some() && !asked.families.is_empty() && asked.families.iter().all(idle) {
+        return Err(Failure::new(
+            "none of these checks is of memory",
+            "leave --dump out, or add --check orc,extable",
+        ));
+    }
     let sources = args.sources();
     let options = images::options(&sources);
     let form = args.form();
     let question = Question {
         options: &options,
         asked: &asked,
+        dump: args.dump.as_deref(),
         policy: &policy,
         lines: matches!(form, Findings::Sarif | Findings::Github | Findings::Junit)
             .then_some(&args.out.strip_prefix),
@@ -61,6 +70,25 @@ pub fn run(args: &Validate) -> Result<Exit, Failure> {
     match &args.compare[..] {
         [old, new] => compare::run(args, &question, old, new),
         _ => Run::new(args, question)?.all(&images::all(args)?),
+    }
+}
+
+/// A dump among the images is what `--dump` names.
+fn settled(args: &Validate) -> Result<Validate, Failure> {
+    let mut args = args.clone();
+    let (dumps, images) = std::mem::take(&mut args.images)
+        .into_iter()
+        .partition(|path| images::is_dump(path));
+    args.images = images;
+    let mut dumps: Vec<PathBuf> = dumps;
+    dumps.extend(args.dump.take());
+    args.dump = dumps.pop();
+    match dumps.is_empty() {
+        true => Ok(args),
+        false => Err(Failure::new(
+            "more than one dump",
+            "name one: each is of another moment",
+        )),
     }
 }
 
@@ -126,6 +154,12 @@ impl<'r> Run<'r> {
                 Err(failure) => self.take(path, Err(failure), &progress)?,
             }
         }
+        if self.args.dump.is_some() && later.len() == paths.len() {
+            progress.clear();
+            let what = "no image is a kernel: nothing is held to the dump";
+            open::warn(&self.args.sources(), what);
+            self.partial = true;
+        }
         let question = self.question;
         parallel::stream(
             &later,
@@ -165,6 +199,17 @@ impl<'r> Run<'r> {
         self.failing += report.tally().failing;
         if self.args.write_baseline.is_some() {
             self.baseline.add(&report.kept());
+        }
+        if report.validation.lacking {
+            progress.clear();
+            for (family, why) in &report.validation.skipped {
+                if product::in_memory(*family) {
+                    let (image, family) = (&report.validation.image, family.name());
+                    let what = format!("{image}: {family} not checked in all of memory: {why}");
+                    open::warn(&self.args.sources(), &what);
+                }
+            }
+            self.partial = true;
         }
         // What was asked for by name and could not be done is left out; of all checks some never apply.
         if !self.question.asked.families.is_empty() {

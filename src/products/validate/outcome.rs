@@ -12,6 +12,8 @@ pub struct Outcome {
     pub findings: Vec<Finding>,
     /// What could not be looked at, and why.
     pub skipped: Vec<String>,
+    /// Whether something is in `skipped` because memory does not have it.
+    pub lacking: bool,
 }
 
 /// What is true of one image.
@@ -26,6 +28,8 @@ pub struct Validation {
     pub findings: Vec<Finding>,
     /// What could not be looked at, and why.
     pub skipped: Vec<(Family, String)>,
+    /// Whether memory that the image was held to does not have all of what was compared; `skipped` says what.
+    pub lacking: bool,
 }
 
 impl Validation {

@@ -5,6 +5,7 @@ use super::baseline::Baseline;
 use super::check::{FAMILIES, Severity};
 use super::finding::{Finding, What};
 use super::key::{self, Key};
+use super::memory;
 use crate::base::addr::{LinkAddr, RetAddr};
 use crate::formats::lines::below;
 use crate::world::image::Image;
@@ -148,7 +149,13 @@ impl Policy {
         let findings = std::mem::take(&mut validation.findings);
         let keys = key::keys(&validation.image, &findings);
         let ran = |id: &str| {
-            let ran = |f: &super::Family| validation.counts.iter().any(|(g, _)| g == f);
+            let held =
+                |counts: &[(&str, u64)]| counts.iter().any(|(name, _)| *name == memory::HELD);
+            let of_memory = memory::CHECKS.contains(&id);
+            let ran = |f: &super::Family| {
+                let ran = |(g, counts): &(_, Vec<_>)| g == f && (!of_memory || held(counts));
+                validation.counts.iter().any(ran)
+            };
             let of = FAMILIES.iter().find(|f| {
                 let rest = id.strip_prefix(f.name());
                 rest.is_some_and(|r| r.starts_with('-'))

@@ -14,7 +14,7 @@ use crate::world::image::Image;
 
 impl<'d> View<'_, 'd> {
     /// The kernel's image, named or looked for; `None` where modules alone are named.
-    pub(super) fn vmlinux(&self, wanted: Wanted<'_>) -> Result<Option<PathBuf>> {
+    pub(crate) fn vmlinux(&self, wanted: Wanted<'_>) -> Result<Option<PathBuf>> {
         let options = self.options();
         match &options.vmlinux {
             Some(path) => Ok(Some(path.clone())),

@@ -18,6 +18,7 @@ pub(super) static ALL: &[&Check] = &[
     &UNKNOWN,
     &NONE,
     &ARGUMENT,
+    &MEMORY,
 ];
 
 pub(super) static SIZE: Check = Check {
@@ -236,5 +237,18 @@ pub(super) static ARGUMENT: Check = Check {
     help: "Use a type that takes the argument: EX_TYPE_IMM_REG for a register.",
     example: "`EX_TYPE_UACCESS has no register, and its word is 0x00000303`: a register was set.",
     source: "arch/x86/mm/extable.c fixup_exception(), arch/x86/include/asm/extable_fixup_types.h (5.17-7.2)",
+    explains: &[],
+};
+
+pub(super) static MEMORY: Check = Check {
+    id: "extable-memory",
+    family: Family::Extable,
+    severity: Severity::Error,
+    title: "the exception table in memory is not the image's",
+    why: "The kernel that ran looked up faults in other rows than were linked: nothing writes there after the \
+          link, so its memory was damaged, or the image is not quite the one that ran.",
+    help: "See what is at that address in the dump, and whether more around it is damaged.",
+    example: "`row 4 is 1f…00 in memory, 1f…01 in the image`: a bit of memory was lost.",
+    source: "kernel/extable.c sort_main_extable(), include/asm-generic/vmlinux.lds.h EXCEPTION_TABLE (3.5-7.2)",
     explains: &[],
 };

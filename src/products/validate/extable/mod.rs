@@ -2,6 +2,7 @@
 
 mod argument;
 mod checks;
+pub(super) mod dump;
 mod place;
 mod suits;
 
@@ -102,12 +103,17 @@ fn row(
     found
 }
 
+/// Whether the kernel sorts the rows when it boots: where the build says that it did not.
+fn sorted_at_boot(image: &Image<'_>) -> bool {
+    let needed = image.data_symbol("main_extable_sort_needed");
+    needed
+        .and_then(|b| u32_at(b, 0))
+        .is_some_and(|word| word != 0)
+}
+
 /// Whether rows of a vmlinux stand in the order in which the kernel looks for them.
 fn order(image: &Image<'_>, layout: Layout, found: &mut Vec<Finding>) {
-    // The kernel sorts at boot where the build says that it did not.
-    let at_boot = image.data_symbol("main_extable_sort_needed");
-    let at_boot = at_boot.and_then(|b| u32_at(b, 0)).is_some_and(|n| n != 0);
-    if image.kind() != ImageKind::Vmlinux || at_boot {
+    if image.kind() != ImageKind::Vmlinux || sorted_at_boot(image) {
         return;
     }
     let Some((base, data)) = image

@@ -24,6 +24,8 @@ pub(super) static ALL: &[&Check] = &[
     &LEAF,
     &GAP,
     &RETURN,
+    &LOOKUP,
+    &MEMORY,
 ];
 
 pub(super) static SIZE: Check = Check {
@@ -393,4 +395,32 @@ pub(super) static RETURN: Check = Check {
           another stack, and it does not return.",
     source: "tools/objtool/check.c validate_branch() (4.14-7.2)",
     explains: &["agree-hole-orc", "agree-return"],
+};
+
+pub(super) static LOOKUP: Check = Check {
+    id: "orc-lookup",
+    family: Family::Orc,
+    severity: Severity::Error,
+    title: "an entry of orc_lookup in memory is not the row that the table has there",
+    why: "The kernel searches only between the rows that two entries of it name: it finds a row of other code, \
+          or `bad lookup value`, for 256 bytes of text each.",
+    help: "The kernel makes this table when it boots and does not change it: see whether memory around it is \
+          damaged, and whether orc-memory is found, too. Entries that are all 0 say that unwind_init() gave up.",
+    example: "`entry 5 of orc_lookup is row 7, and row 6 is the one of 0xffffffff81000500`: a word of memory was \
+          changed.",
+    source: "arch/x86/kernel/unwind_orc.c unwind_init(), orc_find(); arch/x86/include/asm/orc_lookup.h (4.14-7.2)",
+    explains: &[],
+};
+
+pub(super) static MEMORY: Check = Check {
+    id: "orc-memory",
+    family: Family::Orc,
+    severity: Severity::Error,
+    title: "the ORC table in memory is not the image's",
+    why: "The kernel that ran unwound by other rows than were linked: nothing writes there after boot, so its \
+          memory was damaged, or the image is not quite the one that ran.",
+    help: "See what is at that address in the dump, and whether more around it is damaged.",
+    example: "`row 3 is CFA SP+24, call in memory, CFA SP+16, call in the image`: a bit of memory was lost.",
+    source: "arch/x86/kernel/unwind_orc.c unwind_init(), which sorts up to 5.5 (4.14-7.2)",
+    explains: &[],
 };

@@ -2,6 +2,7 @@
 
 mod checks;
 mod cover;
+pub(super) mod dump;
 mod gaps;
 mod lookup;
 pub(super) mod rows;
