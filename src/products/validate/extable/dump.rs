@@ -11,7 +11,7 @@ use crate::products::validate::shape;
 use crate::world::image::Image;
 
 /// Holds the memory that `ran` has to `image`.
-pub(in crate::products::validate) fn check(image: &Image<'_>, ran: Ran<'_>, done: &mut Outcome) {
+pub(crate) fn check(image: &Image<'_>, ran: Ran<'_>, done: &mut Outcome) {
     let section = shape::table(image, "__ex_table");
     let (Some((base, data)), Some(layout)) = (
         section.and_then(|s| Some((s.addr?, s.data))),
