@@ -541,12 +541,12 @@ class Kind:
 
 ALL = []
 # Where two families see the same, either is right.
-CFA = ("agree-cfa", "flow-cfa")
+CFA = ("agree-cfa", "flow-cfa", "flow-base", "flow-entry")
 BP = ("agree-bp", "flow-bp")
-KIND = ("agree-return", "agree-kind", "flow-kind", "flow-return")
+KIND = ("agree-return",)
 # Nothing is known of code that runs.
-HOLE = ("orc-gap", "orc-return", "orc-function", "agree-hole", "flow-hole")
-NO_CFI = ("agree-missing", "agree-uncovered", "agree-extent")
+HOLE = ("orc-gap", "orc-return", "orc-function", "agree-hole-orc")
+NO_CFI = ("agree-extent", "agree-unreadable")
 # Offsets that no frame has.
 OFFSET = ("orc-offset",)
 
@@ -657,7 +657,7 @@ def _(w, f):
             return Fault(patches, [(lo, hi)], say(w, i))
 
 
-@kind("orc-row-late-1", "function", CFA + ("orc-boundary", "flow-boundary"), 1)
+@kind("orc-row-late-1", "function", CFA, 1)
 def _(w, f):
     for i in usable(w, f, differs):
         lo, hi = w.span(i)
@@ -665,7 +665,7 @@ def _(w, f):
             return Fault([w.moved(i, lo + 1)], [(lo, lo + 2)], say(w, i))
 
 
-@kind("orc-row-early-1", "function", CFA + HOLE + ("orc-boundary", "flow-boundary"),
+@kind("orc-row-early-1", "function", CFA + HOLE,
       note="behind an instruction that is no call: nothing asks for its last byte")
 def _(w, f):
     # Compilers place a call that does not return at the end, and its return address is in what follows.
@@ -1077,7 +1077,7 @@ def is_return(w, insn):
     return bool(target) and target[0][0] == insn.target
 
 
-def code(name, want, change, ids=("flow-cfa",), limit=1, note=""):
+def code(name, want, change, ids=("flow-cfa", "flow-base", "flow-return"), limit=1, note=""):
     @kind(name, "function", ids, limit, note)
     def pick(w, f):
         if f.end - f.start > 1500 or not own_code(w, f):
@@ -1186,14 +1186,14 @@ def _(w, f):
     return Fault([(fde.off + 16, struct.pack("<Q", 0))], [(f.start, f.end)], f.name)
 
 
-@kind("cfi-no-cie", "function", ("agree-cfi", "agree-broken", *NO_CFI))
+@kind("cfi-no-cie", "function", NO_CFI)
 def _(w, f):
     fde = w.fdes[f.start]
     return Fault([(fde.off + 4, struct.pack("<I", fde.off - w.frame.off))], [(f.start, f.end)], f.name)
 
 
 def alignment_kind(name, which, value):
-    @kind(name, "function", ("agree-cfa", "agree-bp", "agree-cfi", "agree-broken", *NO_CFI), None)
+    @kind(name, "function", ("agree-cfa", "agree-bp", "agree-return", *NO_CFI), None)
     def pick(w, f):
         cie = w.fdes[f.start].cie
         group = w.cies[cie]
@@ -1214,7 +1214,7 @@ alignment_kind("cfi-code-alignment", 10, b"\x02")
 alignment_kind("cfi-data-alignment", 11, b"\x7c")
 
 
-@kind("cfi-cut", "image", ("agree-cfi", "agree-broken", *NO_CFI))
+@kind("cfi-cut", "image", NO_CFI)
 def _(w):
     s = w.section(".debug_frame")
     yield Fault([resized(s, s.size // 2 // 8 * 8 + 12)], None, "the second half")
@@ -1229,14 +1229,14 @@ def in_symtab(f, value=None, size=None):
     return f.entry + 16, struct.pack("<Q", size)
 
 
-@kind("symbol-halved", "read", ("lines-extent", "agree-extent", "flow-end"), note="the second half has no name")
+@kind("symbol-halved", "read", ("lines-extent", "agree-extent"), note="the second half has no name")
 def _(w, f):
     half = [i.at for i in w.insns(f) if i.at >= (f.start + f.end) // 2 and i.at in w.reached(f)]
     if f.end - f.start >= 64 and half:
         return Fault([in_symtab(f, size=half[0] - f.start)], [(f.start, f.end)], f"{f.name}: to {half[0]:#x}")
 
 
-@kind("symbol-doubled", "read", ("lines-extent", "agree-extent", "flow-overlap"))
+@kind("symbol-doubled", "read", ("lines-extent", "agree-extent"))
 def _(w, f):
     n = w.number[f.start]
     after = w.functions[n + 1] if n + 1 < len(w.functions) else None
@@ -1245,7 +1245,7 @@ def _(w, f):
         return Fault([in_symtab(f, size=size)], [(f.start, after.end)], f"{f.name}: over {after.name}", claims=[after])
 
 
-@kind("symbol-moved", "read", ("lines-function", "lines-extent", "lines-row", "agree-extent", "flow-boundary"))
+@kind("symbol-moved", "read", ("lines-function", "lines-extent", "lines-row", "agree-extent"))
 def _(w, f):
     first = w.insns(f)[0]
     if first.len > 1:

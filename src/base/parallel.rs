@@ -21,8 +21,7 @@ pub(crate) fn each_with<T: Sync, S>(
     f: impl Fn(&mut S, &T) + Sync,
 ) {
     // Asking for the number of processors takes longer than a short lookup: several files are read for it.
-    let alone = items.len() < FEW || SHARED.get();
-    let threads = if alone { 1 } else { processors() };
+    let threads = if items.len() < FEW { 1 } else { share() };
     if threads == 1 {
         let mut mine = own();
         return items.iter().for_each(|item| f(&mut mine, item));
@@ -51,8 +50,42 @@ pub fn limit(threads: usize) {
 static LIMIT: AtomicUsize = AtomicUsize::new(0);
 
 thread_local! {
-    /// Whether this thread is one of several that share the processors already: what it does, it does alone.
-    static SHARED: Cell<bool> = const { Cell::new(false) };
+    /// How many threads this one may use, when it is one of several that share the processors already; 0 for all.
+    static SHARE: Cell<usize> = const { Cell::new(0) };
+}
+
+/// How many threads may be used here.
+fn share() -> usize {
+    match SHARE.get() {
+        0 => processors(),
+        share => share,
+    }
+}
+
+/// `f` of a few large pieces of work, in their order: two at a time, each of which has half of the processors.
+pub(crate) fn halves<T: Sync, U: Send + Sync>(items: &[T], f: impl Fn(&T) -> U + Sync) -> Vec<U> {
+    let half = share() / 2;
+    if half == 0 {
+        return items.iter().map(f).collect();
+    }
+    let slots: Vec<OnceLock<U>> = items.iter().map(|_| OnceLock::new()).collect();
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let before = SHARE.replace(half);
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            let (Some(item), Some(slot)) = (items.get(number), slots.get(number)) else {
+                break;
+            };
+            let _ = slot.set(f(item));
+        }
+        SHARE.set(before);
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(work);
+        work();
+    });
+    slots.into_iter().filter_map(OnceLock::into_inner).collect()
 }
 
 fn processors() -> usize {
@@ -75,7 +108,7 @@ pub fn stream<T: Sync, U: Send, E>(
     mut take: impl FnMut(&T, U) -> Result<(), E>,
 ) -> Result<(), E> {
     let threads = processors().min(items.len());
-    if threads <= 1 || SHARED.get() {
+    if threads <= 1 || SHARE.get() == 1 {
         return items.iter().try_for_each(|item| take(item, f(item)));
     }
     let ahead = 2 * threads;
@@ -88,7 +121,7 @@ pub fn stream<T: Sync, U: Send, E>(
         for _ in 0..threads {
             let (done, tickets, f) = (done.clone(), &tickets, &f);
             scope.spawn(move || {
-                SHARED.set(true);
+                SHARE.set(1);
                 let _alarm = Alarm(&done);
                 while let Some((number, item)) = next(tickets, items) {
                     if done.send(Some((number, f(item)))).is_err() {

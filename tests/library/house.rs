@@ -14,7 +14,7 @@ const ORDERS: [&[&str]; 2] = [
 ];
 
 /// Third-party crates, and the room of each: a folder or a file.
-const ROOMS: [(&str, &str); 23] = [
+const ROOMS: [(&str, &str); 24] = [
     ("addr2line", "formats/dwarf/second.rs"),
     ("aho_corasick", "base/words.rs"),
     ("anstream", "cli/out.rs"),
@@ -22,6 +22,7 @@ const ROOMS: [(&str, &str); 23] = [
     ("clap", "cli"),
     ("crc32fast", "world/index/checksum.rs"),
     ("flate2", "formats/image/packing"),
+    ("framehop", "formats/cfi/second.rs"),
     ("gimli", "formats/dwarf"),
     ("hashbrown", "base/strings.rs"),
     ("iced_x86", "formats/insn"),

@@ -157,8 +157,14 @@ fn each_fault_is_one_finding() {
             rename(b, "blocks", "blockz")
         }),
         ("function moved", "lines-function", |b| {
-            let at = place(b, ".debug_info", &0x10350u64.to_le_bytes());
-            b[at] += 1;
+            // The unit's own address stands before.
+            let start = 0x10350u64.to_le_bytes();
+            let at = place(b, ".debug_info", &start) + 8;
+            let more = b[at..]
+                .windows(8)
+                .position(|w| w == start)
+                .expect("the function");
+            b[at + more] += 1;
         }),
         ("cold part renamed", "livepatch-part", |b| {
             rename(b, "blocks.cold", "blocks.xold")
@@ -211,10 +217,6 @@ fn what_every_kernel_has_is_listed_when_asked_for() {
     assert!(listed.iter().all(|f| f.check.severity == Severity::Note));
     let of = |id: &str| listed.iter().filter(|f| f.check.id == id).count();
     assert_eq!(of("livepatch-cold"), 2);
-    assert!(
-        of("livepatch-inlined") > 0 || of("livepatch-end") > 0,
-        "{listed:#?}"
-    );
 }
 
 #[test]

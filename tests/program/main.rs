@@ -39,4 +39,5 @@ mod unwind;
 mod validate;
 mod validate_dump;
 mod validate_forms;
+mod validate_kernels;
 mod verdicts;

@@ -32,13 +32,45 @@ pub(crate) fn padded(name: &str) -> Option<&str> {
 #[cfg(feature = "validate")]
 const PREFIXES: [&str; 2] = ["__pi_", "__efistub_"];
 
+/// What compilers put behind a name, each with a dot: GCC's clones and parts (cgraphclones.cc, `clone_function_name()`),
+/// LLVM's promoted locals, unique names, outlined and split code, and jump tables of CFI.
+#[cfg(feature = "validate")]
+const SUFFIXES: [&str; 19] = [
+    "cfi",
+    "cfi_jt",
+    "clone",
+    "cold",
+    "constprop",
+    "isra",
+    "llvm",
+    "localalias",
+    "lto_priv",
+    "nonfreq",
+    "outlined",
+    "part",
+    "prefalign",
+    "resume",
+    "simdclone",
+    "split",
+    "specialized",
+    "unlikely",
+    "__uniq",
+];
+
 /// Whether the symbol `symbol` is that of the function that debug information calls `name`, of a version of it, or of its
-/// cold part: compilers put a dot behind the name, and what they did to it (`.isra.0`, `.cold`, `.llvm.1234`).
+/// cold part.
 #[cfg(feature = "validate")]
 pub(crate) fn stands_for(symbol: &str, name: &str) -> bool {
-    let is = |symbol: &str| {
-        let rest = symbol.strip_prefix(name);
-        rest.is_some_and(|r| r.is_empty() || r.starts_with('.'))
+    let made = |part: &str| {
+        let number = !part.is_empty() && part.bytes().all(|b| b.is_ascii_hexdigit());
+        number || SUFFIXES.contains(&part)
+    };
+    let is = |symbol: &str| match symbol.strip_prefix(name) {
+        Some("") => true,
+        Some(rest) => rest
+            .strip_prefix('.')
+            .is_some_and(|r| r.split('.').all(made)),
+        None => false,
     };
     let plain = PREFIXES.iter().filter_map(|p| symbol.strip_prefix(p));
     is(symbol) || plain.into_iter().any(is)
@@ -116,7 +148,15 @@ mod tests {
         ] {
             assert!(stands_for(symbol, "foo"), "{symbol}");
         }
-        for symbol in ["fooo", "fo", "__pfx_foo", "bar.foo", "foo_cold"] {
+        for symbol in [
+            "fooo",
+            "fo",
+            "__pfx_foo",
+            "bar.foo",
+            "foo_cold",
+            "foo.xold",
+            "foo.",
+        ] {
             assert!(!stands_for(symbol, "foo"), "{symbol}");
         }
     }

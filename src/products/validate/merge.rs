@@ -1,8 +1,13 @@
 //! One fault, one finding.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
+use super::check::{Family, Severity};
 use super::finding::Finding;
+use crate::formats::image::names::cold_base;
+
+/// Checks that say only that the instructions do not decide.
+const UNSETTLED: [&str; 2] = ["agree-undecided", "agree-unannotated"];
 
 /// `findings` by place, without those that others explain, and each once.
 pub(super) fn merged(mut findings: Vec<Finding>) -> Vec<Finding> {
@@ -48,5 +53,40 @@ pub(super) fn merged(mut findings: Vec<Finding>) -> Vec<Finding> {
             })
     };
     findings.retain(|f| !hidden(f));
+    aftermath(&mut findings);
     findings
+}
+
+/// A fault of a function shows at further places of it, where ways through its code come together: what the instructions
+/// say there is left out. It comes back, if it is a fault of its own, when the first one is mended.
+fn aftermath(findings: &mut Vec<Finding>) {
+    let function = |f: &Finding| {
+        let name = f.spot.function.clone()?;
+        Some(cold_base(&name).map_or(name.clone(), str::to_owned))
+    };
+    let errors = |families: &[Family]| -> HashSet<String> {
+        let bad = |f: &&Finding| {
+            f.check.severity == Severity::Error && families.contains(&f.check.family)
+        };
+        findings.iter().filter(bad).filter_map(function).collect()
+    };
+    let (tables, any) = (
+        errors(&[Family::Orc, Family::Agree]),
+        errors(&[
+            Family::Orc,
+            Family::Extable,
+            Family::Fixup,
+            Family::Agree,
+            Family::Flow,
+        ]),
+    );
+    let left = |f: &Finding| {
+        let those = match f.check.family {
+            Family::Flow => &tables,
+            _ if UNSETTLED.contains(&f.check.id) => &any,
+            _ => return false,
+        };
+        function(f).is_some_and(|name| those.contains(&name))
+    };
+    findings.retain(|f| !left(f));
 }

@@ -35,7 +35,19 @@ pub use outcome::{Outcome, Validation};
 pub use subject::{Loader, Options, Subject};
 pub use weigh::{Allow, Policy, Report, Standing, Tally, Weighed};
 
+use crate::base::parallel;
 use crate::world::image::Image;
+
+/// All families, those that take longest first.
+const LONGEST: [Family; 7] = [
+    Family::Flow,
+    Family::Agree,
+    Family::Livepatch,
+    Family::Orc,
+    Family::Lines,
+    Family::Fixup,
+    Family::Extable,
+];
 
 /// Runs the families that `options` ask for on `image`; `loader` is of the kernel that loads it, if it is a module and that
 /// is at hand. What is found does not depend on the number of threads.
@@ -58,16 +70,21 @@ pub fn validate_as_ran(
         skipped: Vec::new(),
         lacking: false,
     };
-    for family in options.families() {
-        let mut outcome = match family {
-            Family::Orc => orc::run(&subject),
-            Family::Extable => extable::run(&subject),
-            Family::Fixup => fixup::run(&subject),
-            Family::Agree => agree::run(&subject),
-            Family::Flow => flow::run(&subject),
-            Family::Lines => lines::run(&subject),
-            Family::Livepatch => livepatch::run(&subject),
-        };
+    // What takes longest begins first.
+    let mut order: Vec<Family> = options.families().collect();
+    order.sort_by_key(|family| LONGEST.iter().position(|f| f == family));
+    let outcomes = parallel::halves(&order, |family| match family {
+        Family::Orc => orc::run(&subject),
+        Family::Extable => extable::run(&subject),
+        Family::Fixup => fixup::run(&subject),
+        Family::Agree => agree::run(&subject),
+        Family::Flow => flow::run(&subject),
+        Family::Lines => lines::run(&subject),
+        Family::Livepatch => livepatch::run(&subject),
+    });
+    let mut outcomes: Vec<(Family, Outcome)> = order.into_iter().zip(outcomes).collect();
+    outcomes.sort_by_key(|(family, _)| *family);
+    for (family, mut outcome) in outcomes {
         match (family, ran) {
             (Family::Orc, Some(ran)) => {
                 if let Some(orc) = subject.orc() {

@@ -7,6 +7,7 @@ use super::check::{FAMILIES, Family};
 use super::shape;
 use crate::base::addr::{Address, LinkAddr, RetAddr};
 use crate::base::parallel;
+use crate::formats::dwarf::survey::Survey;
 use crate::formats::image::symtab::SymbolId;
 use crate::formats::insn::track::Ground;
 use crate::formats::insn::{self, Flow};
@@ -62,6 +63,17 @@ pub struct CallSite {
     pub target: Option<LinkAddr>,
 }
 
+/// Where the code of a function goes besides on.
+#[derive(Clone, Default, Debug)]
+pub struct Ways {
+    /// Its calls.
+    pub calls: Vec<CallSite>,
+    /// Where it jumps outside of itself, directly.
+    pub jumps: Vec<LinkAddr>,
+    /// Whether its last instruction is a call.
+    pub ends_in_call: bool,
+}
+
 /// What a module is held to of the kernel that loads it.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Loader {
@@ -112,7 +124,9 @@ pub struct Subject<'s, 'd> {
     pub options: &'s Options,
     orc: OnceLock<Seen<'d>>,
     functions: OnceLock<Vec<Function>>,
+    ways: OnceLock<Vec<Ways>>,
     calls: OnceLock<Vec<CallSite>>,
+    survey: OnceLock<Option<Survey>>,
 }
 
 impl<'s, 'd> Subject<'s, 'd> {
@@ -124,7 +138,9 @@ impl<'s, 'd> Subject<'s, 'd> {
             options,
             orc: OnceLock::new(),
             functions: OnceLock::new(),
+            ways: OnceLock::new(),
             calls: OnceLock::new(),
+            survey: OnceLock::new(),
         }
     }
 
@@ -185,33 +201,48 @@ impl<'s, 'd> Subject<'s, 'd> {
         self.functions.get_or_init(read)
     }
 
+    /// Where the code of each function goes besides on, in the order of [`Subject::functions`].
+    pub fn ways(&self) -> &[Ways] {
+        self.ways.get_or_init(|| {
+            let of = |f: &Function| {
+                let mut ways = Ways::default();
+                for (at, insn) in insn::sweep(self.image, f.start, f.end) {
+                    let ret = RetAddr(at.offset(insn.len.into()));
+                    ways.ends_in_call = false;
+                    let target = match insn.flow {
+                        Flow::Jump(to) | Flow::Branch(to) if to < f.start || to >= f.end => {
+                            ways.jumps.push(to);
+                            continue;
+                        }
+                        Flow::Call(target) => Some(target),
+                        Flow::IndirectCall => None,
+                        _ => continue,
+                    };
+                    ways.calls.push(CallSite { ret, target });
+                    ways.ends_in_call = ret.0 == f.end;
+                }
+                ways
+            };
+            parallel::map(self.functions(), of)
+        })
+    }
+
     /// All calls of all functions, by return address. Those that only an alternative puts there are left out.
     pub fn calls(&self) -> &[CallSite] {
         self.calls.get_or_init(|| {
-            // Functions may lie within each other: each instruction counts once.
-            let mut spans: Vec<(LinkAddr, LinkAddr)> = Vec::new();
-            for f in self.functions() {
-                let from = spans.last().map_or(f.start, |(_, end)| f.start.max(*end));
-                if from < f.end {
-                    spans.push((from, f.end));
-                }
-            }
-            let of = |(from, to): &(LinkAddr, LinkAddr)| {
-                let call = |(at, insn): (LinkAddr, insn::Insn)| {
-                    let target = match insn.flow {
-                        Flow::Call(target) => Some(target),
-                        Flow::IndirectCall => None,
-                        _ => return None,
-                    };
-                    let ret = RetAddr(at.offset(insn.len.into()));
-                    Some(CallSite { ret, target })
-                };
-                insn::sweep(self.image, *from, *to)
-                    .filter_map(call)
-                    .collect()
-            };
-            let found: Vec<Vec<CallSite>> = parallel::map(&spans, of);
-            found.into_iter().flatten().collect()
+            let all = self.ways().iter().flat_map(|w| &w.calls);
+            let mut calls: Vec<CallSite> = all.copied().collect();
+            // Functions may lie within each other: each call counts once.
+            calls.sort_by_key(|c| c.ret.0);
+            calls.dedup_by_key(|c| c.ret.0);
+            calls
         })
+    }
+
+    /// All units of debug information, looked over; `None` without any.
+    pub fn survey(&self) -> Option<&Survey> {
+        let lines = self.image.lines().ok().flatten();
+        let read = || Some(lines?.audit()?.survey());
+        self.survey.get_or_init(read).as_ref()
     }
 }

@@ -5,7 +5,7 @@ use iced_x86::{Decoder, DecoderOptions, Instruction, InstructionInfoFactory};
 
 use super::ground::Ground;
 use super::op::{Does, Goes, NO_ROW, Op, mark, read};
-use crate::base::addr::{Address, LinkAddr};
+use crate::base::addr::{Address, LinkAddr, RetAddr};
 use crate::formats::extable::entry::{ExType, Handler};
 use crate::formats::image::names::cold_base;
 use crate::formats::rule::Row;
@@ -140,7 +140,7 @@ impl Body {
         let end = self.ops[first..].last().map_or(start, Op::end);
         self.pieces.push(Piece {
             start,
-            end: end.max(start.offset(1)),
+            end: end.max(RetAddr::behind(start).0),
             first: first as u32,
             last: self.ops.len() as u32,
             then: None,

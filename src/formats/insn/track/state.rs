@@ -182,6 +182,16 @@ impl State {
         self.skew = self.skew.saturating_add(by);
     }
 
+    /// The same, if the frame is where `cfa` says; where that is not known, as it is.
+    pub fn with_frame(&self, cfa: &Cfa) -> State {
+        let mut fit = self.clone();
+        let off = self.eval_cfa(cfa).and_then(|off| i32::try_from(off).ok());
+        if let Some(by) = off.and_then(i32::checked_neg) {
+            fit.shift(by);
+        }
+        fit
+    }
+
     /// Only what holds in `other`, too, is kept; whether something was lost.
     pub(super) fn join(&mut self, other: &State) -> bool {
         let before = self.clone();

@@ -109,11 +109,18 @@ impl State {
 
     fn sum(&mut self, to: u8, from: u8, by: i32) {
         let value = self.regs[usize::from(from & 15)].plus(by);
+        // What takes more than the return address off the stack at once is taken for a mistake.
+        let more =
+            usize::from(from & 15) == SP && self.regs[SP].is_cfa() && self.regs[SP].off() < -8;
         // No stack pointer is a mere number.
         let lost = usize::from(to) == SP && !value.is_place();
         self.set(to, if lost { Value::UNKNOWN } else { value });
         // The return address is given up, and the frame with it.
-        if usize::from(to) == SP && self.class == Class::Call && value.is_cfa() && value.off() >= 0
+        if usize::from(to) == SP
+            && self.class == Class::Call
+            && value.is_cfa()
+            && value.off() >= 0
+            && !more
         {
             self.class = Class::None;
         }

@@ -304,7 +304,11 @@ impl Walk {
             if let Some(to) = self.body.find(landing) {
                 let mut state = state.clone();
                 state.regs[SP] = state.regs[SP].plus(by);
-                self.edge(ground, i, to, None, &mut state);
+                // Whether ORC fits there is a question about the exception table.
+                if ground.orc.is_some() && !self.body.ops[to as usize].has(mark::INSIDE) {
+                    let row = self.body.row(to).map(|s| s.row);
+                    judge(row.as_ref(), &mut state, false, |_| {});
+                }
                 self.join(to, &state);
             }
         }

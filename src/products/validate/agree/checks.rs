@@ -119,6 +119,10 @@ pub(super) static EXTENT: Check = Check {
         "flow-entry",
         "lines-row",
         "lines-none",
+        "lines-function",
+        "fixup-anonymous",
+        "fixup-shared",
+        "fixup-leaves",
     ],
 };
 

@@ -9,7 +9,7 @@ use crate::base::parallel;
 use crate::formats::image::names::cold_base;
 use crate::formats::insn;
 use crate::formats::insn::track::{Ground, Known, State, states};
-use crate::formats::rule::{Cfa, Row, Rule, SavedBp};
+use crate::formats::rule::{Base, Cfa, Row, Rule, SavedBp};
 use crate::products::validate::subject::Subject;
 
 /// Bytes of an instruction, at most.
@@ -57,11 +57,25 @@ fn side(orc: Option<bool>, cfi: Option<bool>) -> Side {
     }
 }
 
+/// Whether a row of a call counts from a register that only an exception saves: the kernel finds it in no other frame.
+fn is_unreachable(cfa: &Cfa) -> bool {
+    matches!(cfa, Cfa::Register(Base::Ax | Base::Dx | Base::Di, _))
+}
+
 fn by(state: &State, orc: &Rule, diff: &Diff) -> Side {
-    let bp = |bp: &SavedBp| state.eval_bp(bp);
     match (diff.part, diff.said.cfa, diff.said.bp) {
-        (Part::Cfa, Some(cfa), _) => side(cfa_is_right(state, &orc.cfa), cfa_is_right(state, &cfa)),
-        (Part::Bp, _, Some(saved)) => side(bp(&orc.bp), bp(&saved)),
+        (Part::Cfa, Some(cfa), _) => {
+            let said = cfa_is_right(state, &cfa);
+            let own = cfa_is_right(state, &orc.cfa);
+            let lost = is_unreachable(&orc.cfa) && said == Some(true);
+            side(own.or(lost.then_some(false)), said)
+        }
+        (Part::Bp, _, Some(saved)) => {
+            // Both have the same frame: where the instructions put it elsewhere, that is another fault than this one.
+            let fit = state.with_frame(&orc.cfa);
+            let bp = |bp: &SavedBp| fit.eval_bp(bp);
+            side(bp(&orc.bp), bp(&saved))
+        }
         _ => Side::Unknown,
     }
 }

@@ -85,7 +85,7 @@ pub(super) fn findings(
         }
         last = Some((*i, check));
         // A rule that stays wrong until the next one is said.
-        if matches!(sides[*i], Side::Orc | Side::Unknown) && diff.part != Part::Cfa {
+        if matches!(sides[*i], Side::Orc | Side::Unknown) {
             sets.by(&mut rules, (id, diff.description, diff.said), *i);
         }
         if sides[*i] != Side::Cfi && *check != &checks::UNANNOTATED {

@@ -46,8 +46,10 @@ pub(super) fn run(subject: &Subject<'_, '_>) -> Outcome {
             .push("there is no call-frame information".into());
         return outcome;
     }
-    let Ok(Some(orc)) = image.orc() else {
-        outcome.skipped.push("there is no ORC".into());
+    let Some(orc) = subject.orc() else {
+        outcome
+            .skipped
+            .push("there is no ORC table that can be used".into());
         return outcome;
     };
     let mut compared = compare::run(subject, cfi, orc, &survey, &mut outcome.skipped);

@@ -11,7 +11,7 @@ use super::finding::{Finding, Spot, What};
 use super::outcome::Outcome;
 use super::shape;
 use super::subject::Subject;
-use crate::base::addr::{Address, LinkAddr};
+use crate::base::addr::{Address, LinkAddr, RetAddr};
 use crate::base::bytes::{i32_at, u32_at};
 use crate::formats::extable::entry::{Entry, Handler, Layout};
 use crate::formats::image::{ElfImage, ImageKind};
@@ -71,7 +71,9 @@ pub(super) fn of_row(
         _ => e.insn,
     };
     let found = Finding::at(check, Spot::at(image, at, what), message);
-    found.about(e.insn, e.insn.offset(1)).beside(e.fixup)
+    found
+        .about(e.insn, RetAddr::behind(e.insn).0)
+        .beside(e.fixup)
 }
 
 /// What is wrong with a row: the first fault of its handler, of its instruction and of its landing.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::checks;
-use crate::base::addr::{Address, LinkAddr};
+use crate::base::addr::{Address, LinkAddr, RetAddr};
 use crate::formats::extable::fixup::{Block, Landing};
 use crate::formats::extable::walk::Exit;
 use crate::formats::image::ElfImage;
@@ -110,7 +110,7 @@ pub(super) fn blocks(subject: &Subject<'_, '_>, done: &mut Outcome) {
             // About the rows that land there: what else is found of them may be the same.
             let own = block.rows.first().and_then(|r| entries.get(*r as usize));
             let at = own.map_or(block.landing, |e| e.insn);
-            let found = Finding::at(check, spot, what).about(at, at.offset(1));
+            let found = Finding::at(check, spot, what).about(at, RetAddr::behind(at).0);
             done.findings.push(found);
         };
         if owners.len() > 1 {

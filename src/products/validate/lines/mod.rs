@@ -32,13 +32,12 @@ pub(super) fn run(subject: &Subject<'_, '_>) -> Outcome {
             return outcome;
         }
     };
-    let Some(audit) = lines.audit() else {
+    let (Some(audit), Some(survey)) = (lines.audit(), subject.survey()) else {
         let why = "the lines are those of an index";
         outcome.skipped.push(why.to_owned());
         return outcome;
     };
-    let survey = audit.survey();
-    look_over(&survey, &mut outcome);
+    look_over(survey, &mut outcome);
     let step = subject.options.sample.max(1) as usize;
     let sampled: Vec<usize> = survey.units.iter().copied().step_by(step).collect();
     outcome.counts.push(("units", survey.units.len() as u64));

@@ -2,9 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::base::addr::{Address, LinkAddr};
-use crate::base::parallel;
-use crate::formats::insn::{self, Flow};
+use crate::base::addr::LinkAddr;
 use crate::products::validate::subject::{Function, Subject};
 
 /// Jumps between functions, from all of the code.
@@ -17,34 +15,28 @@ pub(super) struct Jumps {
     pub ends: Vec<Function>,
 }
 
-/// What one function has.
-struct Out {
-    jumps: Vec<LinkAddr>,
-    calls: Vec<LinkAddr>,
-    ends: bool,
-}
-
 impl Jumps {
     pub(super) fn of(subject: &Subject<'_, '_>) -> Self {
         let functions = subject.functions();
-        let all = parallel::map(functions, |f| out(subject, f));
         let mut found = Jumps {
             into: BTreeMap::new(),
             called: BTreeSet::new(),
             ends: Vec::new(),
         };
         let around = |at: LinkAddr| around(functions, at);
-        for (f, out) in functions.iter().zip(all) {
-            for at in out.jumps {
+        for (f, ways) in functions.iter().zip(subject.ways()) {
+            for at in ways.jumps.iter().copied() {
                 if let Some(other) = around(at).filter(|o| o.start != f.start) {
                     let from = found.into.entry(other.start).or_default();
                     from.entry(f.start).or_default().insert(at);
                 }
             }
+            let outside = |at: &LinkAddr| !(f.start..f.end).contains(at);
+            let called = ways.calls.iter().filter_map(|c| c.target).filter(outside);
             found
                 .called
-                .extend(out.calls.iter().filter_map(|at| Some(around(*at)?.start)));
-            if out.ends {
+                .extend(called.filter_map(|at| Some(around(at)?.start)));
+            if ways.ends_in_call {
                 found.ends.push(*f);
             }
         }
@@ -72,23 +64,4 @@ pub(super) fn around(functions: &[Function], at: LinkAddr) -> Option<&Function> 
     let next = functions.partition_point(|f| f.start <= at);
     // Functions may lie within each other, but not deeply.
     functions[..next].iter().rev().take(8).find(|f| at < f.end)
-}
-
-fn out(subject: &Subject<'_, '_>, f: &Function) -> Out {
-    let mut out = Out {
-        jumps: Vec::new(),
-        calls: Vec::new(),
-        ends: false,
-    };
-    let outside = |at: LinkAddr| !(f.start..f.end).contains(&at);
-    for (at, i) in insn::sweep(subject.image, f.start, f.end) {
-        match i.flow {
-            Flow::Jump(to) | Flow::Branch(to) if outside(to) => out.jumps.push(to),
-            Flow::Call(to) if outside(to) => out.calls.push(to),
-            _ => {}
-        }
-        let call = matches!(i.flow, Flow::Call(_) | Flow::IndirectCall);
-        out.ends = call && at.offset(i.len.into()) == f.end;
-    }
-    out
 }

@@ -163,7 +163,8 @@ impl Notes<'_, '_, '_> {
     /// Functions that have copies in others: in the units that the sample takes.
     fn inlined(&mut self) {
         let lines = self.subject.image.lines().ok().flatten();
-        let Some(audit) = lines.and_then(|l| l.audit()) else {
+        let audit = lines.and_then(|l| l.audit());
+        let (Some(audit), Some(survey)) = (audit, self.subject.survey()) else {
             let why = "without debug information it is not known what was inlined";
             self.outcome.skipped.push(why.to_owned());
             return;
@@ -175,7 +176,7 @@ impl Notes<'_, '_, '_> {
         } else {
             self.subject.options.sample.max(1)
         };
-        let units = audit.survey().units;
+        let units = &survey.units;
         let sampled: Vec<usize> = units.iter().copied().step_by(step as usize).collect();
         let read = |offset: &usize| {
             let unit = audit.unit(*offset).ok();

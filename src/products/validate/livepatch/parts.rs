@@ -6,7 +6,7 @@ use super::checks;
 use super::jumps::{self, Jumps};
 use super::names::{distance, is_cold, parent, told};
 use crate::base::addr::LinkAddr;
-use crate::formats::image::names::stands_for;
+use crate::formats::image::names::{cold_base, stands_for};
 use crate::formats::image::sites::Site;
 use crate::formats::image::symtab::SymbolSource;
 use crate::formats::orc::{OrcKind, OrcReg};
@@ -36,7 +36,13 @@ pub(super) fn look(
         let named = symbols.cold_parent(f.id).all();
         let named: BTreeSet<LinkAddr> = named.iter().map(|id| symbols.range(*id).0).collect();
         let name = symbols.name(f.id);
-        let agreed: Vec<LinkAddr> = named.intersection(&sources).copied().collect();
+        let mut agreed: Vec<LinkAddr> = named.intersection(&sources).copied().collect();
+        if agreed.is_empty() {
+            // Functions of one name: symbols may tell the wrong one, jumps do not.
+            let base = cold_base(name);
+            let is = |at: &&LinkAddr| symbols.names_at(**at).any(|n| Some(n) == base);
+            agreed.extend(sources.iter().filter(is));
+        }
         let (parent, what) = match (named.len(), &agreed[..]) {
             (0, _) => (None, "symbols have no function of its name".to_owned()),
             (_, [one]) => (Some(*one), String::new()),

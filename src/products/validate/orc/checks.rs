@@ -12,6 +12,7 @@ pub(super) static ALL: &[&Check] = &[
     &UNSORTED,
     &TYPE,
     &BITS,
+    &SIGNAL,
     &REGISTER,
     &OFFSET,
     &STALE,
@@ -105,7 +106,27 @@ pub(super) static UNSORTED: Check = Check {
           exchanged.",
     source: "scripts/sorttable.c sort_orctable() (5.6-7.2); arch/x86/kernel/unwind_orc.c __orc_find(), \
           orc_sort_cmp() (4.14-7.2)",
-    explains: &[],
+    explains: &[
+        "agree-cfa",
+        "agree-bp",
+        "agree-return",
+        "agree-undecided",
+        "agree-unannotated",
+        "agree-hole-orc",
+        "agree-reader",
+        "flow-cfa",
+        "flow-base",
+        "flow-bp",
+        "flow-return",
+        "flow-entry",
+        "fixup-orc",
+        "orc-gap",
+        "orc-return",
+        "orc-padding",
+        "orc-stale",
+        "orc-function",
+        "orc-leaf",
+    ],
 };
 
 pub(super) static TYPE: Check = Check {
@@ -148,22 +169,21 @@ pub(super) static BITS: Check = Check {
     help: "objtool leaves them 0; see what changed the file afterwards.",
     example: "`flags 0x1205: 0x1000 mean nothing in version 3`: a bit behind the type was set.",
     source: "arch/x86/include/asm/orc_types.h struct orc_entry (4.14-7.2)",
-    explains: &[
-        "agree-cfa",
-        "agree-bp",
-        "agree-return",
-        "agree-undecided",
-        "agree-unannotated",
-        "agree-hole-orc",
-        "orc-gap",
-        "orc-return",
-        "flow-cfa",
-        "flow-base",
-        "flow-bp",
-        "flow-return",
-        "flow-entry",
-        "fixup-orc",
-    ],
+    explains: &[],
+};
+
+pub(super) static SIGNAL: Check = Check {
+    id: "orc-signal",
+    family: Family::Orc,
+    severity: Severity::Error,
+    title: "a row of a call says that the caller's address is exact",
+    why: "A return address is looked up one byte earlier, for the call before it is what was running. Behind a row with \
+          `signal` the kernel does not do that: where a call ends its function, the next function is taken.",
+    help: "Only rows of registers and exception frames have it; look for an UNWIND_HINT with signal=1, or for what \
+           changed the file afterwards.",
+    example: "`CFA SP+16, call, signal`: bit 11 of the flags was set.",
+    source: "arch/x86/kernel/unwind_orc.c unwind_next_frame(), arch/x86/include/asm/unwind_hints.h (6.3-7.2)",
+    explains: &[],
 };
 
 pub(super) static REGISTER: Check = Check {
@@ -336,7 +356,7 @@ pub(super) static LEAF: Check = Check {
 pub(super) static GAP: Check = Check {
     id: "orc-gap",
     family: Family::Orc,
-    severity: Severity::Error,
+    severity: Severity::Warning,
     title: "nothing is known of code that execution falls into",
     why: "A walk ends there in an error: objtool gives a row to all code that it follows, and it follows \
           what is before.",

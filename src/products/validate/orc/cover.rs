@@ -2,7 +2,7 @@
 
 use super::checks;
 use super::lookup::{Row, covering, first_at, is_undefined};
-use crate::base::addr::{Address, LinkAddr};
+use crate::base::addr::{Address, LinkAddr, RetAddr};
 use crate::formats::image::Section;
 use crate::formats::insn::{self, Flow};
 use crate::products::validate::Outcome;
@@ -83,7 +83,7 @@ fn padding(subject: &Subject<'_, '_>, rows: &[Row], done: &mut Outcome) {
             continue;
         };
         let known = |at| covering(rows, at).filter(|(_, e)| !is_undefined(e));
-        let Some((_, e)) = known(f.start.offset(-1)) else {
+        let Some((_, e)) = known(RetAddr(f.start).call()) else {
             continue;
         };
         let gap = f

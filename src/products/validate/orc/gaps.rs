@@ -79,6 +79,17 @@ fn returns(subject: &Subject<'_, '_>, rows: &[Row], done: &mut Outcome) {
     let image = subject.image;
     let symbols = image.symbols();
     let (mut all, mut reliable, mut next) = (0, 0, 0);
+    // A row is one fault, however many calls it covers: its number, the finding, and how many more there are.
+    let mut of_row: Option<(usize, Finding, usize)> = None;
+    let tell = |(_, mut finding, more): (usize, Finding, usize)| {
+        if more > 0 {
+            let calls = if more == 1 { "call" } else { "calls" };
+            finding
+                .message
+                .push_str(&format!(", and of {more} more {calls} behind it"));
+        }
+        finding
+    };
     for call in subject.calls() {
         if is_within(image, call) {
             continue;
@@ -103,11 +114,21 @@ fn returns(subject: &Subject<'_, '_>, rows: &[Row], done: &mut Outcome) {
                 "nothing is known of the call of {}",
                 callee.unwrap_or("a register or memory")
             );
-            let spot = Spot::at(image, call.ret.0, What::Return);
-            let finding = Finding::at(&checks::RETURN, spot, what);
-            done.findings.push(finding.about(at, call.ret.0));
+            match &mut of_row {
+                Some((row, finding, more)) if *row == next && finding.code.0 >= start => {
+                    *more += 1;
+                    finding.code.1 = call.ret.0;
+                }
+                of_row => {
+                    let spot = Spot::at(image, call.ret.0, What::Return);
+                    let finding = Finding::at(&checks::RETURN, spot, what).about(at, call.ret.0);
+                    let before = of_row.replace((next, finding, 0));
+                    done.findings.extend(before.map(tell));
+                }
+            }
         }
     }
+    done.findings.extend(of_row.map(tell));
     done.counts
         .extend([("return_sites", all), ("return_sites_reliable", reliable)]);
 }

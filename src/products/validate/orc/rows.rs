@@ -105,6 +105,10 @@ fn fault(raw: &RawEntry, orc: &OrcTable<'_>) -> Option<(&'static Check, String)>
     if !matches!(e.kind, OrcKind::Call | OrcKind::Regs | OrcKind::RegsPartial) {
         return None;
     }
+    // Before version 2 it is the type that says it.
+    if version.class() >= 3 && e.kind == OrcKind::Call && e.signal {
+        return Some((&checks::SIGNAL, told(&e)));
+    }
     match impossible(&e, version) {
         Some(why) => Some((&checks::OFFSET, format!("{}: {why}", told(&e)))),
         None => is_stale(&e).then(|| {

@@ -1,7 +1,7 @@
 //! The table as a whole: its version and its order.
 
 use super::checks;
-use crate::base::addr::Address;
+use crate::base::addr::{Address, RetAddr};
 use crate::base::bytes::i32_at;
 use crate::base::release;
 use crate::formats::image::ImageKind;
@@ -125,7 +125,7 @@ pub(super) fn order(subject: &Subject<'_, '_>, version: OrcVersion, found: &mut 
                     row - 1
                 ),
             )
-            .about(low, high.max(last.offset(1))),
+            .about(low, high.max(RetAddr::behind(last).0)),
         );
         row = end;
     }
