@@ -24,12 +24,7 @@ const WORD: usize = 4;
 const MAX_ENTRIES: u64 = (1 << 30) / BLOCK + 1;
 
 /// Holds the memory that `ran` has to `image`, whose table is `orc`.
-pub(crate) fn check<'d>(
-    image: &Image<'d>,
-    orc: &OrcTable<'d>,
-    ran: Ran<'_>,
-    done: &mut Outcome,
-) {
+pub(crate) fn check<'d>(image: &Image<'d>, orc: &OrcTable<'d>, ran: Ran<'_>, done: &mut Outcome) {
     if shape::orc_disagreement(image).is_some() {
         return;
     }
