@@ -615,7 +615,9 @@ simple("orc-sp-reg-bp", CFA, lambda w, r: {"sp_reg": "BP"}, lambda r: r.sp_reg =
 simple("orc-sp-reg-sp", CFA + OFFSET, lambda w, r: {"sp_reg": "SP"}, lambda r: r.sp_reg == "BP",
        "where BP and SP are the same at that instruction")
 simple("orc-sp-reg-di", CFA, lambda w, r: {"sp_reg": "DI"}, lambda r: r.sp_reg == "SP")
-simple("orc-bp-forgotten", BP, lambda w, r: {"bp_reg": "UNDEFINED", "bp": 0}, lambda r: r.bp_reg == "PREV_SP")
+# Right behind its push RBP still holds what was pushed; three words further down it mostly does not.
+simple("orc-bp-forgotten", BP, lambda w, r: {"bp_reg": "UNDEFINED", "bp": 0},
+       lambda r: r.bp_reg == "PREV_SP" and (r.sp_reg == "BP" or r.sp + r.bp >= 24))
 simple("orc-bp-invented", BP, lambda w, r: {"bp_reg": "PREV_SP", "bp": -16},
        lambda r: r.bp_reg == "UNDEFINED" and r.sp >= 24 and r.sp_reg == "SP")
 simple("orc-kind-regs", KIND + CFA, lambda w, r: {"kind": "REGS"})

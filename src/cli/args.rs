@@ -584,7 +584,7 @@ pub enum FailOn {
     Error,
     /// Warnings and errors
     Warning,
-    /// All findings
+    /// All findings; those of livepatch that are notes are made with --list only
     Note,
     /// Nothing
     Never,

@@ -112,15 +112,17 @@ fn a_module_is_held_to_its_kernel() {
         let ids = found.findings.iter().map(|f| f.check.id);
         ids.collect::<Vec<_>>()
     };
-    let mut loader = Loader::default();
-    loader.orc = Some(OrcVersion::V4);
-    assert_eq!(held(loader), ["orc-module-version"]);
-    let mut loader = Loader::default();
-    loader.orc = Some(OrcVersion::V3);
-    loader.orc_header = Some(vec![7; 20]);
-    assert_eq!(held(loader.clone()), ["orc-module-header"]);
-    loader.orc_header = Some(header());
-    assert_eq!(held(loader), Vec::<&str>::new());
+    let kernel = |version, header: Option<Vec<u8>>| Loader {
+        orc: Some(version),
+        orc_header: header,
+        ..Loader::default()
+    };
+    let other = held(kernel(OrcVersion::V4, None));
+    assert_eq!(other, ["orc-module-version"]);
+    let other = held(kernel(OrcVersion::V3, Some(vec![7; 20])));
+    assert_eq!(other, ["orc-module-header"]);
+    let same = held(kernel(OrcVersion::V3, Some(header())));
+    assert_eq!(same, Vec::<&str>::new());
 }
 
 #[test]

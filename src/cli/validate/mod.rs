@@ -37,8 +37,7 @@ pub fn run(args: &Validate) -> Result<Exit, Failure> {
     let asked = product::Options {
         families: families.iter().map(|f| f.family()).collect(),
         sample: args.sample.or(config.sample).unwrap_or(64),
-        // What is to fail must be looked for.
-        list: args.list || fail_on == FailOn::Note,
+        list: args.list,
     };
     let mut allow = config.allow;
     for text in &args.allow {

@@ -176,6 +176,11 @@ impl Walk {
             self.replace(ground, i, state);
         }
         state.run(&op);
+        // A return address is put in place right before it is used; what is written there earlier is some variable.
+        let decides = matches!(op.goes, Goes::Branch | Goes::Call | Goes::CallThrough);
+        if let (true, Some((_, false))) = (decides, state.planted) {
+            state.planted = None;
+        }
         let mut behind = None;
         match op.goes {
             Goes::Next => {}
@@ -257,10 +262,8 @@ impl Walk {
             Some(Row::from_orc(&entry, orc.sp_indirect()))
         });
         match found {
-            Some(Row::Step(rule)) if rule.shape == Shape::Call => {
-                if state.class == Class::Call {
-                    self.out(&op, &rule.cfa, &state);
-                }
+            Some(Row::Step(rule)) if rule.shape == Shape::Call && state.class == Class::Call => {
+                self.out(&op, &rule.cfa, &state);
             }
             Some(_) => {}
             None if ground.image.text_section(op.target).is_none() => {

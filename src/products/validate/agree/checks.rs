@@ -25,7 +25,7 @@ pub(super) static CFA: Check = Check {
     id: "agree-cfa",
     family: Family::Agree,
     severity: Severity::Error,
-    title: "ORC and call-frame information give different addresses of the frame, and the instructions decide for one",
+    title: "ORC and call-frame information put the frame in different places",
     why: "Whoever reads the wrong one takes another word for the return address: all frames from there on are made up.",
     help: REBUILD,
     example: "agree-cfa: ffffffff81041234 do_exit+0x24: ORC says CFA = SP+24, call-frame information SP+16; the instructions \
@@ -49,7 +49,7 @@ pub(super) static BP: Check = Check {
     id: "agree-bp",
     family: Family::Agree,
     severity: Severity::Error,
-    title: "ORC and call-frame information find the caller's RBP in different places, and the instructions decide for one",
+    title: "ORC and call-frame information find the caller's RBP in different places",
     why: "A wrong RBP does no harm until a caller's frame is counted from it: then the walk is lost there.",
     help: REBUILD,
     example: "agree-bp: ffffffff81041234 do_exit+0x24: ORC says the caller's RBP is in RBP, call-frame information at CFA-16; \

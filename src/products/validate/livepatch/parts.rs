@@ -73,7 +73,9 @@ pub(super) fn look(
                     false => format!("{what}; it is jumped to by {}", told(subject, &sources)),
                 };
                 let orphan = found(subject, &checks::ORPHAN, f, what);
-                outcome.findings.push(orphan.about(from, to));
+                outcome
+                    .findings
+                    .push(orphan.about(from, to).beside(f.start));
             }
         }
     }

@@ -40,7 +40,7 @@ fn outside(subject: &Subject<'_, '_>, rows: &[Row], done: &mut Outcome) {
     for (at, e) in rows {
         let upto = sections.partition_point(|(start, _)| start <= at);
         // The row that ends a section stands behind its last byte.
-        if !sections[..upto].last().is_some_and(|(_, end)| at <= end) {
+        if sections[..upto].last().is_none_or(|(_, end)| at > end) {
             let what = format!("{at} is no code, and has {}", told(e));
             let spot = Spot::at(image, *at, What::Row);
             done.findings

@@ -1,7 +1,7 @@
 //! The ORC table in the memory of the kernel that ran it, and the table that the kernel made to find rows faster.
 
 use super::checks;
-use crate::base::addr::{Address, LinkAddr};
+use crate::base::addr::{Address, LinkAddr, RetAddr};
 use crate::base::bytes::{i32_at, u32_at};
 use crate::base::release;
 use crate::formats::image::ElfImage;
@@ -193,7 +193,7 @@ fn rows(image: &ElfImage<'_>, table: &Table<'_, '_>, ran: Ran<'_>, done: &mut Ou
         };
         let what = format!("{what}{}", run.others("rows"));
         let end = table.addresses.get(row + run.count);
-        let end = end.copied().unwrap_or(own).max(own.offset(1));
+        let end = end.copied().unwrap_or(own).max(RetAddr::behind(own).0);
         let spot = Spot::at(image, own, What::Row);
         Finding::at(&checks::MEMORY, spot, what).about(own, end)
     };
