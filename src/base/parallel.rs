@@ -63,6 +63,7 @@ fn share() -> usize {
 }
 
 /// `f` of a few large pieces of work, in their order: two at a time, each of which has half of the processors.
+#[cfg(feature = "validate")]
 pub(crate) fn halves<T: Sync, U: Send + Sync>(items: &[T], f: impl Fn(&T) -> U + Sync) -> Vec<U> {
     let half = share() / 2;
     if half == 0 {

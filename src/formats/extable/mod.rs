@@ -14,6 +14,8 @@ use crate::base::bytes::i32_at;
 use crate::base::error::Finding;
 use crate::formats::image::{ElfImage, ImageKind, Section};
 
+/// From so many percent on a second layout fits nearly as well as the first. Of sound tables none comes to 80.
+const NEARLY: u32 = 90;
 /// What `_ASM_EXTABLE_EX` of Linux 3.5-4.5 adds to the fixup word.
 const UACCESS_ERR_BIAS: i64 = 0x7fff_fff0;
 
@@ -21,6 +23,8 @@ const UACCESS_ERR_BIAS: i64 = 0x7fff_fff0;
 #[derive(Debug, Default)]
 pub struct ExTable {
     layout: Option<Layout>,
+    /// Another layout that fits nearly as well, and how well, in percent of this one.
+    rival: Option<(Layout, u32)>,
     /// Sorted by faulting instruction.
     entries: Vec<Entry>,
     /// Rows by fixup address.
@@ -33,7 +37,7 @@ impl ExTable {
         let Some(section) = image.section("__ex_table").filter(|s| !s.data.is_empty()) else {
             return Self::default();
         };
-        let Some(layout) = detect(image, section) else {
+        let Some((layout, rival)) = detect(image, section) else {
             let what = format!("{} bytes fit no known layout of rows", section.data.len());
             return ExTable {
                 findings: vec![Finding::new(section.name, 0, what)],
@@ -64,6 +68,7 @@ impl ExTable {
         }
         let table = ExTable {
             layout: Some(layout),
+            rival,
             entries,
             by_landing: OnceLock::new(),
             findings,
@@ -104,6 +109,11 @@ impl ExTable {
     /// How rows are laid out; `None` for an empty table.
     pub fn layout(&self) -> Option<Layout> {
         self.layout
+    }
+
+    /// Another layout that fits nearly as well, and how well, in percent of this one.
+    pub fn rival(&self) -> Option<(Layout, u32)> {
+        self.rival
     }
 
     /// All rows, sorted by faulting instruction.
@@ -235,7 +245,7 @@ fn rows<'s>(section: &'s Section<'_>, layout: Layout) -> impl Iterator<Item = En
 
 /// Finds the layout: the one in which most instructions lie in text, and most follow the one before. The size of the
 /// section decides nothing, for many sizes divide by both 8 and 12; nor does text alone, for handlers lie in it, too.
-fn detect(image: &ElfImage<'_>, section: &Section<'_>) -> Option<Layout> {
+fn detect(image: &ElfImage<'_>, section: &Section<'_>) -> Option<(Layout, Option<(Layout, u32)>)> {
     let in_text = |a: LinkAddr| image.text_section(a).is_some();
     let score = |layout: Layout| {
         let (mut all, mut good, mut ascending) = (0usize, 0usize, 0usize);
@@ -254,9 +264,16 @@ fn detect(image: &ElfImage<'_>, section: &Section<'_>) -> Option<Layout> {
         _ => &[Layout::Plain8, Layout::TypedB12],
     };
     let scored = candidates.iter().filter_map(|l| Some((score(*l)?, *l)));
-    let (_, best) = scored.max_by_key(|(score, _)| *score)?;
+    let mut scored: Vec<(usize, Layout)> = scored.collect();
+    // Of equals the last one listed.
+    scored.sort_by_key(|(score, _)| *score);
+    let (most, best) = scored.pop()?;
+    let rival = scored.pop().and_then(|(score, layout)| {
+        let percent = u32::try_from((score * 100).checked_div(most)?).ok()?;
+        (percent >= NEARLY).then_some((layout, percent))
+    });
     if best != Layout::TypedB12 {
-        return Some(best);
+        return Some((best, rival));
     }
     let (mut all, mut pointers, mut wide) = (0usize, 0usize, 0usize);
     for e in rows(section, Layout::TypedB12) {
@@ -265,12 +282,12 @@ fn detect(image: &ElfImage<'_>, section: &Section<'_>) -> Option<Layout> {
         wide += usize::from(e.word > 0xff);
     }
     if pointers * 2 > all {
-        return Some(Layout::Handler12);
+        return Some((Layout::Handler12, rival));
     }
     let numbering_a = wide == 0 && image.release().is_some_and(|r| r.starts_with("5.16."));
-    Some(if numbering_a {
-        Layout::TypedA12
-    } else {
-        Layout::TypedB12
-    })
+    let typed = match numbering_a {
+        true => Layout::TypedA12,
+        false => Layout::TypedB12,
+    };
+    Some((typed, rival))
 }

@@ -1,8 +1,10 @@
 //! x86 instructions: their control flow, what they access, and their text.
 
 mod align;
+#[cfg(feature = "validate")]
 pub(crate) mod boundary;
 pub mod effect;
+#[cfg(feature = "validate")]
 pub mod faults;
 pub mod fields;
 pub mod listing;

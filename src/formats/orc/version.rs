@@ -38,6 +38,7 @@ impl OrcVersion {
     }
 
     /// Bits of the flags that mean nothing.
+    #[cfg(feature = "validate")]
     pub(crate) fn reserved(self) -> u16 {
         match self {
             OrcVersion::V1a => 0xfc00,

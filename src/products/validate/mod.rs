@@ -66,6 +66,7 @@ pub fn validate_as_ran(
     let mut done = Validation {
         image: image.name().to_owned(),
         counts: Vec::new(),
+        formats: Vec::new(),
         findings: Vec::new(),
         skipped: Vec::new(),
         lacking: false,
@@ -96,6 +97,7 @@ pub fn validate_as_ran(
         }
         done.lacking |= outcome.lacking;
         done.counts.push((family, outcome.counts));
+        done.formats.extend(outcome.format.map(|f| (family, f)));
         done.findings.extend(outcome.findings);
         let skipped = outcome.skipped.into_iter();
         done.skipped.extend(skipped.map(|why| (family, why)));

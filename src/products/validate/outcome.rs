@@ -8,6 +8,8 @@ use super::finding::Finding;
 pub struct Outcome {
     /// Numbers by name, in the order in which they are told.
     pub counts: Vec<(&'static str, u64)>,
+    /// The format of its table, and what told that.
+    pub format: Option<String>,
     /// What is wrong, in any order.
     pub findings: Vec<Finding>,
     /// What could not be looked at, and why.
@@ -24,6 +26,8 @@ pub struct Validation {
     pub image: String,
     /// Numbers of each family that ran.
     pub counts: Vec<(Family, Vec<(&'static str, u64)>)>,
+    /// Formats of tables, and what told each.
+    pub formats: Vec<(Family, String)>,
     /// What is wrong, by place.
     pub findings: Vec<Finding>,
     /// What could not be looked at, and why.

@@ -22,6 +22,7 @@ pub struct Told {
     helped: BTreeSet<&'static str>,
     skipped: BTreeMap<(Family, String), u64>,
     counts: BTreeMap<Family, Vec<(&'static str, u64)>>,
+    formats: BTreeMap<Family, BTreeSet<String>>,
     rows: Vec<(String, Tally)>,
     total: Tally,
     images: u64,
@@ -45,6 +46,10 @@ impl Told {
                     None => sums.push((name, *n)),
                 }
             }
+        }
+        for (family, format) in &found.formats {
+            let formats = self.formats.entry(*family).or_default();
+            formats.insert(format.clone());
         }
         for skipped in &found.skipped {
             *self.skipped.entry(skipped.clone()).or_default() += 1;
@@ -112,7 +117,8 @@ impl Told {
             let each = counts
                 .iter()
                 .map(|(name, n)| format!("{} {n}", name.replace('_', " ")));
-            let each: Vec<String> = each.collect();
+            let formats = self.formats.get(family).into_iter().flatten().cloned();
+            let each: Vec<String> = formats.chain(each).collect();
             let mut lines = String::new();
             explanation::wrapped(&each.join(", "), "           ", &mut lines);
             let lines = lines.trim_start();

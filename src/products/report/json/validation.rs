@@ -22,6 +22,8 @@ pub struct Validation<'a> {
     pub file: &'a str,
     /// Numbers by family and name.
     pub counts: Map<String, Value>,
+    /// Formats of tables by family, and what told each.
+    pub formats: Map<String, Value>,
     /// How many findings there are of each kind.
     pub tally: Numbers,
     /// What is wrong.
@@ -112,6 +114,9 @@ impl<'a> Validation<'a> {
             file: &report.file,
             counts: counts
                 .map(|(family, all)| (family.name().to_owned(), numbers(all).into()))
+                .collect(),
+            formats: (found.formats.iter())
+                .map(|(family, text)| (family.name().to_owned(), text.clone().into()))
                 .collect(),
             tally: Numbers::new(report.tally()),
             findings: report.findings.iter().map(Finding::new).collect(),

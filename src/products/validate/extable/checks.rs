@@ -5,6 +5,7 @@ use crate::products::validate::check::{Check, Family, Severity};
 /// All of them.
 pub(super) static ALL: &[&Check] = &[
     &SIZE,
+    &LAYOUT,
     &UNSORTED,
     &OUTSIDE,
     &BOUNDARY,
@@ -32,6 +33,19 @@ pub(super) static SIZE: Check = Check {
     example: "`__ex_table holds 745 rows, and between __start___ex_table and __stop___ex_table are 746`: a row \
           was cut off.",
     source: "kernel/extable.c search_kernel_exception_table() (3.5-7.2)",
+    explains: &[],
+};
+
+pub(super) static LAYOUT: Check = Check {
+    id: "extable-layout",
+    family: Family::Extable,
+    severity: Severity::Warning,
+    title: "rows can be read in two layouts",
+    why: "Rows have 8 bytes up to Linux 4.5, and 12 since; nothing in the file says which. Here both fit nearly as well, \
+          so what is told of the rows may be told of none.",
+    help: "Look for rows that point nowhere: a sound table fits one layout only.",
+    example: "`rows are read as typed, 12 bytes; read as plain, 8 bytes they fit to 93 %`",
+    source: "arch/x86/include/asm/extable.h (4.5, 4.6)",
     explains: &[],
 };
 

@@ -37,6 +37,15 @@ pub(super) fn run(subject: &Subject<'_, '_>) -> Outcome {
     if let Some(why) = shape::extable_disagreement(image, layout.size() as u64) {
         done.findings.push(Finding::of_image(&checks::SIZE, why));
     }
+    done.format = Some(layout.name().to_owned());
+    if let Some((other, of)) = table.rival() {
+        let what = format!(
+            "rows are read as {}; read as {} they fit to {of} %",
+            layout.name(),
+            other.name()
+        );
+        done.findings.push(Finding::of_image(&checks::LAYOUT, what));
+    }
     order(image, layout, &mut done.findings);
     let entries = table.entries();
     let mut seen = place::Places::of(image, entries, |e| table.handler(image, e).is_bpf());

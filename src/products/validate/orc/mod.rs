@@ -43,6 +43,10 @@ pub(super) fn run(subject: &Subject<'_, '_>) -> Outcome {
     let Some(orc) = subject.orc() else {
         return done;
     };
+    done.format = Some(match orc.version() == own.version() {
+        true => format!("version {} by {}", own.version(), own.rung()),
+        false => format!("version {} by its rows", orc.version()),
+    });
     let all: Vec<lookup::Row> = orc.iter().collect();
     table::order(subject, orc.version(), &mut done.findings);
     rows::check(subject, orc, &mut done);
