@@ -10,7 +10,8 @@ use super::elf::{Section, Symbol, loaded, symtab, write};
 pub const TEXT: u64 = 0xffff_ffff_8100_0000;
 const IPS: u64 = TEXT + 0x10_0000;
 const ROWS: u64 = TEXT + 0x11_0000;
-const EXTABLE: u64 = TEXT + 0x12_0000;
+/// Where the exception table begins.
+pub const EXTABLE: u64 = TEXT + 0x12_0000;
 const HEADER: u64 = TEXT + 0x13_0000;
 const BANNER: u64 = TEXT + 0x14_0000;
 

@@ -8,7 +8,7 @@ use fixtrace::low::products::validate::{Family, Loader, Options, Severity, Valid
 use fixtrace::low::world::image::Image;
 
 use crate::common::kernels;
-use crate::common::table::{Tables, UNDEFINED, header, sound, sp};
+use crate::common::table::{EXTABLE, TEXT, Tables, UNDEFINED, header, sound, sp};
 
 fn options() -> Options {
     Options {
@@ -123,6 +123,20 @@ fn a_module_is_held_to_its_kernel() {
     assert_eq!(other, ["orc-module-header"]);
     let same = held(kernel(OrcVersion::V3, Some(header())));
     assert_eq!(same, Vec::<&str>::new());
+}
+
+/// Each word points one byte behind where the one before points: pairs of words are rows as good as triples are.
+#[test]
+fn rows_that_fit_two_layouts_are_told() {
+    let found = ids(|t| {
+        let row = |n: u64| {
+            let word = (TEXT + 3 * n + 2).wrapping_sub(EXTABLE + 12 * n + 8);
+            (3 * n as i64, 3 * n as i64 + 1, word as u32)
+        };
+        t.extable = (0..8).map(row).collect();
+    });
+    assert!(found.contains(&"extable-layout"), "{found:?}");
+    assert!(!ids(|_| {}).contains(&"extable-layout"));
 }
 
 #[test]

@@ -16,6 +16,8 @@ use crate::formats::image::{ElfImage, ImageKind, Section};
 
 /// From so many percent on a second layout fits nearly as well as the first. Of sound tables none comes to 80.
 const NEARLY: u32 = 90;
+/// Bytes of a table that tell anything: a few rows fit any layout.
+const ENOUGH: usize = 96;
 /// What `_ASM_EXTABLE_EX` of Linux 3.5-4.5 adds to the fixup word.
 const UACCESS_ERR_BIAS: i64 = 0x7fff_fff0;
 
@@ -270,7 +272,9 @@ fn detect(image: &ElfImage<'_>, section: &Section<'_>) -> Option<(Layout, Option
     let (most, best) = scored.pop()?;
     let rival = scored.pop().and_then(|(score, layout)| {
         let percent = u32::try_from((score * 100).checked_div(most)?).ok()?;
-        (percent >= NEARLY).then_some((layout, percent))
+        let size = section.data.len();
+        let whole = size >= ENOUGH && size.is_multiple_of(layout.size());
+        (whole && percent >= NEARLY).then_some((layout, percent))
     });
     if best != Layout::TypedB12 {
         return Some((best, rival));
