@@ -15,7 +15,7 @@ fn known(version: &str) -> Vec<(&'static str, &'static str)> {
     let mut all = vec![("flow-cfa", "asm_exc_nmi")];
     if version == "7.2" {
         let fmt = "_RNvXs_NtNtCsbZfwWpAStWS_4core3ops5rangeINtB4_5RangejENtNtB8_3fmt5Debug3fmtB8_";
-        all.insert(0, ("agree-cfa", fmt));
+        all.push(("agree-cfa", fmt));
     }
     all
 }
@@ -53,7 +53,7 @@ fn errors_in_real_kernels_are_their_own() {
     }
 }
 
-/// `FINDINGS.md` is no file: the row numbers are of the issue that asked for this, counted with other tools.
+/// The numbers were counted with other tools, by whoever asked for this.
 #[test]
 #[ignore = "real kernels"]
 fn orc_says_of_landings_what_it_says_of_faulting_instructions() {
@@ -99,7 +99,13 @@ fn neither_threads_nor_an_index_change_what_is_found() {
         &["validate", "--json", "--list", &index.display().to_string()],
         b"",
     );
-    assert_eq!(stdout(&alone), stdout(&by_index));
+    // Only the name of the file is another.
+    let found = |output| {
+        let mut all: Vec<Value> = json(output);
+        all.iter_mut().for_each(|v| v["file"] = Value::Null);
+        all
+    };
+    assert!(found(&alone) == found(&by_index));
 }
 
 #[test]
@@ -114,7 +120,7 @@ fn the_series_that_removed_anonymous_fixups_shows_in_a_comparison() {
 }
 
 /// Modules of all four kernels. Errors are hypervisors' entries alone, which load the guest's RBP while ORC counts from it:
-/// `mov 0x28(%rax),%rbp` in `__vmx_vcpu_run()`, `mov 0x28(%rdi),%rbp` in `__svm_vcpu_run()`.
+/// `mov 0x28(%rax),%rbp` in `__vmx_vcpu_run()`, `mov 0x150(%rdi),%rbp` in `__svm_vcpu_run()`.
 #[test]
 #[ignore = "real kernels"]
 fn errors_in_modules_are_their_own() {
@@ -146,7 +152,6 @@ fn errors_in_modules_are_their_own() {
     }
 }
 
-/// A file that is none of ours.
 #[test]
 #[ignore = "real kernels"]
 fn a_kernel_packed_to_boot_is_validated_as_far_as_it_goes() {
