@@ -28,6 +28,24 @@ pub(super) static ALL: &[&Check] = &[
     &MEMORY,
 ];
 
+/// What else is seen where a row says what cannot be.
+static OF_A_ROW: &[&str] = &[
+    "agree-cfa",
+    "agree-bp",
+    "agree-return",
+    "agree-undecided",
+    "agree-unannotated",
+    "agree-hole-orc",
+    "orc-gap",
+    "orc-return",
+    "flow-cfa",
+    "flow-base",
+    "flow-bp",
+    "flow-return",
+    "flow-entry",
+    "fixup-orc",
+];
+
 pub(super) static SIZE: Check = Check {
     id: "orc-size",
     family: Family::Orc,
@@ -196,22 +214,7 @@ pub(super) static REGISTER: Check = Check {
           tree.",
     example: "`CFA register 15+16, call`: the register of a row was overwritten.",
     source: "arch/x86/kernel/unwind_orc.c unwind_next_frame() (4.14-7.2)",
-    explains: &[
-        "agree-cfa",
-        "agree-bp",
-        "agree-return",
-        "agree-undecided",
-        "agree-unannotated",
-        "agree-hole-orc",
-        "orc-gap",
-        "orc-return",
-        "flow-cfa",
-        "flow-base",
-        "flow-bp",
-        "flow-return",
-        "flow-entry",
-        "fixup-orc",
-    ],
+    explains: OF_A_ROW,
 };
 
 pub(super) static OFFSET: Check = Check {
@@ -224,22 +227,7 @@ pub(super) static OFFSET: Check = Check {
     example: "`CFA SP+20, call: the stack pointer of the kernel is a multiple of 8`: four were added to an \
           offset.",
     source: "arch/x86/kernel/unwind_orc.c unwind_next_frame(), stack_access_ok() (4.14-7.2)",
-    explains: &[
-        "agree-cfa",
-        "agree-bp",
-        "agree-return",
-        "agree-undecided",
-        "agree-unannotated",
-        "agree-hole-orc",
-        "orc-gap",
-        "orc-return",
-        "flow-cfa",
-        "flow-base",
-        "flow-bp",
-        "flow-return",
-        "flow-entry",
-        "fixup-orc",
-    ],
+    explains: OF_A_ROW,
 };
 
 pub(super) static STALE: Check = Check {
@@ -266,22 +254,7 @@ pub(super) static TWICE: Check = Check {
     help: "objtool writes one row for an address; see whether sections were merged after it had run.",
     example: "`one row says CFA SP+8, call, another CFA SP+24, call`: a row was added.",
     source: "arch/x86/kernel/unwind_orc.c __orc_find() (4.14-7.2)",
-    explains: &[
-        "agree-cfa",
-        "agree-bp",
-        "agree-return",
-        "agree-undecided",
-        "agree-unannotated",
-        "agree-hole-orc",
-        "orc-gap",
-        "orc-return",
-        "flow-cfa",
-        "flow-base",
-        "flow-bp",
-        "flow-return",
-        "flow-entry",
-        "fixup-orc",
-    ],
+    explains: OF_A_ROW,
 };
 
 pub(super) static OUTSIDE: Check = Check {
