@@ -94,6 +94,7 @@ mod world;
 
 pub use base::addr::{Addr, LinkAddr, Pc, RetAddr, Slide};
 pub use base::error::{Error, ErrorKind, Finding, Result};
+pub use base::limits::{Limit, Limits};
 pub use base::regs::{Reg, Regs};
 pub use engine::ask::{Answers, Found, How, Missed, Walk};
 pub use engine::attribute::{

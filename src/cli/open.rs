@@ -52,6 +52,7 @@ pub fn options(args: &Images) -> Options {
     options.release.clone_from(&args.release);
     options.force = args.force;
     options.details = args.verbose;
+    options.limits = args.limits();
     options
 }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use fixtrace::low::base::limits::{Limits, parse_amount};
 
 /// Where images come from.
 #[derive(Args, Clone, Debug, Default)]
@@ -46,6 +47,11 @@ pub struct Images {
     #[arg(long)]
     pub force: bool,
 
+    /// What inputs may cost: NAME is one of the limits in the README's table, AMOUNT a number, with K, M, G or T for
+    /// powers of 1024, or none; may be repeated
+    #[arg(long = "limit", value_name = "NAME=AMOUNT", value_parser = parse_limit)]
+    pub limits: Vec<(String, u64)>,
+
     /// Say on stderr which images are used and what was odd about them
     #[arg(short, long)]
     pub verbose: bool,
@@ -65,6 +71,18 @@ pub enum Color {
     Always,
     /// Never
     Never,
+}
+
+impl Images {
+    /// The limits that hold.
+    pub fn limits(&self) -> Limits {
+        let mut limits = Limits::default();
+        for (name, value) in &self.limits {
+            // Names were looked at when they were parsed.
+            let _ = limits.set(name, *value);
+        }
+        limits
+    }
 }
 
 /// Where the product goes.
@@ -88,4 +106,14 @@ pub struct Output {
 pub fn parse_hex(text: &str) -> Result<u64, String> {
     let digits = text.strip_prefix("0x").unwrap_or(text);
     u64::from_str_radix(digits, 16).map_err(|e| format!("not a hexadecimal number: {e}"))
+}
+
+/// `NAME=AMOUNT`, a limit.
+fn parse_limit(text: &str) -> Result<(String, u64), String> {
+    let (name, amount) = text.split_once('=').ok_or("no NAME=AMOUNT")?;
+    let value = parse_amount(amount).ok_or_else(|| format!("{amount:?} is no amount"))?;
+    Limits::default()
+        .set(name, value)
+        .map_err(|e| e.to_string())?;
+    Ok((name.to_owned(), value))
 }

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::reloc::Relocations;
+use super::storage::Most;
 use super::symtab::{SymTab, SymbolSource};
 use super::{ElfImage, Packing, Storage, elf, note};
 use crate::base::error::{Error, ErrorKind, Result};
@@ -117,9 +118,8 @@ impl<'d> ElfImage<'d> {
                     )));
                 }
             };
-            data = self
-                .storage
-                .own(packing.decompress(payload, size).map_err(place)?);
+            let plain = self.storage.unpacked(packing, payload, Most::Bytes(size));
+            data = plain.map_err(place)?;
         }
         // What is loaded has been relocated already.
         let relocations = match section.addr.is_some() || self.linked.is_empty() {

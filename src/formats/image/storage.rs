@@ -3,19 +3,18 @@
 //! Append-only: a slice handed out stays where it is until the storage is dropped.
 
 use std::fs::File;
+use std::io::Read;
 use std::ops::Deref;
 use std::path::Path;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use memmap2::Mmap;
 
 use super::packing::Packing;
 use crate::base::arch::Arch;
 use crate::base::error::{Error, ErrorKind, Result};
-
-/// Largest decompressed image accepted, in bytes; a debug vmlinux has 0.3-0.7 GB.
-const MAX_UNPACKED: u64 = 4 << 30;
+use crate::base::limits::Limits;
 
 enum Bytes {
     Mapped(Mmap),
@@ -65,16 +64,68 @@ impl Buffers {
     }
 }
 
+/// What packed bytes are to give.
+#[derive(Clone, Copy)]
+pub(crate) enum Most {
+    /// All members of a file.
+    AllMembers,
+    /// One stream, at most so many bytes.
+    Bytes(u64),
+}
+
 /// An arena of byte buffers; see the module text.
 #[derive(Default)]
 pub struct Storage {
     buffers: Buffers,
+    limits: Limits,
+    /// Bytes that were packed, and what came out of them.
+    packed: AtomicU64,
+    unpacked: AtomicU64,
+    /// Directory entries that were looked at.
+    entries: AtomicU64,
 }
 
 impl Storage {
     /// An empty storage.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// An empty storage that holds to `limits`.
+    pub fn within(limits: Limits) -> Self {
+        Storage {
+            limits,
+            ..Self::default()
+        }
+    }
+
+    /// What inputs may cost.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Unpacks `bytes`, all members of them or one stream, as far as limits go; `most` is what they say of themselves.
+    ///
+    /// # Errors
+    ///
+    /// When the stream is broken, or unpacks to more than it may.
+    pub(crate) fn unpacked(&self, packing: Packing, bytes: &[u8], most: Most) -> Result<&[u8]> {
+        let packed = bytes.len() as u64;
+        let packed = packed.saturating_add(self.packed.fetch_add(packed, Ordering::Relaxed));
+        let left = self.limits.unpacked_of(packed);
+        let left = left.saturating_sub(self.unpacked.load(Ordering::Relaxed));
+        let plain = match most {
+            Most::AllMembers => packing.decompress_all(bytes, left),
+            Most::Bytes(size) => packing.decompress(bytes, left.min(size)),
+        }?;
+        let len = plain.len() as u64;
+        self.unpacked.fetch_add(len, Ordering::Relaxed);
+        Ok(self.own(plain))
+    }
+
+    /// Takes one more directory entry; `false` when there have been as many as may be.
+    pub(crate) fn entry(&self) -> bool {
+        self.entries.fetch_add(1, Ordering::Relaxed) < self.limits.entries
     }
 
     /// Maps `path` and gives its bytes as they are on disk.
@@ -92,7 +143,14 @@ impl Storage {
         }
         if meta.len() == 0 || !meta.is_file() {
             // Pipes, /proc files and empty files cannot be mapped.
-            let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
+            let mut bytes = Vec::new();
+            let most = self.limits.streamed;
+            let read = file.take(most.saturating_add(1)).read_to_end(&mut bytes);
+            read.map_err(|e| Error::io(path, e))?;
+            if bytes.len() as u64 > most {
+                let what = format!("has more than {most} bytes, the limit `streamed`");
+                return Err(Error::new(ErrorKind::Unsupported, what).in_file(path));
+            }
             return Ok(self.own(bytes));
         }
         #[expect(
@@ -123,8 +181,8 @@ impl Storage {
         let bytes = self.map(path)?;
         match Packing::of(bytes) {
             packed @ (Packing::Gzip | Packing::Xz | Packing::Zstd) => {
-                let plain = packed.decompress_all(bytes, MAX_UNPACKED);
-                Ok(self.own(plain.map_err(|e| e.in_file(path))?))
+                let plain = self.unpacked(packed, bytes, Most::AllMembers);
+                plain.map_err(|e| e.in_file(path))
             }
             _ => Ok(bytes),
         }
@@ -165,7 +223,7 @@ impl Storage {
                     )
                     .at(0));
                 }
-                packed => self.own(packed.decompress(bytes, MAX_UNPACKED)?),
+                packed => self.unpacked(packed, bytes, Most::Bytes(u64::MAX))?,
             };
         }
         Err(Error::new(

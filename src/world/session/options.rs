@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::base::addr::Slide;
+use crate::base::limits::Limits;
 use crate::world::index::Cache;
 
 /// What a session is to open, and where it may look. Nothing else decides: no environment is read.
@@ -39,6 +40,8 @@ pub struct Options {
     pub lines: bool,
     /// Whether details are noticed, for which tables are read at once.
     pub details: bool,
+    /// What inputs may cost.
+    pub limits: Limits,
 }
 
 /// A module to open.
@@ -97,6 +100,7 @@ impl Default for Options {
             force: false,
             lines: true,
             details: false,
+            limits: Limits::default(),
         }
     }
 }
@@ -143,6 +147,12 @@ impl Options {
     pub fn index(mut self, cache: Cache, indexes: Indexes) -> Self {
         self.cache = Some(cache);
         self.indexes = indexes;
+        self
+    }
+
+    /// With other limits of what inputs may cost.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
         self
     }
 

@@ -36,7 +36,7 @@ self_cell::self_cell!(
 impl Inner {
     /// Of a session that has nothing open yet.
     pub fn new(options: Options) -> Self {
-        let cell = Cell::new(Storage::new(), |storage| Held {
+        let cell = Cell::new(Storage::within(options.limits.clone()), |storage| Held {
             storage,
             kernel: RwLock::default(),
         });

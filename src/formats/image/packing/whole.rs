@@ -115,7 +115,7 @@ fn within(out: Vec<u8>, limit: u64) -> Result<Vec<u8>> {
     match out.len() as u64 > limit {
         true => Err(Error::new(
             ErrorKind::Malformed,
-            format!("unpacks to more than {limit} bytes"),
+            format!("unpacks to more than {limit} bytes (limits unpacked, unpack-ratio)"),
         )),
         false => Ok(out),
     }

@@ -1,0 +1,105 @@
+#!/usr/bin/env python3
+"""Hostile inputs, made anew, and what they may cost.
+
+  testdata/hostile.py FIXTRACE [NAME...]     all cases, or those whose names contain one of NAME
+
+Each module in hostile/ has `cases(dir)`, which makes files in `dir` and yields Case. A run may take 2 s and 256 MB for
+each MB of its input, and a base of 2 s and 256 MB; its exit code and what it says are held to the case's `expect`.
+"""
+
+import importlib
+import os
+import pathlib
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from typing import Callable, Optional
+
+HERE = pathlib.Path(__file__).resolve().parent
+BASE_SECONDS, BASE_MB = 2.0, 256.0
+SECONDS_PER_MB, MB_PER_MB = 2.0, 256.0
+
+
+@dataclass
+class Case:
+    """A command on hostile input. `{fixtrace}` is put before `args`; it runs in `cwd`."""
+
+    name: str
+    args: list
+    # Files whose sizes count as the input.
+    inputs: list
+    # Exit codes that are right.
+    exits: tuple
+    # Looks at (stdout, stderr), both bytes; gives what is wrong, or None.
+    expect: Optional[Callable] = None
+    cwd: Optional[str] = None
+    env: dict = field(default_factory=dict)
+    # Sees to the directory before the run.
+    before: Optional[Callable] = None
+
+
+def run(fixtrace, case):
+    size = sum(os.path.getsize(f) for f in case.inputs) / 1e6
+    seconds, memory = BASE_SECONDS + SECONDS_PER_MB * size, BASE_MB + MB_PER_MB * size
+    if case.before:
+        case.before()
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        begun = time.monotonic()
+        process = subprocess.Popen(
+            [fixtrace, *map(str, case.args)], stdin=subprocess.DEVNULL, stdout=out, stderr=err, cwd=case.cwd,
+            env={**os.environ, "XDG_CACHE_HOME": "/nonexistent", **case.env}, start_new_session=True)
+        # A process that waits costs no CPU time: no test waits for it.
+        deadline = begun + 10 * seconds + 30
+        while True:
+            pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+            if pid:
+                break
+            if time.monotonic() > deadline:
+                os.killpg(process.pid, signal.SIGKILL)
+            time.sleep(0.005)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        texts = []
+        for file in (out, err):
+            file.seek(0)
+            texts.append(file.read(64 << 20))
+    used, peak = usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1e3
+    wrong = []
+    if process.returncode not in case.exits:
+        wrong.append(f"exit {process.returncode}, not {' or '.join(map(str, case.exits))}")
+    if used > seconds:
+        wrong.append(f"{used:.1f} s, may take {seconds:.1f}")
+    if peak > memory:
+        wrong.append(f"{peak:.0f} MB, may take {memory:.0f}")
+    if case.expect and (said := case.expect(*texts)):
+        wrong.append(said)
+    print(f"{case.name:44} {size:8.3f} MB {used:7.2f} s {peak:7.0f} MB  exit {process.returncode:3}  {'; '.join(wrong) or 'ok'}",
+          flush=True)
+    if wrong:
+        sys.stdout.write("    " + texts[1][-600:].decode(errors="replace").replace("\n", "\n    ") + "\n")
+    return not wrong
+
+
+def main():
+    sys.path.insert(0, str(HERE))
+    sys.modules["hostile_runner"] = sys.modules["__main__"]
+    fixtrace, wanted = os.path.abspath(sys.argv[1]), sys.argv[2:]
+    right = count = 0
+    for path in sorted((HERE / "hostile").glob("*.py")):
+        module = importlib.import_module(f"hostile.{path.stem}")
+        if not hasattr(module, "cases"):
+            continue
+        with tempfile.TemporaryDirectory() as made:
+            for case in module.cases(pathlib.Path(made)):
+                if not wanted or any(w in case.name for w in wanted):
+                    count += 1
+                    right += run(fixtrace, case)
+    print(f"{right} of {count} hostile cases cost and said what they may")
+    sys.exit(0 if count and right == count else 1)
+
+
+if __name__ == "__main__":
+    main()
