@@ -83,6 +83,23 @@
 //! * What others print (the nearest symbol) is never replaced: it stands beside what was derived.
 //! * Damaged input gives what could be read, and [findings](Finding). Nothing panics, recurses or allocates without a
 //!   bound.
+//! * A file that an input names is opened in one place, which refuses all but regular files in the directories that
+//!   [`Options`] name.
+//! * A file that shrinks while it is mapped raises SIGBUS, as with every mapping reader; the program has a handler that
+//!   names the file, an embedder may want one.
+//!
+//! # Limits
+//!
+//! What an input may cost is in [`Limits`]; what lies beyond is left out, and said to be.
+//!
+//! | limit | unless told | of what |
+//! |---|---|---|
+//! | `unpacked` | 4G | Bytes that the packed files and sections of a run, or one packed log, may unpack to. |
+//! | `unpack-ratio` | 256 | Bytes that they may unpack to for each packed one, beyond 256M. |
+//! | `streamed` | 4G | Bytes read from a pipe or device that an image, a dump or a table is to come from. |
+//! | `named-file` | 16G | Size of a file that an input names. |
+//! | `source-file` | 16M | Size of a file of source text. |
+//! | `entries` | 1000000 | Directory entries that a run looks at in search of images and modules. |
 #![warn(missing_docs)]
 #![deny(unsafe_code)]
 

@@ -17,14 +17,16 @@ use super::{open, out};
 /// Runs the verb.
 pub fn run(args: &Index) -> Result<Exit, Failure> {
     if args.info {
-        return args.images.iter().try_fold(Exit::Done, |exit, path| {
-            Ok(exit.max(info(path, args.json)?))
-        });
+        return args
+            .images
+            .iter()
+            .try_fold(Exit::Done, |exit, path| Ok(exit.max(info(args, path)?)));
     }
     if args.verify {
-        return args.images.iter().try_fold(Exit::Done, |exit, path| {
-            Ok(exit.max(check(path, args.json)?))
-        });
+        return args
+            .images
+            .iter()
+            .try_fold(Exit::Done, |exit, path| Ok(exit.max(check(args, path)?)));
     }
     if args.output.is_some() && args.images.len() > 1 {
         return Err(Failure::new(
@@ -48,6 +50,7 @@ pub fn run(args: &Index) -> Result<Exit, Failure> {
         verbose: args.verbose,
         quiet: args.quiet,
         no_index: true,
+        costs: args.costs.clone(),
         ..Images::default()
     };
     let mut failed = 0;
@@ -138,8 +141,8 @@ fn functions(only: &[String]) -> Result<Vec<String>, Failure> {
 }
 
 /// Prints header and sections.
-fn info(path: &Path, json: bool) -> Result<Exit, Failure> {
-    let storage = Storage::new();
+fn info(args: &Index, path: &Path) -> Result<Exit, Failure> {
+    let storage = Storage::within(args.costs.limits());
     let bytes = storage.map(path)?;
     let header = Header::parse(bytes).map_err(|e| e.in_file(path))?;
     let tables = index::open_bytes(bytes, path, &storage)?;
@@ -151,7 +154,7 @@ fn info(path: &Path, json: bool) -> Result<Exit, Failure> {
         ImageKind::Vdso => "vdso",
         _ => "other",
     };
-    if json {
+    if args.json {
         let section = |s: &Entry| {
             json!({
                 "id": s.id.0, "name": s.id.name(), "offset": s.offset, "size": s.len,
@@ -217,12 +220,12 @@ fn info(path: &Path, json: bool) -> Result<Exit, Failure> {
 }
 
 /// Checks every byte and prints what is wrong.
-fn check(path: &Path, json: bool) -> Result<Exit, Failure> {
-    let storage = Storage::new();
+fn check(args: &Index, path: &Path) -> Result<Exit, Failure> {
+    let storage = Storage::within(args.costs.limits());
     let bytes = storage.map(path)?;
     let found = verify::verify(bytes);
     let mut out = out::standard();
-    if json {
+    if args.json {
         let object = json!({
             "schema": "fixtrace.index-check/1",
             "path": path.display().to_string(),

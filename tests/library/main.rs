@@ -8,6 +8,7 @@ mod dwarf_hostile;
 mod examples;
 mod house;
 mod index_hostile;
+mod limits;
 mod livepatch;
 mod lookup;
 mod machines;

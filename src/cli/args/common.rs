@@ -47,10 +47,9 @@ pub struct Images {
     #[arg(long)]
     pub force: bool,
 
-    /// What inputs may cost: NAME is one of the limits in the README's table, AMOUNT a number, with K, M, G or T for
-    /// powers of 1024, or none; may be repeated
-    #[arg(long = "limit", value_name = "NAME=AMOUNT", value_parser = parse_limit)]
-    pub limits: Vec<(String, u64)>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub costs: Costs,
 
     /// Say on stderr which images are used and what was odd about them
     #[arg(short, long)]
@@ -74,6 +73,22 @@ pub enum Color {
 }
 
 impl Images {
+    /// The limits that hold.
+    pub fn limits(&self) -> Limits {
+        self.costs.limits()
+    }
+}
+
+/// What inputs may cost.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Costs {
+    /// Let inputs cost more, or less: NAME is one of the limits in the README, AMOUNT a number, with K, M, G or T for
+    /// powers of 1024, or none; may be repeated
+    #[arg(long = "limit", value_name = "NAME=AMOUNT", value_parser = parse_limit, help_heading = "Limits")]
+    pub limits: Vec<(String, u64)>,
+}
+
+impl Costs {
     /// The limits that hold.
     pub fn limits(&self) -> Limits {
         let mut limits = Limits::default();

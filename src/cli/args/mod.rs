@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use fixtrace::low::products::livepatch::asked::Asked;
 
-pub use common::{Color, Images, Output, parse_hex};
+pub use common::{Color, Costs, Images, Output, parse_hex};
 pub use validate::{Checks, Explain, FailOn, Findings, Validate};
 
 const EXITS: &str = "\
@@ -381,6 +381,10 @@ pub struct Index {
     /// Say nothing on stderr but errors
     #[arg(short, long, conflicts_with = "verbose")]
     pub quiet: bool,
+
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub costs: Costs,
 }
 
 const LIVEPATCH_EXITS: &str = "\

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use fixtrace::low::products::validate::Family;
 
-use super::common::{Color, Images, Output};
+use super::common::{Color, Costs, Images, Output};
 
 /// A family of checks, as it is named on the command line.
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
@@ -172,6 +172,10 @@ pub struct Validate {
 
     #[command(flatten)]
     #[allow(missing_docs)]
+    pub costs: Costs,
+
+    #[command(flatten)]
+    #[allow(missing_docs)]
     pub out: Output,
 }
 
@@ -182,6 +186,7 @@ impl Validate {
             debug_dirs: self.debug_dirs.clone(),
             verbose: self.verbose,
             quiet: self.quiet,
+            costs: self.costs.clone(),
             ..Images::default()
         }
     }

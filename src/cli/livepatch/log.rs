@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use fixtrace::low::base::error::Error;
+use fixtrace::low::base::limits::Limits;
 use fixtrace::low::base::parallel;
 use fixtrace::low::products::livepatch::log::{OfLog, Tasks};
 use fixtrace::low::products::livepatch::module::module;
@@ -84,7 +85,8 @@ fn one(
     desk.prepare(&all);
     desk.judge();
     outcome.take(desk.noticed());
-    let plans = plans(wanted, &tasks, &reports, &facts, desk)?;
+    let limits = &args.images.limits();
+    let plans = plans(wanted, &tasks, &reports, &facts, desk, limits)?;
     let planned = match plans.values().next() {
         Some(Ok(planned)) => planned,
         Some(Err(why)) => return Err(Failure::new(format!("{name}: {why}"), "name functions")),
@@ -135,6 +137,7 @@ fn plans(
     reports: &[Oops],
     facts: &Facts,
     desk: &Desk,
+    limits: &Limits,
 ) -> Result<Plans, Failure> {
     let mut plans = Plans::new();
     for oops in tasks.shown.iter().filter_map(|n| reports.get(*n)) {
@@ -142,7 +145,10 @@ fn plans(
             continue;
         }
         let plan = desk.ask(oops, facts, |kernel, _, _| {
-            let module = wanted.patch.as_ref().map(|path| module(path, kernel));
+            let module = wanted
+                .patch
+                .as_ref()
+                .map(|path| module(path, kernel, limits));
             let module = module.transpose()?;
             Ok::<_, Error>(wanted.plan(module.as_ref(), kernel, None))
         });

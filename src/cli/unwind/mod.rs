@@ -254,7 +254,7 @@ fn registers(text: &str) -> Result<Regs, Failure> {
 
 /// Unwinds from registers and pieces of memory alone.
 fn by_hand(args: &Unwind, session: &Session) -> Result<Exit, Failure> {
-    let storage = Storage::new();
+    let storage = Storage::within(args.images.limits());
     let memory = &pieces(args, &storage)?;
     let start = Start {
         regs: registers(args.regs.as_deref().unwrap_or_default())?,

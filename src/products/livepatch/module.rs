@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::asked::Asked;
 use crate::base::error::{Finding, Result};
+use crate::base::limits::Limits;
 use crate::formats::image::{ElfImage, Storage};
 use crate::formats::livepatch::{Module, Shapes, read};
 use crate::formats::types::Types;
@@ -14,8 +15,8 @@ use crate::world::session::{Session, with};
 ///
 /// # Errors
 /// When the file cannot be read, or is no image.
-pub fn module(path: &Path, kernel: &Kernel<'_>) -> Result<Module> {
-    let storage = Storage::new();
+pub fn module(path: &Path, kernel: &Kernel<'_>, limits: &Limits) -> Result<Module> {
+    let storage = Storage::within(limits.clone());
     let image = ElfImage::open(path, &storage)?;
     let types = kernel.vmlinux().and_then(|v| Types::of(&v.image));
     Ok(read(&image, types.and_then(|t| Shapes::of(&t))))
@@ -37,7 +38,7 @@ impl Session {
     /// When the file cannot be read, or is no image.
     pub fn patched_by(&self, path: &Path) -> Result<(Vec<Asked>, Vec<Finding>)> {
         with(self, |view| {
-            let module = module(path, &view.kernel())?;
+            let module = module(path, &view.kernel(), &view.options().limits)?;
             let patched = asked(&module).collect();
             Ok((patched, module.findings))
         })

@@ -152,7 +152,7 @@ impl<'d> File<'_, 'd> {
         let patch = wanted
             .patch
             .as_ref()
-            .map(|path| module(path, &placed.kernel));
+            .map(|path| module(path, &placed.kernel, &self.view.options().limits));
         let module = patch.transpose().map_err(Failed::at(Stage::Patch))?;
         let mut findings: Vec<Finding> = all.iter().flat_map(|a| a.findings.clone()).collect();
         findings.extend(module.iter().flat_map(|m| m.findings.clone()));
