@@ -55,6 +55,8 @@ limits! {
         "Bytes read from a pipe or device that an image, a dump or a table is to come from.";
     named_file: "named-file" = 16 << 30, Bytes,
         "Size of a file that an input names.";
+    files: "files" = 262_144, Count,
+        "Files that inputs name which a run looks for.";
     source_file: "source-file" = 16 << 20, Bytes,
         "Size of a file of source text.";
     entries: "entries" = 1_000_000, Count,

@@ -6,6 +6,7 @@ pub mod bytes;
 pub mod column;
 pub mod demangle;
 pub mod error;
+pub mod gate;
 pub mod limits;
 pub mod name;
 pub mod nearest;

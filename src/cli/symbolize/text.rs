@@ -320,15 +320,8 @@ impl Counter<'_> {
 
     fn close(mut self) -> Result<Exit, Failure> {
         self.outcome.take(self.clerk.desk.without_lines());
-        if let [first, rest @ ..] = &self.sources.missing[..] {
-            let more = match rest.len() {
-                0 => String::new(),
-                more => format!(" and {more} others"),
-            };
-            open::warn(
-                &self.args.images,
-                &format!("no source text of {first}{more} (--source-dir DIR)"),
-            );
+        for said in self.sources.said() {
+            open::warn(&self.args.images, &said);
         }
         if self.clerk.unresolved > 0 && self.outcome.failure.is_none() {
             let first = self.clerk.first_unresolved.unwrap_or_default();

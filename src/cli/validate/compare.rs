@@ -105,7 +105,7 @@ pub fn run(
             old: Some(old.clone()),
             new: Some(new.clone()),
         }],
-        false => paired(images::expand([old])?, images::expand([new])?),
+        false => paired(images::expand(args, [old])?, images::expand(args, [new])?),
     };
     let progress = Progress::new("images", pairs.len(), args.quiet);
     let mut out = out::writer(&args.out)?;

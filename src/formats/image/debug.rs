@@ -8,6 +8,7 @@ use super::storage::Most;
 use super::symtab::{SymTab, SymbolSource};
 use super::{ElfImage, Packing, Storage, elf, note};
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::gate::Spot;
 
 impl<'d> ElfImage<'d> {
     /// Takes `debug` as the separate debug file of this image: its DWARF, and its symbols when the image has
@@ -54,6 +55,18 @@ impl<'d> ElfImage<'d> {
         match self.debug.as_deref().or_else(|| self.original()) {
             Some(image) => image.debug_path(),
             None => &self.path,
+        }
+    }
+
+    /// Where the file is that its debug information is in: what that names lies beside it.
+    pub(crate) fn debug_spot(&self) -> Spot {
+        match (
+            self.debug.as_deref().or_else(|| self.original()),
+            &self.home,
+        ) {
+            (Some(image), _) => image.debug_spot(),
+            (None, Some(spot)) => spot.clone(),
+            (None, None) => Spot::of_file(&self.path),
         }
     }
 

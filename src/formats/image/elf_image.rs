@@ -11,11 +11,12 @@ use super::layout::{self, link_symbols, section_addresses};
 use super::reloc::Relocations;
 use super::section::{Section, tail, text_of};
 use super::sites::Sites;
-use super::storage::Storage;
+use super::storage::{Named, Storage};
 use super::stored::Stored;
 use super::symtab::SymTab;
 use crate::base::addr::{Address, LinkAddr};
 use crate::base::error::{Finding, Result};
+use crate::base::gate::Spot;
 
 /// One ELF image. It borrows everything from its [`Storage`].
 pub struct ElfImage<'d> {
@@ -41,6 +42,8 @@ pub struct ElfImage<'d> {
     pub(super) debug: Option<Box<ElfImage<'d>>>,
     /// Directories with debug files.
     pub(super) debug_dirs: Vec<PathBuf>,
+    /// Where it was found; `None` for a file that people named.
+    pub(super) home: Option<Spot>,
     pub(super) alternatives: OnceLock<Alternatives>,
     pub(super) sites: Sites,
     /// What an index has instead of the file.
@@ -57,6 +60,24 @@ impl<'d> ElfImage<'d> {
     /// When the file cannot be read or unpacked, or is no ELF file of x86.
     pub fn open(path: &Path, storage: &'d Storage) -> Result<Self> {
         Self::parse(storage.open(path)?, path, storage)
+    }
+
+    /// Parses `named`, which an input named.
+    ///
+    /// # Errors
+    ///
+    /// As [`ElfImage::open`].
+    pub(crate) fn open_named(named: &Named<'d>, storage: &'d Storage) -> Result<Self> {
+        let path = named.spot.path();
+        let bytes = storage.unpack(named.bytes);
+        let image = Self::parse(bytes.map_err(|e| e.in_file(&path))?, &path, storage)?;
+        Ok(image.at(&named.spot))
+    }
+
+    /// The same, found at `spot`.
+    pub(crate) fn at(mut self, spot: &Spot) -> Self {
+        self.home = Some(spot.clone());
+        self
     }
 
     /// Parses `bytes`; `path` serves only for names and messages. Copies go to `storage`.
@@ -141,6 +162,7 @@ impl<'d> ElfImage<'d> {
             findings,
             debug: None,
             debug_dirs: Vec::new(),
+            home: None,
             alternatives: OnceLock::new(),
             sites: Sites::default(),
             stored: None,

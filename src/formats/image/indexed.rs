@@ -39,6 +39,7 @@ impl<'d> ElfImage<'d> {
             findings: Vec::new(),
             debug: None,
             debug_dirs: Vec::new(),
+            home: None,
             alternatives: OnceLock::new(),
             sites: Default::default(),
             stored: Some(Box::new(parts.stored)),
@@ -53,7 +54,8 @@ impl<'d> ElfImage<'d> {
             let mut parsed = Self::parse_sections(original.bytes, &self.path, self.storage).ok()?;
             if let Some(debug) = &original.debug {
                 // A debug file that went away leaves the image as it is.
-                let _ = Self::open(debug, self.storage).and_then(|d| parsed.use_debug_file(d));
+                let _ =
+                    Self::open_named(debug, self.storage).and_then(|d| parsed.use_debug_file(d));
             }
             Some(Box::new(parsed))
         };

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use crate::base::error::{Error, Finding};
+use crate::base::gate::Refused;
 use crate::formats::image::note::hex;
 use crate::formats::orc::{NoOrc, OrcVersion, Rung};
 
@@ -41,6 +42,12 @@ pub enum Noticed {
     },
     /// Debug information was asked for and could not be read.
     NoLines(Error),
+    /// A file that an input names is not read.
+    Refused(Refused),
+    /// So many more such files are not read.
+    MoreRefused(u64),
+    /// What an input calls its kernel's release is none: modules are not looked for by it.
+    NoRelease(Error),
     /// A module was found and could not be opened.
     ModuleUnusable(Error),
     /// An image is used whose banner is of another release than the input.
@@ -194,6 +201,11 @@ impl fmt::Display for Noticed {
                 image.display()
             ),
             Noticed::NoLines(e) => write!(f, "{e}; no source lines"),
+            Noticed::Refused(refused) => refused.fmt(f),
+            Noticed::MoreRefused(more) => {
+                write!(f, "{more} more files that inputs name were not read")
+            }
+            Noticed::NoRelease(e) => write!(f, "{e}; no modules are looked for by it"),
             Noticed::ModuleUnusable(e) | Noticed::Unopened(e) | Noticed::OrcUnreadable(e) => {
                 e.fmt(f)
             }
