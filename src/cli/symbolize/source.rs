@@ -1,12 +1,12 @@
 //! Source text and links to it.
 
 use std::collections::HashMap;
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use fixtrace::low::products::oops::truth::annotate::{Added, Additions, Spot};
 
 use crate::cli::args::Symbolize;
+use crate::cli::out;
 
 /// A larger file is no source, bytes.
 const MAX_FILE: u64 = 16 << 20;
@@ -122,12 +122,7 @@ fn read(path: &Path) -> Option<Vec<String>> {
     let size = std::fs::metadata(path).ok()?.len();
     let bytes = std::fs::read(path).ok().filter(|_| size <= MAX_FILE)?;
     let text = String::from_utf8_lossy(&bytes);
-    let clean = |l: &str| {
-        l.chars()
-            .filter(|c| *c == '\t' || !c.is_control())
-            .collect()
-    };
-    Some(text.lines().map(clean).collect())
+    Some(text.lines().map(str::to_owned).collect())
 }
 
 /// Links to source lines: a pattern with `{path}` and `{line}`, and where relative paths begin.
@@ -139,7 +134,7 @@ pub struct Links {
 impl Links {
     /// As `args` say; `None` for none.
     pub fn new(args: &Symbolize) -> Option<Self> {
-        let terminal = args.out.output.is_none() && std::io::stdout().is_terminal();
+        let terminal = out::is_terminal(&args.out);
         let form = match args.hyperlinks.as_deref() {
             None if terminal && !args.source_dir.is_empty() => "file",
             None => "none",
@@ -166,12 +161,12 @@ impl Links {
         };
         let path = path.map_or(spot.file.clone(), |p| p.display().to_string());
         let pattern = self.pattern.replace("{line}", &spot.line.to_string());
-        pattern.replace("{path}", &escaped(&path))
+        pattern.replace("{path}", &in_url(&path))
     }
 }
 
 /// `path` as it may stand in a URL.
-fn escaped(path: &str) -> String {
+fn in_url(path: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"/._-+~".contains(&b);
     let byte = |b: u8| match plain(b) {
         true => char::from(b).to_string(),
