@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 
+use fixtrace::low::base::text::{Escaped, escaped};
 use fixtrace::low::formats::image::{ImageKind, Storage, note};
 use fixtrace::low::products::report::json::{Value, json};
 use fixtrace::low::world::image::Image;
@@ -12,7 +13,7 @@ use fixtrace::low::world::session::{self, Session, View};
 
 use super::args::{Images, Index};
 use super::exit::{Exit, Failure};
-use super::{open, out};
+use super::{open, out, stderr};
 
 /// Runs the verb.
 pub fn run(args: &Index) -> Result<Exit, Failure> {
@@ -58,7 +59,7 @@ pub fn run(args: &Index) -> Result<Exit, Failure> {
         match one(args, &images, &options, path) {
             Err(e) if args.images.len() > 1 => {
                 failed += 1;
-                eprintln!("fixtrace: {}", e.message);
+                stderr::say(&e.message);
             }
             done => done?,
         }
@@ -110,7 +111,7 @@ fn write(
         }
     };
     if args.verbose {
-        eprintln!("fixtrace: {}: {} bytes", into.display(), bytes.len());
+        stderr::say(&format!("{}: {} bytes", into.display(), bytes.len()));
     }
     Ok(())
 }
@@ -203,7 +204,7 @@ fn info(args: &Index, path: &Path) -> Result<Exit, Failure> {
         ("size of its debug file", header.debug_size.to_string()),
     ];
     for (key, value) in lines {
-        writeln!(out, "{key:<24} {value}")?;
+        writeln!(out, "{key:<24} {}", escaped(&value))?;
     }
     writeln!(out)?;
     for s in &header.sections {
@@ -234,7 +235,7 @@ fn check(args: &Index, path: &Path) -> Result<Exit, Failure> {
         writeln!(out, "{object}")?;
     } else {
         for finding in &found {
-            writeln!(out, "{}: {finding}", path.display())?;
+            writeln!(out, "{}: {}", Escaped(path.display()), escaped(finding))?;
         }
     }
     out.flush()?;

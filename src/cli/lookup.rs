@@ -1,6 +1,5 @@
 //! `fixtrace lookup`
 
-use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Write};
 
 use fixtrace::low::base::bytes::rfind_byte;
@@ -11,7 +10,7 @@ use fixtrace::low::world::session::{Session, Wanted};
 
 use super::args::Lookup;
 use super::exit::{Exit, Failure};
-use super::{open, out};
+use super::{open, out, stderr};
 
 /// Longest place on a line of standard input, bytes.
 const MAX_LINE: usize = 1 << 16;
@@ -108,7 +107,7 @@ impl Desk<'_> {
             out.write_all(out_text.as_bytes())?;
             if !err_text.is_empty() {
                 out.flush()?;
-                eprint!("{err_text}");
+                stderr::write(err_text);
             }
         }
         for answer in &answers.shares {
@@ -151,7 +150,8 @@ struct Answer {
 impl Answer {
     fn complain(&mut self, asked: &str, why: &Missed<'_>) {
         self.missed += 1;
-        let _ = writeln!(self.err, "fixtrace: {asked}: {why}");
+        self.err
+            .push_str(&stderr::message(&format!("{asked}: {why}")));
     }
 
     fn next(&mut self) {

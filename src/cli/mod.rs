@@ -11,6 +11,7 @@ mod open;
 mod out;
 mod progress;
 mod require;
+mod stderr;
 mod symbolize;
 mod table;
 mod unwind;
@@ -38,11 +39,9 @@ pub fn main() -> ExitCode {
     match done {
         Ok(exit) => exit.into(),
         Err(failure) if failure.closed_pipe => Exit::Done.into(),
-        Err(failure) => {
-            eprintln!("fixtrace: error: {}", failure.message);
-            if let Some(hint) = failure.hint {
-                eprintln!("fixtrace: hint: {hint}");
-            }
+        Err(mut failure) => {
+            failure.message.insert_str(0, "error: ");
+            stderr::failure(&failure);
             Exit::Usage.into()
         }
     }

@@ -12,6 +12,7 @@ use fixtrace::low::world::session::{
 
 use super::args::{Images, parse_hex};
 use super::exit::Failure;
+use super::stderr;
 
 /// Bytes that all indexes may take unless `FIXTRACE_CACHE_MAX` says otherwise.
 const CACHE_MAX: u64 = 2 << 30;
@@ -19,7 +20,7 @@ const CACHE_MAX: u64 = 2 << 30;
 /// Says something on stderr unless `--quiet`.
 pub fn warn(args: &Images, text: &str) {
     if !args.quiet {
-        eprintln!("fixtrace: {text}");
+        stderr::say(text);
     }
 }
 

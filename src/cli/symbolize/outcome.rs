@@ -60,11 +60,15 @@ impl<'a> Outcome<'a> {
             0 => String::new(),
             more => format!("; nor are those of {more} other kernels (-v names them)"),
         };
-        // All in one line: places that were tried are listed below each other.
-        let first = first.to_string();
-        let first: Vec<&str> = first.lines().map(str::trim).collect();
-        let first = first.join(", ").replacen("tried, ", "tried ", 1);
-        let what = format!("frames are not looked up: {first}{more}");
+        // All in one line: files that were tried are listed below each other.
+        let tried = first.tried().iter().map(|p| p.display().to_string());
+        let tried: Vec<String> = tried.collect();
+        let tried = match tried.is_empty() {
+            true => String::new(),
+            false => format!("; tried {}", tried.join(", ")),
+        };
+        let first = first.clone().having_tried(Vec::new());
+        let what = format!("frames are not looked up: {first}{tried}{more}");
         open::warn(self.args, &what);
         if self.args.verbose {
             rest.iter()

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{IsTerminal, Read};
+use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 
 use fixtrace::low::base::gate::{self, Refused};
@@ -10,6 +10,7 @@ use fixtrace::low::base::text;
 use fixtrace::low::products::oops::truth::annotate::{Added, Additions, Spot};
 
 use crate::cli::args::Symbolize;
+use crate::cli::out;
 
 /// Files that are kept at most.
 const MAX_FILES: usize = 256;
@@ -170,12 +171,7 @@ fn read(file: File, most: u64) -> Option<Vec<String>> {
     let mut bytes = Vec::new();
     file.take(most).read_to_end(&mut bytes).ok()?;
     let text = String::from_utf8_lossy(&bytes);
-    let clean = |l: &str| {
-        l.chars()
-            .filter(|c| *c == '\t' || !c.is_control())
-            .collect()
-    };
-    Some(text.lines().map(clean).collect())
+    Some(text.lines().map(str::to_owned).collect())
 }
 
 /// Links to source lines: a pattern with `{path}` and `{line}`, and where relative paths begin.
@@ -187,7 +183,7 @@ pub struct Links {
 impl Links {
     /// As `args` say; `None` for none.
     pub fn new(args: &Symbolize) -> Option<Self> {
-        let terminal = args.out.output.is_none() && std::io::stdout().is_terminal();
+        let terminal = out::is_terminal(&args.out);
         let form = match args.hyperlinks.as_deref() {
             None if terminal && !args.source_dir.is_empty() => "file",
             None => "none",
@@ -220,12 +216,12 @@ impl Links {
         };
         let path = path.map_or(spot.file.clone(), |p| p.display().to_string());
         let pattern = self.pattern.replace("{line}", &spot.line.to_string());
-        pattern.replace("{path}", &escaped(&path))
+        pattern.replace("{path}", &in_url(&path))
     }
 }
 
 /// `path` as it may stand in a URL.
-fn escaped(path: &str) -> String {
+fn in_url(path: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"/._-+~".contains(&b);
     let byte = |b: u8| match plain(b) {
         true => char::from(b).to_string(),

@@ -15,7 +15,7 @@ use crate::cli::args::{Findings, Validate};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::progress::Progress;
 use crate::cli::table::table;
-use crate::cli::{open, out};
+use crate::cli::{open, out, stderr};
 
 /// The old and the new file of an image.
 struct Pair {
@@ -119,7 +119,7 @@ pub fn run(
             Ok(found) => found,
             Err(failure) => {
                 unread += 1;
-                eprintln!("fixtrace: {}", failure.message);
+                stderr::say(&failure.message);
                 return Ok(());
             }
         };

@@ -19,6 +19,7 @@ use super::args::{FailOn, Findings, Validate};
 use super::exit::{Exit, Failure};
 use super::open;
 use super::progress::Progress;
+use super::stderr;
 
 /// Runs the verb.
 pub fn run(args: &Validate) -> Result<Exit, Failure> {
@@ -183,10 +184,7 @@ impl<'r> Run<'r> {
                 progress.clear();
                 self.unread += 1;
                 self.show.unreadable(path, &failure)?;
-                eprintln!("fixtrace: {}", failure.message);
-                if let Some(hint) = failure.hint.filter(|h| !h.is_empty()) {
-                    eprintln!("fixtrace: hint: {hint}");
-                }
+                stderr::failure(&failure);
                 return Ok(());
             }
         };

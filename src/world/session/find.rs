@@ -72,15 +72,9 @@ impl<'d> View<'_, 'd> {
                 }
             }
         }
-        let list: Vec<String> = tried
-            .iter()
-            .map(|spot| format!("\n  {}", spot.path().display()))
-            .collect();
+        let tried = tried.iter().map(|spot| spot.path()).collect();
         let what = wanted.release.unwrap_or("that build-id");
-        Err(Error::new(
-            ErrorKind::NotFound,
-            format!("no vmlinux of {what}; tried{}", list.concat()),
-        ))
+        Err(Error::new(ErrorKind::NotFound, format!("no vmlinux of {what}")).having_tried(tried))
     }
 
     /// The module called `name`: one that is open, or is found now in the directories for modules or of `release`

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::base::error::{Error, Finding};
 use crate::base::gate::Refused;
+use crate::base::text::Escaping;
 use crate::formats::image::note::hex;
 use crate::formats::orc::{NoOrc, OrcVersion, Rung};
 
@@ -186,6 +187,18 @@ fn used_or(used: bool, otherwise: &'static str) -> &'static str {
 impl fmt::Display for Noticed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            // An error may list files on lines of their own.
+            Noticed::ModuleUnusable(e) | Noticed::Unopened(e) | Noticed::OrcUnreadable(e) => {
+                e.fmt(f)
+            }
+            other => other.say(&mut Escaping(f)),
+        }
+    }
+}
+
+impl Noticed {
+    fn say(&self, f: &mut dyn fmt::Write) -> fmt::Result {
+        match self {
             Noticed::FromIndex { image } => write!(f, "{}: from its index", image.display()),
             Noticed::IndexUnusable { index, why } => {
                 write!(f, "{}: {why}; not used", index.display())
@@ -201,13 +214,13 @@ impl fmt::Display for Noticed {
                 image.display()
             ),
             Noticed::NoLines(e) => write!(f, "{e}; no source lines"),
-            Noticed::Refused(refused) => refused.fmt(f),
+            Noticed::Refused(refused) => write!(f, "{refused}"),
             Noticed::MoreRefused(more) => {
                 write!(f, "{more} more files that inputs name were not read")
             }
             Noticed::NoRelease(e) => write!(f, "{e}; no modules are looked for by it"),
             Noticed::ModuleUnusable(e) | Noticed::Unopened(e) | Noticed::OrcUnreadable(e) => {
-                e.fmt(f)
+                write!(f, "{e}")
             }
             Noticed::OtherRelease {
                 image,
@@ -266,11 +279,11 @@ impl fmt::Display for Noticed {
             Noticed::NoOrc { name, why } => write!(f, "{name}: no ORC table: {why}"),
             Noticed::Odd { name, finding } => match name {
                 Some(name) => write!(f, "{name}: {finding}"),
-                None => finding.fmt(f),
+                None => write!(f, "{finding}"),
             },
             Noticed::Input { file, finding } => match file {
                 Some(file) => write!(f, "{}: {finding}", file.display()),
-                None => finding.fmt(f),
+                None => write!(f, "{finding}"),
             },
             Noticed::OtherKind { name } => {
                 write!(f, "{name}: neither a vmlinux, a module nor the vDSO")
