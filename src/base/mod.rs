@@ -17,3 +17,4 @@ pub mod strings;
 pub mod table;
 pub mod text;
 pub(crate) mod words;
+pub mod work;

@@ -164,6 +164,7 @@ fn read<'d>(
     let own = Opened::own(dwarf, DebugInfoOffset(start))?;
     let split = own.split(dwarf);
     let unit = split.as_ref().unwrap_or(&own);
+    dwarf.take(unit.len())?;
     let mut found = Found::default();
     let mut calls: Vec<(usize, Entry<'d>)> = Vec::new();
     let mut entries = unit.entries();

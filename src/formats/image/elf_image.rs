@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use super::altinstr::Alternatives;
+use super::debug::Made;
 use super::elf::{self, Elf};
 use super::kallsyms::{self, SymbolText};
 use super::kind::ImageKind;
@@ -16,6 +17,7 @@ use super::stored::Stored;
 use super::symtab::SymTab;
 use crate::base::addr::{Address, LinkAddr};
 use crate::base::error::{Finding, Result};
+use crate::base::work::Work;
 
 /// One ELF image. It borrows everything from its [`Storage`].
 pub struct ElfImage<'d> {
@@ -47,6 +49,8 @@ pub struct ElfImage<'d> {
     pub(super) stored: Option<Box<Stored<'d>>>,
     /// The file that the index was made from, once it was asked for.
     pub(super) original: OnceLock<Option<Box<ElfImage<'d>>>>,
+    /// Its sections of debug information, as they were made.
+    pub(super) made: Made<'d>,
 }
 
 impl<'d> ElfImage<'d> {
@@ -145,6 +149,7 @@ impl<'d> ElfImage<'d> {
             sites: Sites::default(),
             stored: None,
             original: OnceLock::new(),
+            made: Made::default(),
         };
         image.kind = image.classify();
         image.name = image.derive_name();
@@ -242,6 +247,11 @@ impl<'d> ElfImage<'d> {
     /// excerpts only.
     pub fn is_excerpt(&self) -> bool {
         self.stored.as_ref().is_some_and(|s| s.original.is_none())
+    }
+
+    /// The work that may be done on it.
+    pub(crate) fn work(&self) -> Work {
+        self.storage.limits().work_of(self.file_size())
     }
 
     /// Where bytes go that have to be copied.
