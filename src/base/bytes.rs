@@ -44,8 +44,9 @@ pub(crate) fn uint_at(data: &[u8], at: usize, width: usize) -> Option<u32> {
     }
 }
 
-/// Bytes of the longest name. One of C++ may have some ten thousand.
-pub const MAX_NAME: usize = 1 << 16;
+/// Bytes of the longest name, or path: what is behind them is no help to a reader. The kernel's have 511 at most
+/// (`KSYM_NAME_LEN`).
+pub const MAX_NAME: usize = 1 << 12;
 
 /// The NUL-terminated string at byte `at`, without its NUL; `None` when it is not terminated. Of one longer than
 /// [`MAX_NAME`] the beginning: names may share their ends, and all together be a million times what the file has.

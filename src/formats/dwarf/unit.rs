@@ -107,7 +107,9 @@ impl<'s, 'd> Opened<'s, 'd> {
             header.debug_abbrev_offset(),
             dwarf.work(),
         );
-        let table = table.inspect_err(|_| drop(dwarf.take(0)))?;
+        let table = table.inspect_err(|_| {
+            let _ = dwarf.take(0);
+        })?;
         if let Some(at) = program(&header, &table.all) {
             let cost = tables::cost(own.debug_line.reader().slice(), at);
             // What cannot be read is read without lines, as what says nothing of them.

@@ -19,6 +19,9 @@ use crate::base::addr::{Address, LinkAddr};
 use crate::base::error::{Finding, Result};
 use crate::base::work::Work;
 
+/// Sections outside the file that are named.
+const MAX_NAMED: usize = 64;
+
 /// One ELF image. It borrows everything from its [`Storage`].
 pub struct ElfImage<'d> {
     pub(super) path: PathBuf,
@@ -85,6 +88,14 @@ impl<'d> ElfImage<'d> {
         let elf = Elf::parse(bytes)?;
         let mut findings = Vec::new();
         let module = elf.etype == elf::ET_REL;
+        if elf.crowded > 0 {
+            let what = format!(
+                "{} sections share their bytes with others, more than twice the file together; taken for empty",
+                elf.crowded
+            );
+            findings.push(Finding::new("", 0, what));
+        }
+        let mut outside = 0usize;
         let addrs = section_addresses(&elf, module);
         let (linked, imports) = if module {
             link_symbols(&elf, &addrs)
@@ -99,7 +110,10 @@ impl<'d> ElfImage<'d> {
                     "{:#x} bytes at file offset {:#x} lie outside the file",
                     s.size, s.offset
                 );
-                findings.push(Finding::new(s.name, 0, what));
+                outside += 1;
+                if outside <= MAX_NAMED {
+                    findings.push(Finding::new(s.name, 0, what));
+                }
                 &[]
             });
             if let (true, Some(addr)) = (module && !data.is_empty(), addr)
@@ -120,6 +134,10 @@ impl<'d> ElfImage<'d> {
                 entsize: s.entsize,
                 data,
             });
+        }
+        if outside > MAX_NAMED {
+            let what = format!("{} more sections lie outside the file", outside - MAX_NAMED);
+            findings.push(Finding::new("", 0, what));
         }
         let text = text_of(&sections);
         let symbols = match symbols || module {

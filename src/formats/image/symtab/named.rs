@@ -156,7 +156,9 @@ impl SymTab<'_> {
             let end = end.unwrap_or(first.saturating_add(MAX_BESIDE));
             let end = end.min(first.saturating_add(MAX_BESIDE));
             let passed = end.saturating_sub(first);
-            if self.passed.fetch_add(passed, Relaxed) > FEW_BESIDE {
+            if self.passed.load(Relaxed) <= FEW_BESIDE {
+                self.passed.fetch_add(passed, Relaxed);
+            } else {
                 let local = |row: &u32| {
                     let number = self.order.get(*row as usize).map(|(_, n)| *n);
                     number.is_some_and(|n| (first..end).contains(&n))
