@@ -18,3 +18,4 @@ pub mod strings;
 pub mod table;
 pub mod text;
 pub(crate) mod words;
+pub mod work;

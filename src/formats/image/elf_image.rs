@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use super::altinstr::Alternatives;
+use super::debug::Made;
 use super::elf::{self, Elf};
 use super::kallsyms::{self, SymbolText};
 use super::kind::ImageKind;
@@ -17,6 +18,10 @@ use super::symtab::SymTab;
 use crate::base::addr::{Address, LinkAddr};
 use crate::base::error::{Finding, Result};
 use crate::base::gate::Spot;
+use crate::base::work::Work;
+
+/// Sections outside the file that are named.
+const MAX_NAMED: usize = 64;
 
 /// One ELF image. It borrows everything from its [`Storage`].
 pub struct ElfImage<'d> {
@@ -50,6 +55,8 @@ pub struct ElfImage<'d> {
     pub(super) stored: Option<Box<Stored<'d>>>,
     /// The file that the index was made from, once it was asked for.
     pub(super) original: OnceLock<Option<Box<ElfImage<'d>>>>,
+    /// Its sections of debug information, as they were made.
+    pub(super) made: Made<'d>,
 }
 
 impl<'d> ElfImage<'d> {
@@ -102,6 +109,14 @@ impl<'d> ElfImage<'d> {
         let elf = Elf::parse(bytes)?;
         let mut findings = Vec::new();
         let module = elf.etype == elf::ET_REL;
+        if elf.crowded > 0 {
+            let what = format!(
+                "{} sections share their bytes with others, more than twice the file together; taken for empty",
+                elf.crowded
+            );
+            findings.push(Finding::new("", 0, what));
+        }
+        let mut outside = 0usize;
         let addrs = section_addresses(&elf, module);
         let (linked, imports) = if module {
             link_symbols(&elf, &addrs)
@@ -116,7 +131,10 @@ impl<'d> ElfImage<'d> {
                     "{:#x} bytes at file offset {:#x} lie outside the file",
                     s.size, s.offset
                 );
-                findings.push(Finding::new(s.name, 0, what));
+                outside += 1;
+                if outside <= MAX_NAMED {
+                    findings.push(Finding::new(s.name, 0, what));
+                }
                 &[]
             });
             if let (true, Some(addr)) = (module && !data.is_empty(), addr)
@@ -137,6 +155,10 @@ impl<'d> ElfImage<'d> {
                 entsize: s.entsize,
                 data,
             });
+        }
+        if outside > MAX_NAMED {
+            let what = format!("{} more sections lie outside the file", outside - MAX_NAMED);
+            findings.push(Finding::new("", 0, what));
         }
         let text = text_of(&sections);
         let symbols = match symbols || module {
@@ -167,6 +189,7 @@ impl<'d> ElfImage<'d> {
             sites: Sites::default(),
             stored: None,
             original: OnceLock::new(),
+            made: Made::default(),
         };
         image.kind = image.classify();
         image.name = image.derive_name();
@@ -264,6 +287,11 @@ impl<'d> ElfImage<'d> {
     /// excerpts only.
     pub fn is_excerpt(&self) -> bool {
         self.stored.as_ref().is_some_and(|s| s.original.is_none())
+    }
+
+    /// The work that may be done on it.
+    pub(crate) fn work(&self) -> Work {
+        self.storage.limits().work_of(self.file_size())
     }
 
     /// Where bytes go that have to be copied.

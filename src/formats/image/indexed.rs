@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use super::debug::Made;
 use super::elf::SHT_NOBITS;
 use super::elf_image::ElfImage;
 use super::kind::ImageKind;
@@ -44,6 +45,7 @@ impl<'d> ElfImage<'d> {
             sites: Default::default(),
             stored: Some(Box::new(parts.stored)),
             original: OnceLock::new(),
+            made: Made::default(),
         }
     }
 

@@ -14,7 +14,7 @@ use memmap2::Mmap;
 
 use super::packing::Packing;
 use crate::base::arch::Arch;
-use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::error::{Error, ErrorKind, Finding, Result};
 use crate::base::gate::{Refused, Spot, Why};
 use crate::base::limits::Limits;
 
@@ -71,7 +71,9 @@ impl Buffers {
 pub(crate) enum Most {
     /// All members of a file.
     AllMembers,
-    /// One stream, at most so many bytes.
+    /// One stream, of an image.
+    Image,
+    /// One stream, of a section of an image that says to have so many bytes.
     Bytes(u64),
 }
 
@@ -88,6 +90,7 @@ pub struct Storage {
     /// Files that inputs name which were looked for.
     files: AtomicU64,
     refusals: Mutex<Refusals>,
+    left_out: Mutex<Vec<Finding>>,
 }
 
 /// A file that an input names, as it came through the gate.
@@ -137,11 +140,25 @@ impl Storage {
     pub(crate) fn unpacked(&self, packing: Packing, bytes: &[u8], most: Most) -> Result<&[u8]> {
         let packed = bytes.len() as u64;
         let packed = packed.saturating_add(self.packed.fetch_add(packed, Ordering::Relaxed));
-        let left = self.limits.unpacked_of(packed);
-        let left = left.saturating_sub(self.unpacked.load(Ordering::Relaxed));
+        let used = self.unpacked.load(Ordering::Relaxed);
         let plain = match most {
-            Most::AllMembers => packing.decompress_all(bytes, left),
-            Most::Bytes(size) => packing.decompress(bytes, left.min(size)),
+            Most::AllMembers => {
+                let left = self.limits.unpacked_of(packed).saturating_sub(used);
+                packing.decompress_all(bytes, left)
+            }
+            Most::Image => packing.decompress(bytes, self.image_left(packed, used)),
+            Most::Bytes(size) => {
+                let left = self.image_left(packed, used);
+                if size > left {
+                    // Before any of it is unpacked.
+                    let what = format!(
+                        "unpacks to {size} bytes, more than the {left} that there may be yet (limits unpacked, \
+                         unpack-ratio)"
+                    );
+                    return Err(Error::new(ErrorKind::Unsupported, what));
+                }
+                packing.decompress(bytes, size)
+            }
         }?;
         let len = plain.len() as u64;
         self.unpacked.fetch_add(len, Ordering::Relaxed);
@@ -224,6 +241,30 @@ impl Storage {
         let mut refusals = refusals.unwrap_or_else(PoisonError::into_inner);
         let untold = std::mem::take(&mut refusals.untold);
         (untold, std::mem::take(&mut refusals.more))
+    }
+
+    /// Bytes that images may unpack to yet. A quarter of what others may: more is made of them, and none comes near.
+    fn image_left(&self, packed: u64, used: u64) -> u64 {
+        let most = self.limits.unpacked_of(packed);
+        let most = match most < self.limits.unpacked {
+            true => most / 4,
+            false => most,
+        };
+        most.saturating_sub(used)
+    }
+
+    /// Notes that a limit left something out, once.
+    pub(crate) fn leave_out(&self, what: Finding) {
+        let mut all = self.left_out.lock().unwrap_or_else(PoisonError::into_inner);
+        if !all.contains(&what) {
+            all.push(what);
+        }
+    }
+
+    /// What limits left out of what was read up to now.
+    pub fn left_out(&self) -> Vec<Finding> {
+        let all = self.left_out.lock().unwrap_or_else(PoisonError::into_inner);
+        all.clone()
     }
 
     /// Maps `path` and gives its bytes as they are on disk.
@@ -330,7 +371,7 @@ impl Storage {
                     )
                     .at(0));
                 }
-                packed => self.unpacked(packed, bytes, Most::Bytes(u64::MAX))?,
+                packed => self.unpacked(packed, bytes, Most::Image)?,
             };
         }
         Err(Error::new(
