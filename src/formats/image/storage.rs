@@ -206,7 +206,12 @@ impl Storage {
         self.buffers.add(Bytes::Owned(bytes))
     }
 
-    fn unpack<'d>(&'d self, mut bytes: &'d [u8]) -> Result<&'d [u8]> {
+    /// Unpacks gzip, xz, zstd, LZ4 or a bzImage until an ELF file is there, as for [`ElfImage::open`](super::ElfImage).
+    ///
+    /// # Errors
+    ///
+    /// When a stream is broken, or no ELF file is in it.
+    pub fn unpack<'d>(&'d self, mut bytes: &'d [u8]) -> Result<&'d [u8]> {
         // A bzImage inside a .gz is the deepest nesting in use.
         for _ in 0..3 {
             bytes = match Packing::of(bytes) {
