@@ -46,7 +46,7 @@ fn one(input: &[u8]) {
     };
     let whole = filtered(log, log.len(), false);
     assert_eq!(whole.kept, log);
-    // In pieces that end anywhere.
+    // In pieces of some lines.
     let pieces = filtered(log, usize::from(*step) + 1, false);
     assert!(pieces == whole, "however it comes");
     // And with time between them.
@@ -64,8 +64,8 @@ fn filtered(log: &[u8], step: usize, idle: bool) -> Paper {
         evidence: Evidence::default(),
     };
     let mut filter = Filter::default();
-    for line in pieces(log, step, idle) {
-        filter.text(line, &mut knows, &mut paper).expect("written");
+    for piece in pieces(log, step) {
+        filter.text(piece, &mut knows, &mut paper).expect("written");
         if idle {
             filter.idle(&mut knows, &mut paper).expect("written");
         }
@@ -74,16 +74,13 @@ fn filtered(log: &[u8], step: usize, idle: bool) -> Paper {
     paper
 }
 
-/// Pieces of about `step` bytes; `whole` ones end where lines end.
-fn pieces(log: &[u8], step: usize, whole: bool) -> Vec<&[u8]> {
+/// Pieces of about `step` bytes that end where lines end.
+fn pieces(log: &[u8], step: usize) -> Vec<&[u8]> {
     let mut all = Vec::new();
     let mut rest = log;
     while !rest.is_empty() {
         let near = step.clamp(1, rest.len());
-        let end = match whole {
-            true => memchr::memchr(b'\n', &rest[near - 1..]).map_or(rest.len(), |n| near + n),
-            false => near,
-        };
+        let end = memchr::memchr(b'\n', &rest[near - 1..]).map_or(rest.len(), |n| near + n);
         let (now, then) = rest.split_at(end);
         all.push(now);
         rest = then;

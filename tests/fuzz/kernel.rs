@@ -1,8 +1,11 @@
 //! A little kernel whose memory is the input: an image with types of all that dumps are read by, and page tables.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::LazyLock;
 
+use fixtrace::low::formats::image::{ElfImage, Storage};
+use fixtrace::low::formats::types::Types;
 use fixtrace::low::formats::types::kept::Question;
 use fixtrace::low::world::dump::asked;
 
@@ -292,4 +295,185 @@ pub fn dump(more: &[u8], data: &[u8]) -> Vec<u8> {
     let data = &data[..data.len().min(MOST)];
     loads.push(Load::physical(PHYSICAL + (DATA - TEXT), data.to_vec()));
     core(&notes, &loads, false)
+}
+
+/// Where members are, of the types above.
+struct Fields(Storage);
+
+impl Fields {
+    fn at(&self, structure: &str, path: &str) -> u64 {
+        let image = ElfImage::parse(vmlinux(), Path::new("vmlinux"), &self.0).expect("made well");
+        let types = Types::of(&image).expect("types");
+        types.offset(structure, path).expect("a member")
+    }
+}
+
+/// Data of a kernel with two tasks that sleep, one that runs, a module, a livepatch and a BPF program.
+pub fn memory() -> Vec<u8> {
+    let fields = Fields(Storage::new());
+    let at = |structure: &str, path: &str| fields.at(structure, path);
+    let (variables, end) = variables();
+    assert!(end < 0x1000, "{end:#x}");
+    let mut memory = vec![0; MOST];
+    let mut put = |offset: u64, value: u64| {
+        memory[offset as usize..offset as usize + 8].copy_from_slice(&value.to_le_bytes());
+    };
+    let variable = |name: &str| variables[name];
+    // Stacks at 0x1000 and behind, tasks from 0x4000 on, all else from 0x5000 on.
+    let tasks = [variable("init_task"), 0x4000, 0x4400];
+    let ring = |put: &mut dyn FnMut(u64, u64), nodes: &[u64]| {
+        for (n, node) in nodes.iter().enumerate() {
+            put(*node, DATA + nodes[(n + 1) % nodes.len()]);
+            put(*node + 8, DATA + nodes[(n + nodes.len() - 1) % nodes.len()]);
+        }
+    };
+    let node = |task: u64| task + at("task_struct", "tasks");
+    ring(&mut put, &tasks.map(node));
+    for (n, task) in (0..).zip(tasks) {
+        let stack = 0x1000 + n * STACK;
+        let signal = 0x5000 + n * 0x40;
+        let member = |path| task + at("task_struct", path);
+        put(member("stack"), DATA + stack);
+        put(member("pid"), n);
+        put(member("tgid"), n);
+        put(member("comm"), u64::from_le_bytes(*b"taskname"));
+        put(member("__state"), n & 1);
+        put(member("signal"), DATA + signal);
+        let head = signal + at("signal_struct", "thread_head");
+        ring(&mut put, &[head, member("thread_node")]);
+        let frame = stack + STACK - 0x100;
+        put(member("thread.sp"), DATA + frame);
+        put(frame + at("inactive_task_frame", "ret_addr"), TEXT + 9);
+        put(
+            frame + at("inactive_task_frame", "bp"),
+            DATA + stack + STACK - 0x20,
+        );
+        for word in (0x40..0x100).step_by(8) {
+            put(frame + word, TEXT + word % 0x50);
+        }
+    }
+    put(variable("nr_cpu_ids"), 1);
+    put(variable("__cpu_online_mask"), 1);
+    put(variable("__cpu_present_mask"), 1);
+    put(variable("current_task"), DATA + tasks[0]);
+    put(variable("runqueues") + at("rq", "curr"), DATA + tasks[0]);
+    put(variable("runqueues") + at("rq", "idle"), DATA + tasks[0]);
+    let module = 0x5400;
+    ring(
+        &mut put,
+        &[variable("modules"), module + at("module", "list")],
+    );
+    put(
+        module + at("module", "name"),
+        u64::from_le_bytes(*b"modname\0"),
+    );
+    for (path, value) in [
+        ("core_layout.base", 0xffff_ffff_c000_0000),
+        ("core_layout.text_size", 0x1000),
+        ("mem[0].base", 0xffff_ffff_c000_0000),
+        ("mem[0].size", 0x1000),
+        ("extable", DATA + 0x6000),
+        ("num_exentries", 2),
+        ("kallsyms", DATA + 0x6100),
+        ("arch.orc_unwind", DATA + 0x6200),
+        ("arch.orc_unwind_ip", DATA + 0x6300),
+        ("arch.num_orcs", 4),
+        ("sect_attrs", DATA + 0x6400),
+    ] {
+        put(module + at("module", path), value);
+    }
+    put(0x6100 + at("mod_kallsyms", "symtab"), DATA + 0x6500);
+    put(0x6100 + at("mod_kallsyms", "strtab"), DATA + 0x6600);
+    put(0x6100 + at("mod_kallsyms", "num_symtab"), 3);
+    let program = 0x5800;
+    ring(
+        &mut put,
+        &[variable("bpf_kallsyms"), program + at("bpf_ksym", "lnode")],
+    );
+    put(program + at("bpf_ksym", "start"), 0xffff_ffff_c010_0000);
+    put(program + at("bpf_ksym", "end"), 0xffff_ffff_c010_0100);
+    put(
+        program + at("bpf_ksym", "name"),
+        u64::from_le_bytes(*b"bpf_prog"),
+    );
+    let (patch, object, function) = (0x5900, 0x5a00, 0x5b00);
+    ring(
+        &mut put,
+        &[variable("klp_patches"), patch + at("klp_patch", "list")],
+    );
+    put(patch + at("klp_patch", "mod"), DATA + module);
+    let objects = patch + at("klp_patch", "obj_list");
+    ring(&mut put, &[objects, object + at("klp_object", "node")]);
+    let functions = object + at("klp_object", "func_list");
+    ring(&mut put, &[functions, function + at("klp_func", "node")]);
+    for (path, value) in [
+        ("old_name", DATA + 0x6700),
+        ("old_func", TEXT),
+        ("old_size", 0x12),
+        ("new_func", 0xffff_ffff_c000_0010),
+        ("new_size", 0x20),
+        ("patched", 1),
+    ] {
+        put(function + at("klp_func", path), value);
+    }
+    put(0x6700, u64::from_le_bytes(*b"load\0\0\0\0"));
+    let ops = 0x5c00;
+    ring(
+        &mut put,
+        &[variable("klp_ops"), ops + at("klp_ops", "node")],
+    );
+    let stack = ops + at("klp_ops", "func_stack");
+    ring(&mut put, &[stack, function + at("klp_func", "stack_node")]);
+    put(variable("klp_transition_patch"), DATA + patch);
+    put(variable("klp_target_state"), 1);
+    // A ring of the log with one record of one descriptor, as `log` tells where.
+    let log = variable("prb");
+    put(log, DATA + 0x7000);
+    for (offset, value) in [
+        (0x7000, 1),
+        (0x7008, DATA + 0x7100),
+        (0x7010, DATA + 0x7200),
+        (0x7018, (1 << 62) - 1),
+        (0x7020, (1 << 62) - 2),
+        (0x7030, 8),
+        (0x7038, DATA + 0x7400),
+        (0x7118, 1 << 62 | ((1 << 62) - 1)),
+        (0x7128, 0x40),
+        (0x7268, 11),
+        (0x7400, (1 << 62) - 1),
+        (0x7408, u64::from_le_bytes(*b"hello, w")),
+        (0x7410, u64::from_le_bytes(*b"orld....")),
+    ] {
+        put(offset, value);
+    }
+    memory
+}
+
+/// What such a kernel says of its log.
+pub fn log() -> Vec<u8> {
+    let at = DATA + variables().0["prb"];
+    let mut text = format!("SYMBOL(prb)={at:x}\n");
+    for (member, offset) in [
+        ("printk_ringbuffer.desc_ring", 0),
+        ("printk_ringbuffer.text_data_ring", 48),
+        ("prb_desc_ring.count_bits", 0),
+        ("prb_desc_ring.descs", 8),
+        ("prb_desc_ring.infos", 16),
+        ("prb_desc_ring.head_id", 24),
+        ("prb_desc_ring.tail_id", 32),
+        ("prb_desc.state_var", 0),
+        ("prb_desc.text_blk_lpos", 8),
+        ("prb_data_blk_lpos.begin", 0),
+        ("prb_data_blk_lpos.next", 8),
+        ("printk_info.seq", 0),
+        ("printk_info.ts_nsec", 8),
+        ("printk_info.text_len", 16),
+        ("printk_info.caller_id", 20),
+        ("prb_data_ring.size_bits", 0),
+        ("prb_data_ring.data", 8),
+    ] {
+        text += &format!("OFFSET({member})={offset}\n");
+    }
+    text += "SIZE(prb_desc)=24\nSIZE(printk_info)=88\n";
+    text.into_bytes()
 }

@@ -65,12 +65,13 @@ pub fn number(from: &[u8]) -> u64 {
     u64::from_le_bytes(bytes)
 }
 
-/// An image of `input`: where code begins, how many bytes of NOPs it has where it is no part, and the sections.
+/// An image of `input`: where code begins (8 bytes), how many NOPs it has where it is no part (2), how far from there
+/// `.eh_frame` and `.eh_frame_hdr` are (4 each); and the sections.
 pub fn image(input: &[u8]) -> Vec<u8> {
     let (head, parts) = split(input);
-    let text = match number(head) {
-        0 => TEXT,
-        at => at & 0xffff_ffff_ffff_fff0,
+    let text = match head.len() {
+        0..8 => TEXT,
+        _ => number(head) & 0xffff_ffff_ffff_fff0,
     };
     let len = 64 + number(head.get(8..10).unwrap_or_default()) % 4096;
     let code = |wanted: &u8| SECTIONS.get(usize::from(wanted.wrapping_sub(b'A'))) == Some(&".text");
@@ -84,13 +85,15 @@ pub fn image(input: &[u8]) -> Vec<u8> {
             continue;
         };
         let in_memory = name.starts_with(".eh_frame") || *name == ".BTF";
+        let distance = match *name {
+            ".eh_frame" => head.get(10..14),
+            ".eh_frame_hdr" => head.get(14..18),
+            _ => None,
+        };
+        let near = |bytes: &[u8]| i64::from(number(bytes) as u32 as i32);
+        let distance = distance.map_or(0x10_0000 + n * 0x1_0000, near);
         sections.push(match in_memory {
-            true => loaded(
-                name,
-                false,
-                text.wrapping_add(0x10_0000 + n * 0x1_0000),
-                bytes,
-            ),
+            true => loaded(name, false, text.wrapping_add_signed(distance), bytes),
             false => Section {
                 name,
                 kind: 1,

@@ -15,12 +15,13 @@ use fixtrace_fuzz::{ask, file, fuzz, kept_kernel, kernel, scratch};
 /// The kernel's file.
 static VMLINUX: LazyLock<PathBuf> = LazyLock::new(|| file("vmlinux", kernel::vmlinux()));
 
-/// `[how, length of what VMCOREINFO says more]`, that, and data.
+/// `[how, length of what VMCOREINFO says more (2)]`, that, and data.
 fn one(input: &[u8]) {
-    let Some((head, rest)) = input.split_at_checked(2) else {
+    let Some((head, rest)) = input.split_at_checked(3) else {
         return;
     };
-    let (more, data) = rest.split_at(usize::from(head[1]).min(rest.len()));
+    let (more, data) =
+        rest.split_at(usize::from(u16::from_le_bytes([head[1], head[2]])).min(rest.len()));
     let bytes = kernel::dump(more, data);
     found(&bytes);
     stacks(&bytes, head[0]);
