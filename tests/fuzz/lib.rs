@@ -10,6 +10,7 @@ pub mod meter;
 #[path = "../common/oops.rs"]
 pub mod oops;
 pub mod parts;
+#[expect(clippy::should_implement_trait, reason = "it never ends")]
 #[path = "../common/random.rs"]
 pub mod random;
 #[path = "../common/table.rs"]

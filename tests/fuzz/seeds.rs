@@ -394,7 +394,7 @@ fn texts(seeds: &mut Seeds) {
 fn numbers(seeds: &mut Seeds) {
     let bytes = |n: u64, len: u64| {
         (0..len)
-            .map(|k| (k * (n * 2 + 1) * 37 >> 3) as u8)
+            .map(|k| ((k * (n * 2 + 1) * 37) >> 3) as u8)
             .collect::<Vec<_>>()
     };
     for mode in [0, 1, 2, 4, 5, 8, 128, 129, 145] {

@@ -9,7 +9,7 @@ use fixtrace::low::products::report::snapshot;
 use fixtrace::low::products::stacks::Choice;
 use fixtrace::low::world::dump::{discover, log, place};
 use fixtrace::low::world::memory::Dump;
-use fixtrace::{Session, incomplete, live, reliable};
+use fixtrace::{Session, Walk, incomplete, live, reliable};
 use fixtrace_fuzz::{ask, file, fuzz, kept_kernel, kernel, scratch};
 
 /// The kernel's file.
@@ -63,13 +63,18 @@ fn stacks(bytes: &[u8], how: u8) {
     options.sysroot = Some(scratch().join("empty"));
     let session = options.open().expect("the image is sound");
     let kept = scratch().join("kept");
-    let mut choice = Choice::default();
-    choice.user = how & 1 != 0;
-    choice.walk.registers = how & 2 != 0;
-    choice.walk.words = how & 4 != 0;
-    choice.walk.max_frames = 200;
-    choice.livepatch = (how & 8 != 0).then(Wanted::default);
-    choice.snapshot = (how & 0x30 == 0x30).then(|| kept.clone());
+    let choice = Choice {
+        user: how & 1 != 0,
+        walk: Walk {
+            registers: how & 2 != 0,
+            words: how & 4 != 0,
+            max_frames: 200,
+            ..Walk::default()
+        },
+        livepatch: (how & 8 != 0).then(Wanted::default),
+        snapshot: (how & 0x30 == 0x30).then(|| kept.clone()),
+        ..Choice::default()
+    };
     let tasks = session.stacks(&path, &choice, |stacks| {
         for (stack, _) in &stacks.all {
             assert!(stack.frames.len() <= 201);
