@@ -349,20 +349,12 @@ impl Storage {
         self.buffers.add(Bytes::Owned(bytes))
     }
 
-<<<<<<< HEAD
-    /// Unpacks `bytes` as [`Storage::open`] does.
-=======
     /// Unpacks gzip, xz, zstd, LZ4 or a bzImage until an ELF file is there, as for [`ElfImage::open`](super::ElfImage).
->>>>>>> trust-fuzz
     ///
     /// # Errors
     ///
     /// When a stream is broken, or no ELF file is in it.
-<<<<<<< HEAD
-    pub(crate) fn unpack<'d>(&'d self, mut bytes: &'d [u8]) -> Result<&'d [u8]> {
-=======
     pub fn unpack<'d>(&'d self, mut bytes: &'d [u8]) -> Result<&'d [u8]> {
->>>>>>> trust-fuzz
         // A bzImage inside a .gz is the deepest nesting in use.
         for _ in 0..3 {
             bytes = match Packing::of(bytes) {
