@@ -134,6 +134,8 @@ pub enum Noticed {
         /// What.
         finding: Finding,
     },
+    /// A limit left something out.
+    LeftOut(Finding),
     /// An image is neither a vmlinux, a module nor the vDSO.
     OtherKind {
         /// The image's name.
@@ -260,6 +262,7 @@ impl fmt::Display for Noticed {
                 Some(file) => write!(f, "{}: {finding}", file.display()),
                 None => finding.fmt(f),
             },
+            Noticed::LeftOut(finding) => finding.fmt(f),
             Noticed::OtherKind { name } => {
                 write!(f, "{name}: neither a vmlinux, a module nor the vDSO")
             }

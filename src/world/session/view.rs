@@ -100,14 +100,23 @@ impl<'s, 'd> View<'s, 'd> {
 
     /// See [`super::Session::noticed`].
     pub fn noticed(&self) -> Vec<Noticed> {
-        std::mem::take(&mut locked(&self.inner.noticed))
+        let mut noticed = std::mem::take(&mut *locked(&self.inner.noticed));
+        noticed.extend(self.left_out());
+        noticed
     }
 
     /// See [`super::Session::without_lines`].
     pub fn without_lines(&self) -> Vec<Noticed> {
         let kernel = self.kernel();
         let errors = kernel.images().iter().filter_map(|p| p.image.lines_error());
-        errors.cloned().map(Noticed::NoLines).collect()
+        let errors = errors.cloned().map(Noticed::NoLines);
+        errors.chain(self.left_out()).collect()
+    }
+
+    /// What limits left out since this was asked last.
+    fn left_out(&self) -> impl Iterator<Item = Noticed> + use<> {
+        let all = self.storage().left_out();
+        all.into_iter().map(Noticed::LeftOut)
     }
 
     /// Notes something for [`super::Session::noticed`].

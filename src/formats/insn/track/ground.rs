@@ -3,11 +3,15 @@
 use std::collections::HashSet;
 
 use crate::base::addr::{Address, LinkAddr};
+use crate::base::error::Finding;
 use crate::formats::extable::ExTable;
 use crate::formats::image::ElfImage;
 use crate::formats::image::names::cold_base;
 use crate::formats::insn::stub::{Stub, stub};
 use crate::formats::orc::OrcTable;
+
+/// How often all bytes of text may be followed as those of overlapping functions, together.
+const MOST_OVERLAP: u64 = 2;
 
 /// An image, its tables, and what the names of its functions tell.
 pub struct Ground<'i, 'd> {
@@ -115,6 +119,28 @@ impl<'i, 'd> Ground<'i, 'd> {
             upto = upto.max(*end);
             outer
         });
+        // Functions of a sound image lie apart.
+        let text = self.image.text_sections().map(|s| s.data.len() as u64);
+        let mut left = text.sum::<u64>().saturating_mul(MOST_OVERLAP);
+        let mut upto = LinkAddr(0);
+        let all = found.len();
+        found.retain(|(start, end)| {
+            // Padding, and what the file does not hold, costs nothing.
+            let own = end.since((*start).max(upto.min(*end))).unwrap_or(0);
+            let again = end.since(*start).unwrap_or(0) - own;
+            upto = upto.max(*end);
+            let rest = left.checked_sub(again);
+            left = rest.unwrap_or(left);
+            rest.is_some()
+        });
+        if found.len() < all {
+            let what = format!(
+                "{} functions overlap others that are followed; left out",
+                all - found.len()
+            );
+            let finding = Finding::new(".symtab", 0, what);
+            self.image.storage().leave_out(finding);
+        }
         found
     }
 }
