@@ -9,6 +9,7 @@ pub mod error;
 pub mod limits;
 pub mod name;
 pub mod nearest;
+pub(crate) mod overlap;
 pub mod parallel;
 pub mod regs;
 pub(crate) mod release;

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use crate::base::addr::{Address, LinkAddr};
 use crate::base::error::Finding;
+use crate::base::overlap::apart;
 use crate::formats::extable::ExTable;
 use crate::formats::image::ElfImage;
 use crate::formats::image::names::cold_base;
@@ -121,18 +122,10 @@ impl<'i, 'd> Ground<'i, 'd> {
         });
         // Functions of a sound image lie apart.
         let text = self.image.text_sections().map(|s| s.data.len() as u64);
-        let mut left = text.sum::<u64>().saturating_mul(MOST_OVERLAP);
-        let mut upto = LinkAddr(0);
-        let all = found.len();
-        found.retain(|(start, end)| {
-            // Padding, and what the file does not hold, costs nothing.
-            let own = end.since((*start).max(upto.min(*end))).unwrap_or(0);
-            let again = end.since(*start).unwrap_or(0) - own;
-            upto = upto.max(*end);
-            let rest = left.checked_sub(again);
-            left = rest.unwrap_or(left);
-            rest.is_some()
-        });
+        let most = text.sum::<u64>().saturating_mul(MOST_OVERLAP);
+        let fits = apart(found.iter().map(|(start, end)| (start.0, end.0)), most);
+        let (all, mut fits) = (found.len(), fits.into_iter());
+        found.retain(|_| fits.next().unwrap_or(true));
         if found.len() < all {
             let what = format!(
                 "{} functions overlap others that are followed; left out",
