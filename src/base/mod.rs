@@ -10,6 +10,7 @@ pub mod gate;
 pub mod limits;
 pub mod name;
 pub mod nearest;
+pub(crate) mod overlap;
 pub mod parallel;
 pub mod regs;
 pub(crate) mod release;

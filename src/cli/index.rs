@@ -78,7 +78,15 @@ fn one(args: &Index, images: &Images, options: &Options, path: &Path) -> Result<
         let tables = view.open(path, args.symbols.as_deref());
         open::say(images, view.noticed());
         write(args, options, &tables.map_err(|e| open::failure(&e))?, view)
-    })
+    })?;
+    open::say(images, session.noticed());
+    match session.has_left_out() {
+        false => Ok(()),
+        true => Err(Failure::new(
+            format!("{}: the index has not all of it", path.display()),
+            "raise the limit that is named",
+        )),
+    }
 }
 
 /// Writes the index of `tables` to where it belongs.

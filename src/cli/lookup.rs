@@ -51,11 +51,12 @@ pub fn run(args: &Lookup) -> Result<Exit, Failure> {
     if !args.no_lines {
         open::say(&args.images, session.without_lines());
     }
-    Ok(match (found, missed) {
+    let exit = match (found, missed) {
         (_, 0) => Exit::Done,
         (0, _) => Exit::Negative,
         _ => Exit::Partial,
-    })
+    };
+    Ok(open::end(&args.images, &session, exit))
 }
 
 /// Takes the whole lines that `input` has ready; waits for one when there is none. False at the end.

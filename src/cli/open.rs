@@ -11,7 +11,7 @@ use fixtrace::low::world::session::{
 };
 
 use super::args::{Images, parse_hex};
-use super::exit::Failure;
+use super::exit::{Exit, Failure};
 use super::stderr;
 
 /// Bytes that all indexes may take unless `FIXTRACE_CACHE_MAX` says otherwise.
@@ -94,6 +94,16 @@ pub fn images(args: &Images, session: &Session, wanted: Wanted<'_>) -> Result<()
     let opened = session.open_images(wanted);
     say(args, session.noticed());
     opened.map_err(|e| failure(&e))
+}
+
+/// Says what limits left out, and gives how the run ended: `exit`, or in part.
+pub fn end(args: &Images, session: &Session, exit: Exit) -> Exit {
+    let left_out = session.noticed().into_iter();
+    say(args, left_out.filter(|n| matches!(n, Noticed::LeftOut(_))));
+    match session.has_left_out() {
+        true => exit.max_of(Exit::Partial),
+        false => exit,
+    }
 }
 
 /// A session that could not be opened, and what to do about it.

@@ -21,7 +21,8 @@ use super::{open, out, table as columns};
 /// Runs the verb.
 pub fn run(args: &Inspect) -> Result<Exit, Failure> {
     let session = open::session(&args.images, Wanted::default())?;
-    session::with(&session, |view| show(args, &view.kernel()))
+    let exit = session::with(&session, |view| show(args, &view.kernel()))?;
+    Ok(open::end(&args.images, &session, exit))
 }
 
 fn show(args: &Inspect, kernel: &Kernel<'_>) -> Result<Exit, Failure> {

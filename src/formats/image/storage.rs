@@ -90,7 +90,15 @@ pub struct Storage {
     /// Files that inputs name which were looked for.
     files: AtomicU64,
     refusals: Mutex<Refusals>,
-    left_out: Mutex<Vec<Finding>>,
+    left_out: Mutex<LeftOut>,
+}
+
+/// What limits left out.
+#[derive(Default)]
+struct LeftOut {
+    all: Vec<Finding>,
+    /// How many of them were told.
+    told: usize,
 }
 
 /// A file that an input names, as it came through the gate.
@@ -255,16 +263,24 @@ impl Storage {
 
     /// Notes that a limit left something out, once.
     pub(crate) fn leave_out(&self, what: Finding) {
-        let mut all = self.left_out.lock().unwrap_or_else(PoisonError::into_inner);
-        if !all.contains(&what) {
-            all.push(what);
+        let mut left_out = self.left_out.lock().unwrap_or_else(PoisonError::into_inner);
+        if !left_out.all.contains(&what) {
+            left_out.all.push(what);
         }
     }
 
-    /// What limits left out of what was read up to now.
+    /// Whether limits left out something of what was read up to now.
+    pub fn has_left_out(&self) -> bool {
+        let left_out = self.left_out.lock().unwrap_or_else(PoisonError::into_inner);
+        !left_out.all.is_empty()
+    }
+
+    /// What limits left out since this was asked last.
     pub fn left_out(&self) -> Vec<Finding> {
-        let all = self.left_out.lock().unwrap_or_else(PoisonError::into_inner);
-        all.clone()
+        let mut left_out = self.left_out.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = left_out.all[left_out.told..].to_vec();
+        left_out.told = left_out.all.len();
+        new
     }
 
     /// Maps `path` and gives its bytes as they are on disk.

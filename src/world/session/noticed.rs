@@ -142,6 +142,8 @@ pub enum Noticed {
         /// What.
         finding: Finding,
     },
+    /// A limit left something out.
+    LeftOut(Finding),
     /// An image is neither a vmlinux, a module nor the vDSO.
     OtherKind {
         /// The image's name.
@@ -285,6 +287,7 @@ impl Noticed {
                 Some(file) => write!(f, "{}: {finding}", file.display()),
                 None => write!(f, "{finding}"),
             },
+            Noticed::LeftOut(finding) => finding.fmt(f),
             Noticed::OtherKind { name } => {
                 write!(f, "{name}: neither a vmlinux, a module nor the vDSO")
             }

@@ -109,7 +109,7 @@ impl<'s, 'd> View<'s, 'd> {
     /// See [`super::Session::noticed`].
     pub fn noticed(&self) -> Vec<Noticed> {
         let mut noticed = std::mem::take(&mut *locked(&self.inner.noticed));
-        noticed.extend(self.refused());
+        noticed.extend(self.refused().chain(self.left_out()));
         noticed
     }
 
@@ -119,7 +119,10 @@ impl<'s, 'd> View<'s, 'd> {
         let errors = kernel.images().iter().filter_map(|p| p.image.lines_error());
         let errors = errors.cloned().map(Noticed::NoLines);
         // Files that lines were to come from were looked for when lines were asked for.
-        errors.chain(self.refused()).collect()
+        errors
+            .chain(self.refused())
+            .chain(self.left_out())
+            .collect()
     }
 
     /// Files that inputs name and that were not read, since this was asked last.
@@ -128,6 +131,12 @@ impl<'s, 'd> View<'s, 'd> {
         let more = Some(more).filter(|more| *more != 0);
         let each = each.into_iter().map(Noticed::Refused);
         each.chain(more.map(Noticed::MoreRefused))
+    }
+
+    /// What limits left out since this was asked last.
+    fn left_out(&self) -> impl Iterator<Item = Noticed> + use<> {
+        let all = self.storage().left_out();
+        all.into_iter().map(Noticed::LeftOut)
     }
 
     /// Notes something for [`super::Session::noticed`].
