@@ -15,9 +15,14 @@ use super::packing::Packing;
 use crate::base::arch::Arch;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::limits::Limits;
+use crate::base::mapped::Mapped;
 
 enum Bytes {
-    Mapped(Mmap),
+    /// The note goes before what it is of.
+    Mapped {
+        _note: Mapped,
+        map: Mmap,
+    },
     Owned(Vec<u8>),
 }
 
@@ -26,7 +31,7 @@ impl Deref for Bytes {
 
     fn deref(&self) -> &[u8] {
         match self {
-            Bytes::Mapped(map) => map,
+            Bytes::Mapped { map, .. } => map,
             Bytes::Owned(vec) => vec,
         }
     }
@@ -35,7 +40,7 @@ impl Deref for Bytes {
 impl Bytes {
     fn mapping(&self) -> Option<&Mmap> {
         match self {
-            Bytes::Mapped(map) => Some(map),
+            Bytes::Mapped { map, .. } => Some(map),
             Bytes::Owned(_) => None,
         }
     }
@@ -130,7 +135,7 @@ impl Storage {
 
     /// Maps `path` and gives its bytes as they are on disk.
     ///
-    /// A file that shrinks while it is mapped ends the process with SIGBUS, as for every mapping reader.
+    /// A file that shrinks while it is mapped raises SIGBUS where it is read: see [`mapped`](crate::base::mapped).
     ///
     /// # Errors
     ///
@@ -159,7 +164,8 @@ impl Storage {
             the bytes are only ever read as plain integers with bounds checks"
         )]
         let map = unsafe { Mmap::map(&file) }.map_err(|e| Error::io(path, e))?;
-        Ok(self.buffers.add(Bytes::Mapped(map)))
+        let _note = Mapped::new(path, &map, &meta);
+        Ok(self.buffers.add(Bytes::Mapped { _note, map }))
     }
 
     /// Maps `path` and unpacks gzip, xz, zstd or a bzImage until an ELF file is there.
