@@ -1,5 +1,7 @@
 //! The program `fixtrace`.
 
+#![deny(unsafe_code)]
+
 mod cli;
 
 fn main() -> std::process::ExitCode {

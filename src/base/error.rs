@@ -34,6 +34,8 @@ pub enum ErrorKind {
     NoImage,
     /// A text that names no kernel release.
     NoRelease,
+    /// A place for output that nothing is written to.
+    NoOutput,
     /// Things were asked for that exclude each other.
     Contradiction,
     /// Not an ELF file (nor a compressed one, nor a bzImage).

@@ -29,7 +29,7 @@ pub fn run(args: &Explain) -> Result<Exit, Failure> {
         return Err(Failure::new(format!("nothing is called {name:?}"), hint));
     }
     let style = out::style(&output);
-    let mut out = out::writer(&output)?;
+    let mut out = out::writer(&output, &[])?;
     let mut text = String::new();
     if args.json {
         let fits = |t: &Topic| match (&topic, t) {

@@ -3,17 +3,19 @@
 use std::io::Write;
 use std::path::Path;
 
+use fixtrace::low::base::error::Error;
+use fixtrace::low::base::output;
 use fixtrace::low::base::text::{Escaped, escaped};
 use fixtrace::low::formats::image::{ImageKind, Storage, note};
 use fixtrace::low::products::report::json::{Value, json};
 use fixtrace::low::world::image::Image;
 use fixtrace::low::world::index::format::Entry;
-use fixtrace::low::world::index::{self, Header, Options, file, verify};
+use fixtrace::low::world::index::{self, Header, Options, verify};
 use fixtrace::low::world::session::{self, Session, View};
 
 use super::args::{Images, Index};
 use super::exit::{Exit, Failure};
-use super::{open, out, stderr};
+use super::{inputs, open, out, stderr};
 
 /// Runs the verb.
 pub fn run(args: &Index) -> Result<Exit, Failure> {
@@ -35,6 +37,7 @@ pub fn run(args: &Index) -> Result<Exit, Failure> {
             "leave -o out: each index goes into the cache",
         ));
     }
+    out::check(args.output.as_deref(), &inputs::of_index(args))?;
     let only = functions(&args.only)?;
     if args.output.is_none() && (!only.is_empty() || args.symbols.is_some()) {
         return Err(Failure::new(
@@ -99,7 +102,10 @@ fn write(
     let bytes = index::write(tables, options)?;
     let into = match (&args.output, tables.build_id()) {
         (Some(path), _) => {
-            file::replace(path, &bytes)?;
+            let written = output::put(path, &[], |out| {
+                out.write_all(&bytes).map_err(|e| Error::io(path, e))
+            });
+            written.map_err(|e| out::failure(&e))?;
             path.clone()
         }
         (None, Some(id)) => {

@@ -10,7 +10,7 @@ use fixtrace::low::world::session::{Session, Wanted};
 
 use super::args::Lookup;
 use super::exit::{Exit, Failure};
-use super::{open, out, stderr};
+use super::{inputs, open, out, stderr};
 
 /// Longest place on a line of standard input, bytes.
 const MAX_LINE: usize = 1 << 16;
@@ -29,7 +29,7 @@ pub fn run(args: &Lookup) -> Result<Exit, Failure> {
         found: 0,
         missed: 0,
     };
-    let mut out = out::writer(&args.out)?;
+    let mut out = out::writer(&args.out, &inputs::of_lookup(args))?;
     // A caller that is none is said at once.
     desk.places(&[], &mut *out)?;
     if args.places.is_empty() {

@@ -12,7 +12,7 @@ use fixtrace::low::world::session::{
 
 use super::args::{Images, parse_hex};
 use super::exit::{Exit, Failure};
-use super::stderr;
+use super::{out, stderr};
 
 /// Bytes that all indexes may take unless `FIXTRACE_CACHE_MAX` says otherwise.
 const CACHE_MAX: u64 = 2 << 30;
@@ -69,7 +69,7 @@ pub fn cache() -> Option<Cache> {
 }
 
 /// `FILE[@ADDR]`. A file name may hold an @ itself: only a hexadecimal tail is an address.
-fn module(text: &str) -> ModuleFile {
+pub fn module(text: &str) -> ModuleFile {
     let split = text.rsplit_once('@');
     let addressed = split.and_then(|(path, at)| Some((path, Slide(parse_hex(at).ok()?))));
     let (path, at) = match addressed {
@@ -135,7 +135,7 @@ pub fn failed(failed: &Failed) -> Failure {
     match failed.stage {
         Stage::Images => failure(&failed.error),
         Stage::Placing => refused(&failed.error),
-        Stage::Keeping => Failure::new(failed.error.to_string(), "check --snapshot"),
+        Stage::Keeping => out::failure(&failed.error),
         _ => failed.error.clone().into(),
     }
 }

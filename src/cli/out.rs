@@ -1,29 +1,72 @@
 //! The product's way out: a file or standard output, with colour or without.
 
-use std::fs::File;
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
+use std::path::Path;
 
 use anstyle::{AnsiColor, Style as Ansi};
+use fixtrace::low::base::error::{Error, ErrorKind};
+use fixtrace::low::base::file_id::FileId;
+use fixtrace::low::base::output;
 use fixtrace::low::products::report::human::Style;
 
 use super::args::{Color, Output};
 use super::exit::Failure;
 
-/// Opens what `out` names. Standard output is line-buffered on request only, by flushing.
-pub fn writer(out: &Output) -> Result<Box<dyn Write>, Failure> {
+/// Opens what `out` names, which may be none of `inputs`. Standard output is line-buffered on request only, by flushing.
+pub fn writer(out: &Output, inputs: &[FileId]) -> Result<Box<dyn Write>, Failure> {
     match &out.output {
         Some(path) => {
-            let file = File::create(path)
-                .map_err(|e| Failure::new(format!("{}: {e}", path.display()), "check -o"))?;
+            let file = output::stream(path, inputs).map_err(|e| failure(&e))?;
             Ok(Box::new(BufWriter::new(file)))
         }
-        None => Ok(standard()),
+        None => {
+            output::check_standard(inputs).map_err(|e| failure(&e))?;
+            Ok(standard())
+        }
     }
+}
+
+/// Refuses what `path` names, if it is no place for a product: before the work, not behind it.
+pub fn check(path: Option<&Path>, inputs: &[FileId]) -> Result<(), Failure> {
+    let checked = path.map(|path| output::check(path, inputs)).transpose();
+    checked.map_err(|e| failure(&e))?;
+    Ok(())
+}
+
+/// A product that cannot be written, and what to do about it.
+pub fn failure(e: &Error) -> Failure {
+    let hint = match e.kind() {
+        ErrorKind::NoOutput => "name a file, or leave the option out and redirect standard output",
+        ErrorKind::Contradiction => "name another file",
+        _ => "name a file that can be written",
+    };
+    Failure::new(e.to_string(), hint)
 }
 
 /// Standard output.
 pub fn standard() -> Box<dyn Write> {
-    Box::new(BufWriter::with_capacity(1 << 16, io::stdout().lock()))
+    Box::new(BufWriter::with_capacity(
+        1 << 16,
+        Standard(io::stdout().lock()),
+    ))
+}
+
+/// Standard output, whose errors say so.
+struct Standard(StdoutLock<'static>);
+
+impl Write for Standard {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes).map_err(standard_failed)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush().map_err(standard_failed)
+    }
+}
+
+/// An error of standard output.
+pub fn standard_failed(e: io::Error) -> io::Error {
+    io::Error::new(e.kind(), format!("standard output: {e}"))
 }
 
 /// Whether the product goes to a terminal.

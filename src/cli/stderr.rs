@@ -1,6 +1,8 @@
 //! What the program says on standard error. Nothing else writes there but the bar of [`super::progress`], so that nothing
 //! that a message quotes acts on a terminal, or passes for a message of its own.
 
+use std::io::{self, Write};
+
 use fixtrace::low::base::text::escaped;
 
 use super::exit::Failure;
@@ -24,9 +26,9 @@ pub fn failure(failure: &Failure) {
     }
 }
 
-/// Says messages that are made already.
+/// Says messages that are made already, all at once. Where nobody takes them the run goes on: it has its exit code.
 pub fn write(messages: &str) {
-    eprint!("{messages}");
+    let _ = io::stderr().write_all(messages.as_bytes());
 }
 
 /// `text` as a message, with the end of its line.

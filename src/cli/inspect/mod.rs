@@ -16,7 +16,7 @@ use tables::{Rows, Shown, table};
 
 use super::args::{Inspect, Table};
 use super::exit::{Exit, Failure};
-use super::{open, out, table as columns};
+use super::{inputs, open, out, table as columns};
 
 /// Runs the verb.
 pub fn run(args: &Inspect) -> Result<Exit, Failure> {
@@ -31,7 +31,7 @@ fn show(args: &Inspect, kernel: &Kernel<'_>) -> Result<Exit, Failure> {
         .as_deref()
         .map(|p| range(kernel, p, args.table))
         .transpose()?;
-    let mut out = out::writer(&args.out)?;
+    let mut out = out::writer(&args.out, &inputs::of_inspect(args))?;
     let mut any = false;
     for placed in kernel.images() {
         let wanted = match &place {

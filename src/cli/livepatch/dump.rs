@@ -16,13 +16,14 @@ use fixtrace::low::world::session::{ModuleFile, Session};
 use super::show::show;
 use crate::cli::args::Livepatch;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::open;
+use crate::cli::{inputs, open, out};
 
 /// A task of the second dump: what tells it apart, and what became of it.
 type Again = BTreeMap<(u32, Addr), (Verdict, TaskState)>;
 
 /// Runs it on the dump `path`.
 pub fn run(args: &Livepatch, path: &Path) -> Result<Exit, Failure> {
+    out::check(args.out.output.as_deref(), &inputs::of_livepatch(args))?;
     let again = match &args.again {
         Some(second) => Some(on(args, second, &[], |stacks, planned, patching| {
             let judged = |(stack, task): (_, &Task)| {
@@ -148,7 +149,8 @@ fn tell(
             again: again.and_then(|a| a.get(&(task.pid, task.address)).copied()),
         })
         .collect();
-    let exit = show(args, planned, &all, |style, text| {
+    let mut out = out::writer(&args.out, &inputs::of_livepatch(args))?;
+    let exit = show(args, &mut *out, planned, &all, |style, text| {
         livepatch::header(plan, style, text);
     })?;
     Ok(match (exit, stacks.damaged || !stacks.missed.is_empty()) {

@@ -9,7 +9,7 @@ use fixtrace::low::world::session::Wanted;
 
 use crate::cli::args::Livepatch;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::{open, out, stderr};
+use crate::cli::{inputs, open, out, stderr};
 
 /// Looks at each function.
 pub fn run(args: &Livepatch) -> Result<Exit, Failure> {
@@ -33,7 +33,7 @@ pub fn run(args: &Livepatch) -> Result<Exit, Failure> {
         functions.extend(patched);
     }
     let style = out::style(&args.out);
-    let mut out = out::writer(&args.out)?;
+    let mut out = out::writer(&args.out, &inputs::of_livepatch(args))?;
     let mut exit = Exit::Done;
     for (asked, number) in functions.iter().zip(0..) {
         let answer = examined(&session, asked);

@@ -1,7 +1,7 @@
 //! `fixtrace livepatch --log`: the same of stacks in text.
 
 use std::collections::BTreeMap;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::Path;
 
 use fixtrace::low::base::error::Error;
@@ -22,9 +22,9 @@ use fixtrace::low::world::session::ModuleFile;
 use super::show::show;
 use crate::cli::args::Livepatch;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::open;
 use crate::cli::symbolize::input::{Input, input};
 use crate::cli::symbolize::outcome::Outcome;
+use crate::cli::{inputs, open, out};
 
 /// Bytes of a log that are read.
 const MAX_LOG: u64 = 1 << 30;
@@ -56,9 +56,13 @@ pub fn run(args: &Livepatch, logs: &[std::path::PathBuf]) -> Result<Exit, Failur
     let mut desk = Desk::new(options);
     let mut outcome = Outcome::new(&args.images, None);
     let mut exit = Exit::Done;
+    // One product of all logs.
+    let mut out = out::writer(&args.out, &inputs::of_livepatch(args))?;
     for path in logs {
-        exit = exit.max_of(one(args, path, &wanted, &mut desk, &mut outcome)?);
+        let done = one(args, path, &wanted, &mut desk, &mut outcome, &mut *out)?;
+        exit = exit.max_of(done);
     }
+    out.flush()?;
     outcome.close();
     match outcome.failure.take() {
         Some(failure) => Err(failure),
@@ -75,6 +79,7 @@ fn one(
     wanted: &Wanted,
     desk: &mut Desk,
     outcome: &mut Outcome<'_>,
+    out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
     let name = path.display().to_string();
     let text = read(path, outcome)?;
@@ -109,7 +114,7 @@ fn one(
     let all: Vec<Told<'_>> = all.iter().map(OfLog::told).collect();
     let transition = tasks.said.transition.as_ref().map(Transition::to_string);
     let state = transition.unwrap_or_else(|| "the log says of no transition".to_owned());
-    show(args, planned, &all, |style, text| {
+    show(args, out, planned, &all, |style, text| {
         livepatch::header_so(&planned.plan, &state, style, text);
     })
 }

@@ -1,6 +1,7 @@
 //! How tasks are shown, of whatever they were read.
 
 use std::cmp::Reverse;
+use std::io::Write;
 
 use fixtrace::low::products::livepatch::told::Told;
 use fixtrace::low::products::livepatch::verdict::Verdict;
@@ -10,19 +11,19 @@ use fixtrace::low::products::report::json;
 
 use crate::cli::args::Livepatch;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::out;
+use crate::cli::out as product;
 
 /// Shows what is told of `all`; `header` adds what comes before them as text. Of a patch that the kernel refuses that comes
 /// first, then what it would meet if it were taken. Negative if it is refused or a task stalls, done in part if what one
 /// does cannot be told.
 pub fn show(
     args: &Livepatch,
+    out: &mut dyn Write,
     planned: &Planned,
     all: &[Told<'_>],
     header: impl FnOnce(Style, &mut String),
 ) -> Result<Exit, Failure> {
-    let mut out = out::writer(&args.out)?;
-    let style = out::style(&args.out);
+    let style = product::style(&args.out);
     let plan = &planned.plan;
     let refused = !planned.refused.is_empty();
     // Without any of its functions there is nothing to look for.

@@ -20,8 +20,8 @@ use super::input::{self, Input, Stream, input};
 use super::outcome::Outcome;
 use crate::cli::args::Symbolize;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::out;
 use crate::cli::progress::Progress;
+use crate::cli::{inputs, out};
 
 /// Logs that are read before their reports are looked up.
 const AT_ONCE: usize = 256;
@@ -51,13 +51,14 @@ pub fn run(args: &Symbolize) -> Result<Exit, Failure> {
     let mut desk = Desk::new(super::options(args));
     let mut outcome = Outcome::new(&args.images, args.require);
     outcome.partly = false;
+    // A product among the logs is none of them if it is new.
+    let (files, unread) = files(&args.logs)?;
     let mut batch = Batch {
         args,
         outcome,
         groups: Groups::default(),
-        out: out::writer(&args.out)?,
+        out: out::writer(&args.out, &inputs::of_symbolize(args, &files))?,
     };
-    let (files, unread) = files(&args.logs)?;
     for why in &unread {
         batch.outcome.lacks(why);
     }

@@ -21,7 +21,7 @@ use super::source::{Links, Sources};
 use super::terminal::Terminal;
 use crate::cli::args::Symbolize;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::{open, out};
+use crate::cli::{inputs, open, out};
 
 /// A longer line is passed on in pieces, bytes.
 const MAX_LINE: usize = 1 << 20;
@@ -56,7 +56,7 @@ pub fn run(args: &Symbolize) -> Result<Exit, Failure> {
         log: String::new(),
     };
     let mut paper = Paper {
-        out: out::writer(&args.out)?,
+        out: out::writer(&args.out, &inputs::of_symbolize(args, &args.logs))?,
         terminal: out::is_terminal(&args.out).then(Terminal::default),
         style: out::style(&args.out),
         links: Links::new(args),

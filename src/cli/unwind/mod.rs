@@ -21,7 +21,7 @@ use super::args::{By, Require, Symbolize, Unwind, parse_hex};
 use super::exit::{Exit, Failure};
 use super::progress::Progress;
 use super::symbolize;
-use super::{open, require};
+use super::{inputs, open, out, require};
 use show::show;
 
 /// Runs the verb.
@@ -30,6 +30,9 @@ pub fn run(args: &Unwind) -> Result<Exit, Failure> {
     if args.log {
         return log(args);
     }
+    let inputs = inputs::of_unwind(args);
+    out::check(args.out.output.as_deref(), &inputs)?;
+    out::check(args.snapshot.as_deref(), &inputs)?;
     let mut options = open::options(&args.images);
     options.sysroot.clone_from(&args.sysroot);
     options.lines = !args.no_lines;

@@ -11,7 +11,7 @@ use fixtrace::low::world::dump::Task;
 
 use crate::cli::args::{Form, Unwind};
 use crate::cli::exit::Failure;
-use crate::cli::out;
+use crate::cli::{inputs, out};
 
 /// A stack and whose it is.
 type Owned<'a> = (Stack<'a>, Owner<'a>);
@@ -21,7 +21,7 @@ pub(super) fn show(args: &Unwind, asked: Stacks<'_>) -> Result<(), Failure> {
     let (world, report) = (asked.system, asked.report.as_ref());
     let mut stacks = asked.all;
     let crashed = |owner: &Owner<'_>| owner.task.is_some_and(Task::crashed);
-    let mut out = out::writer(&args.out)?;
+    let mut out = out::writer(&args.out, &inputs::of_unwind(args))?;
     let style = out::style(&args.out);
     let form = if args.json { Form::Json } else { args.format };
     for (stack, _) in &mut stacks {

@@ -15,7 +15,7 @@ use crate::cli::args::{Findings, Validate};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::progress::Progress;
 use crate::cli::table::table;
-use crate::cli::{open, out, stderr};
+use crate::cli::{inputs, open, out, stderr};
 
 /// The old and the new file of an image.
 struct Pair {
@@ -108,7 +108,9 @@ pub fn run(
         false => paired(images::expand(args, [old])?, images::expand(args, [new])?),
     };
     let progress = Progress::new("images", pairs.len(), args.quiet);
-    let mut out = out::writer(&args.out)?;
+    let files = pairs.iter().flat_map(|p| p.old.iter().chain(&p.new));
+    let files: Vec<PathBuf> = files.cloned().collect();
+    let mut out = out::writer(&args.out, &inputs::of_validate(args, &files))?;
     let style = out::style(&args.out);
     let (mut rows, mut unread, mut failing) = (Vec::new(), 0, 0);
     let mut same = 0;

@@ -17,9 +17,8 @@ use self::images::{Looked, Question};
 use self::show::Show;
 use super::args::{FailOn, Findings, Validate};
 use super::exit::{Exit, Failure};
-use super::open;
 use super::progress::Progress;
-use super::stderr;
+use super::{inputs, open, out, stderr};
 
 /// Runs the verb.
 pub fn run(args: &Validate) -> Result<Exit, Failure> {
@@ -69,7 +68,10 @@ pub fn run(args: &Validate) -> Result<Exit, Failure> {
     };
     match &args.compare[..] {
         [old, new] => compare::run(args, &question, old, new),
-        _ => Run::new(args, question)?.all(&images::all(args)?),
+        _ => {
+            let files = images::all(args)?;
+            Run::new(args, question, &files)?.all(&files)
+        }
     }
 }
 
@@ -118,14 +120,14 @@ struct Run<'r> {
 }
 
 impl<'r> Run<'r> {
-    fn new(args: &'r Validate, question: Question<'r>) -> Result<Self, Failure> {
-        if let Some(path) = &args.write_baseline {
-            baseline::writable(path)?;
-        }
+    /// On the images `files`.
+    fn new(args: &'r Validate, question: Question<'r>, files: &[PathBuf]) -> Result<Self, Failure> {
+        let kept = args.write_baseline.as_deref();
+        out::check(kept, &inputs::of_validate(args, files))?;
         Ok(Run {
             args,
             question,
-            show: Show::new(args)?,
+            show: Show::new(args, files)?,
             baseline: Baseline::default(),
             failing: 0,
             unread: 0,

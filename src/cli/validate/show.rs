@@ -1,7 +1,7 @@
 //! Findings in the form that is asked for, image by image.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use fixtrace::low::products::report::human::Style;
 use fixtrace::low::products::report::human::validation::Told;
@@ -12,7 +12,7 @@ use fixtrace::low::products::validate::{Report, catalog};
 use crate::cli::args::{Findings, Validate};
 use crate::cli::exit::Failure;
 use crate::cli::table::table;
-use crate::cli::{open, out};
+use crate::cli::{inputs, open, out};
 
 /// Where findings go.
 pub struct Show<'a> {
@@ -24,11 +24,11 @@ pub struct Show<'a> {
 }
 
 impl<'a> Show<'a> {
-    /// As `args` ask for it.
-    pub fn new(args: &'a Validate) -> Result<Self, Failure> {
+    /// As `args` ask for it, of the images `files`.
+    pub fn new(args: &'a Validate, files: &[PathBuf]) -> Result<Self, Failure> {
         Ok(Show {
             args,
-            out: out::writer(&args.out)?,
+            out: out::writer(&args.out, &inputs::of_validate(args, files))?,
             style: out::style(&args.out),
             told: Told::default(),
             sarif: None,

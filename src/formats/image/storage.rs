@@ -3,7 +3,7 @@
 //! Append-only: a slice handed out stays where it is until the storage is dropped.
 
 use std::collections::HashSet;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::Read;
 use std::ops::Deref;
 use std::path::Path;
@@ -17,9 +17,14 @@ use crate::base::arch::Arch;
 use crate::base::error::{Error, ErrorKind, Finding, Result};
 use crate::base::gate::{Refused, Spot, Why};
 use crate::base::limits::Limits;
+use crate::base::mapped::Mapped;
 
 enum Bytes {
-    Mapped(Mmap),
+    /// The note goes before what it is of.
+    Mapped {
+        _note: Mapped,
+        map: Mmap,
+    },
     Owned(Vec<u8>),
 }
 
@@ -28,7 +33,7 @@ impl Deref for Bytes {
 
     fn deref(&self) -> &[u8] {
         match self {
-            Bytes::Mapped(map) => map,
+            Bytes::Mapped { map, .. } => map,
             Bytes::Owned(vec) => vec,
         }
     }
@@ -37,7 +42,7 @@ impl Deref for Bytes {
 impl Bytes {
     fn mapping(&self) -> Option<&Mmap> {
         match self {
-            Bytes::Mapped(map) => Some(map),
+            Bytes::Mapped { map, .. } => Some(map),
             Bytes::Owned(_) => None,
         }
     }
@@ -211,7 +216,9 @@ impl Storage {
         let Some(file) = spot.open(self.limits.named_file, "named-file")? else {
             return Ok(None);
         };
-        let mapped = self.map_file(&file);
+        let mapped = file
+            .metadata()
+            .and_then(|m| self.map_file(&file, &spot.path(), &m));
         let bytes = mapped.map_err(|e| spot.refused(Why::Unreadable(e.to_string())))?;
         Ok(Some(Named {
             spot: spot.clone(),
@@ -285,7 +292,7 @@ impl Storage {
 
     /// Maps `path` and gives its bytes as they are on disk.
     ///
-    /// A file that shrinks while it is mapped ends the process with SIGBUS, as for every mapping reader.
+    /// A file that shrinks while it is mapped raises SIGBUS where it is read: see [`mapped`](crate::base::mapped).
     ///
     /// # Errors
     ///
@@ -308,17 +315,19 @@ impl Storage {
             }
             return Ok(self.own(bytes));
         }
-        self.map_file(&file).map_err(io)
+        self.map_file(&file, path, &meta).map_err(io)
     }
 
-    fn map_file(&self, file: &File) -> std::io::Result<&[u8]> {
+    /// Maps `file`, which is called `path`.
+    fn map_file(&self, file: &File, path: &Path, meta: &Metadata) -> std::io::Result<&[u8]> {
         #[expect(
             unsafe_code,
             reason = "mapping a file is unsafe because another process may change it; \
             the bytes are only ever read as plain integers with bounds checks"
         )]
         let map = unsafe { Mmap::map(file) }?;
-        Ok(self.buffers.add(Bytes::Mapped(map)))
+        let _note = Mapped::new(path, &map, meta);
+        Ok(self.buffers.add(Bytes::Mapped { _note, map }))
     }
 
     /// Maps `path` and unpacks gzip, xz, zstd or a bzImage until an ELF file is there.
@@ -398,7 +407,7 @@ impl Storage {
 }
 
 /// Refuses what no image, dump or table comes from: a directory, and a device that gives characters without end.
-fn no_device(meta: &std::fs::Metadata) -> Result<()> {
+fn no_device(meta: &Metadata) -> Result<()> {
     #[cfg(unix)]
     let device = std::os::unix::fs::FileTypeExt::is_char_device(&meta.file_type());
     #[cfg(not(unix))]

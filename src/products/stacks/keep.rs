@@ -1,11 +1,9 @@
 //! Writing a snapshot of what some stacks need.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use super::choice::{Failed, Stage};
-use crate::base::error::Error;
+use crate::base::output;
 use crate::products::report::snapshot;
 use crate::world::dump::World;
 use crate::world::dump::recovered::read_for;
@@ -41,9 +39,9 @@ pub(super) fn keep(
     let without_text =
         !record.failed(|at| kernel.locate(at).is_some_and(|l| !l.image.is_of_memory()));
     let implied = |at, line: &[u8]| without_text && kernel.text(at).starts_with(line);
-    let failed = |e: std::io::Error| Failed::at(Stage::Keeping)(Error::io(path, e));
-    let mut file = BufWriter::new(File::create(path).map_err(failed)?);
-    let written = snapshot::write(part, &record.pieces(implied), without_text, &mut file);
-    written.map_err(Failed::at(Stage::Input))?;
-    file.flush().map_err(failed)
+    let pieces = record.pieces(implied);
+    let kept = output::put(path, &[], |out| {
+        snapshot::write(part, &pieces, without_text, out)
+    });
+    kept.map_err(Failed::at(Stage::Keeping))
 }

@@ -4,8 +4,8 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::file;
 use crate::base::error::{Error, Result};
+use crate::base::replace::{UNFINISHED, replace};
 use crate::formats::image::note;
 
 /// Ending of an index.
@@ -40,7 +40,7 @@ impl Cache {
     pub fn store(&self, path: &Path, bytes: &[u8]) -> Result<()> {
         create(&self.dir).map_err(|e| Error::io(&self.dir, e))?;
         evict(&self.dir, path, self.max.saturating_sub(bytes.len() as u64));
-        file::replace(path, bytes)
+        replace(path, bytes)
     }
 }
 
@@ -84,7 +84,7 @@ fn evict(dir: &Path, except: &Path, max: u64) {
         let age = now.duration_since(modified).unwrap_or_default();
         match path.extension().and_then(|e| e.to_str()) {
             Some(ENDING) if path != except => kept.push((modified, meta.len(), path)),
-            Some(file::UNFINISHED) if age > DEAD => drop(fs::remove_file(&path)),
+            Some(UNFINISHED) if age > DEAD => drop(fs::remove_file(&path)),
             _ => {}
         }
     }

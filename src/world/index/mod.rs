@@ -10,7 +10,6 @@ mod cfi;
 mod checksum;
 mod code;
 mod data;
-pub mod file;
 mod fixups;
 pub mod format;
 mod meta;

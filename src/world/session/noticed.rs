@@ -287,7 +287,7 @@ impl Noticed {
                 Some(file) => write!(f, "{}: {finding}", file.display()),
                 None => write!(f, "{finding}"),
             },
-            Noticed::LeftOut(finding) => finding.fmt(f),
+            Noticed::LeftOut(finding) => write!(f, "{finding}"),
             Noticed::OtherKind { name } => {
                 write!(f, "{name}: neither a vmlinux, a module nor the vDSO")
             }

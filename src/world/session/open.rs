@@ -123,11 +123,18 @@ impl<'d> View<'_, 'd> {
             sizes::use_symbol_text(&mut image, text).map_err(|e| e.in_file(symbols))?;
         }
         let image = Image::new(image);
-        if (unusable || options.indexes == Indexes::UseAndWrite)
-            && symbols.is_none()
-            && let Err(e) = self.remember(&image)
-        {
-            self.notice(Noticed::IndexUnwritten(e));
+        let asked = options.indexes == Indexes::UseAndWrite;
+        let kept = match symbols {
+            None if unusable || asked => self.remember(&image),
+            // Asked for by its build-id it would be taken for the image with its own symbols.
+            Some(_) if asked => Err(Error::new(
+                ErrorKind::Contradiction,
+                "has symbols of another file",
+            )),
+            _ => Ok(()),
+        };
+        if let Err(e) = kept {
+            self.notice(Noticed::IndexUnwritten(e.in_file(path)));
         }
         Ok(image)
     }
@@ -184,13 +191,14 @@ impl<'d> View<'_, 'd> {
 
     /// Writes the index of `image` into the cache.
     fn remember(&self, image: &Image<'_>) -> Result<()> {
+        let none = |what| Error::new(ErrorKind::Unsupported, what);
         let cache = self.options().cache.as_ref();
-        let place = cache.and_then(|c| Some((c, c.path(image.build_id()?)?)));
-        // An image out of its index is there already.
-        if let Some((cache, place)) = place {
-            cache.store(&place, &index::write(image, &index::Options::default())?)?;
-        }
-        Ok(())
+        let cache = cache.ok_or_else(|| none("there is no directory for indexes"))?;
+        let id = image.build_id();
+        let id = id.ok_or_else(|| none("has no build-id that an index could be found by"))?;
+        let place = cache.path(id);
+        let place = place.ok_or_else(|| none("has too short a build-id to be found by"))?;
+        cache.store(&place, &index::write(image, &index::Options::default())?)
     }
 
     /// Parses one image, and opens its debug file when it has no symbols or no DWARF of its own.
