@@ -62,7 +62,7 @@ pub fn run(args: &Index) -> Result<Exit, Failure> {
         match one(args, &images, &options, path) {
             Err(e) if args.images.len() > 1 => {
                 failed += 1;
-                stderr::say(&e.message);
+                stderr::say(&e.line());
             }
             done => done?,
         }

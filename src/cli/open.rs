@@ -24,11 +24,21 @@ pub fn warn(args: &Images, text: &str) {
     }
 }
 
+/// Says what `e` is, with the files that were looked for, unless `--quiet`.
+pub fn warn_of(args: &Images, e: &Error) {
+    if !args.quiet {
+        stderr::failure(&Failure::of(e));
+    }
+}
+
 /// Says what was noticed: warnings unless `--quiet`, all with `--verbose`.
 pub fn say(args: &Images, noticed: impl IntoIterator<Item = Noticed>) {
     for noticed in noticed {
-        if args.verbose || noticed.level() == Level::Warning {
-            warn(args, &noticed.to_string());
+        let wanted = args.verbose || noticed.level() == Level::Warning;
+        match noticed {
+            _ if !wanted => {}
+            Noticed::Unopened(e) => warn_of(args, &e),
+            noticed => warn(args, &noticed.to_string()),
         }
     }
 }
@@ -119,9 +129,8 @@ pub fn failure(e: &Error) -> Failure {
         _ => None,
     };
     Failure {
-        message: e.to_string(),
         hint: hint.map(str::to_owned),
-        closed_pipe: false,
+        ..Failure::of(e)
     }
 }
 

@@ -3,15 +3,9 @@
 
 use std::io::{self, Write};
 
-use fixtrace::low::base::text::escaped;
+use fixtrace::low::base::text::{Escaped, escaped};
 
 use super::exit::Failure;
-
-/// Begins every message.
-const NAME: &str = "fixtrace: ";
-
-/// A message may go on in lines that begin so: those of a list.
-const GOES_ON: &str = "\n  ";
 
 /// Says `text`.
 pub fn say(text: &str) {
@@ -20,10 +14,14 @@ pub fn say(text: &str) {
 
 /// Says why the run, or the work on one of several inputs, ends, and what to do about it.
 pub fn failure(failure: &Failure) {
-    say(&failure.message);
-    if let Some(hint) = failure.hint.as_deref().filter(|h| !h.is_empty()) {
-        say(&format!("hint: {hint}"));
+    let mut text = message(&failure.message);
+    for path in &failure.tried {
+        text.push_str(&format!("  {}\n", Escaped(path.display())));
     }
+    if let Some(hint) = failure.hint.as_deref().filter(|h| !h.is_empty()) {
+        text.push_str(&message(&format!("hint: {hint}")));
+    }
+    write(&text);
 }
 
 /// Says messages that are made already, all at once. Where nobody takes them the run goes on: it has its exit code.
@@ -31,10 +29,9 @@ pub fn write(messages: &str) {
     let _ = io::stderr().write_all(messages.as_bytes());
 }
 
-/// `text` as a message, with the end of its line.
+/// `text` as a message: a line, whatever it quotes.
 pub fn message(text: &str) -> String {
-    let parts: Vec<_> = text.split(GOES_ON).map(escaped).collect();
-    format!("{NAME}{}\n", parts.join(GOES_ON))
+    format!("fixtrace: {}\n", escaped(text))
 }
 
 #[cfg(test)]
@@ -44,8 +41,8 @@ mod tests {
     #[test]
     fn what_a_message_quotes_begins_no_other() {
         assert_eq!(
-            message("no a\x1b[2J\nfixtrace: forged; tried\n  /b\r\n  /c"),
-            "fixtrace: no a\\u{1b}[2J\\nfixtrace: forged; tried\n  /b\\r\n  /c\n"
+            message("no a\x1b[2J\nfixtrace: forged\n  b\r\n"),
+            "fixtrace: no a\\u{1b}[2J\\nfixtrace: forged\\n  b\\r\\n\n"
         );
     }
 }

@@ -150,3 +150,19 @@ fn one_place_subtracts_one_from_a_return_address() {
         .collect();
     assert_eq!(found, ["base/addr.rs"]);
 }
+
+#[test]
+fn one_file_writes_messages_on_standard_error() {
+    let writes = |code: &str| {
+        ["eprint!", "eprintln!", "stderr()"]
+            .iter()
+            .any(|w| code.contains(w))
+    };
+    let all = sources("src");
+    let mut found: Vec<&str> = (all.iter().filter(|(_, code)| writes(code)))
+        .map(|(path, _)| path.as_str())
+        .collect();
+    found.sort_unstable();
+    // The bar writes no names.
+    assert_eq!(found, ["cli/progress.rs", "cli/stderr.rs"]);
+}

@@ -32,6 +32,7 @@ mod patched;
 mod posted;
 mod real_lines;
 mod run;
+mod shown;
 mod snapshots;
 mod symbolize;
 mod symbols;

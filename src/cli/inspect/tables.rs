@@ -89,9 +89,8 @@ fn orc(placed: &Placed<'_>, wanted: &Range<LinkAddr>) -> Result<Shown, Failure> 
                 ..Shown::default()
             }),
             _ => Err(Failure {
-                message: what,
                 hint: why.hint().map(str::to_owned),
-                closed_pipe: false,
+                ..Failure::alone(what)
             }),
         };
     };

@@ -60,19 +60,11 @@ impl<'a> Outcome<'a> {
             0 => String::new(),
             more => format!("; nor are those of {more} other kernels (-v names them)"),
         };
-        // All in one line: files that were tried are listed below each other.
-        let tried = first.tried().iter().map(|p| p.display().to_string());
-        let tried: Vec<String> = tried.collect();
-        let tried = match tried.is_empty() {
-            true => String::new(),
-            false => format!("; tried {}", tried.join(", ")),
-        };
-        let first = first.clone().having_tried(Vec::new());
-        let what = format!("frames are not looked up: {first}{tried}{more}");
+        let first = Failure::of(first).line();
+        let what = format!("frames are not looked up: {first}{more}");
         open::warn(self.args, &what);
         if self.args.verbose {
-            rest.iter()
-                .for_each(|e| open::warn(self.args, &e.to_string()));
+            rest.iter().for_each(|e| open::warn_of(self.args, e));
         }
         if self.partly {
             self.exit = self.exit.max_of(Exit::Partial);
@@ -102,8 +94,8 @@ impl<'a> Outcome<'a> {
     pub fn without_file(&mut self, path: &Path, why: &Failure) {
         let named = path.display().to_string();
         match why.message.starts_with(&named) {
-            true => self.lacks(&why.message),
-            false => self.lacks(&format!("{named}: {}", why.message)),
+            true => self.lacks(&why.line()),
+            false => self.lacks(&format!("{named}: {}", why.line())),
         }
     }
 
@@ -130,6 +122,7 @@ impl<'a> Outcome<'a> {
             self.failure.get_or_insert(failure);
             return;
         }
+        let why = Failure::of(why).line();
         self.lacks(&format!("the log is not annotated: {why}"));
     }
 

@@ -121,7 +121,7 @@ pub fn run(
             Ok(found) => found,
             Err(failure) => {
                 unread += 1;
-                stderr::say(&failure.message);
+                stderr::say(&failure.line());
                 return Ok(());
             }
         };

@@ -45,10 +45,12 @@ pub fn all(args: &Validate) -> Result<Vec<PathBuf>, Failure> {
 fn not_of(e: &Error) -> Failure {
     match e.kind() {
         ErrorKind::WrongImage => Failure::new(e.to_string(), "name the vmlinux that ran"),
-        ErrorKind::NoImage | ErrorKind::NotFound => Failure::new(
-            e.to_string(),
-            "name the vmlinux, or --debug-dir DIR where DIR/boot/vmlinux-REL is",
-        ),
+        ErrorKind::NoImage | ErrorKind::NotFound => Failure {
+            hint: Some(
+                "name the vmlinux, or --debug-dir DIR where DIR/boot/vmlinux-REL is".to_owned(),
+            ),
+            ..Failure::of(e)
+        },
         _ => e.clone().into(),
     }
 }
