@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use fixtrace::low::base::error::Error;
+use fixtrace::low::base::limits::Limits;
 use fixtrace::low::base::parallel;
 use fixtrace::low::products::livepatch::log::{OfLog, Tasks};
 use fixtrace::low::products::livepatch::module::module;
@@ -76,7 +77,7 @@ fn one(
     outcome: &mut Outcome<'_>,
 ) -> Result<Exit, Failure> {
     let name = path.display().to_string();
-    let text = read(path, outcome)?;
+    let text = read(path, &args.images.limits(), outcome)?;
     let (reports, facts) = parse(&text);
     let tasks = Tasks::of(&text, &reports);
     desk.begin();
@@ -113,8 +114,8 @@ fn one(
 }
 
 /// All of the log `path`.
-fn read(path: &Path, outcome: &mut Outcome<'_>) -> Result<Vec<u8>, Failure> {
-    let Input::Log(mut log) = input(path)? else {
+fn read(path: &Path, limits: &Limits, outcome: &mut Outcome<'_>) -> Result<Vec<u8>, Failure> {
+    let Input::Log(mut log) = input(path, limits)? else {
         return Err(Failure::new(
             format!("{}: is a dump, not a log", path.display()),
             "name it without --log",

@@ -13,7 +13,7 @@ use memmap2::Mmap;
 
 use super::packing::Packing;
 use crate::base::arch::Arch;
-use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::error::{Error, ErrorKind, Finding, Result};
 use crate::base::limits::Limits;
 
 enum Bytes {
@@ -69,6 +69,8 @@ impl Buffers {
 pub(crate) enum Most {
     /// All members of a file.
     AllMembers,
+    /// The same, whatever stands behind them.
+    File,
     /// One stream, at most so many bytes.
     Bytes(u64),
 }
@@ -110,12 +112,10 @@ impl Storage {
     ///
     /// When the stream is broken, or unpacks to more than it may.
     pub(crate) fn unpacked(&self, packing: Packing, bytes: &[u8], most: Most) -> Result<&[u8]> {
-        let packed = bytes.len() as u64;
-        let packed = packed.saturating_add(self.packed.fetch_add(packed, Ordering::Relaxed));
-        let left = self.limits.unpacked_of(packed);
-        let left = left.saturating_sub(self.unpacked.load(Ordering::Relaxed));
+        let left = self.left(bytes.len() as u64);
         let plain = match most {
             Most::AllMembers => packing.decompress_all(bytes, left),
+            Most::File => packing.decompress_file(bytes, left),
             Most::Bytes(size) => packing.decompress(bytes, left.min(size)),
         }?;
         let len = plain.len() as u64;
@@ -188,6 +188,32 @@ impl Storage {
         }
     }
 
+    /// The same of a file that may be cut or damaged: what can be unpacked, and why that is not all.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read, or nothing of it unpacked.
+    pub(crate) fn plain_part(&self, path: &Path) -> Result<(&[u8], Option<Finding>)> {
+        let bytes = self.map(path)?;
+        let packing = Packing::of(bytes);
+        let (Packing::Gzip | Packing::Xz | Packing::Zstd) = packing else {
+            return Ok((bytes, None));
+        };
+        let left = self.left(bytes.len() as u64);
+        let (plain, finding) = packing
+            .decompress_part(bytes, left)
+            .map_err(|e| e.in_file(path))?;
+        self.unpacked.fetch_add(plain.len() as u64, Ordering::Relaxed);
+        Ok((self.own(plain), finding))
+    }
+
+    /// Bytes that `packed` more ones may unpack to.
+    fn left(&self, packed: u64) -> u64 {
+        let packed = packed.saturating_add(self.packed.fetch_add(packed, Ordering::Relaxed));
+        let most = self.limits.unpacked_of(packed);
+        most.saturating_sub(self.unpacked.load(Ordering::Relaxed))
+    }
+
     /// Gives the pages of mapped files back to the system; they are read again when next touched. For whoever
     /// goes through a large file once.
     pub fn forget_pages(&self) {
@@ -223,7 +249,7 @@ impl Storage {
                     )
                     .at(0));
                 }
-                packed => self.unpacked(packed, bytes, Most::Bytes(u64::MAX))?,
+                packed => self.unpacked(packed, bytes, Most::File)?,
             };
         }
         Err(Error::new(
