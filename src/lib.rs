@@ -102,6 +102,12 @@
 //! | `source-file` | 16M | Size of a file of source text. |
 //! | `work` | 64 | Steps of work on an image for each byte of it, beyond 64 million: entries, rows and instructions gone through. |
 //! | `entries` | 1000000 | Directory entries that a run looks at in search of images and modules. |
+//! | `task-stack` | 256K | Size of a kernel stack, of a task or a CPU. |
+//! | `tasks` | 1048576 | Tasks of a dump or snapshot, and threads of a process. |
+//! | `cpus` | 8192 | CPUs of a dump or snapshot. |
+//! | `modules` | 16384 | Modules of a dump or snapshot. |
+//! | `frames` | 65536 | Frames of all stacks of an input together, beyond one for each 8 bytes of it. |
+//! | `copied` | 64M | Bytes of an input's memory that a snapshot holds or modules are made of, beyond its size. |
 #![warn(missing_docs)]
 #![deny(unsafe_code)]
 

@@ -38,6 +38,16 @@ macro_rules! limits {
                 Work::of(bytes.saturating_mul(self.work).saturating_add(BASE))
             }
 
+            /// Frames that all stacks of an input of `bytes` bytes may have together: each takes a word of a stack.
+            pub(crate) fn frames_of(&self, bytes: u64) -> u64 {
+                self.frames.saturating_add(bytes / 8)
+            }
+
+            /// Bytes that may be copied out of the memory in an input of `bytes` bytes.
+            pub(crate) fn copied_of(&self, bytes: u64) -> u64 {
+                self.copied.saturating_add(bytes)
+            }
+
             /// Sets the limit called `name`.
             ///
             /// # Errors
@@ -71,6 +81,18 @@ limits! {
         "Steps of work on an image for each byte of it, beyond 64 million: entries, rows and instructions gone through.";
     entries: "entries" = 1_000_000, Count,
         "Directory entries that a run looks at in search of images and modules.";
+    task_stack: "task-stack" = 256 << 10, Bytes,
+        "Size of a kernel stack, of a task or a CPU.";
+    tasks: "tasks" = 1 << 20, Count,
+        "Tasks of a dump or snapshot, and threads of a process.";
+    cpus: "cpus" = 8192, Count,
+        "CPUs of a dump or snapshot.";
+    modules: "modules" = 16_384, Count,
+        "Modules of a dump or snapshot.";
+    frames: "frames" = 1 << 16, Count,
+        "Frames of all stacks of an input together, beyond one for each 8 bytes of it.";
+    copied: "copied" = 64 << 20, Bytes,
+        "Bytes of an input's memory that a snapshot holds or modules are made of, beyond its size.";
 }
 
 /// One row of [`Limits::TABLE`].

@@ -153,8 +153,13 @@ fn tell(
     let exit = show(args, &mut *out, planned, &all, |style, text| {
         livepatch::header(plan, style, text);
     })?;
-    Ok(match (exit, stacks.damaged || !stacks.missed.is_empty()) {
-        (Exit::Done, true) => Exit::Partial,
-        (exit, _) => exit,
-    })
+    Ok(
+        match (
+            exit,
+            stacks.damaged || stacks.partly || !stacks.missed.is_empty(),
+        ) {
+            (Exit::Done, true) => Exit::Partial,
+            (exit, _) => exit,
+        },
+    )
 }

@@ -82,7 +82,7 @@ fn one(
     out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
     let name = path.display().to_string();
-    let text = read(path, outcome)?;
+    let text = read(path, &args.images.limits(), outcome)?;
     let (reports, facts) = parse(&text);
     let tasks = Tasks::of(&text, &reports);
     desk.begin();
@@ -120,8 +120,8 @@ fn one(
 }
 
 /// All of the log `path`.
-fn read(path: &Path, outcome: &mut Outcome<'_>) -> Result<Vec<u8>, Failure> {
-    let Input::Log(mut log) = input(path)? else {
+fn read(path: &Path, limits: &Limits, outcome: &mut Outcome<'_>) -> Result<Vec<u8>, Failure> {
+    let Input::Log(mut log) = input(path, limits)? else {
         return Err(Failure::new(
             format!("{}: is a dump, not a log", path.display()),
             "name it without --log",

@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use fixtrace::low::base::addr::Slide;
+use fixtrace::low::base::limits::Limits;
 use fixtrace::low::base::parallel;
 use fixtrace::low::products::oops::read::report::Oops;
 use fixtrace::low::products::oops::read::reports::Facts;
@@ -59,6 +60,7 @@ pub fn run(args: &Symbolize) -> Result<Exit, Failure> {
         groups: Groups::default(),
         out: out::writer(&args.out, &inputs::of_symbolize(args, &files))?,
     };
+    let limits = args.images.limits();
     for why in &unread {
         batch.outcome.lacks(why);
     }
@@ -66,7 +68,7 @@ pub fn run(args: &Symbolize) -> Result<Exit, Failure> {
     let mut failed = Vec::new();
     for some in files.chunks(AT_ONCE) {
         let read = parallel::map(some, |path| {
-            let log = log(path);
+            let log = log(path, &limits);
             progress.step();
             log
         });
@@ -102,7 +104,7 @@ pub fn run(args: &Symbolize) -> Result<Exit, Failure> {
         }
     }
     if args.logs.is_empty() {
-        let stream = Stream::live(input::STDIN, Box::new(std::io::stdin()))?;
+        let stream = Stream::live(input::STDIN, Box::new(std::io::stdin()), &limits)?;
         let log = begun(None, stream);
         batch.answer_all(&mut desk, vec![log])?;
     } else if files.is_empty() {
@@ -167,8 +169,8 @@ fn files(named: &[PathBuf]) -> Result<(Vec<PathBuf>, Vec<String>), Failure> {
 }
 
 /// The log in the file `path`, or the beginning of it; `None` for a dump.
-fn log(path: &Path) -> Result<Option<Log>, Failure> {
-    Ok(match input(path)? {
+fn log(path: &Path, limits: &Limits) -> Result<Option<Log>, Failure> {
+    Ok(match input(path, limits)? {
         Input::Log(stream) => Some(begun(Some(path.display().to_string()), stream)),
         Input::Dump => None,
     })

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Cursor, Read};
 use std::path::Path;
 
+use fixtrace::low::base::limits::Limits;
 use fixtrace::low::formats::image::Packing;
 use fixtrace::low::formats::image::packing::Unpack;
 use fixtrace::low::world::memory::Dump;
@@ -49,12 +50,13 @@ enum Rest {
 
 impl Stream {
     /// The log that begins with `first`, more than that being in `rest`.
-    fn new(name: String, first: Vec<u8>, rest: Bytes) -> Result<Self, Failure> {
+    fn new(name: String, first: Vec<u8>, rest: Bytes, limits: &Limits) -> Result<Self, Failure> {
         let packing = Packing::of(&first);
         let (head, rest) = match packing {
             Packing::Gzip | Packing::Xz | Packing::Zstd => {
                 let all: Bytes = Box::new(Cursor::new(first).chain(rest));
                 let unpacked = Unpack::new(packing, all)
+                    .map(|unpack| unpack.within(limits))
                     .map_err(|e| Failure::from(e.in_file(Path::new(&name))))?;
                 (Vec::new(), Rest::Packed(Box::new(unpacked)))
             }
@@ -71,7 +73,7 @@ impl Stream {
     }
 
     /// The log that comes from `input`, called `name`: waits for the first of it only.
-    pub fn live(name: &str, mut input: Bytes) -> Result<Self, Failure> {
+    pub fn live(name: &str, mut input: Bytes, limits: &Limits) -> Result<Self, Failure> {
         let named = |e: io::Error| Failure::new(format!("{name}: {e}"), "name a readable log");
         let mut first = Vec::new();
         // What is packed may come byte by byte.
@@ -86,7 +88,7 @@ impl Stream {
             }
             first.extend_from_slice(&some[..len]);
         }
-        let mut stream = Stream::new(name.to_owned(), first, input)?;
+        let mut stream = Stream::new(name.to_owned(), first, input, limits)?;
         if let Rest::Packed(_) = stream.rest {
             stream.look(1);
         }
@@ -172,7 +174,7 @@ impl Read for Stream {
 }
 
 /// Opens `path`.
-pub fn input(path: &Path) -> Result<Input, Failure> {
+pub fn input(path: &Path, limits: &Limits) -> Result<Input, Failure> {
     let named =
         |e: io::Error| Failure::new(format!("{}: {e}", path.display()), "name a readable log");
     let mut file = open(path)?;
@@ -182,7 +184,7 @@ pub fn input(path: &Path) -> Result<Input, Failure> {
     if Dump::recognises(&first) {
         return Ok(Input::Dump);
     }
-    let mut log = Stream::new(path.display().to_string(), first, Box::new(file))?;
+    let mut log = Stream::new(path.display().to_string(), first, Box::new(file), limits)?;
     if Dump::recognises(log.look(HEAD)) {
         return Ok(Input::Dump);
     }

@@ -10,6 +10,7 @@ mod text;
 
 use std::path::Path;
 
+use fixtrace::low::base::limits::Limits;
 use fixtrace::low::products::oops::dumped::Dumped;
 use fixtrace::low::world::session;
 
@@ -35,7 +36,9 @@ fn options(args: &Symbolize) -> session::Options {
 
 /// Whether the file `path` is a dump.
 pub fn is_dump(path: &Path) -> Result<bool, Failure> {
-    Ok(matches!(input::input(path)?, input::Input::Dump))
+    // Its first bytes tell.
+    let limits = Limits::default();
+    Ok(matches!(input::input(path, &limits)?, input::Input::Dump))
 }
 
 /// Opens the log of the dump `path`, and says what is odd about it.

@@ -7,6 +7,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
 use fixtrace::low::base::bytes::rfind_byte;
+use fixtrace::low::base::limits::Limits;
 use fixtrace::low::formats::image::Storage;
 use fixtrace::low::products::oops::read::report::Oops;
 use fixtrace::low::products::oops::read::reports::{self, Facts};
@@ -61,8 +62,9 @@ pub fn run(args: &Symbolize) -> Result<Exit, Failure> {
         style: out::style(&args.out),
         links: Links::new(args),
     };
+    let limits = args.images.limits();
     if args.logs.is_empty() {
-        let log = Stream::live(input::STDIN, Box::new(io::stdin()))?;
+        let log = Stream::live(input::STDIN, Box::new(io::stdin()), &limits)?;
         live(log, &mut counter, &mut paper)?;
         counter.doubt();
     }
@@ -70,7 +72,7 @@ pub fn run(args: &Symbolize) -> Result<Exit, Failure> {
     for path in &args.logs {
         // What comes behind a log that waits is not to wait for it.
         paper.flush()?;
-        match Named::open(path) {
+        match Named::open(path, &limits) {
             Ok(Named::File(log)) => file(log, &mut counter, &mut paper)?,
             Ok(Named::Still(log)) => still(path, log, &mut counter, &mut paper)?,
             Ok(Named::Live(log)) => live(log, &mut counter, &mut paper)?,
@@ -104,12 +106,12 @@ enum Named {
 }
 
 impl Named {
-    fn open(path: &Path) -> Result<Self, Failure> {
+    fn open(path: &Path, limits: &Limits) -> Result<Self, Failure> {
         if path.metadata().is_ok_and(|m| !m.is_file() && !m.is_dir()) {
             let bytes = Box::new(input::open(path)?);
-            return Stream::live(&path.display().to_string(), bytes).map(Named::Live);
+            return Stream::live(&path.display().to_string(), bytes, limits).map(Named::Live);
         }
-        Ok(match input(path)? {
+        Ok(match input(path, limits)? {
             Input::Log(log) if log.is_plain() && is_still(path) => Named::Still(log),
             Input::Log(log) => Named::File(log),
             Input::Dump => Named::Dump,

@@ -165,7 +165,7 @@ fn tell(args: &Unwind, stacks: Stacks<'_>) -> Result<Exit, Failure> {
         ));
         exit = exit.max(Exit::Partial);
     }
-    if stacks.damaged {
+    if stacks.damaged || stacks.partly {
         exit = exit.max(Exit::Partial);
     }
     if !stacks.missed.is_empty() {

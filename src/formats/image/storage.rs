@@ -76,7 +76,7 @@ impl Buffers {
 pub(crate) enum Most {
     /// All members of a file.
     AllMembers,
-    /// One stream, of an image.
+    /// All members of an image's file, whatever stands behind them.
     Image,
     /// One stream, of a section of an image that says to have so many bytes.
     Bytes(u64),
@@ -151,27 +151,20 @@ impl Storage {
     ///
     /// When the stream is broken, or unpacks to more than it may.
     pub(crate) fn unpacked(&self, packing: Packing, bytes: &[u8], most: Most) -> Result<&[u8]> {
-        let packed = bytes.len() as u64;
-        let packed = packed.saturating_add(self.packed.fetch_add(packed, Ordering::Relaxed));
-        let used = self.unpacked.load(Ordering::Relaxed);
+        let left = self.left(bytes.len() as u64);
         let plain = match most {
-            Most::AllMembers => {
-                let left = self.limits.unpacked_of(packed).saturating_sub(used);
-                packing.decompress_all(bytes, left)
+            Most::AllMembers => packing.decompress_all(bytes, left),
+            Most::Image => packing.decompress_file(bytes, self.of_image(left)),
+            Most::Bytes(size) if size > self.of_image(left) => {
+                // Before any of it is unpacked.
+                let what = format!(
+                    "unpacks to {size} bytes, more than the {} that there may be yet (limits unpacked, \
+                     unpack-ratio)",
+                    self.of_image(left)
+                );
+                return Err(Error::new(ErrorKind::Unsupported, what));
             }
-            Most::Image => packing.decompress(bytes, self.image_left(packed, used)),
-            Most::Bytes(size) => {
-                let left = self.image_left(packed, used);
-                if size > left {
-                    // Before any of it is unpacked.
-                    let what = format!(
-                        "unpacks to {size} bytes, more than the {left} that there may be yet (limits unpacked, \
-                         unpack-ratio)"
-                    );
-                    return Err(Error::new(ErrorKind::Unsupported, what));
-                }
-                packing.decompress(bytes, size)
-            }
+            Most::Bytes(size) => packing.decompress(bytes, size),
         }?;
         let len = plain.len() as u64;
         self.unpacked.fetch_add(len, Ordering::Relaxed);
@@ -256,16 +249,6 @@ impl Storage {
         let mut refusals = refusals.unwrap_or_else(PoisonError::into_inner);
         let untold = std::mem::take(&mut refusals.untold);
         (untold, std::mem::take(&mut refusals.more))
-    }
-
-    /// Bytes that images may unpack to yet. A quarter of what others may: more is made of them, and none comes near.
-    fn image_left(&self, packed: u64, used: u64) -> u64 {
-        let most = self.limits.unpacked_of(packed);
-        let most = match most < self.limits.unpacked {
-            true => most / 4,
-            false => most,
-        };
-        most.saturating_sub(used)
     }
 
     /// Notes that a limit left something out, once.
@@ -353,6 +336,42 @@ impl Storage {
                 plain.map_err(|e| e.in_file(path))
             }
             _ => Ok(bytes),
+        }
+    }
+
+    /// The same of a file that may be cut or damaged: what can be unpacked, and why that is not all.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read, or nothing of it unpacked.
+    pub(crate) fn plain_part(&self, path: &Path) -> Result<(&[u8], Option<Finding>)> {
+        let bytes = self.map(path)?;
+        let packing = Packing::of(bytes);
+        let (Packing::Gzip | Packing::Xz | Packing::Zstd) = packing else {
+            return Ok((bytes, None));
+        };
+        let left = self.left(bytes.len() as u64);
+        let (plain, finding) = packing
+            .decompress_part(bytes, left)
+            .map_err(|e| e.in_file(path))?;
+        self.unpacked
+            .fetch_add(plain.len() as u64, Ordering::Relaxed);
+        Ok((self.own(plain), finding))
+    }
+
+    /// Bytes that `packed` more ones may unpack to.
+    fn left(&self, packed: u64) -> u64 {
+        let packed = packed.saturating_add(self.packed.fetch_add(packed, Ordering::Relaxed));
+        let most = self.limits.unpacked_of(packed);
+        most.saturating_sub(self.unpacked.load(Ordering::Relaxed))
+    }
+
+    /// Of `left` bytes those that an image may unpack to: a quarter, for more is made of them than of others, and none
+    /// comes near; all where a limit was lifted.
+    fn of_image(&self, left: u64) -> u64 {
+        match self.limits.unpack_ratio > Limits::default().unpack_ratio {
+            true => left,
+            false => left / 4,
         }
     }
 

@@ -68,10 +68,7 @@ struct Found {
 
 fn read(view: View<'_, '_>, path: &Path) -> Result<Found> {
     let storage = view.storage();
-    let dump = match Dump::is_live(path) {
-        true => Dump::open(path, storage)?,
-        false => Dump::parse(storage.plain(path)?).map_err(|e| e.in_file(path))?,
-    };
+    let dump = Dump::open(path, storage)?;
     if dump.kind() == DumpKind::Process {
         let what = "is the core of a process, which has no kernel's log";
         return Err(Error::new(ErrorKind::Unsupported, what).in_file(path));

@@ -112,10 +112,14 @@ pub struct Stacks<'a> {
     pub chosen: usize,
     /// Tasks without registers or stack in the file: their stacks are empty.
     pub without: usize,
+    /// What of the stacks themselves is left out.
+    pub(super) short: Option<String>,
     /// Images that are not at hand, and whose code is on a stack.
     pub missed: Vec<&'a str>,
     /// Whether pages of the dump that were asked for are lost.
     pub damaged: bool,
+    /// Whether limits left something out, or the file ends too early.
+    pub partly: bool,
     /// Whether it is of a process, not of a kernel.
     pub of_process: bool,
     /// Whether frames of user mode were asked for that this file cannot tell.

@@ -1,5 +1,6 @@
 //! Opening a file: what it is, which images it is of, and where they were.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -8,7 +9,7 @@ use super::tasks::Tasks;
 use crate::base::error::{Error, ErrorKind, Finding};
 use crate::base::parallel;
 use crate::engine::attribute::Memo;
-use crate::engine::stack::user_stack;
+use crate::engine::stack::{Stop, user_stack};
 use crate::engine::unwind::user::walk;
 use crate::products::livepatch::module::module;
 use crate::products::oops::dmesg::dmesg;
@@ -17,8 +18,9 @@ use crate::products::oops::read::reports;
 #[cfg(feature = "json")]
 use crate::products::report::snapshot;
 use crate::world::dump::livepatch::{self as dumped, Livepatch};
+use crate::world::dump::recovered;
 use crate::world::dump::space::Spaces;
-use crate::world::dump::touched::touched;
+use crate::world::dump::touched::{Wanted as Touchable, touched};
 use crate::world::dump::{Place, Task, World, discover, log, place};
 use crate::world::image::Image;
 #[cfg(feature = "json")]
@@ -60,6 +62,8 @@ impl Session {
                 view,
                 choice,
                 watch,
+                stored: Cell::new(0),
+                partly: Cell::new(false),
             }
             .open(path, tell)
         })
@@ -70,9 +74,28 @@ struct File<'a, 'd> {
     view: View<'a, 'd>,
     choice: &'a Choice,
     watch: &'a (dyn Fn(Step) + Sync),
+    /// Bytes of it.
+    stored: Cell<u64>,
+    /// Whether something of it is left out.
+    partly: Cell<bool>,
 }
 
 impl<'d> File<'_, 'd> {
+    /// Says what is left out.
+    fn leave_out(&self, what: String) {
+        self.partly.set(true);
+        let finding = Finding::about("stacks", what);
+        self.view.notice(Noticed::Input {
+            file: None,
+            finding,
+        });
+    }
+
+    /// Frames that all stacks may have.
+    fn frames(&self) -> u64 {
+        self.view.options().limits.frames_of(self.stored.get())
+    }
+
     fn open<R>(&self, path: &Path, tell: impl FnOnce(Stacks<'_>) -> R) -> Answer<R> {
         let storage = self.view.storage();
         let input = Failed::at(Stage::Input);
@@ -82,10 +105,17 @@ impl<'d> File<'_, 'd> {
         if Dump::is_live(path) {
             return self.dump(path, Dump::open(path, storage), tell);
         }
-        let bytes = storage.plain(path).map_err(&input)?;
+        let (bytes, cut) = storage.plain_part(path).map_err(&input)?;
+        if let Some(finding) = cut {
+            self.partly.set(true);
+            let file = Some(path.to_owned());
+            self.view.notice(Noticed::Input { file, finding });
+        }
+        self.stored.set(bytes.len() as u64);
         #[cfg(feature = "json")]
         if snapshot::is_snapshot(bytes) {
-            let found = snapshot::read(bytes).map_err(|e| input(e.in_file(path)))?;
+            let found = snapshot::read_within(bytes, storage.limits())
+                .map_err(|e| input(e.in_file(path)))?;
             return self.snapshot(&found, tell);
         }
         if ProcessCore::recognises(bytes) {
@@ -95,7 +125,8 @@ impl<'d> File<'_, 'd> {
                 self.process(&core.map_err(|e| input(e.in_file(path)))?),
             ));
         }
-        self.dump(path, Dump::parse(bytes), tell)
+        let dump = Dump::parse(bytes).map(|dump| dump.within(storage.limits()));
+        self.dump(path, dump, tell)
     }
 
     /// The dump whose first part is `path`.
@@ -105,7 +136,8 @@ impl<'d> File<'_, 'd> {
             .collect();
         let files = paths.iter().map(|p| self.view.storage().plain(p));
         let files: Vec<&[u8]> = files.collect::<Result<_, _>>()?;
-        Dump::of_parts(&files, |n| paths.get(n).copied().unwrap_or(path).to_owned())
+        let dump = Dump::of_parts(&files, |n| paths.get(n).copied().unwrap_or(path).to_owned());
+        dump.map(|dump| dump.within(self.view.storage().limits()))
     }
 
     #[cfg(feature = "json")]
@@ -173,6 +205,7 @@ impl<'d> File<'_, 'd> {
     ) -> Answer<R> {
         let input = Failed::at(Stage::Input);
         let dump = dump.map_err(|e| input(e.in_file(path)))?;
+        self.stored.set(dump.stored());
         for finding in dump.findings() {
             let file = finding.place.file.is_none().then(|| path.to_owned());
             let finding = finding.clone();
@@ -237,6 +270,7 @@ impl<'d> File<'_, 'd> {
     }
 
     fn place(&self, world: &World) -> Answer<Placement<'d>> {
+        self.partly.set(self.partly.get() | world.cut);
         let placed = self.view.place(world).map_err(Failed::at(Stage::Placing))?;
         for finding in &world.findings {
             let (finding, file) = (finding.clone(), None);
@@ -257,13 +291,23 @@ impl<'d> File<'_, 'd> {
             return;
         }
         let chosen: Vec<usize> = self.choice.tasks(world).collect();
+        let wanted = Touchable::of(world, &wanted);
         let look = |memory: &mut Box<dyn Memory + 'm>, task: &usize| {
             touched(world, *task, &wanted, &**memory)
         };
         let found = parallel::map_with(&chosen, memory, look);
         let found: BTreeSet<usize> = found.into_iter().flatten().collect();
         let memory = memory();
+        let limits = &self.view.options().limits;
+        let mut left = limits.copied_of(self.stored.get());
         for number in found {
+            let size = world.images.get(number).map_or(0, recovered::size);
+            let Some(rest) = left.checked_sub(size) else {
+                let what = "modules are said to be larger than they can be: not all are made of memory (limit copied)";
+                self.leave_out(what.to_owned());
+                break;
+            };
+            left = rest;
             self.view.recover(placed, world, number, &*memory);
         }
     }
@@ -283,15 +327,25 @@ impl<'d> File<'_, 'd> {
             choice: self.choice,
             lines: self.view.options().lines,
             reports,
+            limits: &self.view.options().limits,
+            stored: self.stored.get(),
         };
         let mut stacks = tasks.walk(self.watch)?;
+        if let Some(what) = stacks.short.take() {
+            self.leave_out(what);
+        }
         let Some(spaces) = spaces else {
             stacks.no_user = self.choice.user;
+            stacks.partly = self.partly.get();
             return Ok(tell(stacks));
         };
         stacks.no_user = self.choice.snapshot.is_some();
         let processes = tasks.processes(&stacks, spaces, self.view);
-        tasks.walk_on(&processes, &mut stacks);
+        if !tasks.walk_on(&processes, &mut stacks, self.frames()) {
+            let what = "all stacks have more frames than they can: the rest of them is left out (limit frames)";
+            self.leave_out(what.to_owned());
+        }
+        stacks.partly = self.partly.get();
         Ok(tell(stacks))
     }
 
@@ -302,8 +356,16 @@ impl<'d> File<'_, 'd> {
         let chosen = |tid: u32| pids.is_empty() || pids.contains(&tid);
         let mut memo = Memo::default();
         let threads = core.threads().iter().filter(|t| chosen(t.tid));
+        let (mut left, mut unwalked) = (self.frames(), 0);
         let all = threads.map(|thread| {
-            let walked = walk(core.objects(), core.memory(), &thread.regs);
+            let walked = match left {
+                0 => {
+                    unwalked += 1;
+                    (Vec::new(), Stop::Budget)
+                }
+                _ => walk(core.objects(), core.memory(), &thread.regs),
+            };
+            left = left.saturating_sub(walked.0.len() as u64);
             let stack = user_stack(core.objects(), walked, lines, &mut memo);
             let owner = Owner {
                 task: None,
@@ -312,7 +374,11 @@ impl<'d> File<'_, 'd> {
             (stack, owner)
         });
         let all: Vec<_> = all.collect();
+        if unwalked > 0 {
+            self.leave_out(not_walked(unwalked));
+        }
         Stacks {
+            partly: self.partly.get() | core.is_cut(),
             chosen: all.len(),
             all,
             of_process: true,
@@ -320,4 +386,9 @@ impl<'d> File<'_, 'd> {
             ..Stacks::default()
         }
     }
+}
+
+/// That of `count` tasks or threads no frame is shown.
+pub(super) fn not_walked(count: usize) -> String {
+    format!("all stacks have more frames than they can: {count} are not walked (limit frames)")
 }

@@ -1,7 +1,9 @@
 //! The tasks of a world, walked.
 
 use super::choice::{Choice, Failed, Owner, Stacks, Step};
+use super::read::not_walked;
 use crate::base::addr::Addr;
+use crate::base::limits::Limits;
 use crate::base::parallel;
 use crate::engine::attribute::Memo;
 use crate::engine::stack::{Cache, Mode, Stack, Stop, walk_on, walked};
@@ -39,6 +41,9 @@ pub(super) struct Tasks<'w, 'm, 'd> {
     pub lines: bool,
     /// The reports in the log.
     pub reports: &'w [Oops],
+    /// What may be said of a file, and how many bytes this one has.
+    pub limits: &'w Limits,
+    pub stored: u64,
 }
 
 impl<'w, 'd> Tasks<'w, '_, 'd> {
@@ -50,7 +55,12 @@ impl<'w, 'd> Tasks<'w, '_, 'd> {
             .witness(self.choice.walk.by)
             .max_frames(self.choice.walk.max_frames);
         let chosen: Vec<usize> = self.choice.tasks(world).collect();
-        let record = self.choice.snapshot.is_some().then(Record::default);
+        let copied = self.limits.copied_of(self.stored);
+        let record = self
+            .choice
+            .snapshot
+            .as_ref()
+            .map(|_| Record::within(copied));
         let detail = self.choice.walk.detail(self.lines);
         watch(Step::Begin(chosen.len()));
         let own = || ((self.memory)(), Cache::default());
@@ -63,15 +73,34 @@ impl<'w, 'd> Tasks<'w, '_, 'd> {
             watch(Step::One);
             Some(found)
         };
-        let found = parallel::map_with(&chosen, own, some);
+        let most = u64::from(self.choice.walk.max_frames).max(1);
+        let mut left = self.limits.frames_of(self.stored);
+        let mut found = Vec::with_capacity(chosen.len());
+        while left > 0 && found.len() < chosen.len() {
+            // As many as can be walked whatever comes: who is left out does not depend on how threads share the work.
+            let count = usize::try_from(left / most).unwrap_or(usize::MAX).max(1);
+            let next = chosen.get(found.len()..).unwrap_or_default();
+            let now = parallel::map_with(&next[..count.min(next.len())], own, some);
+            let frames = now
+                .iter()
+                .flatten()
+                .map(|s: &Stack<'_>| s.frames.len() as u64);
+            left = left.saturating_sub(frames.sum());
+            found.extend(now);
+        }
         watch(Step::End);
+        let unwalked = chosen.len() - found.len();
         let mut stacks = Stacks {
             chosen: chosen.len(),
             system: Some(world).filter(|w| self.choice.is_of_all(w)),
             ..Stacks::default()
         };
         let memory = (self.memory)();
-        for (task, found) in chosen.iter().zip(found) {
+        stacks.short = (unwalked > 0).then(|| not_walked(unwalked));
+        let walked = found.len();
+        let rest = std::iter::repeat_with(|| None).take(unwalked);
+        for (number, (task, found)) in chosen.iter().zip(found.into_iter().chain(rest)).enumerate()
+        {
             let owner = Owner {
                 task: world.tasks.get(*task),
                 thread: None,
@@ -79,10 +108,9 @@ impl<'w, 'd> Tasks<'w, '_, 'd> {
             match found {
                 Some(found) => stacks.all.push((found, owner)),
                 None => {
-                    stacks.without += 1;
-                    let stop = owner
-                        .task
-                        .map_or(Stop::NoRegisters, |t| without(t, &*memory));
+                    let lost = owner.task.filter(|t| number < walked || t.start.is_none());
+                    let stop = lost.map_or(Stop::Budget, |t| without(t, &*memory));
+                    stacks.without += usize::from(lost.is_some());
                     let mut none = Stack::new(Mode::Kernel, Vec::new(), stop);
                     none.walker = Some(unwinder.walker());
                     none.running = owner.task.is_some_and(|t| t.running);
@@ -98,6 +126,10 @@ impl<'w, 'd> Tasks<'w, '_, 'd> {
                 system.report.clone_from(&stacks.report);
             }
             super::keep::keep(path, &part, record, kernel, &*(self.memory)())?;
+            if record.is_full() {
+                let what = "there is more memory than the file has: the snapshot has not all of it (limit copied)";
+                stacks.short = Some(what.to_owned());
+            }
         }
         let frames = stacks.all.iter().flat_map(|(s, _)| &s.frames);
         let lost: Vec<Addr> = frames
@@ -146,14 +178,27 @@ impl<'w, 'd> Tasks<'w, '_, 'd> {
         Processes::of(spaces, tasks, &view.options().into(), view.storage())
     }
 
-    /// Walks on in user mode.
-    pub(super) fn walk_on<'p>(&self, processes: &'p Processes<'_, 'd>, stacks: &mut Stacks<'p>) {
+    /// Walks on in user mode, as long as there are fewer than `frames` frames; false where there are more.
+    pub(super) fn walk_on<'p>(
+        &self,
+        processes: &'p Processes<'_, 'd>,
+        stacks: &mut Stacks<'p>,
+        frames: u64,
+    ) -> bool {
         let mut memo = Memo::default();
+        let count = |stack: &Stack<'_>| stack.all_frames().count() as u64;
+        let mut all: u64 = stacks.all.iter().map(|(s, _)| count(s)).sum();
         for (stack, owner) in &mut stacks.all {
+            if all >= frames {
+                break;
+            }
+            all = all.saturating_sub(count(stack));
             if let Some(process) = owner.task.and_then(|t| processes.of_task(t)) {
                 walk_on(process, stack, self.lines, &mut memo);
             }
+            all = all.saturating_add(count(stack));
         }
         stacks.odd = processes.findings();
+        all < frames
     }
 }

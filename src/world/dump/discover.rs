@@ -1,7 +1,7 @@
 //! A dump's world: from where the kernel is to every task with its stack.
 
 use super::layout::Layout;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use super::place::Place;
 use super::read::Reader;
@@ -31,7 +31,9 @@ pub fn discover(dump: &Dump<'_>, vmlinux: &Image<'_>, place: &Place) -> Result<W
     let notes = dump.prstatus().count().max(dump.cpu_states().count());
     let found = cpus::find(&r, notes, &mut findings);
     let layout = Layout::of(&r)?;
-    let table = hijack::table(&r);
+    let mut hijackable =
+        usize::try_from(dump.limits().frames_of(dump.stored())).unwrap_or(usize::MAX);
+    let table = hijack::table(&r, hijackable);
     // A running kernel's lists change while they are read.
     let search = || match dump.kind() {
         DumpKind::Kcore => BTreeSet::new(),
@@ -45,10 +47,16 @@ pub fn discover(dump: &Dump<'_>, vmlinux: &Image<'_>, place: &Place) -> Result<W
         .map(|idle| (idle, Some(0)));
     let mut all = Vec::new();
     let mut unread = lost::Unread::default();
+    let mut running = HashMap::new();
+    for cpu in &found {
+        cpu.current
+            .map(|task| running.entry(task).or_insert(cpu.number));
+    }
     for place in idle.chain(task_list) {
-        match tasks::read(&r, &layout, &found, place) {
+        match tasks::read(&r, &layout, &running, place) {
             Ok(mut task) => {
-                task.hijacked = hijack::of_task(&r, &table, task.address);
+                task.hijacked = hijack::of_task(&r, &table, task.address, hijackable);
+                hijackable = hijackable.saturating_sub(task.hijacked.len());
                 all.push(task);
             }
             Err(why) => unread.note(place, why),
@@ -60,8 +68,10 @@ pub fn discover(dump: &Dump<'_>, vmlinux: &Image<'_>, place: &Place) -> Result<W
     let registers = registers::of(&r, dump, &found, &all);
     let crashed = crashed::cpu(&r, &registers);
     let mut cpus = Vec::new();
+    let numbered = all.iter().enumerate().rev();
+    let numbers: HashMap<Addr, usize> = numbered.map(|(n, t)| (t.address, n)).collect();
     for cpu in found {
-        let mut task = all.iter().position(|t| Some(t.address) == cpu.current);
+        let mut task = cpu.current.and_then(|task| numbers.get(&task).copied());
         let (regs, source) = registers.get(&cpu.number).copied().unzip();
         if let Some(next) = regs.and_then(|regs| switched_to(&all, &cpu, &regs)) {
             if let Some(previous) = task.and_then(|t| all.get_mut(t)) {
@@ -99,7 +109,11 @@ pub fn discover(dump: &Dump<'_>, vmlinux: &Image<'_>, place: &Place) -> Result<W
     // What the header lacks it does not miss.
     let quiet = place.supposed(dump);
     let system = system::of(&r.through(&quiet), dump, &all);
-    Ok(World {
+    if hijackable == 0 {
+        let what = "tracers keep more return addresses than the stacks have words: some are left out (limit frames)";
+        findings.push(Finding::about("dump", what));
+    }
+    let mut world = World {
         release: vmlinux.release().map(str::to_owned),
         images,
         cpus,
@@ -108,7 +122,10 @@ pub fn discover(dump: &Dump<'_>, vmlinux: &Image<'_>, place: &Place) -> Result<W
         unlisted: !(all_modules && all_generated),
         system: Some(system),
         findings,
-    })
+        cut: hijackable == 0,
+    };
+    world.bounded(dump.limits());
+    Ok(world)
 }
 
 /// The task whose stack `cpu` is on while `current` is still another: `__switch_to_asm()` changes stacks first.

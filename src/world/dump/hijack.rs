@@ -3,6 +3,8 @@
 //! Sources: kernel/trace/fgraph.c (an array of frames up to 6.9, a shadow stack from 6.10 on), kernel/kprobes.c (a
 //! table of all instances up to 5.13, a list per task from 5.14 on), kernel/trace/rethook.c (5.18-7.2).
 
+use std::collections::HashMap;
+
 use super::read::Reader;
 use crate::base::addr::{Addr, Address};
 
@@ -42,16 +44,16 @@ impl Tracer {
 
 /// Buckets of `kretprobe_inst_table`, and entries of any tracer for one task that are read.
 const BUCKETS: i64 = 64;
-const MAX_ENTRIES: i64 = 4096;
+const MAX_ENTRIES: usize = 4096;
 
 /// Bits of a shadow stack's word that say how far back its frame is, in words.
 const OFFSET: u64 = 0x3ff;
 
-/// Instances of kretprobes that are in one table for all tasks: task, slot and return address.
-pub(super) type Table = Vec<(Addr, Hijacked)>;
+/// Instances of kretprobes that are in one table for all tasks, by their tasks.
+pub(super) type Table = HashMap<Addr, Vec<Hijacked>>;
 
-/// Reads the table of all kretprobe instances; empty for kernels that keep lists per task.
-pub(super) fn table(r: &Reader<'_, '_>) -> Table {
+/// Reads the table of all kretprobe instances, `most` of them; empty for kernels that keep lists per task.
+pub(super) fn table(r: &Reader<'_, '_>, most: usize) -> Table {
     let read = || {
         let [table] = r.symbols(["kretprobe_inst_table"]);
         let (link, ret, task, slot) = (
@@ -73,22 +75,27 @@ pub(super) fn table(r: &Reader<'_, '_>) -> Table {
             };
             Some((Addr(r.get(at, task).ok()?), taken))
         };
-        Some(chains.filter_map(instance).collect())
+        let mut found = Table::new();
+        for (task, taken) in chains.take(most).filter_map(instance) {
+            found.entry(task).or_default().push(taken);
+        }
+        Some(found)
     };
     read().unwrap_or_default()
 }
 
-/// What tracers keep for `task`, innermost first.
-pub(super) fn of_task(r: &Reader<'_, '_>, table: &Table, task: Addr) -> Vec<Hijacked> {
-    let mut all = graph(r, task).unwrap_or_default();
-    let mine = table.iter().filter(|(owner, _)| *owner == task);
-    all.extend(mine.map(|(_, taken)| *taken));
-    all.extend(rethooks(r, task).unwrap_or_default());
-    all.extend(kretprobes(r, task).unwrap_or_default());
+/// What tracers keep for `task`, innermost first; `most` of each at most.
+pub(super) fn of_task(r: &Reader<'_, '_>, table: &Table, task: Addr, most: usize) -> Vec<Hijacked> {
+    let most = most.min(MAX_ENTRIES);
+    let mut all = graph(r, task, most).unwrap_or_default();
+    let mine = table.get(&task).into_iter().flatten();
+    all.extend(mine.take(most).copied());
+    all.extend(rethooks(r, task, most).unwrap_or_default());
+    all.extend(kretprobes(r, task, most).unwrap_or_default());
     all
 }
 
-fn graph(r: &Reader<'_, '_>, task: Addr) -> Option<Vec<Hijacked>> {
+fn graph(r: &Reader<'_, '_>, task: Addr, most: usize) -> Option<Vec<Hijacked>> {
     let stack = r.types.field("task_struct", "ret_stack")?;
     let current = r.types.field("task_struct", "curr_ret_stack")?;
     let (ret, slot) = (
@@ -115,7 +122,7 @@ fn graph(r: &Reader<'_, '_>, task: Addr) -> Option<Vec<Hijacked>> {
     {
         let mut frames = Vec::new();
         let mut at = top;
-        for _ in 0..MAX_ENTRIES {
+        for _ in 0..most {
             if at <= 0 {
                 break;
             }
@@ -129,23 +136,24 @@ fn graph(r: &Reader<'_, '_>, task: Addr) -> Option<Vec<Hijacked>> {
         }
         return Some(frames);
     }
-    let from = top.min(MAX_ENTRIES);
+    let from = top.min(MAX_ENTRIES as i64);
     Some(
         (0..=from)
             .rev()
+            .take(most)
             .filter_map(|i| read(base.offset(i * size)))
             .collect(),
     )
 }
 
 /// Instances of kretprobes from 5.14 to 5.17, where they are no rethooks.
-fn kretprobes(r: &Reader<'_, '_>, task: Addr) -> Option<Vec<Hijacked>> {
+fn kretprobes(r: &Reader<'_, '_>, task: Addr, most: usize) -> Option<Vec<Hijacked>> {
     let link = r.types.offset("kretprobe_instance", "llist")?;
     let (ret, slot) = (
         r.types.field("kretprobe_instance", "ret_addr")?,
         r.types.field("kretprobe_instance", "fp")?,
     );
-    list(r, task, "kretprobe_instances", link, |at| {
+    list(r, (task, most), "kretprobe_instances", link, |at| {
         Some(Hijacked {
             slot: Some(Addr(r.get(at, slot).ok()?)),
             ret: Addr(r.get(at, ret).ok()?),
@@ -154,13 +162,13 @@ fn kretprobes(r: &Reader<'_, '_>, task: Addr) -> Option<Vec<Hijacked>> {
     })
 }
 
-fn rethooks(r: &Reader<'_, '_>, task: Addr) -> Option<Vec<Hijacked>> {
+fn rethooks(r: &Reader<'_, '_>, task: Addr, most: usize) -> Option<Vec<Hijacked>> {
     let link = r.types.offset("rethook_node", "llist")?;
     let (ret, slot) = (
         r.types.field("rethook_node", "ret_addr")?,
         r.types.field("rethook_node", "frame")?,
     );
-    list(r, task, "rethooks", link, |at| {
+    list(r, (task, most), "rethooks", link, |at| {
         Some(Hijacked {
             slot: Some(Addr(r.get(at, slot).ok()?)),
             ret: Addr(r.get(at, ret).ok()?),
@@ -169,22 +177,17 @@ fn rethooks(r: &Reader<'_, '_>, task: Addr) -> Option<Vec<Hijacked>> {
     })
 }
 
-/// The elements of a `llist_head` of `task`, newest first.
+/// The elements of a `llist_head` of `task`, newest first, `most` of them.
 fn list(
     r: &Reader<'_, '_>,
-    task: Addr,
+    (task, most): (Addr, usize),
     head: &str,
     link: u64,
     read: impl Fn(Addr) -> Option<Hijacked>,
 ) -> Option<Vec<Hijacked>> {
     let head = r.types.field("task_struct", head)?;
     let first = Addr(r.get(task, head).ok()?);
-    let nodes = r.chain(first, 0).into_iter();
+    let nodes = r.chain_of(first, 0, most).into_iter();
     let start = |at: Addr| at.offset(-link.cast_signed());
-    Some(
-        nodes
-            .take(MAX_ENTRIES as usize)
-            .filter_map(|at| read(start(at)))
-            .collect(),
-    )
+    Some(nodes.filter_map(|at| read(start(at))).collect())
 }

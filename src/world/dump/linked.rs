@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::layout::Layout;
-use super::read::Reader;
+use super::read::{Lists, Reader};
 use crate::base::addr::{Addr, Address};
 use crate::formats::types::Field;
 
@@ -54,9 +54,10 @@ pub(super) fn reach(
     known: &mut BTreeMap<Addr, Option<u32>>,
 ) {
     let links = Links::of(r, layout);
+    let mut lists = Lists::default();
     let mut pending: Vec<Addr> = known.keys().copied().chain(init).collect();
     while let Some(task) = pending.pop() {
-        for next in neighbours(r, layout, &links, task) {
+        for next in neighbours(r, layout, (&links, &mut lists), task) {
             let new = Some(next) != init && !known.contains_key(&next);
             if new && known.len() < MAX_TASKS && is_task(r, layout, next) {
                 known.insert(next, None);
@@ -66,7 +67,12 @@ pub(super) fn reach(
     }
 }
 
-fn neighbours(r: &Reader<'_, '_>, layout: &Layout, links: &Links, task: Addr) -> Vec<Addr> {
+fn neighbours(
+    r: &Reader<'_, '_>,
+    layout: &Layout,
+    (links, lists): (&Links, &mut Lists),
+    task: Addr,
+) -> Vec<Addr> {
     let mut found: Vec<Addr> = links
         .pointers
         .iter()
@@ -88,7 +94,8 @@ fn neighbours(r: &Reader<'_, '_>, layout: &Layout, links: &Links, task: Addr) ->
         if head.is_some() {
             found.extend(beside(r, task, sibling, head));
         }
-        found.extend(r.list(task.offset(children.cast_signed()), sibling).0);
+        let head = task.offset(children.cast_signed());
+        found.extend(r.one_of(lists, head, sibling).0);
     }
     found
 }

@@ -54,13 +54,14 @@ pub(super) fn attach(
     tasks: &mut Vec<Task>,
     cpus: &mut [Cpu],
 ) {
+    // QEMU writes its own numbers there.
     let qemu = dump.cpu_states().next().is_some();
+    let notes: Vec<_> = dump.prstatus().filter(|_| !qemu).collect();
     for cpu in cpus {
         let (None, Some(regs)) = (cpu.task, cpu.regs) else {
             continue;
         };
-        // QEMU writes its own numbers there.
-        let note = dump.prstatus().find(|n| n.regs == regs && !qemu);
+        let note = notes.iter().find(|n| n.regs == regs);
         let pid = note.map(|n| n.pid);
         let found = find(tasks, cpu.number, &regs, pid).unwrap_or_else(|| {
             tasks.push(nothing_but(cpu.number, pid));

@@ -3,6 +3,7 @@
 //! is asked beside it, and so are its [`log`] and its livepatches ([`livepatch`]).
 
 pub mod asked;
+mod bounded;
 mod cpus;
 mod crashed;
 mod direct;

@@ -2,6 +2,8 @@
 //!
 //! Sources: arch/x86/kernel/head_64.S, arch/x86/boot/compressed/kaslr.c, arch/x86/mm/pgtable.c (Linux 5.10-7.2).
 
+use std::collections::BTreeSet;
+
 use super::asked::PLACE;
 use super::direct;
 use super::noted::{self, Noted};
@@ -75,12 +77,14 @@ fn found(dump: &Dump<'_>, vmlinux: &Image<'_>, own: &Own<'_>) -> Result<Place> {
     let noted = |why| noted::against(dump.vmcoreinfo(), vmlinux, why);
     let (mut wrong, mut unread) = (None, None);
     let by_note = by_vmcoreinfo(dump, vmlinux, own);
-    let candidates =
-        by_note
-            .into_iter()
-            .chain(dump.cpu_states().filter_map(|cpu| {
-                by_page_table(dump, own, cpu.cr3 & !0xfff & !USER_TABLE, cpu.levels())
-            }));
+    // CPUs share page tables, and these share others.
+    let (mut tables, mut blank) = (BTreeSet::new(), BTreeSet::new());
+    let by_cpu = dump.cpu_states().filter_map(|cpu| {
+        let table = (cpu.cr3 & !0xfff & !USER_TABLE, cpu.levels());
+        let new = tables.insert(table);
+        new.then(|| by_page_table(dump, own, table, &mut blank))?
+    });
+    let candidates = by_note.into_iter().chain(by_cpu);
     // That VMCOREINFO names another build counts where memory does not say more than the banner.
     let decided = |place: Place, proof| match (proof, noted(None)) {
         (Proof::Unproved(_), Noted::Other(why)) => Err(why),
@@ -259,9 +263,14 @@ fn by_vmcoreinfo(dump: &Dump<'_>, vmlinux: &Image<'_>, own: &Own<'_>) -> Option<
     Some(place)
 }
 
-fn by_page_table(dump: &Dump<'_>, own: &Own<'_>, root: u64, levels: u32) -> Option<Place> {
+fn by_page_table(
+    dump: &Dump<'_>,
+    own: &Own<'_>,
+    (root, levels): (u64, u32),
+    blank: &mut BTreeSet<u64>,
+) -> Option<Place> {
     let paged = Paged::new(dump, root, levels, 0);
-    let first = paged.first_mapped(REGION.0, REGION.1)?;
+    let first = paged.first_mapped(REGION.0, REGION.1, blank)?;
     // The first page mapped is the image's own: what lay before it is unmapped at boot (`cleanup_highmap()`).
     let start = own.text.0 & !(ALIGN - 1);
     let slide = Slide(first.at.0.wrapping_sub(start));

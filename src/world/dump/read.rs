@@ -24,6 +24,14 @@ pub(super) struct Reader<'a, 'd> {
     symbols: [Option<LinkAddr>; SYMBOLS.len()],
 }
 
+/// Lists of one kind that were followed.
+#[derive(Default)]
+pub(super) struct Lists {
+    heads: BTreeSet<Addr>,
+    forward: BTreeSet<Addr>,
+    backward: BTreeSet<Addr>,
+}
+
 /// A value read from memory, or why not.
 pub(super) type Read<T> = std::result::Result<T, Unreadable>;
 
@@ -136,20 +144,38 @@ impl<'a, 'd> Reader<'a, 'd> {
     /// The elements of the `list_head` at `head`, which each have `member` bytes before it. The second value says what
     /// broke the list; it is then followed from its other end, too.
     pub(super) fn list(&self, head: Addr, member: u64) -> (Vec<Addr>, Option<String>) {
-        let (mut forward, broken) = self.follow(head, 0);
+        self.one_of(&mut Lists::default(), head, member)
+    }
+
+    /// The same of one of `lists`: nothing is on two of them, so that all are followed in the time that one takes. One
+    /// that was followed before has no elements.
+    pub(super) fn one_of(
+        &self,
+        lists: &mut Lists,
+        head: Addr,
+        member: u64,
+    ) -> (Vec<Addr>, Option<String>) {
+        if !lists.heads.insert(head) {
+            return (Vec::new(), None);
+        }
+        let (mut forward, broken) = self.follow(head, 0, &mut lists.forward);
         let Some(why) = broken else {
             return (elements(forward, member), None);
         };
-        let (backward, _) = self.follow(head, 8);
+        let (backward, _) = self.follow(head, 8, &mut lists.backward);
         let known: BTreeSet<Addr> = forward.iter().copied().collect();
         forward.extend(backward.into_iter().rev().filter(|a| !known.contains(a)));
         (elements(forward, member), Some(why))
     }
 
     /// Follows the pointer `link` bytes into each `list_head`, from `head` until `head` comes again.
-    fn follow(&self, head: Addr, link: i64) -> (Vec<Addr>, Option<String>) {
+    fn follow(
+        &self,
+        head: Addr,
+        link: i64,
+        seen: &mut BTreeSet<Addr>,
+    ) -> (Vec<Addr>, Option<String>) {
         let mut all = Vec::new();
-        let mut seen = BTreeSet::new();
         let mut at = head;
         loop {
             at = match self.pointer(at.offset(link)) {
@@ -172,10 +198,15 @@ impl<'a, 'd> Reader<'a, 'd> {
     /// The elements of a list that ends with a null pointer, whose first is at `first`; each has the pointer to the next
     /// `link` bytes from its beginning.
     pub(super) fn chain(&self, first: Addr, link: u64) -> Vec<Addr> {
+        self.chain_of(first, link, MAX_ELEMENTS)
+    }
+
+    /// The same, `most` of them.
+    pub(super) fn chain_of(&self, first: Addr, link: u64, most: usize) -> Vec<Addr> {
         let mut all = Vec::new();
         let mut seen = BTreeSet::new();
         let mut at = first;
-        while at != Addr(0) && seen.insert(at) && all.len() < MAX_ELEMENTS {
+        while at != Addr(0) && seen.insert(at) && all.len() < most {
             all.push(at);
             match self.pointer(at.offset(link.cast_signed())) {
                 Ok(next) => at = next,

@@ -82,6 +82,23 @@ pub fn read_for(loaded: &Loaded, memory: &dyn Memory) -> Vec<(Addr, Addr)> {
     all
 }
 
+/// Bytes that its image is made of, as far as `loaded` says.
+pub(crate) fn size(loaded: &Loaded) -> u64 {
+    let pieces = loaded.pieces().filter_map(|(from, to)| to.since(from));
+    let code = pieces.map(|len| len.min(MAX_TEXT)).sum::<u64>();
+    let Some(tables) = &loaded.tables else {
+        return 0;
+    };
+    let rows = [
+        tables.orc.map(|(.., n)| (n, 4 + ENTRY_SIZE)),
+        tables.extable.map(|(_, n)| (n, 12)),
+        tables.symbols.map(|(_, n, _)| (n, SYMBOL)),
+    ];
+    let rows = rows.into_iter().flatten();
+    let rows = rows.map(|(n, size)| (u64::from(n) * size as u64).min(MAX_BYTES));
+    code + rows.sum::<u64>()
+}
+
 struct Module<'a> {
     loaded: &'a Loaded,
     tables: &'a Tables,

@@ -3,7 +3,7 @@
 //! Sources: kernel/crash_core.c `crash_save_cpu()`, fs/proc/vmcore.c, arch/x86/entry/entry_64.S `asm_exc_nmi`
 //! (Linux 5.10-7.2).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::cpus;
 use super::read::Reader;
@@ -84,7 +84,8 @@ fn matched(
     tasks: &[Task],
     kept: &BTreeMap<u32, Prstatus>,
 ) -> BTreeMap<u32, Regs> {
-    let current = |c: &cpus::Found| tasks.iter().find(|t| Some(t.address) == c.current);
+    let by_address: HashMap<Addr, &Task> = tasks.iter().rev().map(|t| (t.address, t)).collect();
+    let current = |c: &cpus::Found| by_address.get(&c.current?).copied();
     let on_stack = |c: &cpus::Found, note: &Prstatus| {
         let Some(sp) = note.regs.sp().filter(|_| !note.regs.user_mode()) else {
             return false;

@@ -2,13 +2,12 @@
 //!
 //! Sources: include/linux/sched.h, kernel/pid.c, lib/idr.c, lib/xarray.c (Linux 5.10-7.2).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::asked::Layouts;
-use super::cpus;
 use super::layout::Layout;
 use super::linked;
-use super::read::{Read, Reader};
+use super::read::{Lists, Read, Reader};
 use super::stack::{Stack, StackKind};
 use super::task::{Start, Task};
 use crate::base::addr::{Addr, Address};
@@ -45,6 +44,7 @@ pub(super) fn list(
     if let Some(init) = init_task {
         let head = init.offset(layout.tasks.offset.cast_signed());
         let (leaders, why) = r.list(head, layout.tasks.offset);
+        let mut lists = Lists::default();
         if let Some(why) = why {
             broken.whole = true;
             finding(format!("the list of tasks is broken: {why}"));
@@ -59,7 +59,7 @@ pub(super) fn list(
                 continue;
             };
             let head = Addr(signal).offset(head.offset.cast_signed());
-            let (threads, why) = r.list(head, node.offset);
+            let (threads, why) = r.one_of(&mut lists, head, node.offset);
             why.into_iter().for_each(|why| broken.threads(Some(why)));
             listed.extend(threads);
         }
@@ -218,14 +218,14 @@ impl ByPid {
     }
 }
 
-/// Reads the task at `address`, whose PID may be known: as much of it as there is.
+/// Reads the task at `address`, whose PID may be known: as much of it as there is. `running` are those that CPUs run.
 ///
 /// # Errors
 /// Why nothing of it can be read.
 pub(super) fn read(
     r: &Reader<'_, '_>,
     layout: &Layout,
-    cpus: &[cpus::Found],
+    running: &HashMap<Addr, u32>,
     (address, known): (Addr, Option<u32>),
 ) -> Read<Task> {
     let get = |field| r.get(address, field);
@@ -237,7 +237,7 @@ pub(super) fn read(
     }
     let (tgid, exit, cpu) = (get(layout.tgid), get(layout.exit_state), get(layout.cpu));
     let whole = [&pid, &state, &low, &tgid, &exit, &cpu].map(|read| read.is_ok());
-    let running = cpus.iter().find(|c| c.current == Some(address));
+    let running = running.get(&address).copied();
     let stack = low.ok().filter(|low| *low != 0).map(|low| Stack {
         kind: StackKind::Task,
         low: Addr(low),
@@ -260,7 +260,7 @@ pub(super) fn read(
         },
         partial: comm.is_err() || whole.contains(&false),
         comm: comm.unwrap_or_default(),
-        cpu: running.map_or(cpu.unwrap_or_default() as u32, |c| c.number),
+        cpu: running.unwrap_or(cpu.unwrap_or_default() as u32),
         running: running.is_some(),
         stopped: None,
         source: None,

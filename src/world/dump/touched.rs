@@ -1,6 +1,7 @@
 //! Which modules the words of a stack lead to: only they need an image.
 
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap};
 
 use super::stack::Stack;
 use super::world::World;
@@ -10,12 +11,57 @@ use crate::world::memory::Memory;
 /// Bytes of a stack that are looked at, at most.
 const MAX_BYTES: u64 = 64 << 10;
 
-/// Of the modules `wanted`, by their numbers in [`World::images`], those whose code a word on the stacks of task number
-/// `task` is in. It is no frame by that.
+/// Which of some modules has its code at an address; where several say so, the first of them.
+pub(crate) struct Wanted(Vec<(Addr, Addr, usize)>);
+
+impl Wanted {
+    /// The modules `wanted`, by their numbers in [`World::images`].
+    pub(crate) fn of(world: &World, wanted: &[usize]) -> Self {
+        let images = wanted
+            .iter()
+            .filter_map(|n| Some((*n, world.images.get(*n)?)));
+        let pieces = images.zip(0usize..).flat_map(|((number, loaded), rank)| {
+            let pieces = loaded.pieces().filter(|(start, end)| start < end);
+            pieces.map(move |(start, end)| (start, end, rank, number))
+        });
+        let mut pieces: Vec<_> = pieces.collect();
+        pieces.sort_unstable();
+        let mut waiting = pieces.into_iter().peekable();
+        // Those that hold the place reached, first the one of the lowest rank.
+        let mut live = BinaryHeap::new();
+        let (mut all, mut at): (Vec<(Addr, Addr, usize)>, _) = (Vec::new(), Addr(0));
+        loop {
+            while let Some((_, end, rank, number)) = waiting.next_if(|p| p.0 <= at) {
+                live.push(Reverse((rank, end, number)));
+            }
+            while live.peek().is_some_and(|Reverse((_, end, _))| *end <= at) {
+                live.pop();
+            }
+            let next = waiting.peek().map(|p| p.0);
+            match (live.peek(), next) {
+                (Some(Reverse((_, end, number))), _) => {
+                    let end = next.map_or(*end, |next| next.min(*end));
+                    all.push((at, end, *number));
+                    at = end;
+                }
+                (None, Some(next)) => at = next,
+                (None, None) => return Wanted(all),
+            }
+        }
+    }
+
+    fn at(&self, at: Addr) -> Option<usize> {
+        let next = self.0.partition_point(|(start, ..)| *start <= at);
+        let (_, end, number) = self.0.get(next.checked_sub(1)?)?;
+        (at < *end).then_some(*number)
+    }
+}
+
+/// The modules of `wanted` whose code a word on the stacks of task number `task` is in. It is no frame by that.
 pub(crate) fn touched(
     world: &World,
     task: usize,
-    wanted: &[usize],
+    wanted: &Wanted,
     memory: &dyn Memory,
 ) -> BTreeSet<usize> {
     let mut found = BTreeSet::new();
@@ -25,10 +71,7 @@ pub(crate) fn touched(
     let Some(start) = own.start else {
         return found;
     };
-    let mut note = |at: Addr| {
-        let holds = |n: &&usize| world.images.get(**n).is_some_and(|l| l.holds(at));
-        found.extend(wanted.iter().find(holds));
-    };
+    let mut note = |at: Addr| found.extend(wanted.at(at));
     note(Addr(start.regs.ip));
     own.hijacked.iter().for_each(|h| note(h.ret));
     let context = world.context(task);

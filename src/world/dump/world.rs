@@ -30,6 +30,8 @@ pub struct World {
     pub unlisted: bool,
     /// What was odd.
     pub findings: Vec<Finding>,
+    /// Whether limits left some of it out.
+    pub cut: bool,
 }
 
 impl World {
@@ -87,13 +89,10 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// Whether its code is at `at`.
-    pub(crate) fn holds(&self, at: Addr) -> bool {
+    /// Where its code is: first address and end.
+    pub(crate) fn pieces(&self) -> impl Iterator<Item = (Addr, Addr)> {
         let init = self.tables.and_then(|t| t.init);
-        let pieces = [Some(self.text), init].into_iter().flatten();
-        pieces
-            .into_iter()
-            .any(|(start, end)| at >= start && at < end)
+        [Some(self.text), init].into_iter().flatten()
     }
 }
 

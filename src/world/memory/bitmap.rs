@@ -61,6 +61,19 @@ impl<'d> Bitmap<'d> {
         before + ones(within) + u64::from(low.count_ones())
     }
 
+    /// The page that `rank` of its pages are below, one past the last where there are not more.
+    pub(crate) fn nth(&self, rank: u64) -> u64 {
+        let (mut low, mut high) = (0, self.pages);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.rank(middle + 1) <= rank {
+                true => low = middle + 1,
+                false => high = middle,
+            }
+        }
+        low
+    }
+
     /// Runs of pages in it: `[first, end)`, by number.
     pub(crate) fn runs(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
         let mut at = 0;
@@ -118,6 +131,7 @@ mod tests {
                 prop_assert_eq!(map.holds(n), bit(n));
                 prop_assert_eq!(map.rank(n), below, "{}", n);
                 if bit(n) {
+                    prop_assert_eq!(map.nth(below), n);
                     below += 1;
                     match runs.last_mut() {
                         Some(last) if last.1 == n => last.1 += 1,
@@ -125,6 +139,7 @@ mod tests {
                     }
                 }
             }
+            prop_assert_eq!(map.nth(below), pages);
             prop_assert_eq!(map.runs().collect::<Vec<_>>(), runs);
         }
     }

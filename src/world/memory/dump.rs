@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use super::cpu::{CpuState, Prstatus};
 use super::elfcore::{self, ElfCore};
-use super::extents::Extent;
 use super::flat;
 use super::kdump::{self, Kdump};
 use super::medium::Medium;
@@ -15,6 +14,7 @@ use super::{Memory, Unreadable};
 use crate::base::addr::Addr;
 use crate::base::bytes::u16_at;
 use crate::base::error::{Error, ErrorKind, Finding, Result};
+use crate::base::limits::Limits;
 use crate::formats::image::Storage;
 use crate::formats::image::note::{self, Note};
 
@@ -49,6 +49,7 @@ pub struct Dump<'d> {
     vmcoreinfo: Option<VmcoreInfo>,
     findings: Vec<Finding>,
     missed: Missed,
+    limits: Limits,
 }
 
 impl<'d> Dump<'d> {
@@ -61,7 +62,39 @@ impl<'d> Dump<'d> {
         let mut findings = Vec::new();
         let opened = Medium::open(path, storage, &mut findings)
             .and_then(|medium| Dump::read(medium, findings));
+        let opened = opened.map(|dump| dump.within(storage.limits()));
         opened.map_err(|e| e.in_file(path))
+    }
+
+    /// The same, of which no more is read than `limits` say.
+    pub(crate) fn within(mut self, limits: &Limits) -> Self {
+        self.limits = limits.clone();
+        let most = self.most_cpus();
+        let noted = |n: Note<'_>| Prstatus::read(&n).is_some() || CpuState::read(&n).is_some();
+        // QEMU writes two for each CPU.
+        if self
+            .notes()
+            .filter(|n| noted(*n))
+            .nth(most.saturating_mul(2))
+            .is_some()
+        {
+            let what = format!("are of more than {most} CPUs: the rest is left out (limit cpus)");
+            self.findings.push(Finding::about("notes", what));
+        }
+        self
+    }
+
+    /// What may be read of it.
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Bytes of its files.
+    pub(crate) fn stored(&self) -> u64 {
+        match &self.layout {
+            Layout::Elf(medium, _) => medium.stored(),
+            Layout::Kdump(parts) => parts.stored(),
+        }
     }
 
     /// Whether a file that begins with these bytes is a dump, or the core of a process.
@@ -153,6 +186,7 @@ impl<'d> Dump<'d> {
             vmcoreinfo: None,
             findings,
             missed: Missed::default(),
+            limits: Limits::default(),
         };
         dump.vmcoreinfo = match dump.kdump().is_some_and(|k| k.vmcoreinfo_cut) {
             true => dump.told().map(VmcoreInfo::cut),
@@ -233,21 +267,21 @@ impl<'d> Dump<'d> {
         (run >= len).then(|| medium.slice(offset, len)).flatten()
     }
 
-    /// Physical memory that the dump holds, by address: first address and bytes.
+    /// Physical memory that the dump holds, by address: first address and bytes. Where segments share bytes of the file,
+    /// no more of them than the file has.
     pub fn ranges(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
         let (core, parts) = match &self.layout {
             Layout::Elf(medium, core) => (Some((medium.end(), core)), None),
             Layout::Kdump(parts) => (None, Some(parts)),
         };
-        let held = |end: u64| {
-            move |e: Extent| {
-                let len = e.len.min(end.saturating_sub(e.offset));
+        let segments = core.into_iter().flat_map(move |(end, core)| {
+            let mut left = end;
+            core.physical.iter().filter_map(move |e| {
+                let len = elfcore::held(e, end).min(left);
+                left -= len;
                 (len > 0).then_some((e.start, len))
-            }
-        };
-        let segments = core
-            .into_iter()
-            .flat_map(move |(end, core)| core.physical.iter().filter_map(held(end)));
+            })
+        });
         segments.chain(parts.into_iter().flat_map(Parts::runs))
     }
 
@@ -314,12 +348,20 @@ impl<'d> Dump<'d> {
     /// Registers of CPUs, or of a process's threads, in the order of the notes. In a dump that the kernel made, CPUs
     /// that did not answer are missing, so that the place in the list need not be the CPU's number.
     pub fn prstatus(&self) -> impl Iterator<Item = Prstatus> {
-        self.notes().filter_map(|n| Prstatus::read(&n))
+        self.notes()
+            .filter_map(|n| Prstatus::read(&n))
+            .take(self.most_cpus())
+    }
+
+    fn most_cpus(&self) -> usize {
+        usize::try_from(self.limits.cpus).unwrap_or(usize::MAX)
     }
 
     /// QEMU's state of each virtual CPU, by number; empty for other dumps.
     pub fn cpu_states(&self) -> impl Iterator<Item = CpuState> {
-        self.notes().filter_map(|n| CpuState::read(&n))
+        self.notes()
+            .filter_map(|n| CpuState::read(&n))
+            .take(self.most_cpus())
     }
 }
 

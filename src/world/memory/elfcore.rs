@@ -95,17 +95,29 @@ pub(crate) fn read(medium: &Medium<'_>, findings: &mut Vec<Finding>) -> Result<E
         ));
     }
     let mut core = place(&segments);
+    let shared = core.physical.iter().map(|e| held(e, medium.end()));
+    if shared.fold(0, u64::saturating_add) > medium.end() {
+        let what = "share bytes of the file: only as much memory is searched as the file has";
+        findings.push(Finding::new("segments", at, what));
+    }
+    // No byte of the file is of two notes.
+    let all = MAX_READ.min(medium.stored());
+    let mut cut = None;
     for s in segments.iter().filter(|s| s.kind == PT_NOTE) {
         let most = medium.stored().saturating_sub(s.offset);
-        let most = most.min(MAX_READ.saturating_sub(core.notes.len() as u64));
+        let most = most.min(all.saturating_sub(core.notes.len() as u64));
         match medium.bytes(s.offset, s.file_size.min(most)) {
             Ok(notes) => core.notes.extend_from_slice(&notes),
-            Err(why) => findings.push(Finding::new("notes", s.offset, why.name())),
+            Err(why) if cut.is_none() => {
+                findings.push(Finding::new("notes", s.offset, why.name()));
+            }
+            Err(_) => {}
         }
         if s.file_size > most {
-            findings.push(Finding::new("notes", s.offset, "are cut short"));
+            cut = cut.or(Some(s.offset));
         }
     }
+    findings.extend(cut.map(|at| Finding::new("notes", at, "are cut short")));
     Ok(core)
 }
 
@@ -178,6 +190,11 @@ impl ElfCore {
     ) -> std::result::Result<(), Unreadable> {
         read_extents(&self.virtual_, medium, at, buf).map_err(|(_, why)| why)
     }
+}
+
+/// Bytes of `extent` that a file which ends at `end` has.
+pub(super) fn held(extent: Extent, end: u64) -> u64 {
+    extent.len.min(end.saturating_sub(extent.offset))
 }
 
 fn read_extents(

@@ -152,6 +152,11 @@ impl Row {
         }
     }
 
+    /// What tells its bytes from those of other pages, in files of less than 4 TiB.
+    fn key(self) -> u64 {
+        self.offset ^ u64::from(self.flags) << 42 ^ u64::from(self.size) << 48
+    }
+
     /// Whether all three are possible, and the page was written.
     fn is_sound(self, rows: &Rows) -> bool {
         let (first, last) = rows.data();
@@ -394,9 +399,11 @@ impl Kdump<'_> {
         }
     }
 
-    /// Runs of pages that the file holds: first address and bytes.
-    pub(crate) fn runs(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
-        let (from, to) = self.part;
+    /// Runs of pages that the file holds: first address and bytes. A page whose descriptor lies behind its end is none.
+    pub(crate) fn runs(&self, medium: &Medium<'_>) -> impl Iterator<Item = (u64, u64)> + '_ {
+        let described = medium.end().saturating_sub(self.rows.at) / DESCRIPTOR;
+        let described = self.dumped.nth(self.skipped.saturating_add(described));
+        let (from, to) = (self.part.0, self.part.1.min(described));
         self.dumped.runs().filter_map(move |(start, end)| {
             let (start, end) = (start.max(from), end.min(to));
             (start < end).then(|| (start * PAGE, (end - start) * PAGE))
@@ -433,7 +440,7 @@ impl Kdump<'_> {
         if !row.is_sound(&self.rows) {
             return Err(Unreadable::Corrupt);
         }
-        let read = self.read_row(medium, (page, row), skip, buf);
+        let read = self.read_row(medium, row, skip, buf);
         read.map_err(|why| match why {
             Unreadable::Truncated if self.rows.whole => Unreadable::Corrupt,
             why => why,
@@ -443,7 +450,7 @@ impl Kdump<'_> {
     fn read_row(
         &self,
         medium: &Medium<'_>,
-        (page, row): (u64, Row),
+        row: Row,
         skip: u64,
         buf: &mut [u8],
     ) -> std::result::Result<(), Unreadable> {
@@ -464,7 +471,8 @@ impl Kdump<'_> {
             Ok(page)
         };
         let wanted = skip as usize..skip as usize + buf.len();
-        self.cache.with(page, make, |page| {
+        // Pages that share bytes of the file are unpacked once.
+        self.cache.with(row.key(), make, |page| {
             if let Some(bytes) = page.get(wanted) {
                 buf.copy_from_slice(bytes);
             }

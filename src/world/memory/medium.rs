@@ -46,7 +46,9 @@ impl<'d> Medium<'d> {
             let file = File::open(path).map_err(|e| Error::io(path, e))?;
             return Ok(Medium::File(file));
         }
-        Ok(Medium::of(storage.plain(path)?, findings))
+        let (bytes, cut) = storage.plain_part(path)?;
+        findings.extend(cut);
+        Ok(Medium::of(bytes, findings))
     }
 
     /// The dump in `bytes`, which may be a flattened stream of it.

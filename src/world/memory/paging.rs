@@ -1,6 +1,7 @@
 //! Virtual memory of a dump, through its page tables.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 
 use super::dump::Dump;
 use super::{Memory, Missing, Unreadable};
@@ -264,9 +265,57 @@ impl<'a, 'd> Paged<'a, 'd> {
         })
     }
 
-    /// The first page mapped in `[from, to)`.
-    pub(crate) fn first_mapped(&self, from: Addr, to: Addr) -> Option<Mapped> {
-        self.mapped(from, to).next()
+    /// The first page mapped in `[from, to)`. `blank` are page tables of the lowest level that map nothing, also through
+    /// other roots: each is looked at once.
+    pub(crate) fn first_mapped(
+        &self,
+        from: Addr,
+        to: Addr,
+        blank: &mut BTreeSet<u64>,
+    ) -> Option<Mapped> {
+        /// Bytes that a table of the lowest level maps.
+        const SPAN: u64 = 2 << 20;
+        let mut at = Some(from);
+        while let Some(now) = at.filter(|a| *a < to) {
+            let lowest = self.lowest(now);
+            if lowest.is_none_or(|table| !blank.contains(&table) && !self.maps_nothing(table)) {
+                let end = (now.0 | (SPAN - 1)).saturating_add(1);
+                let found = self.mapped(now, Addr(end.min(to.0))).next();
+                if found.is_some() {
+                    return found;
+                }
+            }
+            blank.extend(lowest);
+            at = (now.0 | (SPAN - 1)).checked_add(1).map(Addr);
+        }
+        None
+    }
+
+    /// The table of the lowest level that tells of `at`, if one does.
+    fn lowest(&self, at: Addr) -> Option<u64> {
+        let mut table = self.root;
+        for level in (1..self.levels).rev() {
+            let mut entry = [0; 8];
+            let slot = at.0 >> (12 + 9 * level) & 511;
+            self.dump.read_physical(table + slot * 8, &mut entry).ok()?;
+            let entry = u64_at(&entry, 0).filter(|e| e & PRESENT != 0 && e & LARGE == 0)?;
+            table = entry & self.address;
+        }
+        Some(table)
+    }
+
+    /// Whether no entry of `table`, one of the lowest level, maps a page.
+    fn maps_nothing(&self, table: u64) -> bool {
+        let mut page = [0; PAGE as usize];
+        if self.dump.read_physical(table, &mut page).is_err() {
+            for (n, entry) in (0..).zip(page.chunks_exact_mut(8)) {
+                if self.dump.read_physical(table + n * 8, entry).is_err() {
+                    entry.fill(0);
+                }
+            }
+        }
+        let mut entries = page.chunks_exact(8).filter_map(|e| u64_at(e, 0));
+        entries.all(|e| e & PRESENT == 0)
     }
 }
 

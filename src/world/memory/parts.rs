@@ -95,7 +95,13 @@ impl<'d> Parts<'d> {
 
     /// Runs of pages that the files hold: first address and bytes.
     pub(crate) fn runs(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
-        self.all.iter().flat_map(|(_, part)| part.runs())
+        self.all.iter().flat_map(|(medium, part)| part.runs(medium))
+    }
+
+    /// Bytes of the files.
+    pub(crate) fn stored(&self) -> u64 {
+        let stored = self.all.iter().map(|(medium, _)| medium.stored());
+        stored.fold(0, u64::saturating_add)
     }
 
     /// One past the highest physical address that the dump knows of.

@@ -7,13 +7,16 @@ use super::notes::{Notes, Signal, Thread};
 use super::objects::{Mapping, Objects, Options, VDSO};
 use crate::base::addr::Addr;
 use crate::base::error::{Error, ErrorKind, Finding, Result};
-use crate::formats::image::{Storage, note};
+use crate::formats::image::Storage;
+use crate::formats::image::note::{self, Note};
 use crate::world::memory::segments::{self, ET_CORE, PT_NOTE};
 
 /// A process in a core file.
 pub struct ProcessCore<'d> {
     path: PathBuf,
     notes: Notes,
+    /// Whether some of the notes were not read.
+    shared: bool,
     memory: CoreMemory<'d>,
     objects: Objects<'d>,
 }
@@ -24,9 +27,8 @@ impl<'d> ProcessCore<'d> {
         let Some((ET_CORE, segments)) = segments::read(bytes) else {
             return false;
         };
-        let notes = segments.iter().filter(|s| s.kind == PT_NOTE);
         let mut found = Notes::default();
-        for note in notes.flat_map(|s| note::notes(s.bytes(bytes))) {
+        for note in described(bytes, &segments).0 {
             if matches!(note.name, b"VMCOREINFO" | b"QEMU") {
                 return false;
             }
@@ -64,10 +66,16 @@ impl<'d> ProcessCore<'d> {
             return Err(Error::new(ErrorKind::Unsupported, what).at(16));
         }
         let mut notes = Notes::default();
-        let described = segments.iter().filter(|s| s.kind == PT_NOTE);
-        for note in described.flat_map(|s| note::notes(s.bytes(bytes))) {
+        let (described, shared) = described(bytes, &segments);
+        for note in described {
             notes.take(note);
         }
+        if shared {
+            let what =
+                "segments of notes share bytes of the file: they are read as far as it is long";
+            notes.findings.push(Finding::new("PT_NOTE", 0, what));
+        }
+        notes.mappings.sort_by_key(|m| m.start);
         if notes.threads.is_empty() {
             let what = "no thread is in its notes (NT_PRSTATUS)";
             return Err(Error::new(ErrorKind::Malformed, what));
@@ -86,9 +94,15 @@ impl<'d> ProcessCore<'d> {
         Ok(ProcessCore {
             path: PathBuf::new(),
             notes,
+            shared,
             memory,
             objects,
         })
+    }
+
+    /// Whether something of it is left out.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.shared
     }
 
     /// The core file.
@@ -147,4 +161,27 @@ impl<'d> ProcessCore<'d> {
         let own = self.notes.findings.iter().cloned();
         own.chain(self.objects.findings()).collect()
     }
+}
+
+/// The notes in `segments` of the file `bytes`, and whether there are more: segments that share bytes of the file are read
+/// until that is as much as the file has.
+fn described<'d>(
+    bytes: &'d [u8],
+    segments: &[segments::Segment],
+) -> (impl Iterator<Item = Note<'d>> + use<'d>, bool) {
+    let mut left = bytes.len();
+    let mut all = Vec::new();
+    let mut shared = false;
+    for segment in segments.iter().filter(|s| s.kind == PT_NOTE) {
+        let notes = segment.bytes(bytes);
+        match left.checked_sub(notes.len()) {
+            Some(rest) => left = rest,
+            None => {
+                shared = true;
+                break;
+            }
+        }
+        all.push(notes);
+    }
+    (all.into_iter().flat_map(note::notes), shared)
 }

@@ -95,7 +95,7 @@ pub struct Notes {
     pub threads: Vec<Thread>,
     /// Where the vDSO is.
     pub vdso: Option<Addr>,
-    /// Mapped files by address.
+    /// Mapped files.
     pub mappings: Vec<Mapping>,
     /// What could not be read.
     pub findings: Vec<Finding>,
@@ -160,7 +160,6 @@ impl Notes {
                 writable: false,
             });
         }
-        self.mappings.sort_by_key(|m| m.start);
         Some(())
     }
 }

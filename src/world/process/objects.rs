@@ -1,6 +1,6 @@
 //! The files mapped into a process: which are the ones at hand, and where they run.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -78,6 +78,8 @@ pub struct Objects<'d> {
     /// Pieces of those files: first address, end, and the file from there on.
     pieces: Vec<(Addr, Addr, &'d [u8])>,
     findings: Vec<Finding>,
+    /// Files that were opened.
+    files: HashMap<PathBuf, &'d [u8]>,
     options: Options,
     storage: &'d Storage,
 }
@@ -101,6 +103,7 @@ impl<'d> Objects<'d> {
             objects: Vec::new(),
             pieces: Vec::new(),
             findings: Vec::new(),
+            files: HashMap::new(),
             options: options.clone(),
             storage,
         };
@@ -143,7 +146,7 @@ impl<'d> Objects<'d> {
 
     /// The object that `mapping` is the beginning of. `Err(None)` for a file that is no program.
     fn open(
-        &self,
+        &mut self,
         mapping: &Mapping,
         memory: &dyn Memory,
     ) -> std::result::Result<Object<'d>, Option<String>> {
@@ -156,8 +159,12 @@ impl<'d> Objects<'d> {
         };
         let file = match vdso {
             true => self.storage.own(copy(mapping, memory)),
+            false if self.files.contains_key(&path) => self.files[&path],
             false => match self.storage.admit(&spot) {
-                Ok(Some(named)) => named.bytes,
+                Ok(Some(named)) => {
+                    self.files.insert(path.clone(), named.bytes);
+                    named.bytes
+                }
                 Ok(None) => return Err(in_memory.map(|_| "the file is not there".to_owned())),
                 Err(refused) => {
                     let ordinary = in_memory.is_none() && is_data(&refused);
@@ -302,6 +309,8 @@ pub(crate) fn mapped_build_id(mapping: &Mapping, memory: &dyn Memory) -> Option<
 fn header(mapping: &Mapping, memory: &dyn Memory) -> Option<Header> {
     /// Notes of programs have some hundred bytes.
     const NOTES: u64 = 1 << 16;
+    /// Segments of notes that are looked at; programs have two or three.
+    const MOST: usize = 8;
     let mut page = [0; PAGE as usize];
     memory.read(mapping.start, &mut page).ok()?;
     let (_, segments) = segments::read(&page)?;
@@ -310,7 +319,7 @@ fn header(mapping: &Mapping, memory: &dyn Memory) -> Option<Header> {
         .find(|s| s.kind == PT_LOAD && s.offset < PAGE)?;
     let base = first.addr.wrapping_sub(first.offset);
     let notes = segments.iter().filter(|s| s.kind == PT_NOTE);
-    let found = notes.filter_map(|s| {
+    let found = notes.take(MOST).filter_map(|s| {
         let mut bytes = vec![0; usize::try_from(s.file_size.min(NOTES)).ok()?];
         let at = mapping.start.offset(s.addr.wrapping_sub(base) as i64);
         memory.read(at, &mut bytes).ok()?;

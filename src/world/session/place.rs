@@ -1,5 +1,6 @@
 //! The images of what was found in memory, where they were.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::noticed::Noticed;
@@ -19,23 +20,30 @@ pub struct Placement<'d> {
 }
 
 impl Placement<'_> {
+    /// The names of what is missing.
+    fn names(&self) -> HashSet<&str> {
+        self.missing.iter().map(|name| &**name).collect()
+    }
+
     /// Of the images of `world` that are missing, those whose code is at one of `places`: only they are missed.
     pub fn missed<'w>(&self, world: &'w World, places: &[Addr]) -> Vec<&'w str> {
-        let missing = world
-            .images
-            .iter()
-            .filter(|l| self.missing.contains(&l.name));
-        missing
-            .filter(|l| places.iter().any(|at| *at >= l.text.0 && *at < l.text.1))
-            .map(|l| &*l.name)
-            .collect()
+        let names = self.names();
+        let mut places = places.to_vec();
+        places.sort_unstable();
+        let holds_one = |l: &&Loaded| {
+            let next = places.partition_point(|at| *at < l.text.0);
+            places.get(next).is_some_and(|at| *at < l.text.1)
+        };
+        let missing = world.images.iter().filter(|l| names.contains(&*l.name));
+        missing.filter(holds_one).map(|l| &*l.name).collect()
     }
 }
 
 impl<'d> Placement<'d> {
     /// Numbers of the images of `world` that are missing here.
     pub fn lacking(&self, world: &World) -> Vec<usize> {
-        let missing = |(_, l): &(usize, &Loaded)| self.missing.contains(&l.name);
+        let names = self.names();
+        let missing = |(_, l): &(usize, &Loaded)| names.contains(&*l.name);
         let all = world.images.iter().enumerate();
         let init = |l: &Loaded| l.tables.is_some_and(|t| t.init.is_some());
         all.filter(|one| missing(one) || init(one.1))

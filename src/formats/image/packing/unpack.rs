@@ -10,6 +10,7 @@ use super::step::{Break, Step};
 use super::xz::Xz;
 use super::zstd::Zstd;
 use crate::base::error::{Error, ErrorKind, Finding, Place, Result};
+use crate::base::limits::Limits;
 
 /// Bytes that show how a member is packed.
 const MAGIC: usize = 6;
@@ -76,6 +77,11 @@ pub struct Unpack<R> {
     ended: bool,
     out: Out,
     findings: Vec<Finding>,
+    /// Whether something else stands behind the members.
+    tail: bool,
+    limits: Limits,
+    /// Bytes unpacked so far.
+    unpacked: u64,
 }
 
 impl<R: Read> Unpack<R> {
@@ -102,7 +108,25 @@ impl<R: Read> Unpack<R> {
             ended: false,
             out: Out::default(),
             findings: Vec::new(),
+            tail: false,
+            limits: Limits {
+                unpacked: u64::MAX,
+                unpack_ratio: u64::MAX,
+                ..Limits::default()
+            },
+            unpacked: 0,
         })
+    }
+
+    /// The same, which gives no more than `limits` say of the packed bytes that were read.
+    pub fn within(mut self, limits: &Limits) -> Self {
+        self.limits = limits.clone();
+        self
+    }
+
+    /// Whether all that was wrong is that something else stands behind the members.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.findings.is_empty() || self.tail && self.findings.len() == 1
     }
 
     /// What was wrong so far. Once reading has come to the end, all that was.
@@ -150,6 +174,7 @@ impl<R: Read> Unpack<R> {
             return true;
         }
         let (none, cut) = (ahead.is_empty(), Packing::may_show(ahead));
+        self.tail = !none && self.input.failed.is_none();
         if self.input.failed.is_some() || !none && cut {
             self.broken(Break::Cut("the rest of a header"));
         } else if !none {
@@ -191,6 +216,19 @@ impl<R: Read> Read for Unpack<R> {
             self.out.clear();
             self.more();
         }
-        Ok(self.out.read(out))
+        let most = self.limits.unpacked_of(self.input.at());
+        let left = usize::try_from(most.saturating_sub(self.unpacked)).unwrap_or(usize::MAX);
+        if left == 0 && !self.out.is_empty() {
+            let what = format!(
+                "unpacks to more than {most} bytes (limits unpacked, unpack-ratio): the rest is left out"
+            );
+            self.find(self.input.at(), what);
+            self.out.clear();
+            self.ended = true;
+        }
+        let room = out.len().min(left);
+        let len = self.out.read(&mut out[..room]);
+        self.unpacked += len as u64;
+        Ok(len)
     }
 }

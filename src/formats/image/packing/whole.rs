@@ -4,7 +4,7 @@ use super::Unpack;
 use super::kind::Packing;
 #[cfg(feature = "compression")]
 use super::xz::MAX_MEMORY;
-use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::error::{Error, ErrorKind, Finding, Result};
 
 impl Packing {
     /// Unpacks one stream (bytes behind it are ignored), at most `limit` bytes.
@@ -53,14 +53,7 @@ impl Packing {
     ///
     /// When one of them is cut or damaged, something else stands behind them, or they have more than `limit` bytes.
     pub(crate) fn decompress_all(self, bytes: &[u8], limit: u64) -> Result<Vec<u8>> {
-        use std::io::Read;
-        let mut unpack = Unpack::new(self, bytes)?;
-        let mut out = Vec::new();
-        let read = (&mut unpack)
-            .take(limit.saturating_add(1))
-            .read_to_end(&mut out);
-        // Nothing fails but memory.
-        read.map_err(|e| Error::new(ErrorKind::Io, e.to_string()))?;
+        let (out, unpack) = self.members(bytes, limit)?;
         match unpack.findings() {
             [finding, ..] => {
                 let e = Error::new(ErrorKind::Malformed, &*finding.message);
@@ -68,6 +61,69 @@ impl Packing {
             }
             [] => within(out, limit),
         }
+    }
+
+    /// Unpacks all members of a file, whatever stands behind them, at most `limit` bytes: modules have their signature
+    /// there, the kernel's build the unpacked size.
+    ///
+    /// # Errors
+    ///
+    /// When one of them is cut or damaged, or they have more than `limit` bytes.
+    pub(crate) fn decompress_file(self, bytes: &[u8], limit: u64) -> Result<Vec<u8>> {
+        let (Packing::Gzip | Packing::Xz | Packing::Zstd) = self else {
+            return self.decompress(bytes, limit);
+        };
+        let (out, unpack) = self.members(bytes, limit)?;
+        match unpack.findings() {
+            [finding, ..] if !unpack.is_whole() => {
+                let what = format!("broken {self:?} stream: {}", finding.message);
+                let e = Error::new(ErrorKind::Malformed, what);
+                Err(finding.place.offset.into_iter().fold(e, Error::at))
+            }
+            _ => within(out, limit),
+        }
+    }
+
+    /// Unpacks a file as far as it can be, `limit` bytes at most; and says why that is not all.
+    ///
+    /// # Errors
+    ///
+    /// When it is not packed at all, or nothing can be unpacked.
+    pub(crate) fn decompress_part(
+        self,
+        bytes: &[u8],
+        limit: u64,
+    ) -> Result<(Vec<u8>, Option<Finding>)> {
+        let (mut out, unpack) = self.members(bytes, limit)?;
+        if out.len() as u64 > limit {
+            out.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+            return Ok((out, Some(Finding::new("packed file", 0, beyond(limit)))));
+        }
+        match unpack.findings() {
+            [finding, ..] if out.is_empty() => {
+                let e = Error::new(ErrorKind::Malformed, &*finding.message);
+                Err(finding.place.offset.into_iter().fold(e, Error::at))
+            }
+            [finding, ..] => Ok((out, Some(finding.clone()))),
+            [] => Ok((out, None)),
+        }
+    }
+
+    /// The contents of all members of a file, one byte more than `limit` at most.
+    fn members(self, bytes: &[u8], limit: u64) -> Result<(Vec<u8>, Unpack<&[u8]>)> {
+        use std::io::Read;
+        /// A buffer that grows is copied; one that is taken at once takes no memory before it is filled.
+        const AT_ONCE: u64 = 1 << 30;
+        let mut unpack = Unpack::new(self, bytes)?;
+        let most = limit.saturating_add(1);
+        let mut out = Vec::new();
+        // Where there is no room for that it grows.
+        let _ = out.try_reserve_exact(usize::try_from(most.min(AT_ONCE)).unwrap_or_default());
+        let read = (&mut unpack).take(most).read_to_end(&mut out);
+        // Nothing fails but memory.
+        read.map_err(|e| Error::new(ErrorKind::Io, e.to_string()))?;
+        out.shrink_to_fit();
+        Ok((out, unpack))
     }
 
     /// Unpacks one stream of zlib or zstd into `out`; gives the number of bytes written, or `None` where the stream is
@@ -112,13 +168,14 @@ impl Packing {
     }
 }
 
+fn beyond(limit: u64) -> String {
+    format!("unpacks to more than {limit} bytes (limits unpacked, unpack-ratio)")
+}
+
 /// `out`, if it has no more than `limit` bytes.
 fn within(out: Vec<u8>, limit: u64) -> Result<Vec<u8>> {
     match out.len() as u64 > limit {
-        true => Err(Error::new(
-            ErrorKind::Malformed,
-            format!("unpacks to more than {limit} bytes (limits unpacked, unpack-ratio)"),
-        )),
+        true => Err(Error::new(ErrorKind::Malformed, beyond(limit))),
         false => Ok(out),
     }
 }

@@ -5,6 +5,7 @@ use std::io::{self, Read};
 
 use super::kind::Packing;
 use crate::base::error::{Error, ErrorKind, Finding, Result};
+use crate::base::limits::Limits;
 
 /// The contents of a packed file, which there are none of.
 pub struct Unpack<R>(Infallible, R);
@@ -20,6 +21,16 @@ impl<R: Read> Unpack<R> {
             ErrorKind::Unsupported,
             format!("{packing:?}: built without the feature `compression`"),
         ))
+    }
+
+    /// The same within limits.
+    pub fn within(self, _: &Limits) -> Self {
+        self
+    }
+
+    /// Whether nothing was wrong with what is packed.
+    pub(crate) fn is_whole(&self) -> bool {
+        match self.0 {}
     }
 
     /// What was wrong so far.

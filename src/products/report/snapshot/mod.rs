@@ -13,6 +13,7 @@ use machine::{Machine, plain};
 
 use crate::base::addr::{Addr, Slide};
 use crate::base::error::{Error, ErrorKind, Finding, Result};
+use crate::base::limits::Limits;
 use crate::base::regs::{Reg, Regs};
 use crate::formats::image::note::hex;
 use crate::world::dump::{
@@ -82,6 +83,14 @@ pub fn write(
 /// # Errors
 /// When the header is cut short, broken, or of another form.
 pub fn read(bytes: &[u8]) -> Result<Snapshot<'_>> {
+    read_within(bytes, &Limits::default())
+}
+
+/// The same, of which no more is taken than `limits` say.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) fn read_within<'d>(bytes: &'d [u8], limits: &Limits) -> Result<Snapshot<'d>> {
     let broken = |at: usize, what: &str| Error::new(ErrorKind::Malformed, what).at(at as u64);
     let rest = bytes
         .strip_prefix(MAGIC)
@@ -118,6 +127,7 @@ pub fn read(bytes: &[u8]) -> Result<Snapshot<'_>> {
         system: header.system.map(Machine::into),
         unlisted: header.unlisted,
         findings: Vec::new(),
+        cut: false,
     };
     for message in header.findings {
         world.findings.push(Finding::new("snapshot", 0, message));
@@ -133,14 +143,13 @@ pub fn read(bytes: &[u8]) -> Result<Snapshot<'_>> {
             world
                 .findings
                 .push(Finding::new("snapshot", at as u64, what));
+            world.cut = true;
             break;
         };
         pieces.push((Addr(addr.0), piece));
         at += piece.len();
     }
-    for cpu in &mut world.cpus {
-        cpu.task = cpu.task.filter(|t| *t < world.tasks.len());
-    }
+    world.bounded(limits);
     Ok(Snapshot {
         world,
         memory: Pieces::new(pieces),

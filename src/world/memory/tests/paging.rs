@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use crate::base::addr::Addr;
 use crate::world::memory::testing::{Image, Load, core};
 use crate::world::memory::{Dump, Linear, Memory, Missing, Paged, Unreadable};
@@ -218,10 +220,18 @@ fn what_is_mapped_is_listed_by_address() {
             (0xffff_ffff_ffff_f000, 0x1000, 0x6000)
         ]
     );
-    let text = p.first_mapped(Addr(0xffff_ffff_8000_0000), Addr(0xffff_ffff_c000_0000));
+    let text = p.first_mapped(
+        Addr(0xffff_ffff_8000_0000),
+        Addr(0xffff_ffff_c000_0000),
+        &mut BTreeSet::new(),
+    );
     assert_eq!(text.map(|m| m.at), Some(Addr(TEXT)));
     assert_eq!(
-        p.first_mapped(Addr(TEXT + 0x20_0000), Addr(0xffff_ffff_c000_0000)),
+        p.first_mapped(
+            Addr(TEXT + 0x20_0000),
+            Addr(0xffff_ffff_c000_0000),
+            &mut BTreeSet::new()
+        ),
         None
     );
 }
@@ -255,5 +265,8 @@ proptest! {
         let mut buf = [0; 40];
         let _ = p.read(Addr(at), &mut buf);
         let _ = p.mapped(Addr(at), Addr(u64::MAX)).take(100).count();
+        let end = Addr(at.saturating_add(1 << 28));
+        let first = p.mapped(Addr(at), end).next();
+        prop_assert_eq!(p.first_mapped(Addr(at), end, &mut BTreeSet::new()), first);
     }
 }
