@@ -1,5 +1,6 @@
 """Images that cost much for their size: counts and references of a file make work and memory that its bytes do not."""
 
+import pathlib
 import struct
 import zlib
 from functools import partial
@@ -592,3 +593,107 @@ MAKERS = {
     "zlib-section": partial(packed_section, 1, ".debug_str"),
     "zstd-info": packed_info,
 }
+
+
+def system_map(dir):
+    """Symbols of one place, and one with a name of the rest of the file."""
+    path = dir / "System.map"
+    lines = [f"{BASE:x} T _text\n"] + [f"{BASE + 64:x} T s{i}\n" for i in range(15000)]
+    path.write_text("".join(lines) + f"{BASE + 128:x} T " + "n" * 500000)
+    return path
+
+
+def packed_image(dir):
+    """A file that unpacks to zeros, four thousand million of them."""
+    path = dir / "vmlinux.zst"
+    path.write_bytes(zstd_bomb(4 << 30))
+    return path
+
+
+def window(dir):
+    """A frame whose window is as large as can be written."""
+    path = dir / "window.zst"
+    path.write_bytes(p32(0xFD2FB528) + bytes([0, 0xFF]) + struct.pack("<I", (128 << 10) << 3 | 2 | 1)[:3] + b"\0")
+    return path
+
+
+def xz_dictionary(dir):
+    """A stream whose dictionary is as large as can be written."""
+    flags = b"\x00\x01"
+    head = b"\xfd7zXZ\0" + flags + p32(zlib.crc32(flags))
+    block = b"\x02\x00\x21\x01\x28" + b"\0" * 3
+    path = dir / "dictionary.xz"
+    path.write_bytes(head + block + p32(zlib.crc32(block)) + b"\x01\x00\x00x\x00" + b"\0" * 64)
+    return path
+
+
+# What is asked of which images; of others all of it.
+ASKED = {
+    "abbreviations": ["lookup", "many", "index", "validate"],
+    "lines": ["lookup", "many", "index", "validate"],
+    "file-table": ["lookup", "index", "validate"],
+    "ranges": ["lookup", "many", "index", "validate"],
+    "inlined": ["many", "index", "validate"],
+    "cfi": ["many", "index", "validate", "unwind"],
+    "fixups": ["many", "fixups", "extable", "index", "validate", "symbolize"],
+    "btf": ["lookup", "index", "unwind"],
+    "type": ["index", "unwind"],
+    "zstd": ["lookup", "index", "validate"],
+    "zlib": ["lookup", "validate"],
+}
+
+
+def runs(dir, name, image, file):
+    """Commands on `file`, by what is asked."""
+    module = image.kind == 1
+    base = 0 if module else BASE
+    where = f"{file.stem.replace('-', '_')}:" if module else ""
+    use = ["--no-index", "--module" if module else "--vmlinux", file]
+    at = [f"{where}{base + i * 29:#x}" for i in range(1000)]
+    yield "lookup", ["lookup", *use, f"{where}{base + 32:#x}"]
+    yield "many", ["lookup", "--json", *use, *at]
+    for table in ["orc", "extable", "fixups", "symbols", "sections"]:
+        yield table, ["inspect", table, *use]
+    yield "index", ["index", "-o", dir / "made.fxi", file]
+    yield "validate", ["validate", file]
+    yield "livepatch", ["livepatch", *use, "--function", "f"]
+    if module:
+        yield "patch", ["livepatch", "--no-index", "--vmlinux", dir / "plain.elf", "--patch", file]
+    else:
+        yield "symbolize", ["symbolize", *use, "--force", dir / "log.txt"]
+        yield "unwind", ["unwind", "--force", *use, SNAPSHOT]
+
+
+SNAPSHOT = pathlib.Path(__file__).resolve().parent.parent / "demo.fxs"
+
+LOG = """BUG: kernel NULL pointer dereference, address: 0000000000000008
+Oops: 0000 [#1] SMP
+CPU: 0 PID: 1 Comm: x Not tainted 6.1.0 #1
+RIP: 0010:f+0x10/0x40
+Call Trace:
+ <TASK>
+ f+0x1/0x40
+ f+0x3/0x40
+ </TASK>
+---[ end trace 0 ]---
+"""
+
+
+def cases(dir):
+    kernel().write(dir / "plain.elf")
+    (dir / "log.txt").write_text(LOG)
+    for name, make in MAKERS.items():
+        image = make()
+        file = image.write(dir / (name + (".ko" if image.kind == 1 else ".elf")))
+        asked = next((verbs for begin, verbs in ASKED.items() if name.startswith(begin)), None)
+        for verb, args in runs(dir, name, image, file):
+            if asked is None or verb in asked:
+                yield Case(f"{name}: {verb}", args, [file], (0, 1, 2, 3))
+    symbols = system_map(dir)
+    for args in (["lookup", f"{BASE + 64:#x}"], ["inspect", "symbols"]):
+        args = [args[0], "--no-index", "--vmlinux", dir / "plain.elf", "--symbols", symbols, *args[1:]]
+        yield Case(f"System.map: {args[0]}", args, [symbols], (0, 1, 2, 3))
+    for make in (packed_image, window, xz_dictionary):
+        file = make(dir)
+        args = ["lookup", "--no-index", "--vmlinux", file, f"{BASE:#x}"]
+        yield Case(f"{file.name}: lookup", args, [file], (2,))
