@@ -8,9 +8,10 @@ use crate::common::index::{
 use crate::common::{fixture, kernels, scratch, testdata};
 use crate::run::{fixtrace, stderr, stdout};
 use fixtrace::low::base::addr::{Address, LinkAddr, Pc, RetAddr};
+use fixtrace::low::base::replace::replace;
 use fixtrace::low::formats::image::Storage;
 use fixtrace::low::world::image::Image;
-use fixtrace::low::world::index::{self, Options, file, verify};
+use fixtrace::low::world::index::{self, Options, verify};
 
 /// All fixtures.
 fn fixtures() -> Vec<String> {
@@ -226,13 +227,11 @@ fn info_and_verify_print_what_an_index_holds() {
 fn of_two_writers_one_wins_and_readers_see_a_whole_file() {
     let path = scratch("index", "race").join("a.fxi");
     let contents: Vec<Vec<u8>> = (1..=2u8).map(|n| vec![n; 300_000]).collect();
-    file::replace(&path, &contents[0]).expect("written");
+    replace(&path, &contents[0]).expect("written");
     std::thread::scope(|scope| {
         for content in &contents {
             let path = &path;
-            scope.spawn(move || {
-                (0..20).for_each(|_| file::replace(path, content).expect("written"))
-            });
+            scope.spawn(move || (0..20).for_each(|_| replace(path, content).expect("written")));
         }
         for _ in 0..200 {
             let seen = std::fs::read(&path).expect("there");

@@ -32,6 +32,8 @@ mod patched;
 mod posted;
 mod real_lines;
 mod run;
+#[cfg(target_os = "linux")]
+mod shrunk;
 mod snapshots;
 mod symbolize;
 mod symbols;
@@ -41,3 +43,5 @@ mod validate_dump;
 mod validate_forms;
 mod validate_kernels;
 mod verdicts;
+#[cfg(target_os = "linux")]
+mod writing;
