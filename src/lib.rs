@@ -86,7 +86,9 @@
 //! * A file that an input names is opened in one place, which refuses all but regular files in the directories that
 //!   [`Options`] name.
 //! * A file that shrinks while it is mapped raises SIGBUS, as with every mapping reader; the program has a handler that
-//!   names the file, an embedder may want one.
+//!   names the file, an embedder may want one, and may ask [`low::base::mapped::file_at`].
+//! * What is written is no input and nothing but a file, a pipe or a terminal; indexes, snapshots and baselines are under
+//!   their names when they are whole, or not at all.
 //!
 //! # Limits
 //!

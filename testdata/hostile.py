@@ -40,6 +40,18 @@ class Case:
     env: dict = field(default_factory=dict)
     # Sees to the directory before the run.
     before: Optional[Callable] = None
+    # Looks at the directory after the run; gives what is wrong, or None.
+    after: Optional[Callable] = None
+    # Bytes that a file may have (RLIMIT_FSIZE).
+    file_size: Optional[int] = None
+    # Where standard output goes instead of to `expect`.
+    stdout: Optional[str] = None
+
+
+def limited(file_size):
+    if file_size is None:
+        return None
+    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (file_size, file_size))
 
 
 def run(fixtrace, case):
@@ -47,11 +59,12 @@ def run(fixtrace, case):
     seconds, memory = BASE_SECONDS + SECONDS_PER_MB * size, BASE_MB + MB_PER_MB * size
     if case.before:
         case.before()
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, open(case.stdout or os.devnull, "ab") as away:
         begun = time.monotonic()
         process = subprocess.Popen(
-            [fixtrace, *map(str, case.args)], stdin=subprocess.DEVNULL, stdout=out, stderr=err, cwd=case.cwd,
-            env={**os.environ, "XDG_CACHE_HOME": "/nonexistent", **case.env}, start_new_session=True)
+            [fixtrace, *map(str, case.args)], stdin=subprocess.DEVNULL, stderr=err, cwd=case.cwd,
+            stdout=away if case.stdout else out, env={**os.environ, "XDG_CACHE_HOME": "/nonexistent", **case.env},
+            start_new_session=True, preexec_fn=limited(case.file_size))
         # A process that waits costs no CPU time: no test waits for it.
         deadline = begun + 10 * seconds + 30
         while True:
@@ -76,6 +89,8 @@ def run(fixtrace, case):
         wrong.append(f"{peak:.0f} MB, may take {memory:.0f}")
     if case.expect and (said := case.expect(*texts)):
         wrong.append(said)
+    if case.after and (left := case.after()):
+        wrong.append(left)
     print(f"{case.name:44} {size:8.3f} MB {used:7.2f} s {peak:7.0f} MB  exit {process.returncode:3}  {'; '.join(wrong) or 'ok'}",
           flush=True)
     if wrong:

@@ -1,6 +1,7 @@
 //! What a name stands for that something is to be written to: a new or a regular file, or what is written to in place,
 //! pipes and terminals. Nothing else is, and no file that is read as well.
 
+use std::fmt;
 use std::fs::{File, FileType, Metadata, OpenOptions};
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -122,22 +123,28 @@ impl InPlace {
         }
         self.file.set_len(0)
     }
-
-    fn named(&self, e: &io::Error) -> io::Error {
-        io::Error::new(e.kind(), format!("{}: {e}", self.path.display()))
-    }
 }
 
 impl Write for InPlace {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let done = self.begin().and_then(|()| self.file.write(bytes));
-        done.map_err(|e| self.named(&e))
+        done.map_err(|e| unwritten(&self.path.display(), bytes, &e))
     }
 
     fn flush(&mut self) -> io::Result<()> {
         let done = self.begin().and_then(|()| self.file.flush());
-        done.map_err(|e| self.named(&e))
+        done.map_err(|e| unwritten(&self.path.display(), &[], &e))
     }
+}
+
+/// The error of a write of `bytes` to what is called `name`.
+pub fn unwritten(name: &dyn fmt::Display, bytes: &[u8], e: &io::Error) -> io::Error {
+    #[cfg(unix)]
+    if e.raw_os_error() == Some(rustix::io::Errno::FAULT.raw_os_error()) {
+        // They are those of a mapped file that shrank, which the system tells whoever reads them.
+        std::hint::black_box(bytes.iter().fold(0_u8, |all, b| all ^ b));
+    }
+    io::Error::new(e.kind(), format!("{name}: {e}"))
 }
 
 const INPUT: &str = "is read as well, and would be written over";

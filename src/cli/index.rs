@@ -110,24 +110,23 @@ fn write(
         }
         (None, Some(id)) => {
             let cache = view.options().cache.as_ref().ok_or_else(no_cache)?;
-            let path = cache.path(id).ok_or_else(no_cache)?;
+            let path = cache.path(id).ok_or_else(|| no_name(tables.path()))?;
             cache.store(&path, &bytes)?;
             path
         }
         (None, None) => {
-            return Err(Failure::new(
-                format!(
-                    "{}: has no build-id to be found by",
-                    tables.path().display()
-                ),
-                "name a file with -o",
-            ));
+            return Err(no_name(tables.path()));
         }
     };
     if args.verbose {
         stderr::say(&format!("{}: {} bytes", into.display(), bytes.len()));
     }
     Ok(())
+}
+
+fn no_name(path: &Path) -> Failure {
+    let what = "has no build-id that an index could be found by";
+    Failure::new(format!("{}: {what}", path.display()), "name a file with -o")
 }
 
 fn no_cache() -> Failure {

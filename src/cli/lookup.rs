@@ -63,7 +63,10 @@ pub fn run(args: &Lookup) -> Result<Exit, Failure> {
 fn next_chunk(input: &mut impl BufRead, chunk: &mut Vec<u8>) -> std::io::Result<bool> {
     chunk.clear();
     loop {
-        let ready = input.fill_buf()?;
+        let ready = match input.fill_buf() {
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
+            ready => ready?,
+        };
         if ready.is_empty() {
             return Ok(!chunk.is_empty());
         }

@@ -51,12 +51,16 @@ pub fn standard() -> Box<dyn Write> {
     ))
 }
 
+/// What standard output is called.
+const STANDARD: &str = "standard output";
+
 /// Standard output, whose errors say so.
 struct Standard(StdoutLock<'static>);
 
 impl Write for Standard {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(bytes).map_err(standard_failed)
+        let done = self.0.write(bytes);
+        done.map_err(|e| output::unwritten(&STANDARD, bytes, &e))
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -66,7 +70,7 @@ impl Write for Standard {
 
 /// An error of standard output.
 pub fn standard_failed(e: io::Error) -> io::Error {
-    io::Error::new(e.kind(), format!("standard output: {e}"))
+    output::unwritten(&STANDARD, &[], &e)
 }
 
 /// Whether the product goes to a terminal.

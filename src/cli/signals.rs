@@ -40,7 +40,7 @@ pub fn handle() {
         }
         if let Some(old) = handler_of(libc::SIGBUS) {
             let _ = BEFORE.set(old);
-            set(libc::SIGBUS, bus, libc::SA_ONSTACK);
+            set(libc::SIGBUS, bus, libc::SA_ONSTACK | libc::SA_RESTART);
         }
     }
 }

@@ -33,6 +33,8 @@ mod posted;
 mod real_lines;
 mod run;
 mod shown;
+#[cfg(target_os = "linux")]
+mod shrunk;
 mod snapshots;
 mod symbolize;
 mod symbols;
@@ -42,3 +44,5 @@ mod validate_dump;
 mod validate_forms;
 mod validate_kernels;
 mod verdicts;
+#[cfg(target_os = "linux")]
+mod writing;

@@ -275,7 +275,9 @@ impl Storage {
 
     /// Maps `path` and gives its bytes as they are on disk.
     ///
-    /// A file that shrinks while it is mapped raises SIGBUS where it is read: see [`mapped`](crate::base::mapped).
+    /// A file that shrinks while it is mapped raises SIGBUS where it is read behind its new end. The program ends
+    /// with the file's name then; a process that embeds this ends unless it has a handler, which may ask
+    /// [`mapped::file_at`](crate::base::mapped::file_at) for the file.
     ///
     /// # Errors
     ///

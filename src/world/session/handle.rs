@@ -12,6 +12,10 @@ use crate::formats::image::note::hex;
 use crate::world::kernel::Placed;
 
 /// Images of one kernel; they are opened when they are needed, and stay. A clone is the same session.
+///
+/// Files are mapped for as long as the session lives. One that is cut meanwhile raises SIGBUS in the thread that reads
+/// behind its new end, which ends a process without a handler; one that is replaced as a whole (written beside it and
+/// renamed) does not. A handler may ask [`file_at`](crate::low::base::mapped::file_at) which file it was.
 #[derive(Clone)]
 pub struct Session(Arc<Inner>);
 
