@@ -100,7 +100,9 @@
 //! | `unpack-ratio` | 256 | Bytes that they may unpack to for each packed one, beyond 256M. |
 //! | `streamed` | 4G | Bytes read from a pipe or device that an image, a dump or a table is to come from. |
 //! | `named-file` | 16G | Size of a file that an input names. |
+//! | `files` | 262144 | Files that inputs name which a run looks for. |
 //! | `source-file` | 16M | Size of a file of source text. |
+//! | `work` | 64 | Steps of work on an image for each byte of it, beyond 64 million: entries, rows and instructions gone through. |
 //! | `entries` | 1000000 | Directory entries that a run looks at in search of images and modules. |
 #![warn(missing_docs)]
 #![deny(unsafe_code)]

@@ -44,11 +44,25 @@ pub(crate) fn uint_at(data: &[u8], at: usize, width: usize) -> Option<u32> {
     }
 }
 
-/// The NUL-terminated string at byte `at`, without its NUL; `None` when it is not terminated.
+/// Bytes of the longest name, or path: what is behind them is no help to a reader. The kernel's have 511 at most
+/// (`KSYM_NAME_LEN`).
+pub const MAX_NAME: usize = 1 << 12;
+
+/// The NUL-terminated string at byte `at`, without its NUL; `None` when it is not terminated. Of one longer than
+/// [`MAX_NAME`] the beginning: names may share their ends, and all together be a million times what the file has.
 pub(crate) fn cstr_at(data: &[u8], at: usize) -> Option<&[u8]> {
+    let rest = data.get(at..)?;
     // Not by the memchr crate: asking the processor what it can do takes longer than all of a short lookup.
-    let text = CStr::from_bytes_until_nul(data.get(at..)?).ok()?;
-    Some(text.to_bytes())
+    match CStr::from_bytes_until_nul(&rest[..rest.len().min(MAX_NAME + 1)]) {
+        Ok(text) => Some(text.to_bytes()),
+        Err(_) => rest.get(..MAX_NAME).filter(|_| rest.len() > MAX_NAME),
+    }
+}
+
+/// Whether the NUL-terminated string at byte `at` is `text`. Only as much of it is read as is equal.
+pub(crate) fn cstr_is(data: &[u8], at: usize, text: &[u8]) -> bool {
+    let rest = data.get(at..).and_then(|d| d.strip_prefix(text));
+    rest.is_some_and(|rest| rest.first() == Some(&0))
 }
 
 /// Writes the low bytes of `value` at byte `at`; `None` when they do not fit.
@@ -133,6 +147,24 @@ mod tests {
         assert_eq!(cstr_at(b"ab\0cd", 0), Some(&b"ab"[..]));
         assert_eq!(cstr_at(b"ab\0cd", 3), None);
         assert_eq!(cstr_at(b"", 1), None);
+        assert!(cstr_is(b"ab\0", 1, b"b") && cstr_is(b"ab\0", 2, b""));
+        assert!(!cstr_is(b"ab\0", 0, b"a") && !cstr_is(b"ab", 0, b"ab"));
+        assert!(!cstr_is(b"ab\0", 4, b""));
+    }
+
+    #[test]
+    fn a_name_without_end_is_cut() {
+        let long = [b"n".repeat(2 * MAX_NAME), vec![0]].concat();
+        for (at, len) in [
+            (0, MAX_NAME),
+            (MAX_NAME - 1, MAX_NAME),
+            (MAX_NAME, MAX_NAME),
+            (MAX_NAME + 1, MAX_NAME - 1),
+        ] {
+            assert_eq!(cstr_at(&long, at).map(<[u8]>::len), Some(len));
+        }
+        let (open, _) = long.split_at(MAX_NAME);
+        assert_eq!(cstr_at(open, 0), None);
     }
 
     #[test]

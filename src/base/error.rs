@@ -1,8 +1,10 @@
 //! What went wrong, and where in which file.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use super::text::{Escaped, Escaping, escaped};
 
 /// Result of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -16,6 +18,7 @@ struct Inner {
     kind: ErrorKind,
     place: Place,
     detail: String,
+    tried: Vec<PathBuf>,
     source: Option<Arc<std::io::Error>>,
 }
 
@@ -72,6 +75,7 @@ impl Error {
             kind,
             place: Place::default(),
             detail: detail.into(),
+            tried: Vec::new(),
             source: None,
         }))
     }
@@ -91,6 +95,17 @@ impl Error {
     /// Where it happened.
     pub fn place(&self) -> &Place {
         &self.0.place
+    }
+
+    /// Files that were looked for in vain.
+    pub fn tried(&self) -> &[PathBuf] {
+        &self.0.tried
+    }
+
+    /// The same error, with the files that were looked for.
+    pub fn having_tried(mut self, files: Vec<PathBuf>) -> Self {
+        self.0.tried = files;
+        self
     }
 
     /// The same error, with its file unless one is known already.
@@ -116,10 +131,11 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut colon = "";
         if let Some(file) = &self.file {
-            write!(f, "{}", file.display())?;
+            Escaped(file.display()).fmt(f)?;
             colon = ": ";
         }
-        match (&self.section, self.offset) {
+        let section = self.section.as_deref().map(escaped);
+        match (section, self.offset) {
             (Some(s), Some(o)) => write!(f, "{colon}{s}+{o:#x}"),
             (Some(s), None) => write!(f, "{colon}{s}"),
             (None, Some(o)) => write!(f, "{colon}offset {o:#x}"),
@@ -128,13 +144,19 @@ impl fmt::Display for Place {
     }
 }
 
+/// On a line; the files that were tried on lines below it, indented.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let place = self.0.place.to_string();
         if !place.is_empty() {
             write!(f, "{place}: ")?;
         }
-        f.write_str(&self.0.detail)
+        f.write_str(&escaped(&self.0.detail))?;
+        if !self.0.tried.is_empty() {
+            f.write_str("; tried")?;
+        }
+        let mut tried = self.0.tried.iter();
+        tried.try_for_each(|file| write!(f, "\n  {}", Escaped(file.display())))
     }
 }
 
@@ -177,7 +199,7 @@ impl Finding {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.place, self.message)
+        write!(Escaping(f), "{}: {}", self.place, self.message)
     }
 }
 
@@ -196,5 +218,19 @@ mod tests {
             "vmlinux: .orc_unwind+0x1f4: entry is cut off"
         );
         assert_eq!(e.kind(), ErrorKind::Malformed);
+    }
+    #[test]
+    fn names_in_an_error_do_not_act() {
+        let e = Error::new(ErrorKind::Malformed, "no \x1b]0;x\x07")
+            .in_section(".a\nfixtrace: forged")
+            .in_file(Path::new("a\x1b[2J"));
+        assert_eq!(
+            e.to_string(),
+            "a\\u{1b}[2J: .a\\nfixtrace: forged: no \\u{1b}]0;x\\u{7}"
+        );
+        let tried = vec![PathBuf::from("/a\nb"), PathBuf::from("/c")];
+        let e = Error::new(ErrorKind::NotFound, "no vmlinux").having_tried(tried);
+        assert_eq!(e.to_string(), "no vmlinux; tried\n  /a\\nb\n  /c");
+        assert_eq!(Finding::about("a\r", "b\x08").to_string(), "a\\r: b\\u{8}");
     }
 }

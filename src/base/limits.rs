@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::work::Work;
+
 macro_rules! limits {
     ($($field:ident: $name:literal = $default:expr, $unit:ident, $what:literal;)*) => {
         /// What an input may cost at most. What lies beyond a limit is left out, and said to be.
@@ -30,6 +32,12 @@ macro_rules! limits {
                 most.saturating_add(BASE).min(self.unpacked)
             }
 
+            /// Steps that may be made for `bytes` of an input.
+            pub(crate) fn work_of(&self, bytes: u64) -> Work {
+                const BASE: u64 = 64 << 20;
+                Work::of(bytes.saturating_mul(self.work).saturating_add(BASE))
+            }
+
             /// Sets the limit called `name`.
             ///
             /// # Errors
@@ -55,8 +63,12 @@ limits! {
         "Bytes read from a pipe or device that an image, a dump or a table is to come from.";
     named_file: "named-file" = 16 << 30, Bytes,
         "Size of a file that an input names.";
+    files: "files" = 262_144, Count,
+        "Files that inputs name which a run looks for.";
     source_file: "source-file" = 16 << 20, Bytes,
         "Size of a file of source text.";
+    work: "work" = 64, Count,
+        "Steps of work on an image for each byte of it, beyond 64 million: entries, rows and instructions gone through.";
     entries: "entries" = 1_000_000, Count,
         "Directory entries that a run looks at in search of images and modules.";
 }

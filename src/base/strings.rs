@@ -10,6 +10,9 @@ const PADDING: &str = "__pfx_";
 /// Strings in the making. Offset 0 is the empty string.
 pub struct StringPool {
     bytes: Vec<u8>,
+    /// Bytes that there may be; and whether more were to be.
+    most: usize,
+    full: bool,
     /// Hash and offset of each.
     places: HashTable<(u32, u32)>,
 }
@@ -18,12 +21,27 @@ impl Default for StringPool {
     fn default() -> Self {
         StringPool {
             bytes: vec![0],
+            most: u32::MAX as usize,
+            full: false,
             places: HashTable::new(),
         }
     }
 }
 
 impl StringPool {
+    /// A pool of `most` bytes: what is more is taken for the empty string.
+    pub(crate) fn within(most: usize) -> Self {
+        StringPool {
+            most: most.min(u32::MAX as usize),
+            ..Self::default()
+        }
+    }
+
+    /// Whether strings were taken for the empty one for want of room.
+    pub(crate) fn is_full(&self) -> bool {
+        self.full
+    }
+
     /// The offset of `text`, which is added unless it is there; up to its first NUL, if it has one. A string
     /// that would begin behind 4 GiB is taken for the empty one.
     pub(crate) fn add(&mut self, text: &str) -> u32 {
@@ -39,7 +57,12 @@ impl StringPool {
         if let Some(found) = self.find(bytes, hash) {
             return found;
         }
-        let Ok(at) = u32::try_from(self.bytes.len()) else {
+        let at = self.bytes.len();
+        let Some(at) = u32::try_from(at)
+            .ok()
+            .filter(|_| at + bytes.len() < self.most)
+        else {
+            self.full = true;
             return 0;
         };
         self.bytes.extend_from_slice(bytes);
@@ -105,6 +128,15 @@ impl<'d> Strings<'d> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_more_than_there_may_be_is_empty() {
+        let mut pool = StringPool::within(8);
+        assert_eq!((pool.add("abc"), pool.is_full()), (1, false));
+        assert_eq!((pool.add("defg"), pool.is_full()), (0, true));
+        assert_eq!((pool.add("abc"), pool.add("d")), (1, 5));
+        assert_eq!(pool.finish(), b"\0abc\0d\0");
+    }
 
     #[test]
     fn strings_are_kept_once_and_padding_shares_its_end() {

@@ -170,7 +170,7 @@ impl<'d> Table<'d> {
 
     /// A table of `len` rows over `parts` as they are; `None` when these are too short or do not fit each
     /// other. Their content is not read: if it is wrong, so are the answers, but these are rows below `len`.
-    pub(crate) fn from_parts(base: u64, len: usize, parts: Parts<'d>) -> Option<Self> {
+    pub fn from_parts(base: u64, len: usize, parts: Parts<'d>) -> Option<Self> {
         let keys = match parts {
             Parts::Blocks {
                 shift,
@@ -198,7 +198,7 @@ impl<'d> Table<'d> {
     }
 
     /// What [`Table::from_parts`] takes to make this table again.
-    pub(crate) fn parts(&self) -> Parts<'_> {
+    pub fn parts(&self) -> Parts<'_> {
         match &self.keys {
             Keys::Blocks {
                 shift,
@@ -216,12 +216,12 @@ impl<'d> Table<'d> {
     }
 
     /// Number of rows.
-    pub(crate) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.len
     }
 
     /// Whether there is no row.
-    pub(crate) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
@@ -263,7 +263,7 @@ impl<'d> Table<'d> {
     }
 
     /// The address of row `row`.
-    pub(crate) fn address(&self, row: usize) -> Option<u64> {
+    pub fn address(&self, row: usize) -> Option<u64> {
         let place = match &self.keys {
             Keys::Blocks { starts, .. } => place_of(starts, row),
             Keys::Sorted(_) => 0,

@@ -1,4 +1,7 @@
 //! Untrusted text on its way to people: what could act on a terminal or end a line is shown, not done.
+//!
+//! Data keeps what was there, and JSON has it. Whatever makes lines, tables or messages calls something of this file, and
+//! all of it is [`escaped`].
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};
@@ -7,13 +10,33 @@ use std::fmt::{self, Write};
 /// paragraph separators, and what changes the direction of text or cannot be seen are written as Rust writes them
 /// (`\n`, `\u{1b}`). A backslash stays as it is. Borrowed where nothing acts.
 pub fn escaped(text: &str) -> Cow<'_, str> {
-    match text.find(acts) {
+    match first(text) {
         None => Cow::Borrowed(text),
         Some(first) => {
             let mut out = String::with_capacity(text.len() + 16);
             out.push_str(&text[..first]);
             push(&mut out, &text[first..]);
             Cow::Owned(out)
+        }
+    }
+}
+
+/// The same of what stands in `out` from byte `from` on: of a line that was put together there.
+pub fn escape_from(out: &mut String, from: usize) {
+    let Some(tail) = out.get(from..) else { return };
+    if let Cow::Owned(shown) = escaped(tail) {
+        out.truncate(from);
+        out.push_str(&shown);
+    }
+}
+
+/// The same of a line of running text, in which tabs are nothing but white space.
+pub fn escaped_line(text: &str) -> Cow<'_, str> {
+    match first(text) {
+        None => Cow::Borrowed(text),
+        Some(_) => {
+            let parts: Vec<_> = text.split('\t').map(escaped).collect();
+            Cow::Owned(parts.join("\t"))
         }
     }
 }
@@ -28,7 +51,8 @@ impl<T: fmt::Display> fmt::Display for Escaped<T> {
     }
 }
 
-struct Escaping<'f, 'g>(&'f mut fmt::Formatter<'g>);
+/// Passes on what is written to it by [`escaped`].
+pub struct Escaping<'f, 'g>(pub &'f mut fmt::Formatter<'g>);
 
 impl Write for Escaping<'_, '_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
@@ -36,25 +60,61 @@ impl Write for Escaping<'_, '_> {
     }
 }
 
+/// Adds `c`, which acts, to `out` as it is shown.
+pub fn show(c: char, out: &mut String) {
+    out.extend(c.escape_default());
+}
+
 fn push(out: &mut String, text: &str) {
     for c in text.chars() {
         match acts(c) {
-            true => out.extend(c.escape_default()),
+            true => show(c, out),
             false => out.push(c),
         }
     }
 }
 
-/// Whether `c` does something else than to show itself.
-fn acts(c: char) -> bool {
+/// Where the first character stands that acts.
+fn first(text: &str) -> Option<usize> {
+    if is_plain(text.as_bytes()) {
+        return None;
+    }
+    text.find(acts)
+}
+
+/// Whether all of `bytes` are printable ASCII: so are nearly all names, and they are gone through eight bytes at once.
+pub fn is_plain(bytes: &[u8]) -> bool {
+    let (words, rest) = bytes.as_chunks::<8>();
+    words.iter().all(|word| !odd(u64::from_le_bytes(*word)))
+        && rest.iter().all(|b| matches!(b, b' '..=b'~'))
+}
+
+/// Whether a byte of `word` is no printable ASCII. Of a byte below the blank the difference borrows, of DEL the sum gets
+/// its highest bit; what that carries into other bytes is of words that have such a byte anyway.
+fn odd(word: u64) -> bool {
+    const EACH: u64 = u64::MAX / 255;
+    let low = word.wrapping_sub(EACH * 0x20);
+    let high = word.wrapping_add(EACH);
+    (word | low | high) & (EACH * 0x80) != 0
+}
+
+/// Whether `c` does something else than to show itself: controls, separators of lines, and what Unicode says is not to be
+/// seen (`Default_Ignorable_Code_Point`), which has all that turns the direction of text.
+pub fn acts(c: char) -> bool {
     c.is_control()
         || matches!(c,
-            '\u{ad}' | '\u{61c}' | '\u{180e}'
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
             | '\u{200b}'..='\u{200f}'
             | '\u{2028}'..='\u{202e}'
             | '\u{2060}'..='\u{206f}'
-            | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e007f}')
+            | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{feff}' | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fffb}'
+            | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}')
 }
 
 #[cfg(test)]
@@ -70,6 +130,7 @@ mod tests {
             "größe",
             "a\\b",
             "名前",
+            "",
         ] {
             assert!(matches!(escaped(name), Cow::Borrowed(same) if same == name));
         }
@@ -85,9 +146,33 @@ mod tests {
             "abc\\u{202e}cba\\u{2069}"
         );
         assert_eq!(escaped("a\tb\r\u{7f}"), "a\\tb\\r\\u{7f}");
+        assert_eq!(escaped("größe\u{200d}"), "größe\\u{200d}");
         assert_eq!(
             Escaped(format_args!("{}-{}", "a\n", 'b')).to_string(),
             "a\\n-b"
         );
+    }
+
+    #[test]
+    fn a_byte_that_acts_is_found_wherever_it_stands() {
+        for at in 0..17 {
+            for byte in 0..=u8::MAX {
+                let mut bytes = [b'~'; 17];
+                bytes[at] = byte;
+                let plain = matches!(byte, 0x20..0x7f);
+                assert_eq!(is_plain(&bytes), plain, "{byte:#x} at {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn of_a_line_only_what_was_put_there_is_escaped_and_tabs_may_stay() {
+        let mut line = "\x1b[1m".to_owned();
+        let from = line.len();
+        line.push_str("a\nb");
+        escape_from(&mut line, from);
+        assert_eq!(line, "\x1b[1ma\\nb");
+        assert_eq!(escaped_line("\tint x;\x1b[2J"), "\tint x;\\u{1b}[2J");
+        assert!(matches!(escaped_line("int x;"), Cow::Borrowed(_)));
     }
 }

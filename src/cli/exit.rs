@@ -1,6 +1,9 @@
 //! Exit codes, the same for all verbs.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
+
+use fixtrace::low::base::error::Error;
 
 /// How a run ended.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -42,6 +45,8 @@ impl From<Exit> for ExitCode {
 pub struct Failure {
     /// What happened.
     pub message: String,
+    /// Files that were looked for, each for a line of its own.
+    pub tried: Vec<PathBuf>,
     /// The next step.
     pub hint: Option<String>,
     /// A reader that went away is no failure.
@@ -52,29 +57,54 @@ impl Failure {
     /// A failure with advice.
     pub fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Failure {
-            message: message.into(),
             hint: Some(hint.into()),
+            ..Failure::alone(message)
+        }
+    }
+
+    /// A failure that speaks for itself.
+    pub fn alone(message: impl Into<String>) -> Self {
+        Failure {
+            message: message.into(),
+            tried: Vec::new(),
+            hint: None,
             closed_pipe: false,
+        }
+    }
+
+    /// The failure that `e` is.
+    pub fn of(e: &Error) -> Self {
+        let tried = e.tried().to_vec();
+        let line = e.clone().having_tried(Vec::new()).to_string();
+        let end = if tried.is_empty() { "" } else { "; tried" };
+        Failure {
+            tried,
+            ..Failure::alone(line + end)
+        }
+    }
+
+    /// The same on a line.
+    pub fn line(&self) -> String {
+        let tried = self.tried.iter().map(|p| p.display().to_string());
+        let tried: Vec<String> = tried.collect();
+        match tried.is_empty() {
+            true => self.message.clone(),
+            false => format!("{} {}", self.message, tried.join(", ")),
         }
     }
 }
 
-impl From<fixtrace::low::base::error::Error> for Failure {
-    fn from(e: fixtrace::low::base::error::Error) -> Self {
-        Failure {
-            message: e.to_string(),
-            hint: None,
-            closed_pipe: false,
-        }
+impl From<Error> for Failure {
+    fn from(e: Error) -> Self {
+        Failure::of(&e)
     }
 }
 
 impl From<std::io::Error> for Failure {
     fn from(e: std::io::Error) -> Self {
         Failure {
-            message: e.to_string(),
-            hint: None,
             closed_pipe: e.kind() == std::io::ErrorKind::BrokenPipe,
+            ..Failure::alone(e.to_string())
         }
     }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use fixtrace::low::base::error::Error;
 use fixtrace::low::base::output;
+use fixtrace::low::base::text::{Escaped, escaped};
 use fixtrace::low::formats::image::{ImageKind, Storage, note};
 use fixtrace::low::products::report::json::{Value, json};
 use fixtrace::low::world::image::Image;
@@ -14,7 +15,7 @@ use fixtrace::low::world::session::{self, Session, View};
 
 use super::args::{Images, Index};
 use super::exit::{Exit, Failure};
-use super::{inputs, open, out};
+use super::{inputs, open, out, stderr};
 
 /// Runs the verb.
 pub fn run(args: &Index) -> Result<Exit, Failure> {
@@ -61,7 +62,7 @@ pub fn run(args: &Index) -> Result<Exit, Failure> {
         match one(args, &images, &options, path) {
             Err(e) if args.images.len() > 1 => {
                 failed += 1;
-                eprintln!("fixtrace: {}", e.message);
+                stderr::say(&e.line());
             }
             done => done?,
         }
@@ -80,7 +81,15 @@ fn one(args: &Index, images: &Images, options: &Options, path: &Path) -> Result<
         let tables = view.open(path, args.symbols.as_deref());
         open::say(images, view.noticed());
         write(args, options, &tables.map_err(|e| open::failure(&e))?, view)
-    })
+    })?;
+    open::say(images, session.noticed());
+    match session.has_left_out() {
+        false => Ok(()),
+        true => Err(Failure::new(
+            format!("{}: the index has not all of it", path.display()),
+            "raise the limit that is named",
+        )),
+    }
 }
 
 /// Writes the index of `tables` to where it belongs.
@@ -110,7 +119,7 @@ fn write(
         }
     };
     if args.verbose {
-        eprintln!("fixtrace: {}: {} bytes", into.display(), bytes.len());
+        stderr::say(&format!("{}: {} bytes", into.display(), bytes.len()));
     }
     Ok(())
 }
@@ -208,7 +217,7 @@ fn info(args: &Index, path: &Path) -> Result<Exit, Failure> {
         ("size of its debug file", header.debug_size.to_string()),
     ];
     for (key, value) in lines {
-        writeln!(out, "{key:<24} {value}")?;
+        writeln!(out, "{key:<24} {}", escaped(&value))?;
     }
     writeln!(out)?;
     for s in &header.sections {
@@ -239,7 +248,7 @@ fn check(args: &Index, path: &Path) -> Result<Exit, Failure> {
         writeln!(out, "{object}")?;
     } else {
         for finding in &found {
-            writeln!(out, "{}: {finding}", path.display())?;
+            writeln!(out, "{}: {}", Escaped(path.display()), escaped(finding))?;
         }
     }
     out.flush()?;

@@ -1,6 +1,5 @@
 //! `fixtrace lookup`
 
-use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Write};
 
 use fixtrace::low::base::bytes::rfind_byte;
@@ -11,7 +10,7 @@ use fixtrace::low::world::session::{Session, Wanted};
 
 use super::args::Lookup;
 use super::exit::{Exit, Failure};
-use super::{inputs, open, out};
+use super::{inputs, open, out, stderr};
 
 /// Longest place on a line of standard input, bytes.
 const MAX_LINE: usize = 1 << 16;
@@ -52,11 +51,12 @@ pub fn run(args: &Lookup) -> Result<Exit, Failure> {
     if !args.no_lines {
         open::say(&args.images, session.without_lines());
     }
-    Ok(match (found, missed) {
+    let exit = match (found, missed) {
         (_, 0) => Exit::Done,
         (0, _) => Exit::Negative,
         _ => Exit::Partial,
-    })
+    };
+    Ok(open::end(&args.images, &session, exit))
 }
 
 /// Takes the whole lines that `input` has ready; waits for one when there is none. False at the end.
@@ -111,7 +111,7 @@ impl Desk<'_> {
             out.write_all(out_text.as_bytes())?;
             if !err_text.is_empty() {
                 out.flush()?;
-                eprint!("{err_text}");
+                stderr::write(err_text);
             }
         }
         for answer in &answers.shares {
@@ -154,7 +154,8 @@ struct Answer {
 impl Answer {
     fn complain(&mut self, asked: &str, why: &Missed<'_>) {
         self.missed += 1;
-        let _ = writeln!(self.err, "fixtrace: {asked}: {why}");
+        self.err
+            .push_str(&stderr::message(&format!("{asked}: {why}")));
     }
 
     fn next(&mut self) {

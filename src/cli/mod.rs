@@ -1,8 +1,5 @@
 //! The program: arguments, terminal, environment, exit codes. Everything else is in the library.
 
-#[macro_use]
-mod say;
-
 mod args;
 mod exit;
 mod explain;
@@ -15,7 +12,9 @@ mod open;
 mod out;
 mod progress;
 mod require;
+#[cfg(unix)]
 mod signals;
+mod stderr;
 mod symbolize;
 mod table;
 mod unwind;
@@ -31,6 +30,7 @@ use exit::{Exit, Failure};
 
 /// Runs the program.
 pub fn main() -> ExitCode {
+    #[cfg(unix)]
     signals::handle();
     let done = match Cli::try_parse() {
         Ok(cli) => run(cli.verb),
@@ -39,11 +39,9 @@ pub fn main() -> ExitCode {
     match done {
         Ok(exit) => exit.into(),
         Err(failure) if failure.closed_pipe => Exit::Done.into(),
-        Err(failure) => {
-            eprintln!("fixtrace: error: {}", failure.message);
-            if let Some(hint) = failure.hint {
-                eprintln!("fixtrace: hint: {hint}");
-            }
+        Err(mut failure) => {
+            failure.message.insert_str(0, "error: ");
+            stderr::failure(&failure);
             Exit::Usage.into()
         }
     }

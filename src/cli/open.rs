@@ -11,8 +11,8 @@ use fixtrace::low::world::session::{
 };
 
 use super::args::{Images, parse_hex};
-use super::exit::Failure;
-use super::out;
+use super::exit::{Exit, Failure};
+use super::{out, stderr};
 
 /// Bytes that all indexes may take unless `FIXTRACE_CACHE_MAX` says otherwise.
 const CACHE_MAX: u64 = 2 << 30;
@@ -20,15 +20,25 @@ const CACHE_MAX: u64 = 2 << 30;
 /// Says something on stderr unless `--quiet`.
 pub fn warn(args: &Images, text: &str) {
     if !args.quiet {
-        eprintln!("fixtrace: {text}");
+        stderr::say(text);
+    }
+}
+
+/// Says what `e` is, with the files that were looked for, unless `--quiet`.
+pub fn warn_of(args: &Images, e: &Error) {
+    if !args.quiet {
+        stderr::failure(&Failure::of(e));
     }
 }
 
 /// Says what was noticed: warnings unless `--quiet`, all with `--verbose`.
 pub fn say(args: &Images, noticed: impl IntoIterator<Item = Noticed>) {
     for noticed in noticed {
-        if args.verbose || noticed.level() == Level::Warning {
-            warn(args, &noticed.to_string());
+        let wanted = args.verbose || noticed.level() == Level::Warning;
+        match noticed {
+            _ if !wanted => {}
+            Noticed::Unopened(e) => warn_of(args, &e),
+            noticed => warn(args, &noticed.to_string()),
         }
     }
 }
@@ -96,6 +106,16 @@ pub fn images(args: &Images, session: &Session, wanted: Wanted<'_>) -> Result<()
     opened.map_err(|e| failure(&e))
 }
 
+/// Says what limits left out, and gives how the run ended: `exit`, or in part.
+pub fn end(args: &Images, session: &Session, exit: Exit) -> Exit {
+    let left_out = session.noticed().into_iter();
+    say(args, left_out.filter(|n| matches!(n, Noticed::LeftOut(_))));
+    match session.has_left_out() {
+        true => exit.max_of(Exit::Partial),
+        false => exit,
+    }
+}
+
 /// A session that could not be opened, and what to do about it.
 pub fn failure(e: &Error) -> Failure {
     let hint = match e.kind() {
@@ -109,9 +129,8 @@ pub fn failure(e: &Error) -> Failure {
         _ => None,
     };
     Failure {
-        message: e.to_string(),
         hint: hint.map(str::to_owned),
-        closed_pipe: false,
+        ..Failure::of(e)
     }
 }
 

@@ -73,14 +73,18 @@ pub fn standard_failed(e: io::Error) -> io::Error {
     output::unwritten(&STANDARD, &[], &e)
 }
 
+/// Whether the product goes to a terminal.
+pub fn is_terminal(out: &Output) -> bool {
+    out.output.is_none() && io::stdout().is_terminal()
+}
+
 /// The styles to use.
 pub fn style(out: &Output) -> Style {
     let wanted = match out.color {
         Color::Always => true,
         Color::Never => false,
         Color::Auto => {
-            out.output.is_none()
-                && io::stdout().is_terminal()
+            is_terminal(out)
                 && anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never
         }
     };

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::base::text::escaped;
 use crate::engine::stack::Frame;
 
 /// What was found of one place. A name may be of several: each is an answer then.
@@ -37,8 +38,8 @@ impl fmt::Display for Missed<'_> {
         match self {
             Missed::NoText => f.write_str("in no text of the images given"),
             Missed::NoSymbol { name, module } => {
-                write!(f, "no code symbol {name}")?;
-                module.map_or(Ok(()), |m| write!(f, " of {m}"))
+                write!(f, "no code symbol {}", escaped(name))?;
+                module.map_or(Ok(()), |m| write!(f, " of {}", escaped(m)))
             }
             Missed::NoPlace => f.write_str("neither an address nor SYMBOL+OFFSET/SIZE"),
         }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::base::addr::{Addr, LinkAddr};
 use crate::base::name::{Name, own};
+use crate::base::text::{Escaping, escaped};
 use crate::world::dump::Tracer;
 
 /// Something noticed. [`Display`](fmt::Display) gives it as a sentence without a full stop.
@@ -259,6 +260,12 @@ impl Undecided<'_> {
 
 impl fmt::Display for Remark<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.say(&mut Escaping(f))
+    }
+}
+
+impl Remark<'_> {
+    fn say(&self, f: &mut dyn fmt::Write) -> fmt::Result {
         match self {
             Remark::SizesAssumed => {
                 f.write_str("no symbol sizes: where the function ends is read from its code")
@@ -302,7 +309,7 @@ impl fmt::Display for Remark<'_> {
                 file,
                 line,
             } => write!(f, "the code at the landing {landing} is of {file}:{line}"),
-            Remark::CallUndecided(why) => why.fmt(f),
+            Remark::CallUndecided(why) => write!(f, "{why}"),
             Remark::CallDisagrees { called } => write!(
                 f,
                 "the caller's call reaches {}, none of the origins: the two witnesses disagree",
@@ -377,7 +384,7 @@ impl fmt::Display for Remark<'_> {
                 f,
                 "the call before this address is of {inner}: likely a true frame"
             ),
-            Remark::Missing(why) => why.fmt(f),
+            Remark::Missing(why) => write!(f, "{why}"),
         }
     }
 }
@@ -385,7 +392,7 @@ impl fmt::Display for Remark<'_> {
 impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Missing::Module(name) => write!(f, "no image of {name}"),
+            Missing::Module(name) => write!(f, "no image of {}", escaped(name)),
             Missing::Symbol => f.write_str("the image has no such symbol"),
             Missing::Size(size) => write!(f, "the image has the symbol with {size:#x} bytes"),
             Missing::Several(count) => {
@@ -413,7 +420,8 @@ impl fmt::Display for Undecided<'_> {
             }
             Undecided::Anywhere(called) => write!(
                 f,
-                "the caller's call reaches {called}, which may go on to any function: it does not decide"
+                "the caller's call reaches {}, which may go on to any function: it does not decide",
+                escaped(called)
             ),
             Undecided::Uncovered(at) => write!(
                 f,

@@ -129,7 +129,7 @@ impl<'d> Image<'d> {
     ///
     /// # Errors
     /// When its sections cannot be read.
-    pub(crate) fn cfi(&self) -> Result<&Cfi<'d>> {
+    pub fn cfi(&self) -> Result<&Cfi<'d>> {
         kept(self.cfi.get_or_init(|| self.source.cfi(&self.image)))
     }
 

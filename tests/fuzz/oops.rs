@@ -3,18 +3,18 @@
 
 use std::io;
 
-use fixtrace::low::world::kernel::Kernel;
-use fixtrace::low::products::oops::truth::annotate::{self, Additions};
-use fixtrace::low::products::oops::truth::filter::{Filter, Sink, Teller};
 use fixtrace::low::products::oops::read::report::Oops;
 use fixtrace::low::products::oops::read::reports::Facts;
-use fixtrace::low::products::oops::truth::placed::find;
-use fixtrace::low::products::oops::truth::tell::{Options, Settled, tell};
-use fixtrace::low::products::oops::truth::culprit::culprit;
-use fixtrace::low::products::oops::truth::group::group;
 use fixtrace::low::products::oops::read::reports::parse;
 use fixtrace::low::products::oops::read::scan::Scan;
-use libfuzzer_sys::fuzz_target;
+use fixtrace::low::products::oops::truth::annotate::{self, Additions};
+use fixtrace::low::products::oops::truth::culprit::culprit;
+use fixtrace::low::products::oops::truth::filter::{Filter, Sink, Teller};
+use fixtrace::low::products::oops::truth::group::group;
+use fixtrace::low::products::oops::truth::placed::find;
+use fixtrace::low::products::oops::truth::tell::{Options, Settled, tell};
+use fixtrace::low::world::kernel::Kernel;
+use fixtrace_fuzz::fuzz;
 
 struct Kept(Vec<u8>);
 
@@ -51,16 +51,20 @@ impl Teller for Nothing {
     }
 }
 
-fuzz_target!(|log: &[u8]| {
+fn one(log: &[u8]) {
     let mut kept = Kept(Vec::new());
     let mut filter = Filter::default();
     // Somewhere in the middle nothing more comes for a while.
     let (first, second) = log.split_at(log.len() / 2);
     let whole = memchr_line(first);
-    filter.text(&first[..whole], &mut Nothing, &mut kept).expect("written");
+    filter
+        .text(&first[..whole], &mut Nothing, &mut kept)
+        .expect("written");
     filter.idle(&mut Nothing, &mut kept).expect("written");
     let rest = [&first[whole..], second].concat();
-    filter.text(&rest, &mut Nothing, &mut kept).expect("written");
+    filter
+        .text(&rest, &mut Nothing, &mut kept)
+        .expect("written");
     filter.finish(&mut Nothing, &mut kept).expect("written");
     assert_eq!(kept.0, log);
     // In pieces that end anywhere.
@@ -69,9 +73,13 @@ fuzz_target!(|log: &[u8]| {
     scan.finish();
     let inside = |o: &Oops| o.bytes.start <= o.bytes.end && o.bytes.end <= log.len() as u64;
     assert!(scan.take().iter().chain(&parse(log).0).all(inside));
-});
+}
+
+fuzz!(one);
 
 /// Bytes up to the end of the last whole line.
 fn memchr_line(text: &[u8]) -> usize {
-    text.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1)
+    text.iter()
+        .rposition(|b| *b == b'\n')
+        .map_or(0, |at| at + 1)
 }

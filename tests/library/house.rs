@@ -113,8 +113,13 @@ fn dependencies(section: &str) -> Vec<String> {
 #[test]
 fn each_crate_is_named_in_its_room_and_in_no_other() {
     let all = sources("src");
+    let mut needed = dependencies("[dependencies]");
+    needed.extend(dependencies(
+        "[target.'cfg(target_os = \"linux\")'.dependencies]",
+    ));
+    needed.sort();
     assert_eq!(
-        dependencies("[dependencies]"),
+        needed,
         ROOMS.map(|(krate, _)| krate),
         "each dependency has its room"
     );
@@ -145,4 +150,20 @@ fn one_place_subtracts_one_from_a_return_address() {
         .map(|(path, _)| path.as_str())
         .collect();
     assert_eq!(found, ["base/addr.rs"]);
+}
+
+#[test]
+fn one_file_writes_messages_on_standard_error() {
+    let writes = |code: &str| {
+        ["eprint!", "eprintln!", "stderr()"]
+            .iter()
+            .any(|w| code.contains(w))
+    };
+    let all = sources("src");
+    let mut found: Vec<&str> = (all.iter().filter(|(_, code)| writes(code)))
+        .map(|(path, _)| path.as_str())
+        .collect();
+    found.sort_unstable();
+    // The bar writes no names.
+    assert_eq!(found, ["cli/progress.rs", "cli/stderr.rs"]);
 }

@@ -32,6 +32,7 @@ mod patched;
 mod posted;
 mod real_lines;
 mod run;
+mod shown;
 #[cfg(target_os = "linux")]
 mod shrunk;
 mod snapshots;

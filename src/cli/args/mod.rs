@@ -97,11 +97,12 @@ pub struct Symbolize {
     #[arg(long)]
     pub code: bool,
 
-    /// Show N lines of source before and behind each place, where the source is at hand
+    /// Show N lines of source before and behind each place; needs --source-dir
     #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "2")]
     pub source: Option<u32>,
 
-    /// Directory with the source that the images were built from; may be repeated
+    /// Directory with the source that the images were built from; may be repeated. No other source is read: links that
+    /// lead out of it are not followed
     #[arg(long, value_name = "DIR")]
     pub source_dir: Vec<PathBuf>,
 

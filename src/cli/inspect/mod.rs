@@ -6,6 +6,7 @@ use std::io::Write;
 use std::ops::Range;
 
 use fixtrace::low::base::addr::{Address, LinkAddr};
+use fixtrace::low::base::text::escaped;
 use fixtrace::low::engine::query::{self, Query};
 use fixtrace::low::products::report::json::{self, Value, json};
 use fixtrace::low::world::image::Image;
@@ -20,7 +21,8 @@ use super::{inputs, open, out, table as columns};
 /// Runs the verb.
 pub fn run(args: &Inspect) -> Result<Exit, Failure> {
     let session = open::session(&args.images, Wanted::default())?;
-    session::with(&session, |view| show(args, &view.kernel()))
+    let exit = session::with(&session, |view| show(args, &view.kernel()))?;
+    Ok(open::end(&args.images, &session, exit))
 }
 
 fn show(args: &Inspect, kernel: &Kernel<'_>) -> Result<Exit, Failure> {
@@ -47,7 +49,7 @@ fn show(args: &Inspect, kernel: &Kernel<'_>) -> Result<Exit, Failure> {
             open::warn(&args.images, &why);
         }
         if kernel.images().len() > 1 && !args.json {
-            writeln!(out, "{}", placed.image.name())?;
+            writeln!(out, "{}", escaped(placed.image.name()))?;
         }
         print(&mut *out, args, &placed.image, totals, rows)?;
     }
@@ -82,7 +84,7 @@ fn print(
         return rows.into_iter().try_for_each(|row| line(name, row));
     }
     for (key, value) in &totals {
-        writeln!(out, "{key:<20} {}", cell(value))?;
+        writeln!(out, "{key:<20} {}", escaped(&cell(value)))?;
     }
     if rows.is_empty() {
         return Ok(());

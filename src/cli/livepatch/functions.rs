@@ -9,7 +9,7 @@ use fixtrace::low::world::session::Wanted;
 
 use crate::cli::args::Livepatch;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::{inputs, open, out};
+use crate::cli::{inputs, open, out, stderr};
 
 /// Looks at each function.
 pub fn run(args: &Livepatch) -> Result<Exit, Failure> {
@@ -47,7 +47,7 @@ pub fn run(args: &Livepatch) -> Result<Exit, Failure> {
             (&answer, args.json)
         {
             out.flush()?;
-            eprintln!("fixtrace: {asked}: {why}");
+            stderr::say(&format!("{asked}: {why}"));
             continue;
         }
         let mut text = String::new();

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
+use fixtrace::low::base::text::escaped;
 use fixtrace::low::products::oops::read::report::Oops;
 use fixtrace::low::products::oops::truth::group::Group;
 
@@ -51,11 +52,12 @@ impl Groups {
                 true => String::new(),
                 false => format!("  doubtful: {}", doubts.join(", ")),
             };
-            let (count, files, what) = (like.count, like.files, group.what);
+            let (count, files) = (like.count, like.files);
+            let (what, functions) = (escaped(&group.what), escaped(&functions));
+            let first = escaped(&like.first);
             writeln!(
                 out,
-                "{count:5} {files:5}  {what:<34} {functions:<60} {}{doubts}",
-                like.first
+                "{count:5} {files:5}  {what:<34} {functions:<60} {first}{doubts}"
             )?;
         }
         Ok(())

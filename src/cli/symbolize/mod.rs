@@ -5,6 +5,7 @@ mod groups;
 pub mod input;
 pub mod outcome;
 mod source;
+mod terminal;
 mod text;
 
 use std::path::Path;

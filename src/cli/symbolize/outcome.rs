@@ -60,15 +60,11 @@ impl<'a> Outcome<'a> {
             0 => String::new(),
             more => format!("; nor are those of {more} other kernels (-v names them)"),
         };
-        // All in one line: places that were tried are listed below each other.
-        let first = first.to_string();
-        let first: Vec<&str> = first.lines().map(str::trim).collect();
-        let first = first.join(", ").replacen("tried, ", "tried ", 1);
+        let first = Failure::of(first).line();
         let what = format!("frames are not looked up: {first}{more}");
         open::warn(self.args, &what);
         if self.args.verbose {
-            rest.iter()
-                .for_each(|e| open::warn(self.args, &e.to_string()));
+            rest.iter().for_each(|e| open::warn_of(self.args, e));
         }
         if self.partly {
             self.exit = self.exit.max_of(Exit::Partial);
@@ -98,8 +94,8 @@ impl<'a> Outcome<'a> {
     pub fn without_file(&mut self, path: &Path, why: &Failure) {
         let named = path.display().to_string();
         match why.message.starts_with(&named) {
-            true => self.lacks(&why.message),
-            false => self.lacks(&format!("{named}: {}", why.message)),
+            true => self.lacks(&why.line()),
+            false => self.lacks(&format!("{named}: {}", why.line())),
         }
     }
 
@@ -126,6 +122,7 @@ impl<'a> Outcome<'a> {
             self.failure.get_or_insert(failure);
             return;
         }
+        let why = Failure::of(why).line();
         self.lacks(&format!("the log is not annotated: {why}"));
     }
 

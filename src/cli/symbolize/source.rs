@@ -1,15 +1,16 @@
 //! Source text and links to it.
 
 use std::collections::HashMap;
-use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::io::Read;
+use std::path::{Component, Path, PathBuf};
 
+use fixtrace::low::base::gate::{self, Refused};
+use fixtrace::low::base::text;
 use fixtrace::low::products::oops::truth::annotate::{Added, Additions, Spot};
 
 use crate::cli::args::Symbolize;
-
-/// A larger file is no source, bytes.
-const MAX_FILE: u64 = 16 << 20;
+use crate::cli::out;
 
 /// Files that are kept at most.
 const MAX_FILES: usize = 256;
@@ -21,8 +22,13 @@ pub struct Sources {
     /// Lines around each place; `None` for no text.
     context: Option<u32>,
     files: HashMap<String, Option<Vec<String>>>,
-    /// Files that were not found, named once in the end.
-    pub missing: Vec<String>,
+    /// The largest that is read, bytes.
+    most: u64,
+    /// Files that were not found, and files that were refused and why, told once in the end.
+    missing: Vec<String>,
+    refused: Vec<String>,
+    /// Whether text was asked for that no directory is given for.
+    nowhere: bool,
 }
 
 impl Sources {
@@ -31,6 +37,7 @@ impl Sources {
         Sources {
             dirs: args.source_dir.clone(),
             context: args.source,
+            most: args.images.limits().source_file,
             ..Sources::default()
         }
     }
@@ -71,13 +78,48 @@ impl Sources {
         .collect()
     }
 
+    /// What is to be said in the end.
+    pub fn said(&self) -> Vec<String> {
+        let mut said = self.refused.clone();
+        if self.nowhere {
+            said.push(
+                "--source needs --source-dir DIR: source text is read only from below such a directory (`--source-dir .` \
+                 for the one where one stands)"
+                    .to_owned(),
+            );
+        }
+        if let [first, rest @ ..] = &self.missing[..] {
+            let more = match rest.len() {
+                0 => String::new(),
+                more => format!(" and {more} others"),
+            };
+            said.push(format!(
+                "no source text of {}{more} (--source-dir DIR)",
+                text::escaped(first)
+            ));
+        }
+        said
+    }
+
     fn file(&mut self, name: &str) -> Option<&[String]> {
+        if self.dirs.is_empty() {
+            self.nowhere = true;
+            return None;
+        }
         if !self.files.contains_key(name) {
             if self.files.len() >= MAX_FILES {
                 self.files.clear();
             }
-            let read = find(&self.dirs, name).and_then(|path| read(&path));
-            if read.is_none() {
+            let mut refused = false;
+            let read = match find(&self.dirs, name, self.most) {
+                Ok(found) => found.and_then(|(_, file)| read(file, self.most)),
+                Err(why) => {
+                    refused = true;
+                    self.refused.push(why.to_string());
+                    None
+                }
+            };
+            if read.is_none() && !refused {
                 self.missing.push(name.to_owned());
             }
             self.files.insert(name.to_owned(), read);
@@ -86,48 +128,50 @@ impl Sources {
     }
 }
 
-/// The file that `name` is below one of `dirs`, or by itself.
-fn find(dirs: &[PathBuf], name: &str) -> Option<PathBuf> {
-    // Names come out of images: they do not lead out of the tree.
+/// The file that `name` is below one of `dirs`: by its whole path where that begins with the directory's, else by what is
+/// left of it, piece by piece from the front, for a build elsewhere.
+fn find(dirs: &[PathBuf], name: &str, most: u64) -> Result<Option<(PathBuf, File)>, Refused> {
     let path = Path::new(name);
-    let inside = path
-        .components()
-        .all(|c| !matches!(c, std::path::Component::ParentDir));
-    if !inside {
-        return None;
+    // Names come out of images: they do not lead out of the tree.
+    let inside = |c: Component<'_>| !matches!(c, Component::ParentDir);
+    if !path.components().all(inside) {
+        return Ok(None);
     }
-    // A build elsewhere: what is left of its path, piece by piece from the front, may be in the tree.
-    let relative = path.strip_prefix("/").unwrap_or(path);
-    let mut tails = relative.components();
-    loop {
+    let mut spots = Vec::new();
+    let whole = |dir: &PathBuf| {
+        let own = std::path::absolute(dir).ok()?;
+        let tail = path.strip_prefix(own).ok()?;
+        Some(gate::Spot::new(dir, tail, gate::Links::Beneath))
+    };
+    spots.extend(dirs.iter().filter_map(whole));
+    let mut tails = path.strip_prefix("/").unwrap_or(path).components();
+    while !tails.as_path().as_os_str().is_empty() {
         let tail = tails.as_path();
-        if tail.as_os_str().is_empty() {
-            break;
-        }
-        let found = dirs.iter().map(|d| d.join(tail)).find(|p| p.is_file());
-        if found.is_some() {
-            return found;
-        }
+        spots.extend(
+            dirs.iter()
+                .map(|d| gate::Spot::new(d, tail, gate::Links::Beneath)),
+        );
         if path.is_relative() {
             break;
         }
         tails.next();
     }
-    path.is_absolute()
-        .then(|| path.to_owned())
-        .filter(|p| p.is_file())
+    let mut first_refused = None;
+    for spot in spots {
+        match spot.open(most, "source-file") {
+            Ok(Some(file)) => return Ok(Some((spot.path(), file))),
+            Ok(None) => {}
+            Err(refused) => first_refused = first_refused.or(Some(refused)),
+        }
+    }
+    first_refused.map_or(Ok(None), Err)
 }
 
-fn read(path: &Path) -> Option<Vec<String>> {
-    let size = std::fs::metadata(path).ok()?.len();
-    let bytes = std::fs::read(path).ok().filter(|_| size <= MAX_FILE)?;
+fn read(file: File, most: u64) -> Option<Vec<String>> {
+    let mut bytes = Vec::new();
+    file.take(most).read_to_end(&mut bytes).ok()?;
     let text = String::from_utf8_lossy(&bytes);
-    let clean = |l: &str| {
-        l.chars()
-            .filter(|c| *c == '\t' || !c.is_control())
-            .collect()
-    };
-    Some(text.lines().map(clean).collect())
+    Some(text.lines().map(str::to_owned).collect())
 }
 
 /// Links to source lines: a pattern with `{path}` and `{line}`, and where relative paths begin.
@@ -139,7 +183,7 @@ pub struct Links {
 impl Links {
     /// As `args` say; `None` for none.
     pub fn new(args: &Symbolize) -> Option<Self> {
-        let terminal = args.out.output.is_none() && std::io::stdout().is_terminal();
+        let terminal = out::is_terminal(&args.out);
         let form = match args.hyperlinks.as_deref() {
             None if terminal && !args.source_dir.is_empty() => "file",
             None => "none",
@@ -157,21 +201,27 @@ impl Links {
         })
     }
 
+    /// Where the file called `name` is on this machine.
+    fn place(&self, name: &str) -> Option<PathBuf> {
+        let found = find(&self.dirs, name, u64::MAX).ok().flatten();
+        std::path::absolute(found?.0).ok()
+    }
+
     /// What the link to `spot` is of.
     pub fn to(&self, spot: &Spot) -> String {
         let local = self.pattern.starts_with("file:") || self.pattern.starts_with("vscode:");
         let path = match local {
-            true => find(&self.dirs, &spot.file).and_then(|p| std::path::absolute(p).ok()),
+            true => self.place(&spot.file),
             false => None,
         };
         let path = path.map_or(spot.file.clone(), |p| p.display().to_string());
         let pattern = self.pattern.replace("{line}", &spot.line.to_string());
-        pattern.replace("{path}", &escaped(&path))
+        pattern.replace("{path}", &in_url(&path))
     }
 }
 
 /// `path` as it may stand in a URL.
-fn escaped(path: &str) -> String {
+fn in_url(path: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"/._-+~".contains(&b);
     let byte = |b: u8| match plain(b) {
         true => char::from(b).to_string(),

@@ -18,6 +18,7 @@ use fixtrace::low::products::oops::truth::filter::{Filter, Sink, Teller};
 use super::input::{self, Input, Stream, input};
 use super::outcome::Outcome;
 use super::source::{Links, Sources};
+use super::terminal::Terminal;
 use crate::cli::args::Symbolize;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::{inputs, open, out};
@@ -56,6 +57,7 @@ pub fn run(args: &Symbolize) -> Result<Exit, Failure> {
     };
     let mut paper = Paper {
         out: out::writer(&args.out, &inputs::of_symbolize(args, &args.logs))?,
+        terminal: out::is_terminal(&args.out).then(Terminal::default),
         style: out::style(&args.out),
         links: Links::new(args),
     };
@@ -67,7 +69,7 @@ pub fn run(args: &Symbolize) -> Result<Exit, Failure> {
     let mut unread = 0;
     for path in &args.logs {
         // What comes behind a log that waits is not to wait for it.
-        paper.out.flush()?;
+        paper.flush()?;
         match Named::open(path) {
             Ok(Named::File(log)) => file(log, &mut counter, &mut paper)?,
             Ok(Named::Still(log)) => still(path, log, &mut counter, &mut paper)?,
@@ -85,7 +87,7 @@ pub fn run(args: &Symbolize) -> Result<Exit, Failure> {
     if unread > 0 && unread == args.logs.len() {
         counter.outcome.exit = Exit::Usage;
     }
-    paper.out.flush()?;
+    paper.flush()?;
     counter.close()
 }
 
@@ -202,7 +204,7 @@ fn whole(text: &[u8]) -> usize {
 fn dump(path: &Path, counter: &mut Counter<'_>, paper: &mut Paper) -> Result<(), Failure> {
     let dumped = super::dumped(counter.args, path, &mut counter.outcome)?;
     let Ok(desk) = dumped.desk else {
-        return Ok(paper.out.write_all(&dumped.text)?);
+        return Ok(paper.kept(&dumped.text)?);
     };
     let others = counter.clerk.exchange(desk);
     counter.log = path.display().to_string();
@@ -274,13 +276,13 @@ fn next(
     if let Ok(chunk) = chunks.try_recv() {
         return Ok(Some(chunk));
     }
-    paper.out.flush()?;
+    paper.flush()?;
     if filter.holds() {
         match chunks.recv_timeout(IDLE) {
             Ok(chunk) => return Ok(Some(chunk)),
             Err(_) => {
                 filter.idle(counter, paper)?;
-                paper.out.flush()?;
+                paper.flush()?;
             }
         }
     }
@@ -320,15 +322,8 @@ impl Counter<'_> {
 
     fn close(mut self) -> Result<Exit, Failure> {
         self.outcome.take(self.clerk.desk.without_lines());
-        if let [first, rest @ ..] = &self.sources.missing[..] {
-            let more = match rest.len() {
-                0 => String::new(),
-                more => format!(" and {more} others"),
-            };
-            open::warn(
-                &self.args.images,
-                &format!("no source text of {first}{more} (--source-dir DIR)"),
-            );
+        for said in self.sources.said() {
+            open::warn(&self.args.images, &said);
         }
         if self.clerk.unresolved > 0 && self.outcome.failure.is_none() {
             let first = self.clerk.first_unresolved.unwrap_or_default();
@@ -359,17 +354,29 @@ impl Teller for Counter<'_> {
 /// What is written on.
 struct Paper {
     out: Box<dyn Write>,
+    /// Between the log and a terminal.
+    terminal: Option<Terminal>,
     style: fixtrace::low::products::report::human::Style,
     /// Whether source lines are links.
     links: Option<Links>,
 }
 
-impl Sink for Paper {
-    fn kept(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.out.write_all(bytes)
+impl Paper {
+    fn flush(&mut self) -> io::Result<()> {
+        self.settle()?;
+        self.out.flush()
     }
 
-    fn added(&mut self, text: &[u8]) -> io::Result<()> {
+    /// Writes what the terminal still gets of the log.
+    fn settle(&mut self) -> io::Result<()> {
+        match &mut self.terminal {
+            Some(terminal) => terminal.settle(&mut self.out),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes `text` in the colour of what was added.
+    fn coloured(&mut self, text: &[u8]) -> io::Result<()> {
         let colour = self.style.label;
         if colour.is_empty() || text.iter().all(u8::is_ascii_whitespace) {
             return self.out.write_all(text);
@@ -378,14 +385,36 @@ impl Sink for Paper {
         self.out.write_all(text)?;
         self.out.write_all(self.style.reset.as_bytes())
     }
+}
+
+impl Sink for Paper {
+    fn kept(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match &mut self.terminal {
+            Some(terminal) => terminal.write(bytes, &mut self.out),
+            None => self.out.write_all(bytes),
+        }
+    }
+
+    fn added(&mut self, text: &[u8]) -> io::Result<()> {
+        if self.terminal.is_none() {
+            return self.coloured(text);
+        }
+        self.settle()?;
+        // What the log has before the text of a line comes with it.
+        let mut shown = Vec::with_capacity(text.len());
+        let mut terminal = Terminal::default();
+        terminal.write(text, &mut shown)?;
+        terminal.settle(&mut shown)?;
+        self.coloured(&shown)
+    }
 
     fn place(&mut self, spot: &Spot) -> io::Result<()> {
-        let place = format!("{}:{}", spot.file, spot.line);
         let Some(links) = &self.links else {
-            return self.added(format!(" ({place})").as_bytes());
+            return self.added(format!(" ({spot})").as_bytes());
         };
         // OSC 8: the link, its text, the end of the link.
         let target = links.to(spot);
-        self.added(format!(" (\x1b]8;;{target}\x1b\\{place}\x1b]8;;\x1b\\)").as_bytes())
+        self.settle()?;
+        self.coloured(format!(" (\x1b]8;;{target}\x1b\\{spot}\x1b]8;;\x1b\\)").as_bytes())
     }
 }

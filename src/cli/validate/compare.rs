@@ -15,7 +15,7 @@ use crate::cli::args::{Findings, Validate};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::progress::Progress;
 use crate::cli::table::table;
-use crate::cli::{inputs, open, out};
+use crate::cli::{inputs, open, out, stderr};
 
 /// The old and the new file of an image.
 struct Pair {
@@ -105,7 +105,7 @@ pub fn run(
             old: Some(old.clone()),
             new: Some(new.clone()),
         }],
-        false => paired(images::expand([old])?, images::expand([new])?),
+        false => paired(images::expand(args, [old])?, images::expand(args, [new])?),
     };
     let progress = Progress::new("images", pairs.len(), args.quiet);
     let files = pairs.iter().flat_map(|p| p.old.iter().chain(&p.new));
@@ -121,7 +121,7 @@ pub fn run(
             Ok(found) => found,
             Err(failure) => {
                 unread += 1;
-                eprintln!("fixtrace: {}", failure.message);
+                stderr::say(&failure.line());
                 return Ok(());
             }
         };

@@ -46,11 +46,15 @@ pub fn read(path: &Path) -> Result<Config, Failure> {
         return Err(bad("too long for a configuration".to_owned()));
     }
     let text = std::fs::read_to_string(path).map_err(|e| bad(e.to_string()))?;
-    let table = DeTable::parse(&text).map_err(|e| bad(e.to_string().trim_end().to_owned()))?;
-    parse(table.get_ref()).map_err(|(at, what)| {
+    let on_line = |at: usize, what: &str| {
         let line = text.get(..at).map_or(0, |t| t.matches('\n').count()) + 1;
         bad(format!("line {line}: {what}"))
-    })
+    };
+    let table = DeTable::parse(&text).map_err(|e| {
+        let at = e.span().map_or(0, |span| span.start);
+        on_line(at, &e.message().replace('\n', ", "))
+    })?;
+    parse(table.get_ref()).map_err(|(at, what)| on_line(at, &what))
 }
 
 /// Where something is wrong, and what.

@@ -5,8 +5,8 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use fixtrace::low::base::error::{Error, ErrorKind};
-use fixtrace::low::formats::image::ImageKind;
 use fixtrace::low::formats::image::locate::below;
+use fixtrace::low::formats::image::{ImageKind, Storage};
 use fixtrace::low::products::validate::{self as product, Loader, Policy, Ran, Report, dumped};
 use fixtrace::low::world::image::Image;
 use fixtrace::low::world::session::{self, Indexes, Noticed, Options, Session, View};
@@ -19,7 +19,7 @@ use crate::cli::{open, symbolize};
 /// kernel of `--release` and its modules.
 pub fn all(args: &Validate) -> Result<Vec<PathBuf>, Failure> {
     let named = args.vmlinux.iter().chain(&args.modules).chain(&args.images);
-    let files = expand(named)?;
+    let files = expand(args, named)?;
     if !files.is_empty() {
         return Ok(files);
     }
@@ -36,17 +36,21 @@ pub fn all(args: &Validate) -> Result<Vec<PathBuf>, Failure> {
         ));
     };
     let session = Session::new(options(&sources));
-    session::with(&session, |view| view.installed(release)).map_err(|e| open::failure(&e))
+    let found = session::with(&session, |view| view.installed(release));
+    open::say(&sources, session.noticed());
+    found.map_err(|e| open::failure(&e))
 }
 
 /// A dump of which no kernel is known, or whose kernel is not the one that was named.
 fn not_of(e: &Error) -> Failure {
     match e.kind() {
         ErrorKind::WrongImage => Failure::new(e.to_string(), "name the vmlinux that ran"),
-        ErrorKind::NoImage | ErrorKind::NotFound => Failure::new(
-            e.to_string(),
-            "name the vmlinux, or --debug-dir DIR where DIR/boot/vmlinux-REL is",
-        ),
+        ErrorKind::NoImage | ErrorKind::NotFound => Failure {
+            hint: Some(
+                "name the vmlinux, or --debug-dir DIR where DIR/boot/vmlinux-REL is".to_owned(),
+            ),
+            ..Failure::of(e)
+        },
         _ => e.clone().into(),
     }
 }
@@ -57,12 +61,17 @@ pub fn is_dump(path: &Path) -> bool {
 }
 
 /// `named`, with what is below directories in their places.
-pub fn expand<'p>(named: impl IntoIterator<Item = &'p PathBuf>) -> Result<Vec<PathBuf>, Failure> {
+pub fn expand<'p>(
+    args: &Validate,
+    named: impl IntoIterator<Item = &'p PathBuf>,
+) -> Result<Vec<PathBuf>, Failure> {
+    let sources = args.sources();
+    let storage = Storage::within(sources.limits());
     let mut seen = BTreeSet::new();
     let mut files = Vec::new();
     for path in named {
         let found = match path.is_dir() {
-            true => below(path),
+            true => below(path, &storage),
             false => vec![path.clone()],
         };
         if found.is_empty() {
@@ -72,6 +81,9 @@ pub fn expand<'p>(named: impl IntoIterator<Item = &'p PathBuf>) -> Result<Vec<Pa
             ));
         }
         files.extend(found.into_iter().filter(|f| seen.insert(f.clone())));
+    }
+    for refused in storage.refused().0 {
+        open::warn(&sources, &refused.to_string());
     }
     Ok(files)
 }

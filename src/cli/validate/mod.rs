@@ -18,7 +18,7 @@ use self::show::Show;
 use super::args::{FailOn, Findings, Validate};
 use super::exit::{Exit, Failure};
 use super::progress::Progress;
-use super::{inputs, open, out};
+use super::{inputs, open, out, stderr};
 
 /// Runs the verb.
 pub fn run(args: &Validate) -> Result<Exit, Failure> {
@@ -186,10 +186,7 @@ impl<'r> Run<'r> {
                 progress.clear();
                 self.unread += 1;
                 self.show.unreadable(path, &failure)?;
-                eprintln!("fixtrace: {}", failure.message);
-                if let Some(hint) = failure.hint.filter(|h| !h.is_empty()) {
-                    eprintln!("fixtrace: hint: {hint}");
-                }
+                stderr::failure(&failure);
                 return Ok(());
             }
         };

@@ -82,11 +82,11 @@ impl<'a> Show<'a> {
         match self.args.form() {
             Findings::Sarif => {
                 if let Some(sarif) = &mut self.sarif {
-                    sarif.unreadable(&why.message);
+                    sarif.unreadable(&why.line());
                 }
             }
             Findings::Junit => {
-                junit::unreadable(&path.display().to_string(), &why.message, &mut text);
+                junit::unreadable(&path.display().to_string(), &why.line(), &mut text);
             }
             Findings::Text | Findings::Json | Findings::Github => {}
         }

@@ -11,6 +11,10 @@ use crate::formats::extable::walk::Exit;
 use crate::formats::image::symtab::SymbolId;
 use crate::world::image::Image;
 
+/// Blocks of one place whose exits are told, and how many exits; kernels up to 7.2 have a few.
+const MAX_BLOCKS: usize = 1 << 8;
+const MAX_EXITS: usize = 1 << 10;
+
 /// Fixup code of one or more blocks covers the PC.
 pub(super) fn in_fixup<'d>(
     image: &Image<'d>,
@@ -67,8 +71,11 @@ pub(super) fn in_fixup<'d>(
     out.settle(functions);
     let blocks = map.blocks_at(at);
     let landing = roots.roots.iter().map(|r| r.landing).min();
-    let all = blocks.iter().flat_map(|b| &map.blocks()[*b as usize].exits);
-    let all: BTreeSet<Exit> = all.copied().collect();
+    let all = blocks
+        .iter()
+        .take(MAX_BLOCKS)
+        .flat_map(|b| &map.blocks()[*b as usize].exits);
+    let all: BTreeSet<Exit> = all.take(MAX_EXITS).copied().collect();
     let (mut resumes, mut exits) = (BTreeMap::new(), Vec::new());
     for exit in all {
         match exit {
@@ -110,5 +117,6 @@ fn reached_from_start(image: &Image<'_>, id: SymbolId, at: LinkAddr) -> bool {
     if landed.contains(&start) {
         return false;
     }
-    runs_into(image, start, end, at)
+    // What is not seen may be.
+    runs_into(image, start, end, at) != Some(false)
 }

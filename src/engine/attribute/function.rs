@@ -51,19 +51,31 @@ pub(super) fn named<'d>(image: &Image<'d>, id: SymbolId, name: &'d str) -> Funct
     }
 }
 
-/// Whether execution that begins at `start` and stays below `end` comes to `at` without any exception.
-pub(super) fn runs_into(image: &Image<'_>, start: LinkAddr, end: LinkAddr, at: LinkAddr) -> bool {
+/// Instructions followed to see whether a function comes to a place.
+const MAX_FOLLOWED: usize = 1 << 13;
+
+/// Whether execution that begins at `start` and stays below `end` comes to `at` without any exception; `None` where that
+/// takes too long to see.
+pub(super) fn runs_into(
+    image: &Image<'_>,
+    start: LinkAddr,
+    end: LinkAddr,
+    at: LinkAddr,
+) -> Option<bool> {
     let mut seen = BTreeSet::new();
     let mut pending = vec![start];
     while let Some(place) = pending.pop() {
         if place < start || place >= end || !seen.insert(place) {
             continue;
         }
+        if seen.len() > MAX_FOLLOWED {
+            return None;
+        }
         let Some(i) = insn::decode(image.code(place), place, image.bits()) else {
             continue;
         };
         if at.since(place).is_some_and(|o| o < u64::from(i.len)) {
-            return true;
+            return Some(true);
         }
         let next = place.offset(i.len.into());
         match i.flow {
@@ -71,9 +83,11 @@ pub(super) fn runs_into(image: &Image<'_>, start: LinkAddr, end: LinkAddr, at: L
             Flow::Branch(t) | Flow::Call(t) => pending.extend([next, t]),
             Flow::Jump(t) => pending.push(t),
             // A jump table may lead anywhere in the function.
-            Flow::IndirectJump => return image.symbols().function(place).is_some(),
+            Flow::IndirectJump => {
+                return Some(image.symbols().function(place).is_some());
+            }
             Flow::Return | Flow::Stop => {}
         }
     }
-    false
+    Some(false)
 }

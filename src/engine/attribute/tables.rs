@@ -41,10 +41,16 @@ pub(crate) fn attribute_next<'k, 'd>(
     if !image.fixups().blocks_at(at).is_empty() {
         in_fixup(image, at, around.covering, &mut out);
     } else if let Some(function) = &around.plain {
+        if image.fixups().is_cut() {
+            out.remarks.push(Remark::UnknownOrigin);
+        }
         out.basis = Basis::Symbol;
         out.settle(vec![function.clone()]);
     } else {
         let nearest = around.nearest.as_ref().map(|(id, s)| (*id, s.name));
+        if image.fixups().is_cut() {
+            out.remarks.push(Remark::UnknownOrigin);
+        }
         match around.covering {
             Some(id) => direct(image, id, nearest, &mut out),
             None => uncovered(image, at, &mut out),
@@ -98,7 +104,7 @@ fn uncovered<'d>(image: &Image<'d>, at: LinkAddr, out: &mut Attribution<'d>) {
             label.addr,
             label.addr.offset(label.extent as i64),
             at,
-        )
+        ) == Some(true)
     {
         out.basis = Basis::Trampoline;
         out.settle(vec![function(image, id)]);

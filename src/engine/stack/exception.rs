@@ -6,6 +6,7 @@ use std::fmt;
 
 use crate::base::addr::{Addr, Address, RetAddr};
 use crate::base::regs::{PT_REGS_SIZE, Regs};
+use crate::base::text::escaped;
 use crate::engine::unwind::kernel::Walked;
 use crate::formats::insn::effect::{Access, effect};
 use crate::world::code::CodeSource;
@@ -186,9 +187,11 @@ fn before<'k>(
 /// `page fault (#PF), error code 0x0002: write to 0x8`
 impl fmt::Display for Exception {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // An entry may have any name.
+        let name = escaped(&self.name);
         match self.vector {
-            Some(vector) if vector != self.name => write!(f, "{} ({vector})", self.name)?,
-            _ => f.write_str(&self.name)?,
+            Some(vector) if vector != self.name => write!(f, "{name} ({vector})")?,
+            _ => f.write_str(&name)?,
         }
         if let Some(code) = self.error_code {
             write!(f, ", error code {code:#06x}")?;

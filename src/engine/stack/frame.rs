@@ -1,12 +1,13 @@
 //! A frame with all that is known of it.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
 use super::exception::Exception;
 use crate::base::addr::{Addr, LinkAddr, Pc, Slide};
 use crate::base::demangle::demangle;
 use crate::base::name::{Name, own};
 use crate::base::regs::Regs;
+use crate::base::text::Escaping;
 use crate::engine::attribute::Attribution;
 use crate::engine::remark::Remark;
 use crate::engine::unwind::Trust;
@@ -85,6 +86,7 @@ pub struct Place<'a> {
 /// The function and where in it; all candidates; the nearest symbol; or the address: what is known best.
 impl fmt::Display for Frame<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let f = &mut Escaping(f);
         let a = &self.attribution;
         let function = a.function.as_ref().map(|f| demangle(&f.name));
         match (&function, &a.candidates[..], &a.nearest) {
@@ -93,7 +95,9 @@ impl fmt::Display for Frame<'_> {
             }
             (Some(function), ..) => f.write_str(function),
             (None, [], Some(s)) => write!(f, "{}+{:#x}", s.name, s.offset),
-            (None, [], None) => self.pc.map(|pc| pc.raw()).unwrap_or_default().fmt(f),
+            (None, [], None) => {
+                write!(f, "{}", self.pc.map(|pc| pc.raw()).unwrap_or_default())
+            }
             (None, all, _) => {
                 let names = all.iter().map(|c| demangle(&c.name));
                 write!(f, "one of {}", names.collect::<Vec<_>>().join(", "))

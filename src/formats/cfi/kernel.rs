@@ -115,6 +115,9 @@ impl<'d> Cfi<'d> {
         let mut scratch = Scratch::default();
         for (start, end) in ranges {
             let first = entries.partition_point(|d| d.end <= start.0 && d.start < start.0);
+            if tables.is_used_up() {
+                break;
+            }
             let those = entries.iter().skip(first);
             for entry in those.take_while(|d| d.start < end.0) {
                 let place = (entry.kind, entry.at);

@@ -40,7 +40,7 @@ pub struct Rows<'d> {
 
 impl<'d> Rows<'d> {
     /// Finds the call-frame information of `image`; it is read when asked for.
-    pub(crate) fn of(image: &ElfImage<'d>) -> Self {
+    pub fn of(image: &ElfImage<'d>) -> Self {
         // A section that cannot be unpacked says nothing.
         let data = |name| image.debug_section(name).unwrap_or_default();
         let table = image.section(".eh_frame_hdr");
@@ -55,7 +55,7 @@ impl<'d> Rows<'d> {
     }
 
     /// What is said of `at`; `None` when nothing is.
-    pub(crate) fn row(&self, at: LinkAddr, scratch: &mut Scratch) -> Option<Row<'d>> {
+    pub fn row(&self, at: LinkAddr, scratch: &mut Scratch) -> Option<Row<'d>> {
         let listed = |kind| {
             let list = match kind {
                 Kind::Eh => &self.eh,

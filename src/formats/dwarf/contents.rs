@@ -8,6 +8,9 @@ use super::rows::{self, Row};
 use super::tree;
 use super::unit::Opened;
 
+/// Steps that a byte of a line program counts for: at worst it is a row.
+const ROW: usize = 8;
+
 /// What a unit says of its code.
 #[derive(Default)]
 #[non_exhaustive]
@@ -45,7 +48,11 @@ pub(super) fn read<'d>(
     let part = wanted.map(|addresses| part(&calls.spans, addresses));
     let comp_dir = own.comp_dir();
     let rows = match &own.unit.line_program {
-        Some(program) => rows::read(program, part.as_deref(), keep),
+        Some(program) => {
+            // Rows are kept, too.
+            dwarf.take(ROW * program.header().raw_program_buf().slice().len())?;
+            rows::read(program, part.as_deref(), keep)
+        }
         None => Vec::new(),
     };
     let by_rows = rows.iter().map(|r| r.file);

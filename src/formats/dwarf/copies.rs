@@ -21,6 +21,9 @@ use crate::base::parallel;
 /// those are their own.
 const FEW_ENTRIES: usize = 16;
 
+/// Offsets of a name's strings that units are searched for one by one; a name of a few letters ends hundreds of strings.
+const MANY_OFFSETS: usize = 64;
+
 /// Where a function stands in the source: directory, file, line.
 type Declared<'d> = (&'d str, &'d str, u64);
 
@@ -107,9 +110,23 @@ fn units(dwarf: &Loaded<'_>, wanted: &[Vec<u8>], tables: bool) -> Vec<usize> {
     let finders: Vec<Finder<'_>> = wanted.iter().map(|w| Finder::new(w)).collect();
     let ends = headers.iter().skip(1).copied().chain([info.len()]);
     let spans: Vec<(usize, usize)> = headers.iter().copied().zip(ends).collect();
+    // To look for each of many offsets takes longer than to look at each place.
+    let offsets: HashSet<[u8; 4]> = wanted
+        .iter()
+        .filter_map(|w| w[..].try_into().ok())
+        .collect();
+    let many = offsets.len() > MANY_OFFSETS;
     let has = parallel::map(&spans, |(from, to)| {
         let bytes = info.get(*from..*to).unwrap_or_default();
-        finders.iter().any(|f| f.find(bytes).is_some())
+        match many {
+            true => {
+                let longer = wanted.iter().zip(&finders).filter(|(w, _)| w.len() != 4);
+                let mut longer = longer.map(|(_, f)| f);
+                longer.any(|f| f.find(bytes).is_some())
+                    || bytes.windows(4).any(|w| offsets.contains(w))
+            }
+            false => finders.iter().any(|f| f.find(bytes).is_some()),
+        }
     });
     let indirect = if tables {
         indirect(dwarf, &finders)
@@ -164,6 +181,7 @@ fn read<'d>(
     let own = Opened::own(dwarf, DebugInfoOffset(start))?;
     let split = own.split(dwarf);
     let unit = split.as_ref().unwrap_or(&own);
+    dwarf.take(unit.len())?;
     let mut found = Found::default();
     let mut calls: Vec<(usize, Entry<'d>)> = Vec::new();
     let mut entries = unit.entries();

@@ -4,16 +4,19 @@
 //! Source: DWARF 5 section 6.4; register numbers of the x86-64 psABI, figure 3.36.
 
 use gimli::{
-    BaseAddresses, CfaRule, CieOrFde, DebugFrame, EhFrame, EndianSlice, LittleEndian, Register,
-    RegisterRule, Section, UnwindContext, UnwindExpression, UnwindSection, UnwindTableRow,
+    BaseAddresses, CfaRule, CieOrFde, CommonInformationEntry, DebugFrame, EhFrame, EndianSlice,
+    LittleEndian, Register, RegisterRule, Section, UnwindContext, UnwindExpression, UnwindOffset,
+    UnwindSection, UnwindTableRow,
 };
 
 use super::expression::{Expression, number};
 use super::sections::Slice;
 use crate::base::addr::LinkAddr;
 use crate::base::bytes::{u32_at, u64_at};
+use crate::base::error::Finding;
 use crate::base::sort::by_address;
-use crate::formats::image::ElfImage;
+use crate::base::work::Work;
+use crate::formats::image::{ElfImage, Storage};
 
 /// Room for reading a row; one serves any number of rows.
 #[derive(Default)]
@@ -79,7 +82,16 @@ pub struct FrameTables<'d> {
     debug: DebugFrame<Slice<'d>>,
     eh: EhFrame<Slice<'d>>,
     bases: BaseAddresses,
+    /// For going through all rows.
+    work: Work,
+    storage: &'d Storage,
 }
+
+/// Steps of work that a byte of a description counts for.
+const STEPS: u64 = 4;
+
+/// Bytes of the longest description that is read for one place.
+const LONGEST: usize = 1 << 16;
 
 impl<'d> FrameTables<'d> {
     /// `.debug_frame` and `.eh_frame` of `image`: the bytes of them are `debug` and `eh`.
@@ -96,7 +108,18 @@ impl<'d> FrameTables<'d> {
             .set_eh_frame(at(".eh_frame"))
             .set_text(at(".text"))
             .set_got(at(".got"));
-        FrameTables { debug, eh, bases }
+        FrameTables {
+            debug,
+            eh,
+            bases,
+            work: image.work(),
+            storage: image.storage(),
+        }
+    }
+
+    /// Whether no more rows can be gone through.
+    pub(crate) fn is_used_up(&self) -> bool {
+        self.work.is_used_up()
     }
 
     /// The bytes of a section.
@@ -155,8 +178,8 @@ impl<'d> FrameTables<'d> {
         each: impl FnMut(u64, u64, &FrameRow<'_, 'd>),
     ) -> Result<(), Broken> {
         match kind {
-            Kind::Debug => rows(&self.debug, &self.bases, offset.into(), scratch, each),
-            Kind::Eh => rows(&self.eh, &self.bases, offset.into(), scratch, each),
+            Kind::Debug => rows(self, &self.debug, offset.into(), scratch, each),
+            Kind::Eh => rows(self, &self.eh, offset.into(), scratch, each),
         }
     }
 }
@@ -174,13 +197,22 @@ impl From<gimli::Error> for Broken {
 /// The rows of one description, in order: first link address, first behind it, and the row. Those behind a broken
 /// instruction are left out.
 fn rows<'d, S: UnwindSection<Slice<'d>> + Section<Slice<'d>>>(
+    tables: &FrameTables<'d>,
     section: &S,
-    bases: &BaseAddresses,
     offset: S::Offset,
     scratch: &mut Scratch,
     mut each: impl FnMut(u64, u64, &FrameRow<'_, 'd>),
 ) -> Result<(), Broken> {
-    let fde = section.fde_from_offset(bases, offset, S::cie_from_offset)?;
+    let bases = &tables.bases;
+    let fde = section.fde_from_offset(bases, offset, common)?;
+    // At worst each byte is a row.
+    let steps = fde.entry_len() + fde.cie().entry_len();
+    if !tables.work.take(STEPS * steps as u64) {
+        let what = "takes too much work to read (limit work): descriptions are left out";
+        let section = S::id().name();
+        tables.storage.leave_out(Finding::new(section, 0, what));
+        return Err(Broken(what.to_owned()));
+    }
     let mut table = fde.rows(section, bases, &mut scratch.0)?;
     while let Some(row) = table.next_row()? {
         let (start, end) = (row.start_address(), row.end_address());
@@ -262,6 +294,27 @@ impl<'d> FrameRow<'_, 'd> {
     }
 }
 
+/// What descriptions have in common, at `offset`; it is read for each of them. A long one is none: compilers write some
+/// twenty bytes.
+pub(super) fn common<'d, S: UnwindSection<Slice<'d>> + Section<Slice<'d>>>(
+    section: &S,
+    bases: &BaseAddresses,
+    offset: S::Offset,
+) -> gimli::Result<CommonInformationEntry<Slice<'d>>> {
+    const LONGEST: u32 = 4096;
+    let at: usize = UnwindOffset::into(offset);
+    match u32_at(section.reader().slice(), at) {
+        Some(len) if len > LONGEST && len != u32::MAX => Err(gimli::Error::UnsupportedOffset),
+        _ => {
+            let common = section.cie_from_offset(bases, offset)?;
+            let long = common.entry_len() > LONGEST as usize;
+            (!long)
+                .then_some(common)
+                .ok_or(gimli::Error::UnsupportedOffset)
+        }
+    }
+}
+
 fn row<'s, 'd, S: UnwindSection<Slice<'d>> + Section<Slice<'d>>>(
     section: &S,
     bases: &BaseAddresses,
@@ -269,8 +322,11 @@ fn row<'s, 'd, S: UnwindSection<Slice<'d>> + Section<Slice<'d>>>(
     at: LinkAddr,
     scratch: &'s mut Scratch,
 ) -> Option<FrameRow<'s, 'd>> {
-    let fde = section.fde_from_offset(bases, offset, S::cie_from_offset);
+    let fde = section.fde_from_offset(bases, offset, common);
     let fde = fde.ok().filter(|fde| fde.contains(at.0))?;
+    if fde.entry_len() > LONGEST {
+        return None;
+    }
     let row = fde.unwind_info_for_address(section, bases, &mut scratch.0, at.0);
     Some(FrameRow {
         row: row.ok()?,
@@ -321,7 +377,7 @@ fn list_plain(section: &[u8], all: &mut Vec<Description>) -> bool {
     true
 }
 
-fn list<'d, S: UnwindSection<Slice<'d>>>(
+fn list<'d, S: UnwindSection<Slice<'d>> + Section<Slice<'d>>>(
     section: &S,
     bases: &BaseAddresses,
     kind: Kind,
@@ -333,7 +389,7 @@ fn list<'d, S: UnwindSection<Slice<'d>>>(
         let CieOrFde::Fde(partial) = entry else {
             continue;
         };
-        let Ok(fde) = partial.parse(S::cie_from_offset) else {
+        let Ok(fde) = partial.parse(common) else {
             continue;
         };
         let (start, len) = (fde.initial_address(), fde.len());

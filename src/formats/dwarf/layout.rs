@@ -283,7 +283,7 @@ fn readable(field: Field) -> bool {
 }
 
 /// Bytes of an attribute of form `form`; `None` when that depends on its value (DWARF 5, section 7.5.6).
-fn width(form: DwForm, encoding: Encoding) -> Option<u32> {
+pub(super) fn width(form: DwForm, encoding: Encoding) -> Option<u32> {
     let offset = u32::from(encoding.format.word_size());
     Some(match form {
         c::DW_FORM_flag_present | c::DW_FORM_implicit_const => 0,

@@ -8,7 +8,7 @@ use gimli::{
     BaseAddresses, CommonInformationEntry, Section, UnwindOffset, UnwindSection as Entries,
 };
 
-use super::frames::{Description, FrameTables, Kind};
+use super::frames::{Description, FrameTables, Kind, common as common_of};
 use super::sections::Slice;
 use crate::base::bytes::{u32_at, u64_at};
 
@@ -184,7 +184,7 @@ fn lost(kind: Kind, at: usize, why: String, rest: bool) -> Unreadable {
 }
 
 /// What is at `at`, read once; if it is broken, the number of what is said of it.
-fn cie<'c, 'd, S: Entries<Slice<'d>>>(
+fn cie<'c, 'd, S: Entries<Slice<'d>> + Section<Slice<'d>>>(
     section: &S,
     bases: &BaseAddresses,
     (kind, at): (Kind, usize),
@@ -192,7 +192,7 @@ fn cie<'c, 'd, S: Entries<Slice<'d>>>(
     all: &mut Survey,
 ) -> Result<&'c CommonInformationEntry<Slice<'d>>, usize> {
     let read = common.entry(at).or_insert_with(|| {
-        section.cie_from_offset(bases, at.into()).map_err(|why| {
+        common_of(section, bases, at.into()).map_err(|why| {
             all.unreadable.push(lost(kind, at, why.to_string(), false));
             all.unreadable.len() - 1
         })

@@ -4,11 +4,13 @@ use std::sync::OnceLock;
 
 use gimli::{DwarfFileType, SectionId, UnitSectionOffset};
 
+use super::abbreviations::Tables;
 use super::pieces::Pieces;
 use super::sections::{Sections, load, load_by};
 use super::split::{Split, supplementary};
-use crate::base::error::Result;
-use crate::formats::image::ElfImage;
+use crate::base::error::{Finding, Result};
+use crate::base::work::Work;
+use crate::formats::image::{ElfImage, Storage};
 
 /// The debug information of one image and of the files that it refers to.
 pub(super) struct Loaded<'d> {
@@ -23,6 +25,9 @@ pub(super) struct Loaded<'d> {
     text: Vec<(u64, u64)>,
     /// Offsets of all unit headers, for references from one unit to another.
     headers: OnceLock<Vec<usize>>,
+    pub tables: Tables,
+    work: Work,
+    storage: &'d Storage,
 }
 
 impl<'d> Loaded<'d> {
@@ -53,7 +58,35 @@ impl<'d> Loaded<'d> {
             split: Split::new(image),
             text,
             headers: OnceLock::new(),
+            tables: Tables::default(),
+            work: image.work(),
+            storage: image.storage(),
         }))
+    }
+
+    /// Steps made so far, and those that may be.
+    pub(crate) fn work(&self) -> &Work {
+        &self.work
+    }
+
+    /// Takes `steps` more.
+    ///
+    /// # Errors
+    ///
+    /// When these are too many, which is said once.
+    pub(crate) fn take(&self, steps: usize) -> gimli::Result<()> {
+        match self.work.take(steps as u64) {
+            true => Ok(()),
+            false => Err(self.used_up()),
+        }
+    }
+
+    #[cold]
+    fn used_up(&self) -> gimli::Error {
+        let what = "takes too much work to read (limit work): units are left out";
+        self.storage
+            .leave_out(Finding::new(SectionId::DebugInfo.name(), 0, what));
+        gimli::Error::TooManyIterations
     }
 
     /// Offsets of all unit headers in `.debug_info`.

@@ -1,6 +1,7 @@
 //! DWARF debug information of one image, unit by unit ([`Dwarf`]), call-frame information ([`frames`]) and types; the
 //! only room that names the crate `gimli`.
 
+mod abbreviations;
 mod attributes;
 mod call;
 mod contents;
@@ -20,6 +21,7 @@ mod sections;
 mod split;
 #[cfg(feature = "validate")]
 pub mod survey;
+mod tables;
 mod tree;
 pub(in crate::formats) mod types;
 mod unit;

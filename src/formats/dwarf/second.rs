@@ -3,12 +3,15 @@
 //! A context over all units of a kernel takes longer than what is asked of it, and one damaged unit would spoil it.
 
 use addr2line::Context;
-use gimli::{DwarfFileType, EndianSlice, LittleEndian, Section as _, SectionId};
+use gimli::{
+    DebugAbbrevOffset, DebugInfoOffset, DwarfFileType, EndianSlice, LittleEndian, Section as _,
+    SectionId,
+};
 
 use super::loaded::Loaded;
 use super::sections::{Sections, Slice};
+use super::unit::Opened;
 use crate::base::bytes::{u32_at, u64_at};
-use crate::base::column::Stream;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::formats::image::ElfImage;
 
@@ -55,7 +58,17 @@ impl<'l, 'd> Second<'l, 'd> {
             None => one(main.debug_info.reader().slice(), offset),
         };
         let bytes = bytes.unwrap_or_default();
-        if !stands_alone(bytes, main.debug_abbrev.reader().slice()) {
+        let Some(table) = table_of(bytes) else {
+            return Ok(None);
+        };
+        // Our own reader looks at its tables first: what they cost counts, and what they cannot be is refused.
+        Opened::own(self.loaded, DebugInfoOffset(offset)).map_err(broken)?;
+        let section = &main.debug_abbrev;
+        let at = DebugAbbrevOffset(table);
+        let known = self.loaded.tables.get(section, at, self.loaded.work());
+        let known = known.map_err(broken)?;
+        let own = section.reader().slice().get(table..).unwrap_or_default();
+        if !known.stands_alone(own) {
             return Ok(None);
         }
         let section = |id: SectionId| {
@@ -66,6 +79,9 @@ impl<'l, 'd> Second<'l, 'd> {
         };
         let mut sections = gimli::Dwarf::load(section).map_err(broken)?;
         sections.file_type = DwarfFileType::Main;
+        sections
+            .abbreviations_cache
+            .set::<Slice<'d>>(at, known.all.clone());
         let context = Context::from_dwarf(sections).map_err(broken)?;
         Ok(Some(SecondUnit(context)))
     }
@@ -128,57 +144,20 @@ fn one(info: &[u8], offset: usize) -> Option<&[u8]> {
     rest.get(..usize::try_from(length).ok()?)
 }
 
-/// Whether no entry of `unit` refers to another unit's, by its abbreviations (DWARF 5, sections 7.5.1 and 7.5.3).
-fn stands_alone(unit: &[u8], abbreviations: &[u8]) -> bool {
-    let own = || {
-        let wide = u32_at(unit, 0)? == u32::MAX;
-        let at = if wide { 12 } else { 4 };
-        let version = u16::from_le_bytes(unit.get(at..at + 2)?.try_into().ok()?);
-        let kind = unit.get(at + 2).copied()?;
-        // A skeleton stands for a unit in another file.
-        if version >= 5 && kind != gimli::DW_UT_compile.0 {
-            return None;
-        }
-        let at = at + if version >= 5 { 4 } else { 2 };
-        let offset = match wide {
-            true => usize::try_from(u64_at(unit, at)?).ok()?,
-            false => u32_at(unit, at)? as usize,
-        };
-        abbreviations.get(offset..)
-    };
-    let Some(own) = own() else { return false };
-    let mut all = Stream::new(own);
-    let mut read = || {
-        while all.varint()? != 0 {
-            all.varint()?;
-            all.byte()?;
-            loop {
-                let (name, form) = (all.varint()?, all.varint()?);
-                let form = gimli::DwForm(u16::try_from(form).ok()?);
-                if form == gimli::DW_FORM_implicit_const {
-                    all.leb128()?;
-                }
-                let away = matches!(
-                    form,
-                    gimli::DW_FORM_ref_addr
-                        | gimli::DW_FORM_GNU_ref_alt
-                        | gimli::DW_FORM_ref_sup4
-                        | gimli::DW_FORM_ref_sup8
-                        | gimli::DW_FORM_strp_sup
-                        | gimli::DW_FORM_GNU_strp_alt
-                );
-                let split = name == u64::from(gimli::DW_AT_GNU_dwo_name.0);
-                if away || split {
-                    return None;
-                }
-                if name == 0 && form.0 == 0 {
-                    break;
-                }
-            }
-        }
-        Some(())
-    };
-    read().is_some()
+/// Where the abbreviations of `unit` are (DWARF 5, section 7.5.1); `None` for what stands for a unit in another file.
+fn table_of(unit: &[u8]) -> Option<usize> {
+    let wide = u32_at(unit, 0)? == u32::MAX;
+    let at = if wide { 12 } else { 4 };
+    let version = u16::from_le_bytes(unit.get(at..at + 2)?.try_into().ok()?);
+    let kind = unit.get(at + 2).copied()?;
+    if version >= 5 && kind != gimli::DW_UT_compile.0 {
+        return None;
+    }
+    let at = at + if version >= 5 { 4 } else { 2 };
+    match wide {
+        true => usize::try_from(u64_at(unit, at)?).ok(),
+        false => Some(u32_at(unit, at)? as usize),
+    }
 }
 
 fn broken(e: gimli::Error) -> Error {

@@ -21,6 +21,10 @@ const MAX_ORIGINS: usize = 8;
 /// Entries may share a list of ranges, and a damaged file may have all of them share a long one.
 const MIN_RANGES: usize = 1 << 10;
 
+/// Steps that a call counts for, and a range of it: they are kept.
+const CALL: usize = 32;
+const RANGE: usize = 16;
+
 /// A function or inlined call whose children are being read.
 struct Around {
     depth: isize,
@@ -42,6 +46,7 @@ pub(super) fn read<'d>(
     let mut depth = 0isize;
     let mut spans = Vec::new();
     let mut budget = unit.len().max(MIN_RANGES);
+    dwarf.take(unit.len())?;
     while let Some(head) = entries.head(at) {
         let (shape, attributes) = match head {
             Head::Entry { shape, attributes } => (shape, attributes),
@@ -92,6 +97,7 @@ pub(super) fn read<'d>(
                 // Abstract functions hold no code, except for functions defined inside of them.
                 skip = entry.sibling.filter(|_| unit.flat || !spans.is_empty());
             } else {
+                dwarf.take(CALL + RANGE * spans.len())?;
                 let level = parent.map_or(0, |p| p.level + 1);
                 let call = found.calls.len() as u32;
                 found.calls.push(Call {
@@ -222,7 +228,7 @@ fn name_at<'d>(
         AttributeValue::DebugInfoRefSup(offset) => {
             let sup = unit.sections().sup()?;
             let start = unit_in(sup, offset)?;
-            let other = Opened::plain(sup, start).ok()?;
+            let other = Opened::plain(dwarf, sup, start).ok()?;
             let at = offset.to_unit_offset(&other.unit.header)?;
             name_in(dwarf, &other, at, left)
         }

@@ -2,15 +2,16 @@
 
 use gimli::constants as c;
 use gimli::{
-    AttributeValue, DebugAbbrevOffset, DebugInfoOffset, DebugLine, DebugLineOffset, DwTag,
-    EndianSlice, LineProgramHeader, LittleEndian, Section as _, Unit, UnitHeader,
+    Abbreviations, AttributeValue, DebugAbbrevOffset, DebugInfoOffset, DebugLine, DebugLineOffset,
+    DwTag, EndianSlice, LineProgramHeader, LittleEndian, Section as _, Unit, UnitHeader,
     UnitSectionOffset,
 };
 
 use super::layout::Entries;
 use super::loaded::Loaded;
 use super::sections::{Sections, Slice};
-use crate::base::bytes::{u32_at, u64_at};
+use super::{attributes, tables};
+use crate::base::bytes::{cstr_at, u32_at, u64_at};
 
 /// An opened unit.
 pub(super) struct Opened<'s, 'd> {
@@ -31,7 +32,7 @@ impl<'s, 'd> Opened<'s, 'd> {
     /// The unit at `offset` of the image's own sections.
     pub(crate) fn own(dwarf: &'s Loaded<'d>, offset: DebugInfoOffset) -> gimli::Result<Self> {
         let Some(units) = &dwarf.units else {
-            return Self::plain(&dwarf.main, offset);
+            return Self::plain(dwarf, &dwarf.main, offset);
         };
         let mut opened = Self::relocated(dwarf, offset, units.at(offset.0))?;
         let unit = &mut opened.unit;
@@ -47,7 +48,7 @@ impl<'s, 'd> Opened<'s, 'd> {
     /// The same, mostly cut off behind its root entry, and without its lines.
     pub(crate) fn root(dwarf: &'s Loaded<'d>, offset: DebugInfoOffset) -> gimli::Result<Self> {
         match &dwarf.units {
-            None => Self::plain(&dwarf.main, offset),
+            None => Self::plain(dwarf, &dwarf.main, offset),
             Some(units) => Self::relocated(dwarf, offset, units.head(offset.0))
                 .or_else(|_| Self::own(dwarf, offset)),
         }
@@ -55,11 +56,12 @@ impl<'s, 'd> Opened<'s, 'd> {
 
     /// The unit at `offset` of `sections`.
     pub(crate) fn plain(
+        dwarf: &Loaded<'d>,
         sections: &'s Sections<'d>,
         offset: DebugInfoOffset,
     ) -> gimli::Result<Self> {
         let header = sections.debug_info.header_from_offset(offset)?;
-        Self::new(Home::Shared(sections), header)
+        Self::new(dwarf, Home::Shared(sections), header)
     }
 
     /// The unit at `offset` whose bytes, relocated, are `bytes`.
@@ -72,10 +74,14 @@ impl<'s, 'd> Opened<'s, 'd> {
         let outside = gimli::Error::OffsetOutOfBounds(offset.0 as u64);
         let bytes = bytes.ok_or(outside)?;
         let header = relocated_header(&plain, bytes).ok_or(outside)?;
-        Self::with_bytes(Home::Shared(&dwarf.main), header, bytes)
+        Self::with_bytes(dwarf, Home::Shared(&dwarf.main), header, bytes)
     }
 
-    fn new(sections: Home<'s, 'd>, header: UnitHeader<Slice<'d>>) -> gimli::Result<Self> {
+    fn new(
+        dwarf: &Loaded<'d>,
+        sections: Home<'s, 'd>,
+        header: UnitHeader<Slice<'d>>,
+    ) -> gimli::Result<Self> {
         let UnitSectionOffset(start) = header.offset();
         let len = header.length_including_self();
         let section = match &sections {
@@ -83,18 +89,34 @@ impl<'s, 'd> Opened<'s, 'd> {
             Home::Own(s) => s.debug_info.reader().slice(),
         };
         let bytes = section.get(start..).unwrap_or_default();
-        Self::with_bytes(sections, header, &bytes[..len.min(bytes.len())])
+        Self::with_bytes(dwarf, sections, header, &bytes[..len.min(bytes.len())])
     }
 
     fn with_bytes(
+        dwarf: &Loaded<'d>,
         sections: Home<'s, 'd>,
         header: UnitHeader<Slice<'d>>,
         bytes: &'d [u8],
     ) -> gimli::Result<Self> {
-        let unit = match &sections {
-            Home::Shared(s) => s.unit(header)?,
-            Home::Own(s) => s.unit(header)?,
+        let own = match &sections {
+            Home::Shared(s) => *s,
+            Home::Own(s) => &**s,
         };
+        let table = dwarf.tables.get(
+            &own.debug_abbrev,
+            header.debug_abbrev_offset(),
+            dwarf.work(),
+        );
+        let table = table.inspect_err(|_| {
+            let _ = dwarf.take(0);
+        })?;
+        if let Some(at) = program(&header, &table.all) {
+            let cost = tables::cost(own.debug_line.reader().slice(), at);
+            // What cannot be read is read without lines, as what says nothing of them.
+            let cost = cost.ok_or(gimli::Error::MissingFileEntryFormatPath)?;
+            dwarf.take(usize::try_from(cost).unwrap_or(usize::MAX))?;
+        }
+        let unit = Unit::new_with_abbreviations(own, header, table.all.clone())?;
         let flat = is_flat(&unit);
         Ok(Opened {
             sections,
@@ -111,7 +133,7 @@ impl<'s, 'd> Opened<'s, 'd> {
         let sections = dwarf.split.find(id, self.comp_dir(), name, &dwarf.main)?;
         let mut units = sections.units();
         while let Ok(Some(header)) = units.next() {
-            let mut found = Opened::new(Home::Shared(&sections), header).ok()?;
+            let mut found = Opened::new(dwarf, Home::Shared(&sections), header).ok()?;
             if found.unit.dwo_id == Some(id) {
                 found.unit.copy_relocated_attributes(&self.unit);
                 let Opened {
@@ -153,7 +175,17 @@ impl<'s, 'd> Opened<'s, 'd> {
 
     /// The text of a name's attribute.
     pub(crate) fn name(&self, value: Option<AttributeValue<Slice<'d>>>) -> Option<&'d str> {
-        text(self.sections().attr_string(&self.unit, value?).ok()?)
+        let (value, sections) = (value?, self.sections());
+        // Only as much of it is looked at as a name may have.
+        let bytes = match value {
+            AttributeValue::String(name) => name.slice(),
+            AttributeValue::DebugStrRef(at) => cstr_at(sections.debug_str.reader().slice(), at.0)?,
+            AttributeValue::DebugLineStrRef(at) => {
+                cstr_at(sections.debug_line_str.reader().slice(), at.0)?
+            }
+            _ => sections.attr_string(&self.unit, value).ok()?.slice(),
+        };
+        crate::base::name::text(bytes)
     }
 
     pub(crate) fn comp_dir(&self) -> &'d str {
@@ -270,5 +302,21 @@ fn is_flat(unit: &Unit<Slice<'_>>) -> bool {
 }
 
 fn text(slice: Slice<'_>) -> Option<&str> {
-    str::from_utf8(slice.slice()).ok()
+    crate::base::name::text(slice.slice())
+}
+
+/// Where in its section the line program of the unit is, as its root entry says.
+fn program(header: &UnitHeader<Slice<'_>>, table: &Abbreviations) -> Option<usize> {
+    let mut raw = header.entries_raw(table, None).ok()?;
+    let abbreviation = raw.read_abbreviation().ok()??;
+    let (mut at, wanted) = (None, |name| name == c::DW_AT_stmt_list);
+    let take = |_, value: AttributeValue<Slice<'_>>| {
+        at = match value {
+            AttributeValue::DebugLineRef(offset) => Some(offset.0),
+            AttributeValue::SecOffset(offset) => Some(offset),
+            _ => None,
+        };
+    };
+    let _ = attributes::read(&mut raw, abbreviation, wanted, take);
+    at
 }

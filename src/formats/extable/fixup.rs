@@ -20,6 +20,16 @@ use crate::formats::image::symtab::{Cursor, SymbolId};
 /// Instructions walked in one image at most; 5.10 has under 2,000.
 const MAX_WALKED: usize = 1 << 20;
 
+/// Blocks and rows looked at for one address, and rows that are an answer; kernels up to 7.2 have 8.
+const MAX_LOOKED_AT: usize = 1 << 12;
+const MAX_ROOTS: usize = 1 << 8;
+
+/// Landings whose code goes on and on that are named.
+const MAX_NAMED: usize = 1 << 4;
+
+/// Steps of work that a byte of a function counts for that is searched for jumps to other code.
+const ESCAPE: u64 = 64;
+
 /// Where a landing lies, seen from its faulting instruction.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 #[non_exhaustive]
@@ -116,6 +126,8 @@ pub struct FixupMap {
     runs: Vec<(u8, u32, u32)>,
     members: Vec<u32>,
     findings: Vec<Finding>,
+    /// Whether some landings were not followed to their exits: what they lead to is not known.
+    cut: bool,
 }
 
 /// Totals over an image, as `inspect fixups` prints them first.
@@ -164,6 +176,7 @@ impl FixupMap {
         }
         let mut map = FixupMap::default();
         let (mut walked, mut last_escape) = (0usize, (None, false));
+        let (work, mut truncated) = (image.work(), 0usize);
         for (landing, members) in landings {
             let home = landed_in.function(landing);
             let class = |i: &u32| rows[*i as usize].landing;
@@ -172,17 +185,22 @@ impl FixupMap {
                 .any(|i| matches!(class(i), Landing::OtherFunction));
             if let (Some(id), false) = (home, foreign) {
                 if last_escape.0 != home {
+                    let (start, end) = image.symbols().range(id);
+                    work.take(ESCAPE * end.since(start).unwrap_or(0));
                     last_escape = (home, walk::may_reach_anonymous(image, id));
                 }
                 if !last_escape.1 {
                     continue;
                 }
             }
-            if walked > MAX_WALKED {
+            if walked > MAX_WALKED || work.is_used_up() {
+                map.cut = true;
                 map.findings.push(Finding::new(
                     "__ex_table",
                     0,
-                    "too much fixup code; the rest is not followed",
+                    format!(
+                        "too much fixup code (limit work); from {landing} on it is not followed"
+                    ),
                 ));
                 break;
             }
@@ -191,7 +209,10 @@ impl FixupMap {
                 .filter_map(|i| rows[*i as usize].owner)
                 .collect();
             let parents = |o: &SymbolId| image.symbols().cold_parent(*o).all();
+            owners.sort_unstable();
+            owners.dedup();
             owners.extend(owners.clone().iter().flat_map(parents));
+            owners.sort_unstable();
             let walk = walk::walk(
                 image,
                 landing,
@@ -201,9 +222,12 @@ impl FixupMap {
                     record_home: foreign,
                     owners: &owners,
                 },
+                &work,
             );
             walked += walk.code.len() + 1;
-            if walk.truncated {
+            map.cut |= walk.truncated;
+            truncated += usize::from(walk.truncated);
+            if walk.truncated && truncated <= MAX_NAMED {
                 map.findings.push(Finding::new(
                     "__ex_table",
                     0,
@@ -223,6 +247,13 @@ impl FixupMap {
                 code: walk.code,
                 exits: walk.exits,
             });
+        }
+        if truncated > MAX_NAMED {
+            let what = format!(
+                "{} more landings whose fixup code goes on and on",
+                truncated - MAX_NAMED
+            );
+            map.findings.push(Finding::new("__ex_table", 0, what));
         }
         map.rows = rows;
         map.index();
@@ -264,6 +295,11 @@ impl FixupMap {
         &self.blocks
     }
 
+    /// Whether some landings were not followed to their exits: what they lead to is not known.
+    pub fn is_cut(&self) -> bool {
+        self.cut
+    }
+
     /// Oddities met.
     pub fn findings(&self) -> &[Finding] {
         &self.findings
@@ -293,10 +329,12 @@ impl FixupMap {
     /// nothing.
     pub fn roots_of(&self, blocks: &[u32], entries: &[Entry]) -> Roots {
         let mut found = BTreeMap::new();
-        let mut incomplete = false;
+        let mut incomplete = blocks.len() > MAX_ROOTS;
+        let mut left = MAX_LOOKED_AT;
         let mut seen = BTreeSet::new();
         let mut pending: VecDeque<(u32, LinkAddr, u32)> = blocks
             .iter()
+            .take(MAX_ROOTS)
             .filter_map(|b| Some((*b, self.blocks.get(*b as usize)?.landing, 0)))
             .collect();
         // Breadth first, so that a row reached in several ways keeps its shortest chain.
@@ -306,6 +344,11 @@ impl FixupMap {
             }
             let rows = self.blocks.get(block as usize).map(|b| &b.rows[..]);
             for row in rows.unwrap_or_default() {
+                if left == 0 || found.len() >= MAX_ROOTS {
+                    incomplete = true;
+                    break;
+                }
+                left -= 1;
                 if self.owner(*row).is_some() {
                     found.entry(*row).or_insert(Root {
                         row: *row,
@@ -318,7 +361,9 @@ impl FixupMap {
                     continue;
                 };
                 let behind = self.blocks_at(entry.insn);
-                incomplete |= behind.is_empty();
+                incomplete |= behind.is_empty() || behind.len() > left;
+                let behind = &behind[..behind.len().min(left)];
+                left -= behind.len();
                 pending.extend(behind.iter().map(|b| (*b, landing, chained + 1)));
             }
         }
@@ -345,9 +390,19 @@ impl FixupMap {
                 let landing = self.rows.get(*r as usize).map(|r| r.landing);
                 matches!(landing, Some(Landing::Anonymous | Landing::OtherFunction))
             });
+            if !outside {
+                return false;
+            }
+            // Mostly its own rows tell.
+            let mut own = b.rows.iter().filter_map(|r| self.owner(*r));
+            if let Some(first) = own.next()
+                && own.any(|other| other != first)
+            {
+                return true;
+            }
             let roots = self.roots_of(&[*i as u32], entries).roots;
             let owners: BTreeSet<_> = roots.iter().map(|r| self.owner(r.row)).collect();
-            outside && owners.len() > 1
+            owners.len() > 1
         };
         Counts {
             entries: self.rows.len(),
@@ -429,6 +484,69 @@ fn same_but_cold(a: &str, b: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Landings in a row, each of which is for a fault at the one before it.
+    fn chain(count: u32) -> (FixupMap, Vec<Entry>) {
+        let at = |i: u32| LinkAddr(0x1000 + 4 * u64::from(i));
+        let row = |i: u32| Row {
+            landing: Landing::Anonymous,
+            owner: (i == 0).then(|| SymbolId::from_row(0)),
+            block: Some(i),
+        };
+        let block = |i: u32| Block {
+            landing: at(i),
+            home: None,
+            rows: vec![i],
+            code: vec![(at(i), 4)],
+            exits: Vec::new(),
+        };
+        let entry = |i: u32| Entry {
+            insn: at(i.wrapping_sub(1)),
+            fixup: at(i),
+            word: 0,
+            handler: LinkAddr(0),
+        };
+        let rows = (0..count).map(row).collect();
+        let blocks = (0..count).map(block).collect();
+        (
+            FixupMap::from_parts(rows, blocks),
+            (0..count).map(entry).collect(),
+        )
+    }
+
+    #[test]
+    fn a_chain_is_followed_back_as_far_as_any_kernel_has_one() {
+        let (map, entries) = chain(100_000);
+        let at = |i: u64| map.roots(LinkAddr(0x1000 + 4 * i), &entries);
+        let near = at(3);
+        assert_eq!(near.roots.len(), 1);
+        assert!(near.roots[0].chained == 3 && !near.incomplete);
+        // What is not followed is not known.
+        let far = at(99_999);
+        assert!(far.roots.is_empty() && far.incomplete);
+        assert_eq!(map.counts(&entries).shared_landings, 0);
+    }
+
+    #[test]
+    fn more_origins_than_any_kernel_has_are_said_not_to_be_all() {
+        let (count, landing) = (10_000, LinkAddr(0x40));
+        let row = |i| Row {
+            landing: Landing::Anonymous,
+            owner: Some(SymbolId::from_row(i)),
+            block: Some(0),
+        };
+        let block = Block {
+            landing,
+            home: None,
+            rows: (0..count).collect(),
+            code: vec![(landing, 4)],
+            exits: Vec::new(),
+        };
+        let map = FixupMap::from_parts((0..count).map(row).collect(), vec![block]);
+        let roots = map.roots(landing, &[]);
+        assert!(roots.roots.len() == MAX_ROOTS && roots.incomplete);
+        assert_eq!(map.counts(&[]).shared_landings, 1);
+    }
 
     #[test]
     fn numbers_of_another_table_have_no_roots() {

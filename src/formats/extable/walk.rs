@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 
 use crate::base::addr::{Address, LinkAddr};
+use crate::base::work::Work;
 use crate::formats::image::ElfImage;
 use crate::formats::image::symtab::{Cursor, SymbolId};
 use crate::formats::insn::stub::{Stub, stub};
@@ -10,6 +11,9 @@ use crate::formats::insn::{self, Flow, Insn};
 
 /// Instructions followed from one landing at most; real fixup blocks have under 30.
 const MAX_INSNS: usize = 4096;
+
+/// Steps of work that an instruction counts for.
+const STEP: u64 = 32;
 
 /// How execution leaves fixup code.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -48,7 +52,7 @@ pub struct Scope<'s, 'd> {
     pub home: Option<SymbolId>,
     /// Whether instructions inside `home` are recorded too.
     pub record_home: bool,
-    /// The functions of the faulting instructions: code that gets there has come home.
+    /// The functions of the faulting instructions, sorted: code that gets there has come home.
     pub owners: &'s [SymbolId],
 }
 
@@ -66,7 +70,14 @@ pub struct Walk {
 /// Follows the code at `landing` through anonymous text (and `scope.home`): direct jumps, both ways of
 /// branches, past calls, and through every replacement that alternatives may patch in. A jump into the middle
 /// of a function that owns none of the faulting instructions is followed, too: that code runs for the origin.
-pub(crate) fn walk(image: &ElfImage<'_>, landing: LinkAddr, scope: Scope<'_, '_>) -> Walk {
+///
+/// A walk that is too long, or that no more work may be done for, is cut off.
+pub(crate) fn walk(
+    image: &ElfImage<'_>,
+    landing: LinkAddr,
+    scope: Scope<'_, '_>,
+    work: &Work,
+) -> Walk {
     let mut walk = Walk::default();
     let mut seen = HashSet::new();
     let mut exits = BTreeSet::new();
@@ -80,7 +91,7 @@ pub(crate) fn walk(image: &ElfImage<'_>, landing: LinkAddr, scope: Scope<'_, '_>
         }
         if let Some(id) = owner.filter(|o| scope.home != Some(*o)) {
             let exit = leave(image, at, id);
-            let home = scope.owners.is_empty() || scope.owners.contains(&id);
+            let home = scope.owners.is_empty() || scope.owners.binary_search(&id).is_ok();
             // Functions jump into each other in the ordinary course of things.
             if home || from_home || !matches!(exit, Exit::Resume(_)) {
                 exits.insert(exit);
@@ -90,7 +101,7 @@ pub(crate) fn walk(image: &ElfImage<'_>, landing: LinkAddr, scope: Scope<'_, '_>
         if !seen.insert(at) {
             continue;
         }
-        if seen.len() > MAX_INSNS {
+        if seen.len() > MAX_INSNS || !work.take(STEP) {
             walk.truncated = true;
             break;
         }
@@ -112,6 +123,10 @@ pub(crate) fn walk(image: &ElfImage<'_>, landing: LinkAddr, scope: Scope<'_, '_>
             follow(at, insn, &mut next, &mut exits);
         }
         for alt in image.alternatives().at(at) {
+            if !work.take(STEP) {
+                walk.truncated = true;
+                break;
+            }
             if recorded && alt.len > insn.len {
                 // Bytes of the site that only the replacement reaches.
                 walk.code
@@ -120,6 +135,7 @@ pub(crate) fn walk(image: &ElfImage<'_>, landing: LinkAddr, scope: Scope<'_, '_>
             let (from, len) = (alt.replacement, u64::from(alt.replacement_len));
             let mut open = true;
             for (place, insn) in insn::sweep(image, from, from.offset(len as i64)) {
+                work.take(STEP);
                 let mut inner = Vec::new();
                 follow(place, insn, &mut inner, &mut exits);
                 // Targets inside the replacement are reached by the sweep; the one behind it is the site's end.

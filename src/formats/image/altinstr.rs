@@ -16,6 +16,9 @@ const LAYOUTS: [(usize, usize); 3] = [(12, 10), (13, 10), (14, 12)];
 /// Entries that are tried to find the layout.
 const SAMPLE: usize = 512;
 
+/// Replacements of one site; kernels up to 7.2 have 4.
+const MAX_OF_SITE: usize = 32;
+
 /// One replacement of one site.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 #[non_exhaustive]
@@ -74,9 +77,22 @@ impl Alternatives {
 
     /// From `sites`; those of one site stay in their order, in which the kernel applies them.
     pub(super) fn from_sites(sites: &[Alternative]) -> Self {
+        let mut sites = by_address(sites, |a| a.site.0);
+        let all = sites.len();
+        let mut site = (LinkAddr(0), 0);
+        sites.retain(|a| {
+            site = match site.0 == a.site {
+                true => (a.site, site.1 + 1),
+                false => (a.site, 1),
+            };
+            site.1 <= MAX_OF_SITE
+        });
+        let more = all - sites.len();
+        let what = format!("{more} more replacements of sites that have {MAX_OF_SITE}; left out");
+        let finding = (more > 0).then(|| Finding::new(".altinstructions", 0, what));
         Alternatives {
-            sites: by_address(sites, |a| a.site.0),
-            findings: Vec::new(),
+            sites,
+            findings: finding.into_iter().collect(),
         }
     }
 

@@ -1,13 +1,16 @@
 //! Debug information of an image: its own, or that of a separate file.
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use super::reloc::Relocations;
 use super::storage::Most;
 use super::symtab::{SymTab, SymbolSource};
 use super::{ElfImage, Packing, Storage, elf, note};
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::gate::Spot;
 
 impl<'d> ElfImage<'d> {
     /// Takes `debug` as the separate debug file of this image: its DWARF, and its symbols when the image has
@@ -57,6 +60,18 @@ impl<'d> ElfImage<'d> {
         }
     }
 
+    /// Where the file is that its debug information is in: what that names lies beside it.
+    pub(crate) fn debug_spot(&self) -> Spot {
+        match (
+            self.debug.as_deref().or_else(|| self.original()),
+            &self.home,
+        ) {
+            (Some(image), _) => image.debug_spot(),
+            (None, Some(spot)) => spot.clone(),
+            (None, None) => Spot::of_file(&self.path),
+        }
+    }
+
     /// Looks for files that its debug information refers to in `dirs`, too (laid out as /usr/lib/debug).
     pub(crate) fn look_in(&mut self, dirs: &[PathBuf]) {
         self.debug_dirs = dirs.to_vec();
@@ -73,7 +88,12 @@ impl<'d> ElfImage<'d> {
     ///
     /// When it is compressed, and broken or in a way that is not known.
     pub fn debug_section(&self, name: &str) -> Result<&'d [u8]> {
-        Ok(self.debug_part(name)?.whole(self.storage))
+        let part = self.debug_part(name)?;
+        if part.relocations.is_none() {
+            return Ok(part.data);
+        }
+        // Nowhere else is there one to be relocated.
+        Ok(self.made.relocated(name, || part.whole(self.storage)))
     }
 
     /// The same, to be relocated where it is read.
@@ -118,8 +138,11 @@ impl<'d> ElfImage<'d> {
                     )));
                 }
             };
-            let plain = self.storage.unpacked(packing, payload, Most::Bytes(size));
-            data = plain.map_err(place)?;
+            let unpack = || {
+                let plain = self.storage.unpacked(packing, payload, Most::Bytes(size));
+                plain.map_err(place)
+            };
+            data = self.made.plain(index, unpack)?;
         }
         // What is loaded has been relocated already.
         let relocations = match section.addr.is_some() || self.linked.is_empty() {
@@ -127,6 +150,33 @@ impl<'d> ElfImage<'d> {
             false => Relocations::new(elf.relocations(index), elf.bits, &self.linked),
         };
         Ok(DebugSection { data, relocations })
+    }
+}
+
+/// What was made of sections, each once: whoever asks again gets the same.
+#[derive(Default)]
+pub(super) struct Made<'d> {
+    /// Unpacked, by number; or why they cannot be.
+    plain: Mutex<HashMap<usize, Result<&'d [u8]>>>,
+    /// Relocated, by name.
+    relocated: Mutex<HashMap<String, &'d [u8]>>,
+}
+
+impl<'d> Made<'d> {
+    fn plain(&self, index: usize, make: impl FnOnce() -> Result<&'d [u8]>) -> Result<&'d [u8]> {
+        let mut plain = self.plain.lock().unwrap_or_else(PoisonError::into_inner);
+        plain.entry(index).or_insert_with(make).clone()
+    }
+
+    fn relocated(&self, name: &str, make: impl FnOnce() -> &'d [u8]) -> &'d [u8] {
+        let relocated = self.relocated.lock();
+        let mut relocated = relocated.unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = relocated.get(name) {
+            return known;
+        }
+        let made = make();
+        relocated.insert(name.to_owned(), made);
+        made
     }
 }
 

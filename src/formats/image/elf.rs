@@ -7,6 +7,7 @@ use object::read::elf::{FileHeader, SectionHeader, SectionTable};
 use crate::base::arch::{self, Arch};
 use crate::base::bytes::{cstr_at, u32_at, u64_at};
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::name::text;
 
 /// `e_type` of a relocatable file (a module).
 pub(crate) const ET_REL: u16 = 1;
@@ -114,6 +115,11 @@ pub struct Elf<'d> {
     pub sections: Vec<Header<'d>>,
     /// [`SHT_SYMTAB`], or [`SHT_DYNSYM`] in a stripped file: which symbols are read.
     pub symbols_of: u32,
+    /// Sections that share their bytes with so many others that they are taken for empty.
+    pub crowded: usize,
+    strings: &'d [u8],
+    /// Lists of relocations: what they apply to, and the numbers of their sections; sorted.
+    relocations: Vec<(u32, usize)>,
     raw: Raw<'d>,
 }
 
@@ -211,13 +217,14 @@ impl<'d> Elf<'d> {
             )
             .at(shoff)
         })?;
-        let sections = table
+        let names = header.section_strings_index(endian, data).ok();
+        let names = names.and_then(|i| table.section(i).ok()?.data(endian, data).ok());
+        let names = names.unwrap_or_default();
+        let mut sections: Vec<Header<'d>> = table
             .iter()
             .map(|s| Header {
-                name: table
-                    .section_name(endian, s)
-                    .ok()
-                    .and_then(|n| str::from_utf8(n).ok())
+                name: cstr_at(names, s.sh_name(endian) as usize)
+                    .and_then(text)
                     .unwrap_or_default(),
                 kind: s.sh_type(endian).0,
                 flags: s.sh_flags(endian).0,
@@ -230,6 +237,8 @@ impl<'d> Elf<'d> {
                 entsize: s.sh_entsize(endian).into(),
             })
             .collect();
+        let crowded = part(&mut sections, data.len());
+        let relocations = relocations(&sections);
         let symbols = |kind: object::elf::SectionType, name| {
             table.symbols(endian, data, kind).map_err(|e| {
                 Error::new(ErrorKind::Malformed, format!("symbol table: {e}")).in_section(name)
@@ -241,11 +250,16 @@ impl<'d> Elf<'d> {
             symbols_of = SHT_DYNSYM;
             list = symbols(object::elf::SHT_DYNSYM, ".dynsym").map_or(&[][..], |s| s.symbols());
         }
+        let strings = sections.iter().find(|s| s.kind == symbols_of);
+        let strings = strings.and_then(|t| bytes(data, sections.get(t.link as usize)?));
         Ok(Elf {
             data,
             bits,
             etype: header.e_type(endian).0,
+            strings: strings.unwrap_or_default(),
             sections,
+            crowded,
+            relocations,
             symbols_of,
             raw: raw(table, list),
         })
@@ -253,13 +267,7 @@ impl<'d> Elf<'d> {
 
     /// The bytes of section `index` in the file; `None` when they lie outside it. Empty for `SHT_NOBITS`.
     pub(crate) fn bytes(&self, index: usize) -> Option<&'d [u8]> {
-        let s = self.sections.get(index)?;
-        if s.kind == SHT_NOBITS {
-            return Some(&[]);
-        }
-        let start = usize::try_from(s.offset).ok()?;
-        self.data
-            .get(start..start.checked_add(usize::try_from(s.size).ok()?)?)
+        bytes(self.data, self.sections.get(index)?)
     }
 
     /// Number of symbols, the null one included; 0 without a symbol table.
@@ -293,10 +301,7 @@ impl<'d> Elf<'d> {
 
     /// The string table of the symbols; empty without one.
     pub(crate) fn strings(&self) -> &'d [u8] {
-        let table = self.sections.iter().find(|s| s.kind == self.symbols_of);
-        table
-            .and_then(|t| self.bytes(t.link as usize))
-            .unwrap_or_default()
+        self.strings
     }
 
     /// The name of a symbol at its offset; empty when it lies outside the string table.
@@ -307,11 +312,12 @@ impl<'d> Elf<'d> {
     /// The relocations that apply to section `target`: mostly one list, none for most sections.
     pub(crate) fn relocations(&self, target: usize) -> Vec<RelocList<'d>> {
         let mut lists = Vec::new();
-        for (index, s) in self.sections.iter().enumerate() {
-            if s.info as usize != target || !matches!(s.kind, SHT_RELA | SHT_REL) {
-                continue;
-            }
-            let index = object::SectionIndex(index);
+        let own = self
+            .relocations
+            .partition_point(|(to, _)| (*to as usize) < target);
+        let own = self.relocations[own..].iter();
+        for (_, index) in own.take_while(|(to, _)| *to as usize == target) {
+            let index = object::SectionIndex(*index);
             match &self.raw {
                 Raw::E32(table, _) => {
                     let Ok(section) = table.section(index) else {
@@ -333,6 +339,44 @@ impl<'d> Elf<'d> {
         }
         lists
     }
+}
+
+/// The bytes of `s` in the file `data`; `None` when they lie outside. Empty for `SHT_NOBITS`.
+fn bytes<'d>(data: &'d [u8], s: &Header<'_>) -> Option<&'d [u8]> {
+    if s.kind == SHT_NOBITS {
+        return Some(&[]);
+    }
+    let start = usize::try_from(s.offset).ok()?;
+    data.get(start..start.checked_add(usize::try_from(s.size).ok()?)?)
+}
+
+/// Takes sections for empty where they have, with those before them, more than twice the bytes of the file: sound ones
+/// share none. Says how many.
+fn part(sections: &mut [Header<'_>], file: usize) -> usize {
+    let mut left = (file as u64).saturating_mul(2);
+    let mut crowded = 0;
+    for s in sections {
+        if s.kind == SHT_NOBITS || s.size > file as u64 {
+            continue;
+        }
+        match left.checked_sub(s.size) {
+            Some(rest) => left = rest,
+            None => {
+                (s.kind, s.size) = (SHT_NOBITS, 0);
+                crowded += 1;
+            }
+        }
+    }
+    crowded
+}
+
+/// Lists of relocations among `sections`: what they apply to, and their numbers; sorted.
+fn relocations(sections: &[Header<'_>]) -> Vec<(u32, usize)> {
+    let all = sections.iter().enumerate();
+    let lists = all.filter(|(_, s)| matches!(s.kind, SHT_RELA | SHT_REL));
+    let mut lists: Vec<(u32, usize)> = lists.map(|(number, s)| (s.info, number)).collect();
+    lists.sort_unstable();
+    lists
 }
 
 /// Relocations where they are mapped.
@@ -402,5 +446,42 @@ pub(crate) fn compressed(section: &[u8], bits: u32, flagged: bool) -> Option<(u3
     match bits {
         32 => Some((kind, u64::from(u32_at(section, 4)?), section.get(12..)?)),
         _ => Some((kind, u64_at(section, 8)?, section.get(24..)?)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header(size: u64, kind: u32, info: u32) -> Header<'static> {
+        Header {
+            name: "",
+            kind,
+            flags: 0,
+            addr: 0,
+            offset: 0,
+            size,
+            link: 0,
+            info,
+            align: 0,
+            entsize: 0,
+        }
+    }
+
+    #[test]
+    fn sections_have_no_more_bytes_than_two_files() {
+        let mut sections = [40, 100, 60, 1, 0, 300].map(|size| header(size, 1, 0));
+        sections[1].kind = SHT_NOBITS;
+        assert_eq!(part(&mut sections, 50), 0);
+        let mut sections = [40, 40, 40, 10, 300].map(|size| header(size, 1, 0));
+        assert_eq!(part(&mut sections, 50), 1);
+        assert_eq!(sections.map(|s| s.size), [40, 40, 0, 10, 300]);
+    }
+
+    #[test]
+    fn lists_are_found_by_what_they_apply_to() {
+        let kinds = [(SHT_RELA, 3), (1, 1), (SHT_REL, 1), (SHT_RELA, 3)];
+        let sections = kinds.map(|(kind, info)| header(0, kind, info));
+        assert_eq!(relocations(&sections), [(1, 2), (3, 0), (3, 3)]);
     }
 }

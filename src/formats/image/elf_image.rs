@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use super::altinstr::Alternatives;
+use super::debug::Made;
 use super::elf::{self, Elf};
 use super::kallsyms::{self, SymbolText};
 use super::kind::ImageKind;
@@ -11,11 +12,16 @@ use super::layout::{self, link_symbols, section_addresses};
 use super::reloc::Relocations;
 use super::section::{Section, tail, text_of};
 use super::sites::Sites;
-use super::storage::Storage;
+use super::storage::{Named, Storage};
 use super::stored::Stored;
 use super::symtab::SymTab;
 use crate::base::addr::{Address, LinkAddr};
 use crate::base::error::{Finding, Result};
+use crate::base::gate::Spot;
+use crate::base::work::Work;
+
+/// Sections outside the file that are named.
+const MAX_NAMED: usize = 64;
 
 /// One ELF image. It borrows everything from its [`Storage`].
 pub struct ElfImage<'d> {
@@ -41,12 +47,16 @@ pub struct ElfImage<'d> {
     pub(super) debug: Option<Box<ElfImage<'d>>>,
     /// Directories with debug files.
     pub(super) debug_dirs: Vec<PathBuf>,
+    /// Where it was found; `None` for a file that people named.
+    pub(super) home: Option<Spot>,
     pub(super) alternatives: OnceLock<Alternatives>,
     pub(super) sites: Sites,
     /// What an index has instead of the file.
     pub(super) stored: Option<Box<Stored<'d>>>,
     /// The file that the index was made from, once it was asked for.
     pub(super) original: OnceLock<Option<Box<ElfImage<'d>>>>,
+    /// Its sections of debug information, as they were made.
+    pub(super) made: Made<'d>,
 }
 
 impl<'d> ElfImage<'d> {
@@ -57,6 +67,24 @@ impl<'d> ElfImage<'d> {
     /// When the file cannot be read or unpacked, or is no ELF file of x86.
     pub fn open(path: &Path, storage: &'d Storage) -> Result<Self> {
         Self::parse(storage.open(path)?, path, storage)
+    }
+
+    /// Parses `named`, which an input named.
+    ///
+    /// # Errors
+    ///
+    /// As [`ElfImage::open`].
+    pub(crate) fn open_named(named: &Named<'d>, storage: &'d Storage) -> Result<Self> {
+        let path = named.spot.path();
+        let bytes = storage.unpack(named.bytes);
+        let image = Self::parse(bytes.map_err(|e| e.in_file(&path))?, &path, storage)?;
+        Ok(image.at(&named.spot))
+    }
+
+    /// The same, found at `spot`.
+    pub(crate) fn at(mut self, spot: &Spot) -> Self {
+        self.home = Some(spot.clone());
+        self
     }
 
     /// Parses `bytes`; `path` serves only for names and messages. Copies go to `storage`.
@@ -81,6 +109,14 @@ impl<'d> ElfImage<'d> {
         let elf = Elf::parse(bytes)?;
         let mut findings = Vec::new();
         let module = elf.etype == elf::ET_REL;
+        if elf.crowded > 0 {
+            let what = format!(
+                "{} sections share their bytes with others, more than twice the file together; taken for empty",
+                elf.crowded
+            );
+            findings.push(Finding::new("", 0, what));
+        }
+        let mut outside = 0usize;
         let addrs = section_addresses(&elf, module);
         let (linked, imports) = if module {
             link_symbols(&elf, &addrs)
@@ -95,7 +131,10 @@ impl<'d> ElfImage<'d> {
                     "{:#x} bytes at file offset {:#x} lie outside the file",
                     s.size, s.offset
                 );
-                findings.push(Finding::new(s.name, 0, what));
+                outside += 1;
+                if outside <= MAX_NAMED {
+                    findings.push(Finding::new(s.name, 0, what));
+                }
                 &[]
             });
             if let (true, Some(addr)) = (module && !data.is_empty(), addr)
@@ -116,6 +155,10 @@ impl<'d> ElfImage<'d> {
                 entsize: s.entsize,
                 data,
             });
+        }
+        if outside > MAX_NAMED {
+            let what = format!("{} more sections lie outside the file", outside - MAX_NAMED);
+            findings.push(Finding::new("", 0, what));
         }
         let text = text_of(&sections);
         let symbols = match symbols || module {
@@ -141,10 +184,12 @@ impl<'d> ElfImage<'d> {
             findings,
             debug: None,
             debug_dirs: Vec::new(),
+            home: None,
             alternatives: OnceLock::new(),
             sites: Sites::default(),
             stored: None,
             original: OnceLock::new(),
+            made: Made::default(),
         };
         image.kind = image.classify();
         image.name = image.derive_name();
@@ -242,6 +287,11 @@ impl<'d> ElfImage<'d> {
     /// excerpts only.
     pub fn is_excerpt(&self) -> bool {
         self.stored.as_ref().is_some_and(|s| s.original.is_none())
+    }
+
+    /// The work that may be done on it.
+    pub(crate) fn work(&self) -> Work {
+        self.storage.limits().work_of(self.file_size())
     }
 
     /// Where bytes go that have to be copied.

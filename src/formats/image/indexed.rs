@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use super::debug::Made;
 use super::elf::SHT_NOBITS;
 use super::elf_image::ElfImage;
 use super::kind::ImageKind;
@@ -39,10 +40,12 @@ impl<'d> ElfImage<'d> {
             findings: Vec::new(),
             debug: None,
             debug_dirs: Vec::new(),
+            home: None,
             alternatives: OnceLock::new(),
             sites: Default::default(),
             stored: Some(Box::new(parts.stored)),
             original: OnceLock::new(),
+            made: Made::default(),
         }
     }
 
@@ -53,7 +56,8 @@ impl<'d> ElfImage<'d> {
             let mut parsed = Self::parse_sections(original.bytes, &self.path, self.storage).ok()?;
             if let Some(debug) = &original.debug {
                 // A debug file that went away leaves the image as it is.
-                let _ = Self::open(debug, self.storage).and_then(|d| parsed.use_debug_file(d));
+                let _ =
+                    Self::open_named(debug, self.storage).and_then(|d| parsed.use_debug_file(d));
             }
             Some(Box::new(parsed))
         };

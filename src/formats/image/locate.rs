@@ -1,8 +1,12 @@
 //! Where images and their debug files live on disk.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::note::hex;
+use super::storage::Storage;
+use crate::base::gate::{Links, Spot, within};
+use crate::base::release::Release;
 
 /// Endings a module or vmlinux may carry.
 pub(crate) const PACKED: [&str; 4] = ["", ".xz", ".zst", ".gz"];
@@ -21,21 +25,24 @@ pub(crate) fn underscored(name: &str) -> String {
 }
 
 /// Where a vmlinux of `release` may be, best first.
-pub(crate) fn vmlinux(release: &str, debug_dirs: &[PathBuf]) -> Vec<PathBuf> {
+pub(crate) fn vmlinux(release: Release<'_>, debug_dirs: &[PathBuf]) -> Vec<Spot> {
     let mut all = Vec::new();
     for dir in debug_dirs {
-        all.push(dir.join(format!("boot/vmlinux-{release}")));
-        all.push(dir.join(format!("lib/modules/{release}/vmlinux")));
+        let places = [
+            format!("boot/vmlinux-{release}"),
+            format!("lib/modules/{release}/vmlinux"),
+        ];
+        all.extend(places.map(|name| Spot::new(dir, name, Links::Anywhere)));
     }
-    all.push(PathBuf::from(format!(
+    all.push(Spot::system(format!(
         "/lib/modules/{release}/build/vmlinux"
     )));
-    all.push(PathBuf::from(format!("/boot/vmlinux-{release}")));
+    all.push(Spot::system(format!("/boot/vmlinux-{release}")));
     all
 }
 
 /// Where the image that boots `release` may be: it has no symbols, and is of use where these come from elsewhere.
-pub(crate) fn bootable(release: &str, debug_dirs: &[PathBuf]) -> Vec<PathBuf> {
+pub(crate) fn bootable(release: Release<'_>, debug_dirs: &[PathBuf]) -> Vec<Spot> {
     let system = [PathBuf::from("/")];
     let dirs = debug_dirs.iter().chain(&system);
     let places = dirs.flat_map(|dir| {
@@ -43,9 +50,27 @@ pub(crate) fn bootable(release: &str, debug_dirs: &[PathBuf]) -> Vec<PathBuf> {
             format!("boot/vmlinuz-{release}"),
             format!("lib/modules/{release}/vmlinuz"),
         ];
-        below.map(|file| dir.join(file))
+        below.map(|name| Spot::new(dir, name, Links::Anywhere))
     });
     places.collect()
+}
+
+/// Where modules of `release` are installed: below `/`, then below the directories of debug files.
+pub(crate) fn installed(release: Release<'_>, debug_dirs: &[PathBuf]) -> Vec<Spot> {
+    let name = format!("lib/modules/{release}");
+    let below = debug_dirs
+        .iter()
+        .map(|dir| Spot::new(dir, &name, Links::Beneath));
+    std::iter::once(Spot::system(&name)).chain(below).collect()
+}
+
+/// `.build-id/xx/yyyy.debug`; `None` for a build-id that is too short for it.
+pub(crate) fn build_id_name(build_id: &[u8]) -> Option<String> {
+    let id = hex(build_id);
+    let (first, rest) = id
+        .split_at_checked(2)
+        .filter(|(_, rest)| !rest.is_empty())?;
+    Some(format!(".build-id/{first}/{rest}.debug"))
 }
 
 /// Where the debug file of the image with `build_id` may be: in each directory and in the debuginfod cache.
@@ -53,93 +78,57 @@ pub(crate) fn by_build_id(
     build_id: &[u8],
     debug_dirs: &[PathBuf],
     debuginfod_cache: Option<&Path>,
-) -> Vec<PathBuf> {
-    let id = hex(build_id);
-    if id.len() <= 2 {
+) -> Vec<Spot> {
+    let Some(name) = build_id_name(build_id) else {
         return Vec::new();
-    }
-    let (first, rest) = id.split_at(2);
-    let named = |d: &PathBuf| d.join(format!(".build-id/{first}/{rest}.debug"));
-    let fetched = debuginfod_cache.map(|d| d.join(&id).join("debuginfo"));
+    };
+    let named = |dir: &PathBuf| Spot::new(dir, &name, Links::Anywhere);
+    let fetched = format!("{}/debuginfo", hex(build_id));
+    let fetched = debuginfod_cache.map(|dir| Spot::new(dir, fetched, Links::Anywhere));
     debug_dirs.iter().map(named).chain(fetched).collect()
 }
 
-/// Where the separate debug file of an image may be: by build-id ([`by_build_id`]), then by `.gnu_debuglink` beside
-/// the image, in `.debug/` there, and below each directory.
+/// Where the separate debug file of `image` may be: by build-id ([`by_build_id`]), then by `.gnu_debuglink` beside the
+/// image, in `.debug/` there, and below each directory.
 pub(crate) fn debug_files(
     build_id: Option<&[u8]>,
     debuglink: Option<&str>,
-    image: &Path,
+    image: &Spot,
     debug_dirs: &[PathBuf],
     debuginfod_cache: Option<&Path>,
-) -> Vec<PathBuf> {
+) -> Vec<Spot> {
     let mut all =
         build_id.map_or_else(Vec::new, |id| by_build_id(id, debug_dirs, debuginfod_cache));
-    // A link with a slash in it would lead elsewhere than beside the image.
-    if let Some(link) = debuglink.filter(|l| !l.is_empty() && !l.contains('/')) {
-        let dir = image.parent().unwrap_or(Path::new(""));
-        all.push(dir.join(link));
-        all.push(dir.join(".debug").join(link));
-        for d in debug_dirs {
-            all.push(d.join(dir.strip_prefix("/").unwrap_or(dir)).join(link));
+    // A link is the name of a file: with a slash in it, it would lead elsewhere than beside the image.
+    let plain = |link: &&str| !link.contains('/') && !matches!(*link, "" | "." | "..");
+    if let Some(link) = debuglink.filter(plain) {
+        all.extend(image.beside(Path::new(link)));
+        all.extend(image.beside(&Path::new(".debug").join(link)));
+        if let Some(dir) = within(&image.dir()) {
+            let below = |d: &PathBuf| Spot::new(d, dir.join(link), Links::Beneath);
+            all.extend(debug_dirs.iter().map(below));
         }
     }
-    all.retain(|p| p != image);
+    let own = image.path();
+    all.retain(|spot| spot.path() != own);
     all
 }
 
-/// The file of module `name` anywhere below `dirs`, searched in order. Dashes and underscores are the same. At most
-/// `MAX_ENTRIES` directory entries are looked at.
-pub(crate) fn module(name: &str, dirs: impl IntoIterator<Item = PathBuf>) -> Option<PathBuf> {
-    const MAX_ENTRIES: usize = 100_000;
-    let wanted = underscored(name);
-    let mut left = MAX_ENTRIES;
-    for dir in dirs {
-        let mut pending = vec![dir];
-        while let Some(dir) = pending.pop() {
-            let Ok(entries) = std::fs::read_dir(dir) else {
-                continue;
-            };
-            let mut entries: Vec<_> = entries.flatten().collect();
-            entries.sort_by_key(std::fs::DirEntry::file_name);
-            for entry in entries {
-                left = left.checked_sub(1)?;
-                let path = entry.path();
-                let Ok(kind) = entry.file_type() else {
-                    continue;
-                };
-                let file = entry.file_name().to_string_lossy().into_owned();
-                if kind.is_dir() {
-                    pending.push(path);
-                } else if PACKED.iter().any(|p| file.ends_with(&format!(".ko{p}")))
-                    && module_name(&path) == wanted
-                {
-                    return Some(path);
-                }
-            }
-        }
-    }
-    None
-}
-
 /// The kernel images and modules below `dir`, by path: `vmlinux` and `vmlinux-RELEASE` first, then `*.ko`, also packed. What
-/// a build leaves beside them, and what only looks like a kernel, is left out. Links to directories are not followed; at
-/// most `MAX_ENTRIES` directory entries are looked at.
-pub fn below(dir: &Path) -> Vec<PathBuf> {
-    const MAX_ENTRIES: usize = 1_000_000;
-    let mut left = MAX_ENTRIES;
+/// a build leaves beside them, and what only looks like a kernel, is left out. Links to directories are not followed; the
+/// entries looked at count against the limit of `storage`.
+pub fn below(dir: &Path, storage: &Storage) -> Vec<PathBuf> {
     let (mut kernels, mut modules) = (Vec::new(), Vec::new());
     let mut pending = vec![dir.to_owned()];
-    while let Some(dir) = pending.pop() {
+    'all: while let Some(dir) = pending.pop() {
         let Ok(entries) = std::fs::read_dir(&dir) else {
             continue;
         };
         // The image that boots is unpacked by a program that is called vmlinux, too.
         let boots = dir.ends_with("boot/compressed");
         for entry in entries.flatten() {
-            left = left.saturating_sub(1);
-            if left == 0 {
-                break;
+            if !storage.entry(&dir) {
+                break 'all;
             }
             let path = entry.path();
             let name = entry.file_name().to_string_lossy().into_owned();
@@ -163,6 +152,67 @@ pub fn below(dir: &Path) -> Vec<PathBuf> {
     kernels
 }
 
+/// A search for modules in a directory and all below it, that goes as far as it must and goes on from there.
+pub(crate) struct Walk {
+    top: Spot,
+    begun: bool,
+    /// Directories to look into, relative to the top.
+    pending: Vec<PathBuf>,
+    /// Modules found: names with underscores, and files relative to the top. Of several with one name the first.
+    found: HashMap<String, PathBuf>,
+}
+
+impl Walk {
+    /// Of the directory `top`.
+    pub(crate) fn of(top: Spot) -> Self {
+        Walk {
+            top,
+            begun: false,
+            pending: Vec::new(),
+            found: HashMap::new(),
+        }
+    }
+
+    /// The file of module `name`; dashes and underscores are the same. Links to directories are not followed.
+    pub(crate) fn find(&mut self, name: &str, storage: &Storage) -> Option<Spot> {
+        let wanted = underscored(name);
+        if !std::mem::replace(&mut self.begun, true) {
+            match self.top.is_directory() {
+                Ok(true) => self.pending.push(PathBuf::new()),
+                Ok(false) => {}
+                Err(refused) => storage.refuse(refused),
+            }
+        }
+        loop {
+            if let Some(file) = self.found.get(&wanted) {
+                return Some(self.top.below(file));
+            }
+            let dir = self.pending.pop()?;
+            self.look_into(&dir, storage);
+        }
+    }
+
+    fn look_into(&mut self, dir: &Path, storage: &Storage) {
+        let path = self.top.path().join(dir);
+        let Ok(entries) = std::fs::read_dir(&path) else {
+            return;
+        };
+        let may = |_: &std::fs::DirEntry| storage.entry(&path);
+        let mut entries: Vec<_> = entries.flatten().take_while(may).collect();
+        entries.sort_by_key(std::fs::DirEntry::file_name);
+        for entry in entries {
+            let file = entry.file_name();
+            let name = file.to_string_lossy();
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                self.pending.push(dir.join(&file));
+            } else if PACKED.iter().any(|p| name.ends_with(&format!(".ko{p}"))) {
+                let module = module_name(Path::new(&file));
+                self.found.entry(module).or_insert_with(|| dir.join(&file));
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -176,14 +226,12 @@ mod tests {
     #[test]
     fn debug_files_are_looked_for_by_build_id_first() {
         let dirs = [PathBuf::from("/usr/lib/debug")];
-        let image = Path::new("/lib/modules/fat.ko");
-        let found = debug_files(
-            Some(&[0xab, 0xcd, 0xef]),
-            Some("fat.ko.debug"),
-            image,
-            &dirs,
-            None,
-        );
+        let image = Spot::of_file(Path::new("/lib/modules/fat.ko"));
+        let paths = |id, link| -> Vec<PathBuf> {
+            let found = debug_files(id, Some(link), &image, &dirs, None);
+            found.iter().map(Spot::path).collect()
+        };
+        let found = paths(Some(&[0xab, 0xcd, 0xef][..]), "fat.ko.debug");
         assert_eq!(
             found[0],
             Path::new("/usr/lib/debug/.build-id/ab/cdef.debug")
@@ -193,6 +241,7 @@ mod tests {
             found[3],
             Path::new("/usr/lib/debug/lib/modules/fat.ko.debug")
         );
-        assert!(debug_files(None, Some("../../etc/passwd"), image, &dirs, None).is_empty());
+        assert!(paths(None, "../../etc/passwd").is_empty());
+        assert!(paths(None, "..").is_empty());
     }
 }

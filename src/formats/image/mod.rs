@@ -41,4 +41,5 @@ pub use elf_image::ElfImage;
 pub use kind::ImageKind;
 pub use packing::Packing;
 pub use section::Section;
+pub(crate) use storage::Named;
 pub use storage::Storage;

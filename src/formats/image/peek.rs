@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 
 use super::elf::Elf;
 use super::identity::debuglink;
+use super::storage::{Named, Storage};
 use super::{locate, note};
 use crate::base::error::Result;
+use crate::base::gate::Spot;
 
 /// Identity of an image, and whether it needs a separate debug file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -44,23 +46,24 @@ impl<'d> Peek<'d> {
         })
     }
 
-    /// The separate debug file of the image at `path`, should it need one; see [`locate::debug_files`].
-    pub(crate) fn debug_file(
+    /// The separate debug file of `image`, should it need one; see [`locate::debug_files`].
+    pub(crate) fn debug_file<'s>(
         &self,
-        path: &Path,
+        image: &Spot,
         debug_dirs: &[PathBuf],
         debuginfod_cache: Option<&Path>,
-    ) -> Option<PathBuf> {
+        storage: &'s Storage,
+    ) -> Option<Named<'s>> {
         if self.complete {
             return None;
         }
         let all = locate::debug_files(
             self.build_id,
             self.debuglink,
-            path,
+            image,
             debug_dirs,
             debuginfod_cache,
         );
-        all.into_iter().find(|f| f.is_file())
+        storage.first_named(&all)
     }
 }

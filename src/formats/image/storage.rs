@@ -2,18 +2,20 @@
 //!
 //! Append-only: a slice handed out stays where it is until the storage is dropped.
 
-use std::fs::File;
+use std::collections::HashSet;
+use std::fs::{File, Metadata};
 use std::io::Read;
 use std::ops::Deref;
 use std::path::Path;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use memmap2::Mmap;
 
 use super::packing::Packing;
 use crate::base::arch::Arch;
-use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::error::{Error, ErrorKind, Finding, Result};
+use crate::base::gate::{Refused, Spot, Why};
 use crate::base::limits::Limits;
 use crate::base::mapped::Mapped;
 
@@ -74,7 +76,9 @@ impl Buffers {
 pub(crate) enum Most {
     /// All members of a file.
     AllMembers,
-    /// One stream, at most so many bytes.
+    /// One stream, of an image.
+    Image,
+    /// One stream, of a section of an image that says to have so many bytes.
     Bytes(u64),
 }
 
@@ -88,7 +92,39 @@ pub struct Storage {
     unpacked: AtomicU64,
     /// Directory entries that were looked at.
     entries: AtomicU64,
+    /// Files that inputs name which were looked for.
+    files: AtomicU64,
+    refusals: Mutex<Refusals>,
+    left_out: Mutex<LeftOut>,
 }
+
+/// What limits left out.
+#[derive(Default)]
+struct LeftOut {
+    all: Vec<Finding>,
+    /// How many of them were told.
+    told: usize,
+}
+
+/// A file that an input names, as it came through the gate.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Named<'d> {
+    /// Where it is.
+    pub spot: Spot,
+    /// Its bytes as they are on disk.
+    pub bytes: &'d [u8],
+}
+
+/// Files that inputs name and that were not read.
+#[derive(Default)]
+struct Refusals {
+    known: HashSet<Refused>,
+    untold: Vec<Refused>,
+    more: u64,
+}
+
+/// Refused files that are told of one by one; an input may name any number.
+const MOST_REFUSED: usize = 16;
 
 impl Storage {
     /// An empty storage.
@@ -117,20 +153,141 @@ impl Storage {
     pub(crate) fn unpacked(&self, packing: Packing, bytes: &[u8], most: Most) -> Result<&[u8]> {
         let packed = bytes.len() as u64;
         let packed = packed.saturating_add(self.packed.fetch_add(packed, Ordering::Relaxed));
-        let left = self.limits.unpacked_of(packed);
-        let left = left.saturating_sub(self.unpacked.load(Ordering::Relaxed));
+        let used = self.unpacked.load(Ordering::Relaxed);
         let plain = match most {
-            Most::AllMembers => packing.decompress_all(bytes, left),
-            Most::Bytes(size) => packing.decompress(bytes, left.min(size)),
+            Most::AllMembers => {
+                let left = self.limits.unpacked_of(packed).saturating_sub(used);
+                packing.decompress_all(bytes, left)
+            }
+            Most::Image => packing.decompress(bytes, self.image_left(packed, used)),
+            Most::Bytes(size) => {
+                let left = self.image_left(packed, used);
+                if size > left {
+                    // Before any of it is unpacked.
+                    let what = format!(
+                        "unpacks to {size} bytes, more than the {left} that there may be yet (limits unpacked, \
+                         unpack-ratio)"
+                    );
+                    return Err(Error::new(ErrorKind::Unsupported, what));
+                }
+                packing.decompress(bytes, size)
+            }
         }?;
         let len = plain.len() as u64;
         self.unpacked.fetch_add(len, Ordering::Relaxed);
         Ok(self.own(plain))
     }
 
-    /// Takes one more directory entry; `false` when there have been as many as may be.
-    pub(crate) fn entry(&self) -> bool {
-        self.entries.fetch_add(1, Ordering::Relaxed) < self.limits.entries
+    /// Takes one more entry of the directory `dir`; `false` when there have been as many as may be.
+    pub(crate) fn entry(&self, dir: &Path) -> bool {
+        let most = self.limits.entries;
+        let may = self.entries.fetch_add(1, Ordering::Relaxed);
+        if may == most {
+            self.refuse(Refused {
+                path: dir.to_owned(),
+                why: Why::TooMany {
+                    most,
+                    limit: "entries",
+                },
+            });
+        }
+        may < most
+    }
+
+    /// The file at `spot`, which an input names; `None` where none is, and for one that is refused, which is noted.
+    pub(crate) fn named(&self, spot: &Spot) -> Option<Named<'_>> {
+        self.admit(spot).unwrap_or_else(|refused| {
+            self.refuse(refused);
+            None
+        })
+    }
+
+    /// The same for whoever tells of a refusal.
+    ///
+    /// # Errors
+    ///
+    /// Why it is refused.
+    pub(crate) fn admit(&self, spot: &Spot) -> std::result::Result<Option<Named<'_>>, Refused> {
+        let most = self.limits.files;
+        if self.files.fetch_add(1, Ordering::Relaxed) >= most {
+            let limit = "files";
+            return Err(spot.refused(Why::TooMany { most, limit }));
+        }
+        let Some(file) = spot.open(self.limits.named_file, "named-file")? else {
+            return Ok(None);
+        };
+        let mapped = file
+            .metadata()
+            .and_then(|m| self.map_file(&file, &spot.path(), &m));
+        let bytes = mapped.map_err(|e| spot.refused(Why::Unreadable(e.to_string())))?;
+        Ok(Some(Named {
+            spot: spot.clone(),
+            bytes,
+        }))
+    }
+
+    /// The first of `spots` where a file is.
+    pub(crate) fn first_named<'s>(
+        &self,
+        spots: impl IntoIterator<Item = &'s Spot>,
+    ) -> Option<Named<'_>> {
+        spots.into_iter().find_map(|spot| self.named(spot))
+    }
+
+    /// Notes that a file is not read; each once.
+    pub(crate) fn refuse(&self, refused: Refused) {
+        let refusals = self.refusals.lock();
+        let mut refusals = refusals.unwrap_or_else(PoisonError::into_inner);
+        if refusals.known.contains(&refused) {
+            return;
+        }
+        // Beyond the limit all are alike.
+        if refusals.known.len() >= MOST_REFUSED {
+            refusals.more += 1;
+            return;
+        }
+        refusals.known.insert(refused.clone());
+        refusals.untold.push(refused);
+    }
+
+    /// Files that inputs name and that were not read, noted since this was asked last; and how many more there were.
+    pub fn refused(&self) -> (Vec<Refused>, u64) {
+        let refusals = self.refusals.lock();
+        let mut refusals = refusals.unwrap_or_else(PoisonError::into_inner);
+        let untold = std::mem::take(&mut refusals.untold);
+        (untold, std::mem::take(&mut refusals.more))
+    }
+
+    /// Bytes that images may unpack to yet. A quarter of what others may: more is made of them, and none comes near.
+    fn image_left(&self, packed: u64, used: u64) -> u64 {
+        let most = self.limits.unpacked_of(packed);
+        let most = match most < self.limits.unpacked {
+            true => most / 4,
+            false => most,
+        };
+        most.saturating_sub(used)
+    }
+
+    /// Notes that a limit left something out, once.
+    pub(crate) fn leave_out(&self, what: Finding) {
+        let mut left_out = self.left_out.lock().unwrap_or_else(PoisonError::into_inner);
+        if !left_out.all.contains(&what) {
+            left_out.all.push(what);
+        }
+    }
+
+    /// Whether limits left out something of what was read up to now.
+    pub fn has_left_out(&self) -> bool {
+        let left_out = self.left_out.lock().unwrap_or_else(PoisonError::into_inner);
+        !left_out.all.is_empty()
+    }
+
+    /// What limits left out since this was asked last.
+    pub fn left_out(&self) -> Vec<Finding> {
+        let mut left_out = self.left_out.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = left_out.all[left_out.told..].to_vec();
+        left_out.told = left_out.all.len();
+        new
     }
 
     /// Maps `path` and gives its bytes as they are on disk.
@@ -143,11 +300,11 @@ impl Storage {
     ///
     /// When the file cannot be read, or is a directory.
     pub fn map(&self, path: &Path) -> Result<&[u8]> {
-        let file = File::open(path).map_err(|e| Error::io(path, e))?;
-        let meta = file.metadata().map_err(|e| Error::io(path, e))?;
-        if meta.is_dir() {
-            return Err(Error::new(ErrorKind::NotAnElf, "is a directory").in_file(path));
-        }
+        let io = |e| Error::io(path, e);
+        no_device(&std::fs::metadata(path).map_err(io)?).map_err(|e| e.in_file(path))?;
+        let file = File::open(path).map_err(io)?;
+        let meta = file.metadata().map_err(io)?;
+        no_device(&meta).map_err(|e| e.in_file(path))?;
         if meta.len() == 0 || !meta.is_file() {
             // Pipes, /proc files and empty files cannot be mapped.
             let mut bytes = Vec::new();
@@ -160,13 +317,18 @@ impl Storage {
             }
             return Ok(self.own(bytes));
         }
+        self.map_file(&file, path, &meta).map_err(io)
+    }
+
+    /// Maps `file`, which is called `path`.
+    fn map_file(&self, file: &File, path: &Path, meta: &Metadata) -> std::io::Result<&[u8]> {
         #[expect(
             unsafe_code,
             reason = "mapping a file is unsafe because another process may change it; \
             the bytes are only ever read as plain integers with bounds checks"
         )]
-        let map = unsafe { Mmap::map(&file) }.map_err(|e| Error::io(path, e))?;
-        let _note = Mapped::new(path, &map, &meta);
+        let map = unsafe { Mmap::map(file) }?;
+        let _note = Mapped::new(path, &map, meta);
         Ok(self.buffers.add(Bytes::Mapped { _note, map }))
     }
 
@@ -214,7 +376,12 @@ impl Storage {
         self.buffers.add(Bytes::Owned(bytes))
     }
 
-    fn unpack<'d>(&'d self, mut bytes: &'d [u8]) -> Result<&'d [u8]> {
+    /// Unpacks gzip, xz, zstd, LZ4 or a bzImage until an ELF file is there, as for [`ElfImage::open`](super::ElfImage).
+    ///
+    /// # Errors
+    ///
+    /// When a stream is broken, or no ELF file is in it.
+    pub fn unpack<'d>(&'d self, mut bytes: &'d [u8]) -> Result<&'d [u8]> {
         // A bzImage inside a .gz is the deepest nesting in use.
         for _ in 0..3 {
             bytes = match Packing::of(bytes) {
@@ -231,7 +398,7 @@ impl Storage {
                     )
                     .at(0));
                 }
-                packed => self.unpacked(packed, bytes, Most::Bytes(u64::MAX))?,
+                packed => self.unpacked(packed, bytes, Most::Image)?,
             };
         }
         Err(Error::new(
@@ -241,9 +408,44 @@ impl Storage {
     }
 }
 
+/// Refuses what no image, dump or table comes from: a directory, and a device that gives characters without end.
+fn no_device(meta: &Metadata) -> Result<()> {
+    #[cfg(unix)]
+    let device = std::os::unix::fs::FileTypeExt::is_char_device(&meta.file_type());
+    #[cfg(not(unix))]
+    let device = false;
+    let what = match (meta.is_dir(), device) {
+        (true, _) => "is a directory",
+        (_, true) => "is a device, not a file or a pipe",
+        _ => return Ok(()),
+    };
+    Err(Error::new(ErrorKind::NotAnElf, what))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn an_endless_device_is_no_image() {
+        let e = Storage::new().open(Path::new("/dev/zero")).unwrap_err();
+        assert_eq!(
+            e.to_string(),
+            "/dev/zero: is a device, not a file or a pipe"
+        );
+    }
+
+    #[test]
+    fn each_refusal_is_told_once_and_of_many_only_the_number() {
+        let storage = Storage::new();
+        let refuse = |n: usize| storage.refuse(Spot::system(format!("{n}")).refused(Why::Empty));
+        (0..2 * MOST_REFUSED).for_each(refuse);
+        refuse(0);
+        let (told, more) = storage.refused();
+        assert_eq!((told.len(), more), (MOST_REFUSED, MOST_REFUSED as u64));
+        assert_eq!(storage.refused(), (Vec::new(), 0));
+    }
 
     #[test]
     fn what_is_no_image_says_so() {

@@ -6,6 +6,7 @@ use super::altinstr::{Alternative, Alternatives};
 use super::kind::ImageKind;
 use super::section::Section;
 use super::sites::stored::StoredSites;
+use super::storage::Named;
 use super::symtab::SymTab;
 use crate::base::addr::LinkAddr;
 use crate::base::column::{Column, Group, GroupWriter, Stream, TABLE_COLUMNS, put_varint};
@@ -78,12 +79,12 @@ impl<'d> Excerpts<'d> {
 pub struct Original<'d> {
     pub(super) bytes: &'d [u8],
     /// Its separate debug file.
-    pub(super) debug: Option<PathBuf>,
+    pub(super) debug: Option<Named<'d>>,
 }
 
 impl<'d> Original<'d> {
     /// The ELF file `bytes`, with its separate debug file; nothing of them is read yet.
-    pub(crate) fn new(bytes: &'d [u8], debug: Option<PathBuf>) -> Self {
+    pub(crate) fn new(bytes: &'d [u8], debug: Option<Named<'d>>) -> Self {
         Original { bytes, debug }
     }
 

@@ -30,6 +30,7 @@ use super::names::padded;
 use super::sites::COUNTERS;
 use crate::base::addr::{Address, LinkAddr};
 use crate::base::error::Finding;
+use crate::base::name::text;
 use crate::base::sort::by_offset;
 use crate::base::table::Table;
 pub use cursor::Cursor;
@@ -56,6 +57,29 @@ pub enum SymbolSource {
 /// Symbols looked at for the function around an address. One symbol with a lying size makes every gap behind it
 /// look this far back; inside real functions stand at most some 100 labels.
 const MAX_BACK: usize = 512;
+
+/// Symbols of one address that a choice is made of, and from how many on it is remembered; kernels have up to 24.
+const MAX_ALIASES: usize = 1 << 10;
+const FEW_ALIASES: usize = 4;
+
+/// How many of the places 1 to `most` from somewhere are the `same`: those up to some distance. The first few are looked
+/// at one by one.
+fn same_run(most: usize, same: impl Fn(usize) -> bool) -> usize {
+    let mut reach = 1;
+    while reach <= most && same(reach) {
+        reach *= 2;
+    }
+    // `reach / 2` places are, `reach` are not.
+    let (mut low, mut high) = (reach / 2, reach.min(most + 1));
+    while low + 1 < high {
+        let middle = low + (high - low) / 2;
+        match same(middle) {
+            true => low = middle,
+            false => high = middle,
+        }
+    }
+    low
+}
 
 /// Number of a symbol in its [`SymTab`], in address order.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -111,8 +135,12 @@ pub struct SymTab<'d> {
     /// (hash of the name, symbol), sorted; made once many have been asked for.
     names: OnceLock<Vec<(u32, u32)>>,
     asked: AtomicU32,
+    /// Symbols that were passed over in search of those beside others.
+    passed: AtomicU32,
     /// Names of Rust functions as [`SymTab::named_from`] compares them, sorted; made when first asked for.
     rust: OnceLock<Vec<(Box<str>, u32)>>,
+    /// Which of many symbols at one place was chosen, by the first of them; and of those, of the functions.
+    chosen: RwLock<HashMap<(usize, bool), SymbolId>>,
     /// Answers that were prepared.
     expected: RwLock<HashMap<Box<str>, Vec<u32>>>,
 }
@@ -214,7 +242,9 @@ impl<'d> SymTab<'d> {
             reach,
             names: OnceLock::new(),
             asked: AtomicU32::new(0),
+            passed: AtomicU32::new(0),
             rust: OnceLock::new(),
+            chosen: RwLock::default(),
             expected: RwLock::default(),
         }
     }
@@ -245,9 +275,9 @@ impl<'d> SymTab<'d> {
     /// The symbols that begin where symbol `i` does.
     fn aliases(&self, i: usize) -> Range<usize> {
         let offset = self.offset(i);
-        let same = |i: &usize| self.offset(*i) == offset;
-        let before = (0..i).rev().take_while(same).count();
-        let behind = (i + 1..self.len()).take_while(same).count();
+        let same = |i: usize| self.offset(i) == offset;
+        let before = same_run(i, |n| same(i - n));
+        let behind = same_run(self.len().saturating_sub(i + 1), |n| same(i + n));
         i - before..i + 1 + behind
     }
 
@@ -333,7 +363,7 @@ impl<'d> SymTab<'d> {
 
     /// The name of symbol `id`.
     pub fn name(&self, id: SymbolId) -> &'d str {
-        str::from_utf8(self.name_of(&self.packed(id.0 as usize))).unwrap_or(INVALID)
+        text(self.name_of(&self.packed(id.0 as usize))).unwrap_or(INVALID)
     }
 
     fn name_of(&self, s: &Packed) -> &'d [u8] {
@@ -343,7 +373,10 @@ impl<'d> SymTab<'d> {
     /// What others print for `at`: the last symbol not above it.
     pub fn nearest(&self, at: LinkAddr) -> Option<SymbolId> {
         let row = self.starts.find(at.0)?;
-        Some(self.preferred(self.aliases(row), |_| true))
+        let same = self.aliases(row);
+        let first = same.start;
+        let many = same.len() > FEW_ALIASES;
+        Some(self.remembered(many, (first, false), || self.preferred(same, |_| true)))
     }
 
     /// Whether a symbol begins at `at`.
@@ -421,10 +454,35 @@ impl<'d> SymTab<'d> {
         if same.len() == 1 {
             return SymbolId(i as u32);
         }
-        let rank = |s: &Packed| (s.size, s.kind != STT_NOTYPE);
-        let functions = same.clone().map(|i| self.packed(i)).filter(is_function);
-        let best = functions.map(|s| rank(&s)).max();
-        self.preferred(same, |s| is_function(s) && Some(rank(s)) == best)
+        let (first, many) = (same.start, same.len() > FEW_ALIASES);
+        let find = || {
+            let rank = |s: &Packed| (s.size, s.kind != STT_NOTYPE);
+            let all = same.clone().take(MAX_ALIASES).map(|i| self.packed(i));
+            let best = all.filter(is_function).map(|s| rank(&s)).max();
+            self.preferred(same, |s| is_function(s) && Some(rank(s)) == best)
+        };
+        self.remembered(many, (first, true), find)
+    }
+
+    /// What `find` gives; with `many` it is asked once for each `key`.
+    fn remembered(
+        &self,
+        many: bool,
+        key: (usize, bool),
+        find: impl FnOnce() -> SymbolId,
+    ) -> SymbolId {
+        if !many {
+            return find();
+        }
+        let known = self.chosen.read().ok();
+        if let Some(known) = known.and_then(|k| k.get(&key).copied()) {
+            return known;
+        }
+        let found = find();
+        if let Ok(mut chosen) = self.chosen.write() {
+            chosen.insert(key, found);
+        }
+        found
     }
 
     /// Of the symbols `aliases` of one address, the one that the kernel prefers.
@@ -434,6 +492,7 @@ impl<'d> SymTab<'d> {
             return SymbolId(first as u32);
         }
         let named = aliases
+            .take(MAX_ALIASES)
             .map(|i| (i, self.packed(i)))
             .filter(|(_, s)| fits(s))
             .map(|(i, s)| (i, s, self.name_of(&s)));
@@ -447,5 +506,22 @@ impl<'d> SymTab<'d> {
         let s = self.packed(id.0 as usize);
         let start = LinkAddr(self.base.wrapping_add(u64::from(s.offset)));
         (start, start.offset(i64::from(s.size)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_run_is_as_long_as_it_is(most in 0usize..50, run in 0usize..60) {
+            let found = same_run(most, |n| {
+                assert!((1..=most).contains(&n));
+                n <= run
+            });
+            prop_assert_eq!(found, most.min(run));
+        }
     }
 }

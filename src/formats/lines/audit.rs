@@ -6,7 +6,7 @@ use super::unit::UnitLines;
 use crate::base::error::Result;
 use crate::formats::dwarf::second::{Level, Second};
 use crate::formats::dwarf::survey::Survey;
-use crate::formats::dwarf::{Dwarf, NONE, Span};
+use crate::formats::dwarf::{Call, Dwarf, NONE, Span};
 use crate::formats::image::ElfImage;
 
 /// The units of an image, to be checked.
@@ -27,7 +27,10 @@ pub struct Written<'d> {
 /// One unit, read by our own reader.
 pub struct AuditUnit<'d> {
     lines: UnitLines<'d>,
+    functions: Vec<Written<'d>>,
+    /// By their beginnings, and how far those up to each reach.
     spans: Vec<Span>,
+    ends: Vec<u64>,
     /// Where rows begin; sorted.
     rows: Vec<u64>,
 }
@@ -60,11 +63,19 @@ impl<'u, 'd> Audit<'u, 'd> {
     /// When it is damaged.
     pub fn unit(&self, offset: usize) -> Result<AuditUnit<'d>> {
         let contents = self.dwarf.read_at(offset)?;
-        let (spans, rows) = (contents.spans.clone(), &contents.rows);
+        let (mut spans, rows) = (contents.spans.clone(), &contents.rows);
         let known = rows.iter().filter(|r| r.file != NONE);
         let rows = known.map(|r| r.address).collect();
+        let functions = written(&spans, &contents.calls);
+        spans.sort_by_key(|s| s.start);
+        let ends = spans.iter().scan(0, |upto, s| {
+            *upto = s.end.max(*upto);
+            Some(*upto)
+        });
         Ok(AuditUnit {
+            ends: ends.collect(),
             lines: UnitLines::new(contents, self.kernel),
+            functions,
             spans,
             rows,
         })
@@ -80,28 +91,30 @@ impl<'u, 'd> Audit<'u, 'd> {
     }
 }
 
-impl<'d> AuditUnit<'d> {
-    /// Its functions with code.
-    pub fn functions(&self) -> Vec<Written<'d>> {
-        let mut found: Vec<(u32, Written<'d>)> = Vec::new();
-        for span in self.spans.iter().filter(|s| s.depth == 0) {
-            let piece = (span.start, span.end);
-            match found.last_mut().filter(|(call, _)| *call == span.call) {
-                Some((_, function)) => function.pieces.push(piece),
-                None => {
-                    let call = self.lines.calls.get(span.call as usize);
-                    let name = call.and_then(|c| c.name);
-                    found.push((
-                        span.call,
-                        Written {
-                            name,
-                            pieces: vec![piece],
-                        },
-                    ));
-                }
+/// Ranges looked at for one place. Where there are more, readers may differ, too.
+const MOST_AROUND: usize = 1 << 12;
+
+/// The functions among `spans`, which are as they were read, each by the name that `calls` have.
+fn written<'d>(spans: &[Span], calls: &[Call<'d>]) -> Vec<Written<'d>> {
+    let mut found: Vec<(u32, Written<'d>)> = Vec::new();
+    for span in spans.iter().filter(|s| s.depth == 0) {
+        let piece = (span.start, span.end);
+        match found.last_mut().filter(|(call, _)| *call == span.call) {
+            Some((_, function)) => function.pieces.push(piece),
+            None => {
+                let name = calls.get(span.call as usize).and_then(|c| c.name);
+                let pieces = vec![piece];
+                found.push((span.call, Written { name, pieces }));
             }
         }
-        found.into_iter().map(|(_, function)| function).collect()
+    }
+    found.into_iter().map(|(_, function)| function).collect()
+}
+
+impl<'d> AuditUnit<'d> {
+    /// Its functions with code.
+    pub fn functions(&self) -> &[Written<'d>] {
+        &self.functions
     }
 
     /// Names of functions that calls of were inlined, and how many calls.
@@ -131,8 +144,15 @@ impl<'d> AuditUnit<'d> {
     /// Whether entries leave open whose code is at `at`: two of one depth have it, or one that is not in what is around
     /// it. Readers then differ in which they prefer.
     pub fn is_disputed(&self, at: u64) -> bool {
-        let here = self.spans.iter().filter(|s| s.start <= at && at < s.end);
+        let next = self.spans.partition_point(|s| s.start <= at);
+        let before = (0..next).rev().take_while(|n| self.ends[*n] > at);
+        let mut looked_at = 0;
+        let here = before.inspect(|_| looked_at += 1).take(MOST_AROUND);
+        let here = here.map(|n| &self.spans[n]).filter(|s| at < s.end);
         let mut depths: Vec<(u32, u32)> = here.map(|s| (s.depth, s.call)).collect();
+        if looked_at == MOST_AROUND {
+            return true;
+        }
         depths.sort_unstable();
         let nested = |pair: &[(u32, u32)]| {
             let parent = self.lines.calls.get(pair[1].1 as usize).map(|c| c.parent);

@@ -30,6 +30,7 @@ impl<'d> UnitLines<'d> {
             comp_dir: contents.comp_dir,
             kernel,
             paths: Vec::new(),
+            bytes: 0,
         };
         let mut numbers = vec![NONE; contents.files.len()];
         for segment in &mut segments {
@@ -100,7 +101,12 @@ struct Files<'c> {
     comp_dir: &'c str,
     kernel: bool,
     paths: Vec<String>,
+    /// Bytes of them.
+    bytes: usize,
 }
+
+/// Bytes of all paths of a unit: files may share a long directory. What is beyond has no name.
+const MAX_PATHS: usize = 8 << 20;
 
 impl Files<'_> {
     /// The number in `paths` of file `file` of `table`; `numbers` remembers those known.
@@ -110,9 +116,10 @@ impl Files<'_> {
         };
         if *number == NONE {
             let (directory, name) = table[file as usize];
-            if !name.is_empty() {
+            if !name.is_empty() && self.bytes <= MAX_PATHS {
                 *number = self.paths.len() as u32;
                 let path = paths::source(self.comp_dir, directory, name, self.kernel);
+                self.bytes += path.len();
                 self.paths.push(path);
             }
         }

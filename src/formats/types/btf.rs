@@ -5,7 +5,8 @@
 use std::collections::HashMap;
 
 use super::description::{self, Description};
-use crate::base::bytes::{cstr_at, u16_at, u32_at};
+use crate::base::bytes::{cstr_at, cstr_is, u16_at, u32_at};
+use crate::base::work::Work;
 
 const MAGIC: u16 = 0xeb9f;
 
@@ -24,6 +25,9 @@ const FLOAT: u32 = 16;
 const TYPE_TAG: u32 = 18;
 const ENUM64: u32 = 19;
 
+/// Bytes of the longest name that the kernel takes (`KSYM_NAME_LEN`).
+const MAX_NAME: usize = 511;
+
 /// Names that a type may have before its own: a chain of typedefs is no longer.
 const MAX_NAMES: usize = 32;
 
@@ -38,7 +42,12 @@ pub struct Btf<'d> {
     at: Vec<u32>,
     /// Structures and unions by name; the first of a name.
     composites: HashMap<&'d [u8], u32>,
+    /// Members and enumerators looked at for all questions.
+    work: Work,
 }
+
+/// See [`Btf::work`]; a kernel's questions take some hundred thousand.
+const MAX_LOOKED_AT: u64 = 1 << 26;
 
 /// A type's header.
 #[derive(Clone, Copy)]
@@ -101,6 +110,7 @@ impl<'d> Btf<'d> {
             // A type takes 12 bytes and more, 20 on average.
             at: Vec::with_capacity(types.len() / 20),
             composites: HashMap::new(),
+            work: Work::of(MAX_LOOKED_AT),
         };
         btf.at.push(0);
         let mut at = 0usize;
@@ -111,7 +121,7 @@ impl<'d> Btf<'d> {
             };
             if matches!(kind, STRUCT | UNION) {
                 let name = cstr_at(strings, u32_at(types, at)? as usize);
-                if let Some(name) = name.filter(|n| !n.is_empty()) {
+                if let Some(name) = name.filter(|n| (1..=MAX_NAME).contains(&n.len())) {
                     let number = btf.at.len() as u32;
                     btf.composites.entry(name).or_insert(number);
                 }
@@ -164,12 +174,8 @@ impl<'d> Btf<'d> {
         None
     }
 
-    fn name(&self, at: usize) -> Option<&'d [u8]> {
-        cstr_at(self.strings, u32_at(self.types, at)? as usize)
-    }
-
-    /// Name, place and type of each member of structure `number`.
-    fn members(&self, number: u32) -> impl Iterator<Item = (&'d [u8], Member)> + '_ {
+    /// Offset of the name, place and type of each member of structure `number`.
+    fn members(&self, number: u32) -> impl Iterator<Item = (usize, Member)> + '_ {
         let found = self.resolve(number);
         let found = found.filter(|(_, t)| matches!(t.kind, STRUCT | UNION));
         let (len, body, bitfields) =
@@ -186,7 +192,7 @@ impl<'d> Btf<'d> {
                 width,
                 kind: u32_at(self.types, at + 4)?,
             };
-            Some((self.name(at)?, member))
+            Some((u32_at(self.types, at)? as usize, member))
         })
     }
 
@@ -194,7 +200,7 @@ impl<'d> Btf<'d> {
     pub fn member_names(&self, number: u32) -> Vec<&'d str> {
         let names = self.members(number);
         names
-            .filter_map(|(name, _)| str::from_utf8(name).ok())
+            .filter_map(|(name, _)| str::from_utf8(cstr_at(self.strings, name)?).ok())
             .collect()
     }
 
@@ -205,11 +211,14 @@ impl<'d> Btf<'d> {
         let mut left = 1024;
         while let Some((number, base, depth)) = pending.pop() {
             for (found, member) in self.members(number) {
+                if !self.work.take(1) {
+                    return None;
+                }
                 let bit = base.checked_add(member.bit)?;
-                if found == name.as_bytes() {
+                if cstr_is(self.strings, found, name.as_bytes()) {
                     return Some(Member { bit, ..member });
                 }
-                if found.is_empty() && depth < MAX_DEPTH && left > 0 {
+                if self.strings.get(found) == Some(&0) && depth < MAX_DEPTH && left > 0 {
                     left -= 1;
                     pending.push((member.kind, bit, depth + 1));
                 }
@@ -267,7 +276,8 @@ impl<'d> Btf<'d> {
             };
             (0..found.len).find_map(|i| {
                 let at = found.body + i * stride;
-                if self.name(at)? != name.as_bytes() {
+                let named = u32_at(self.types, at)? as usize;
+                if !cstr_is(self.strings, named, name.as_bytes()) || !self.work.take(1) {
                     return None;
                 }
                 let low = u32_at(self.types, at + 4)?;

@@ -32,6 +32,9 @@ const SHORT: usize = 3;
 /// Entries read for one question, those that are searched for a name not counted; `task_struct` has 300.
 const MAX_ENTRIES: usize = 1 << 18;
 
+/// Entries read for all questions; those of a kernel take some ten thousand.
+const MAX_TOTAL: usize = 1 << 22;
+
 const COMPOSITES: [Tag; 2] = [Tag::Structure, Tag::Union];
 
 /// The types that an image's DWARF describes.
@@ -47,14 +50,16 @@ impl<'d> Dwarf<'d> {
             enumerators: HashMap::new(),
             inline: false,
             mentioned: HashMap::new(),
-            left: 0,
+            left: MAX_ENTRIES,
+            total: MAX_TOTAL,
         })))
     }
 
     /// What is known, for one more question.
     fn ask(&self) -> MutexGuard<'_, Known<'d>> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.left = MAX_ENTRIES;
+        known.total = known.total.saturating_sub(MAX_ENTRIES - known.left);
+        known.left = MAX_ENTRIES.min(known.total);
         known
     }
 }
@@ -117,6 +122,8 @@ struct Known<'d> {
     mentioned: HashMap<String, bool>,
     /// Entries that may still be read for this question.
     left: usize,
+    /// And for all.
+    total: usize,
 }
 
 impl<'d> Known<'d> {

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::plan::Direction;
+use crate::base::text::escaped;
 use crate::products::oops::read::line::lines;
 
 /// Tasks and patches that are remembered: what is longer is no log.
@@ -41,7 +42,9 @@ impl std::fmt::Display for Word {
         match self {
             Word::Running => f.write_str("is running"),
             Word::Unreliable => f.write_str("has an unreliable stack"),
-            Word::Sleeps(function) => write!(f, "is sleeping on function {function}"),
+            Word::Sleeps(function) => {
+                write!(f, "is sleeping on function {}", escaped(function))
+            }
         }
     }
 }
@@ -85,7 +88,7 @@ impl std::fmt::Display for Transition {
             Step::Forced => "its transition was forced in the log",
             Step::Completed => "its transition is complete in the log",
         };
-        write!(f, "'{}': {what}, {step}", self.patch)
+        write!(f, "'{}': {what}, {step}", escaped(&self.patch))
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::base::addr::{Addr, LinkAddr};
+use crate::base::text::escaped;
 
 /// One of the symbols of a name.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -92,7 +93,8 @@ impl fmt::Display for Unresolved {
                 f.write_str("is code of initialisation, which is gone when that is over")
             }
             Unresolved::NotFound { elsewhere, .. } if !elsewhere.is_empty() => {
-                write!(f, "no such symbol there; {} has one", elsewhere.join(", "))
+                let elsewhere = elsewhere.join(", ");
+                write!(f, "no such symbol there; {} has one", escaped(&elsewhere))
             }
             Unresolved::NotFound { .. } => f.write_str("no such symbol"),
             Unresolved::Ambiguous(all) => {

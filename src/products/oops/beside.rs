@@ -3,13 +3,14 @@
 //! The log's is from when it was printed, the stack from when the dump was made: what printed is gone by then, and what
 //! brought the dump about has come. What the report says of the frames between must be on the stack, in its order.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
 use super::read::frame::Vouch;
 use super::read::kind::Kind;
 use super::read::report::{LogFrame, Oops};
 use super::truth::placed::find;
 use crate::base::addr::Address;
+use crate::base::text::Escaping;
 use crate::engine::stack::{Frame, Stack};
 use crate::world::dump::Task;
 use crate::world::kernel::{Kernel, Located, same_name};
@@ -66,6 +67,7 @@ pub enum Difference {
 
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let f = &mut Escaping(f);
         let list = |names: &[String]| {
             let shown = names.len().min(LISTED);
             let more = match names.len() - shown {

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::place::place;
+use crate::base::text::escaped;
 use crate::products::validate::{Report, Severity, Standing, Weighed};
 
 /// Adds a line for each finding of `report` that counts to `out`; notes only with `notes`, or where they fail.
@@ -28,10 +29,8 @@ pub fn report(report: &Report, notes: bool, out: &mut String) {
         let image = &report.validation.image;
         let place = place(finding);
         let space = if place.is_empty() { "" } else { " " };
-        let text = format!(
-            "{image}{space}{place}: {}\n{}",
-            finding.message, finding.check.help
-        );
+        let message = format!("{image}{space}{place}: {}", finding.message);
+        let text = format!("{}\n{}", escaped(&message), finding.check.help);
         let _ = writeln!(
             out,
             ",title={}::{}",
@@ -44,14 +43,13 @@ pub fn report(report: &Report, notes: bool, out: &mut String) {
 /// The text of a command.
 fn data(text: &str) -> String {
     let text = text.replace('%', "%25");
-    let text = text.replace('\r', "%0D").replace('\n', "%0A");
-    // Whatever else would move a terminal.
-    text.chars().filter(|c| !c.is_control()).collect()
+    let lines: Vec<_> = text.split('\n').map(escaped).collect();
+    lines.join("%0A")
 }
 
 /// A property of one.
 fn property(text: &str) -> String {
-    data(text).replace(':', "%3A").replace(',', "%2C")
+    data(&escaped(text)).replace(':', "%3A").replace(',', "%2C")
 }
 
 #[cfg(test)]
@@ -62,8 +60,8 @@ mod tests {
     fn no_text_ends_its_command() {
         assert_eq!(
             data("50% of\r\n::error::x\u{1b}"),
-            "50%25 of%0D%0A::error::x"
+            "50%25 of\\r%0A::error::x\\u{1b}"
         );
-        assert_eq!(property("a,b:c"), "a%2Cb%3Ac");
+        assert_eq!(property("a,b:c\n"), "a%2Cb%3Ac\\n");
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::place::place;
+use crate::base::text::{acts, escaped, show};
 use crate::products::validate::{Report, Weighed};
 
 /// Findings that are listed of a check; all are counted.
@@ -55,7 +56,8 @@ pub fn suite(report: &Report, out: &mut String) {
             out,
             "    <testcase classname=\"{image}.{family}\" name=\"{family}\""
         );
-        let why = skips(family).join("\n");
+        let why = skips(family).into_iter().map(escaped);
+        let why = why.collect::<Vec<_>>().join("\n");
         let _ = match (skipped(case), why.is_empty()) {
             (true, _) => writeln!(
                 out,
@@ -102,9 +104,9 @@ fn listed(all: &[&Weighed]) -> String {
         let finding = &found.finding;
         let place = place(finding);
         let colon = if place.is_empty() { "" } else { ": " };
-        let _ = write!(lines, "{place}{colon}{}", finding.message);
+        let _ = write!(lines, "{place}{colon}{}", escaped(&finding.message));
         if let Some((file, line)) = &found.source {
-            let _ = write!(lines, " ({file}:{line})");
+            let _ = write!(lines, " ({}:{line})", escaped(file));
         }
         lines.push('\n');
     }
@@ -117,7 +119,7 @@ fn listed(all: &[&Weighed]) -> String {
     lines
 }
 
-/// `raw` between tags. What XML cannot hold at all is shown as its number.
+/// `raw` between tags. What acts, and what XML cannot hold at all, is shown as its number.
 fn text(raw: &str) -> String {
     let mut out = String::with_capacity(raw.len() + 16);
     for c in raw.chars() {
@@ -127,9 +129,7 @@ fn text(raw: &str) -> String {
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
             '\n' | '\t' => out.push(c),
-            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => {
-                out.extend(c.escape_unicode());
-            }
+            c if acts(c) || matches!(c, '\u{fffe}' | '\u{ffff}') => show(c, &mut out),
             c => out.push(c),
         }
     }

@@ -20,7 +20,8 @@ pub fn vmlinux(view: View<'_, '_>, path: &Path) -> Result<PathBuf> {
         release: release.as_deref(),
         build_id: build_id.as_deref(),
     })?;
-    found.ok_or_else(|| Error::new(ErrorKind::NoImage, "no kernel image"))
+    let found = found.ok_or_else(|| Error::new(ErrorKind::NoImage, "no kernel image"))?;
+    Ok(found.path())
 }
 
 /// Asks `ask` with the memory that the kernel `image` had in the dump `path`.

@@ -263,7 +263,7 @@ const ENUMERATORS: &[&str] = &["FTRACE_OPS_FL_SAVE_REGS", "maple_leaf_64"];
 const POINTERS: &[(&str, &str, &str)] = &[("task_struct", "ret_stack", "ftrace_ret_stack")];
 
 /// All questions about types.
-pub(crate) fn questions() -> impl Iterator<Item = Question<'static>> {
+pub fn questions() -> impl Iterator<Item = Question<'static>> {
     let fields = FIELDS.iter().flat_map(|(s, all)| {
         let of = move |path: &&'static str| Question::Field(s, path);
         all.iter().map(of)
@@ -280,7 +280,7 @@ pub(crate) fn questions() -> impl Iterator<Item = Question<'static>> {
 }
 
 /// The names of all data whose place is asked for.
-pub(crate) fn symbols() -> Vec<&'static str> {
+pub fn symbols() -> Vec<&'static str> {
     let mut all = [&SYMBOLS[..], &PLACE, &NOTED].concat();
     all.sort_unstable();
     all.dedup();

@@ -2,7 +2,7 @@
 //! read from a snapshot of one; where the kernel is in a dump ([`place`]) and what its processes have mapped ([`space`])
 //! is asked beside it, and so are its [`log`] and its livepatches ([`livepatch`]).
 
-pub(crate) mod asked;
+pub mod asked;
 mod cpus;
 mod crashed;
 mod direct;

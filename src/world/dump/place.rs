@@ -24,7 +24,7 @@ const USER_TABLE: u64 = 1 << 12;
 
 /// The release of the kernel in `dump`: as VMCOREINFO has it, in the notes or in the kernel's own page; else as the
 /// banners in memory have it, if they agree.
-pub(crate) fn release(dump: &Dump<'_>) -> Option<String> {
+pub fn release(dump: &Dump<'_>) -> Option<String> {
     let noted = dump
         .vmcoreinfo()
         .and_then(|i| i.release().map(str::to_owned));

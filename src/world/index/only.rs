@@ -52,6 +52,9 @@ pub(super) fn select(tables: &Image<'_>, names: &[String]) -> (Selection, Vec<St
     (selection, missing)
 }
 
+/// Rounds in which faults in fixup code lead to more of it; kernels up to 7.2 take 3.
+const MAX_ROUNDS: usize = 64;
+
 impl Wanted {
     /// Adds what belongs together until nothing is missing.
     fn close(&mut self, tables: &Image<'_>) {
@@ -62,8 +65,18 @@ impl Wanted {
             .map(|(id, _)| (id, symbols.cold_parent(id).all()))
             .collect();
         let mut before = 0;
+        let mut rounds = 0;
         while before != self.size() {
             before = self.size();
+            rounds += 1;
+            if rounds > MAX_ROUNDS {
+                // More than is needed is right, too.
+                self.entries.extend(0..map.rows().len() as u32);
+                self.blocks.extend(0..map.blocks().len() as u32);
+                self.functions
+                    .extend(map.rows().iter().filter_map(|r| r.owner));
+                break;
+            }
             for (part, parents) in &cold {
                 let functions = &mut self.functions;
                 if functions.contains(part) || parents.iter().any(|p| functions.contains(p)) {

@@ -12,7 +12,7 @@ use crate::formats::cfi::Cfi;
 use crate::formats::extable::{ExTable, fixup::FixupMap};
 use crate::formats::image::sites::stored::StoredSites;
 use crate::formats::image::stored::{Data, Excerpts, Original, Parts, Stored};
-use crate::formats::image::{ElfImage, Storage};
+use crate::formats::image::{ElfImage, Named, Storage};
 use crate::formats::lines::Lines;
 use crate::formats::orc::OrcTable;
 use crate::world::image::{Image, Source};
@@ -24,7 +24,7 @@ pub struct Origin<'d> {
     /// Its bytes, unpacked.
     pub bytes: &'d [u8],
     /// Its separate debug file.
-    pub debug: Option<PathBuf>,
+    pub(crate) debug: Option<Named<'d>>,
 }
 
 /// Opens the index `path`, without the file it was made from.

@@ -42,7 +42,17 @@ pub fn write(tables: &Image<'_>, options: &Options) -> Result<Vec<u8>> {
         }
         selection
     };
-    let mut strings = StringPool::default();
+    if tables.fixups().is_cut() {
+        return Err(refuse(
+            "fixup code that is not followed in whole (limit work)".to_owned(),
+        ));
+    }
+    // Names may share their ends in the image; here they do not.
+    let most = tables
+        .file_size()
+        .saturating_mul(32)
+        .saturating_add(64 << 20);
+    let mut strings = StringPool::within(usize::try_from(most).unwrap_or(usize::MAX));
     let files = tables.symbols().source_files();
     let sections = sections(tables, &keep);
     let (meta, kept) = meta::pack(tables, &sections, &mut strings);
@@ -101,6 +111,9 @@ pub fn write(tables: &Image<'_>, options: &Options) -> Result<Vec<u8>> {
         if let Some(packed) = packed {
             out.push((SectionId::LINES, group(packed)?));
         }
+    }
+    if strings.is_full() {
+        return Err(refuse(format!("names of more than {most} bytes together")));
     }
     out.insert(0, (SectionId::STRINGS, strings.finish()));
     let header = Header {

@@ -81,7 +81,7 @@ impl<'d> Dump<'d> {
     ///
     /// # Errors
     /// As [`Dump::open`].
-    pub(crate) fn parse(bytes: &'d [u8]) -> Result<Self> {
+    pub fn parse(bytes: &'d [u8]) -> Result<Self> {
         let mut findings = Vec::new();
         let medium = Medium::of(bytes, &mut findings);
         Dump::read(medium, findings)
@@ -209,7 +209,7 @@ impl<'d> Dump<'d> {
     }
 
     /// What was odd about it.
-    pub(crate) fn findings(&self) -> &[Finding] {
+    pub fn findings(&self) -> &[Finding] {
         &self.findings
     }
 
@@ -217,11 +217,7 @@ impl<'d> Dump<'d> {
     ///
     /// # Errors
     /// Says why the first byte that could not be read could not.
-    pub(crate) fn read_physical(
-        &self,
-        at: u64,
-        buf: &mut [u8],
-    ) -> std::result::Result<(), Unreadable> {
+    pub fn read_physical(&self, at: u64, buf: &mut [u8]) -> std::result::Result<(), Unreadable> {
         match &self.layout {
             Layout::Elf(medium, core) => core.read_physical(medium, at, buf),
             Layout::Kdump(parts) => parts.read_physical(at, buf),
@@ -238,7 +234,7 @@ impl<'d> Dump<'d> {
     }
 
     /// Physical memory that the dump holds, by address: first address and bytes.
-    pub(crate) fn ranges(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+    pub fn ranges(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
         let (core, parts) = match &self.layout {
             Layout::Elf(medium, core) => (Some((medium.end(), core)), None),
             Layout::Kdump(parts) => (None, Some(parts)),
@@ -311,18 +307,18 @@ impl<'d> Dump<'d> {
     }
 
     /// What the kernel tells of itself, if the notes have it; see [`Dump::find_vmcoreinfo`].
-    pub(crate) fn vmcoreinfo(&self) -> Option<&VmcoreInfo> {
+    pub fn vmcoreinfo(&self) -> Option<&VmcoreInfo> {
         self.vmcoreinfo.as_ref()
     }
 
     /// Registers of CPUs, or of a process's threads, in the order of the notes. In a dump that the kernel made, CPUs
     /// that did not answer are missing, so that the place in the list need not be the CPU's number.
-    pub(crate) fn prstatus(&self) -> impl Iterator<Item = Prstatus> {
+    pub fn prstatus(&self) -> impl Iterator<Item = Prstatus> {
         self.notes().filter_map(|n| Prstatus::read(&n))
     }
 
     /// QEMU's state of each virtual CPU, by number; empty for other dumps.
-    pub(crate) fn cpu_states(&self) -> impl Iterator<Item = CpuState> {
+    pub fn cpu_states(&self) -> impl Iterator<Item = CpuState> {
         self.notes().filter_map(|n| CpuState::read(&n))
     }
 }

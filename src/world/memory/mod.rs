@@ -11,7 +11,7 @@ mod kdump;
 mod lzo;
 mod medium;
 pub mod missed;
-mod pack;
+pub mod pack;
 pub mod paging;
 mod parts;
 pub mod pieces;

@@ -5,13 +5,13 @@ use crate::formats::image::Packing;
 
 /// Flags of a page descriptor, and in the header's status those that occur (`DUMP_DH_COMPRESSED_*`, makedumpfile's
 /// diskdump_mod.h, 1.5-1.7).
-pub(crate) const ZLIB: u32 = 1;
+pub const ZLIB: u32 = 1;
 /// LZO1X
-pub(crate) const LZO: u32 = 2;
+pub const LZO: u32 = 2;
 /// Snappy, without a frame
-pub(crate) const SNAPPY: u32 = 4;
+pub const SNAPPY: u32 = 4;
 /// zstd
-pub(crate) const ZSTD: u32 = 0x20;
+pub const ZSTD: u32 = 0x20;
 
 /// Whether a page with these flags is packed.
 pub(crate) fn is_packed(flags: u32) -> bool {
@@ -27,7 +27,7 @@ pub(crate) fn supported(flags: u32) -> bool {
 ///
 /// # Errors
 /// `Corrupt` where the bytes do not unpack to a page.
-pub(crate) fn unpack(flags: u32, bytes: &[u8], page: &mut [u8]) -> Result<(), Unreadable> {
+pub fn unpack(flags: u32, bytes: &[u8], page: &mut [u8]) -> Result<(), Unreadable> {
     let written = match flags & (ZLIB | LZO | SNAPPY | ZSTD) {
         ZLIB => Packing::Zlib.decompress_into(bytes, page),
         LZO => lzo::decompress(bytes, page),

@@ -82,7 +82,7 @@ impl<'a, 'd> Paged<'a, 'd> {
     /// The address space of page table `root`: CR3, or the physical address of a `pgd_t[512]`. `levels` is 5 under
     /// LA57, else 4. `encryption` has the bits that mark encrypted memory
     /// ([`VmcoreInfo::encryption_mask`](super::VmcoreInfo::encryption_mask)), 0 if there are none.
-    pub(crate) fn new(dump: &'a Dump<'d>, root: u64, levels: u32, encryption: u64) -> Self {
+    pub fn new(dump: &'a Dump<'d>, root: u64, levels: u32, encryption: u64) -> Self {
         let address = ADDRESS & !encryption;
         Paged {
             dump,
@@ -132,7 +132,7 @@ impl<'a, 'd> Paged<'a, 'd> {
     ///
     /// # Errors
     /// Why there is no page, or why a page table cannot be read.
-    pub(crate) fn translate(&self, at: Addr) -> Result<u64, Unreadable> {
+    pub fn translate(&self, at: Addr) -> Result<u64, Unreadable> {
         let page = at.0 / PAGE;
         let slot = &self.tlb[page as usize % TLB];
         let (held, physical) = slot.get();
@@ -240,7 +240,7 @@ impl<'a, 'd> Paged<'a, 'd> {
 
     /// The pages mapped in `[from, to)`, by address. What no page table tells (also where one is missing in the dump)
     /// is passed over. A large range may have any number of pages: 2^36 of them if a table is its own.
-    pub(crate) fn mapped(&self, from: Addr, to: Addr) -> impl Iterator<Item = Mapped> {
+    pub fn mapped(&self, from: Addr, to: Addr) -> impl Iterator<Item = Mapped> {
         let mut at = Some(from).filter(|f| *f < to);
         std::iter::from_fn(move || {
             loop {

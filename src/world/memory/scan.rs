@@ -36,7 +36,7 @@ impl Banner {
 impl Dump<'_> {
     /// The kernel's own VMCOREINFO, which its memory has also where no note was made of it (QEMU without the
     /// `vmcoreinfo` device). Looks at the first bytes of every page.
-    pub(crate) fn find_vmcoreinfo(&self) -> Option<VmcoreInfo> {
+    pub fn find_vmcoreinfo(&self) -> Option<VmcoreInfo> {
         let pages = self.ranges().flat_map(|(start, len)| {
             let end = start.saturating_add(len);
             let first = start.checked_next_multiple_of(PAGE).unwrap_or(end);
@@ -62,7 +62,7 @@ impl Dump<'_> {
 
     /// Banners `Linux version RELEASE...` in memory, by address: at most 64. `release` restricts them to one kernel.
     /// Goes through all memory, and unpacks it where it is packed.
-    pub(crate) fn find_banner(&self, release: Option<&str>) -> Vec<Banner> {
+    pub fn find_banner(&self, release: Option<&str>) -> Vec<Banner> {
         let mut wanted = BANNER.to_vec();
         wanted.extend(release.unwrap_or_default().as_bytes());
         if release.is_some() {

@@ -1,7 +1,7 @@
 //! Small dumps made by hand, for tests.
 
 /// An ELF note, padded.
-pub(crate) fn note(name: &str, kind: u32, desc: &[u8]) -> Vec<u8> {
+pub fn note(name: &str, kind: u32, desc: &[u8]) -> Vec<u8> {
     let mut n = Vec::new();
     n.extend((name.len() as u32 + 1).to_le_bytes());
     n.extend((desc.len() as u32).to_le_bytes());
@@ -25,7 +25,7 @@ pub struct Load {
 }
 
 impl Load {
-    pub(crate) fn physical(paddr: u64, bytes: Vec<u8>) -> Self {
+    pub fn physical(paddr: u64, bytes: Vec<u8>) -> Self {
         Load {
             paddr,
             vaddr: 0,
@@ -36,7 +36,7 @@ impl Load {
 }
 
 /// A core file with one `PT_NOTE` and these segments. `xnum` writes their number where `PN_XNUM` puts it.
-pub(crate) fn core(notes: &[u8], loads: &[Load], xnum: bool) -> Vec<u8> {
+pub fn core(notes: &[u8], loads: &[Load], xnum: bool) -> Vec<u8> {
     let count = loads.len() as u32 + 1;
     let headers = 64 + 56 * u64::from(count);
     let section = headers;
@@ -77,7 +77,7 @@ pub(crate) fn core(notes: &[u8], loads: &[Load], xnum: bool) -> Vec<u8> {
 }
 
 /// A flattened stream of `dump`: its last records first, and its first bytes wrong before they are right.
-pub(crate) fn flatten(dump: &[u8], chunk: usize) -> Vec<u8> {
+pub fn flatten(dump: &[u8], chunk: usize) -> Vec<u8> {
     let mut out = b"makedumpfile\0\0\0\0".to_vec();
     out.extend(1u64.to_be_bytes());
     out.extend(1u64.to_be_bytes());
@@ -110,7 +110,7 @@ pub struct Image {
 
 impl Image {
     /// `size` bytes; the top table is at 0x1000, others follow.
-    pub(crate) fn new(size: usize, levels: u32) -> Self {
+    pub fn new(size: usize, levels: u32) -> Self {
         Image {
             memory: vec![0; size],
             free: 0x2000,
@@ -118,7 +118,7 @@ impl Image {
         }
     }
 
-    pub(crate) fn put(&mut self, at: u64, value: u64) {
+    pub fn put(&mut self, at: u64, value: u64) {
         self.memory[at as usize..at as usize + 8].copy_from_slice(&value.to_le_bytes());
     }
 
@@ -131,7 +131,7 @@ impl Image {
     }
 
     /// Writes `entry` for `at` in the table of `level` (0: 4 KiB pages); gives where.
-    pub(crate) fn enter(&mut self, at: u64, level: u32, entry: u64) -> u64 {
+    pub fn enter(&mut self, at: u64, level: u32, entry: u64) -> u64 {
         let mut table = 0x1000;
         for l in (level + 1..self.levels).rev() {
             let slot = table + (at >> (12 + 9 * l) & 511) * 8;
@@ -146,7 +146,7 @@ impl Image {
         slot
     }
 
-    pub(crate) fn dump(&self) -> Vec<u8> {
+    pub fn dump(&self) -> Vec<u8> {
         core(&[], &[Load::physical(0, self.memory.clone())], false)
     }
 }
@@ -164,7 +164,7 @@ pub enum Page {
 
 /// A kdump file as makedumpfile 1.7 writes it (header version 6): `pages` by number, of `total`.
 /// `part` makes it one file of a split dump.
-pub(crate) fn kdump(
+pub fn kdump(
     pages: &[(u64, Page)],
     total: u64,
     info: &[u8],

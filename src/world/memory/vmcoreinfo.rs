@@ -13,7 +13,7 @@ pub struct VmcoreInfo {
 
 impl VmcoreInfo {
     /// Takes the text up to its first NUL. Bytes that are no UTF-8 are replaced.
-    pub(crate) fn new(bytes: &[u8]) -> Self {
+    pub fn new(bytes: &[u8]) -> Self {
         let text = bytes.split(|b| *b == 0).next().unwrap_or_default();
         VmcoreInfo {
             text: String::from_utf8_lossy(text).into_owned(),
@@ -32,12 +32,12 @@ impl VmcoreInfo {
     }
 
     /// All lines, as key and value.
-    pub(crate) fn lines(&self) -> impl Iterator<Item = (&str, &str)> {
+    pub fn lines(&self) -> impl Iterator<Item = (&str, &str)> {
         self.text.lines().filter_map(|l| l.split_once('='))
     }
 
     /// The value of `key` as it is written.
-    pub(crate) fn value(&self, key: &str) -> Option<&str> {
+    pub fn value(&self, key: &str) -> Option<&str> {
         self.lines().find(|(k, _)| *k == key).map(|(_, v)| v)
     }
 

@@ -1,10 +1,12 @@
 //! The files mapped into a process: which are the ones at hand, and where they run.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use crate::base::addr::{Addr, Address, LinkAddr, Slide};
 use crate::base::error::{Finding, Place, Result};
+use crate::base::gate::{Links, Refused, Spot, Why};
 use crate::formats::cfi::user::Rows;
 use crate::formats::image::note::{build_id, hex};
 use crate::formats::image::peek::Peek;
@@ -51,6 +53,7 @@ pub struct Options {
 
 /// A mapped file that is a program or library.
 struct Object<'d> {
+    spot: Spot,
     path: PathBuf,
     start: Addr,
     end: Addr,
@@ -101,12 +104,13 @@ impl<'d> Objects<'d> {
             options: options.clone(),
             storage,
         };
+        let mut told = HashSet::new();
         let mut sorted: Vec<&Mapping> = mappings.iter().collect();
         sorted.sort_by_key(|m| m.start);
         for mapping in sorted {
             let last = found.objects.last();
             let inside = last.filter(|o| {
-                mapping.start < o.end && found.options.path_of(&mapping.path) == o.path
+                mapping.start < o.end && found.options.spot_of(&mapping.path) == o.spot
             });
             let file = match inside {
                 Some(object) => object.file,
@@ -117,7 +121,9 @@ impl<'d> Objects<'d> {
                         file
                     }
                     Err(what) => {
-                        if let Some(message) = what {
+                        if let Some(message) = what
+                            && told.insert((&mapping.path, message.clone()))
+                        {
                             found.findings.push(finding(&mapping.path, message));
                         }
                         continue;
@@ -143,19 +149,21 @@ impl<'d> Objects<'d> {
     ) -> std::result::Result<Object<'d>, Option<String>> {
         let in_memory = header(mapping, memory);
         let vdso = mapping.path == VDSO;
+        let spot = self.options.spot_of(&mapping.path);
         let path = match vdso {
             true => PathBuf::from(VDSO),
-            false => self.options.path_of(&mapping.path),
+            false => spot.path(),
         };
         let file = match vdso {
             true => self.storage.own(copy(mapping, memory)),
-            false => {
-                // A name in a core may be a device or a pipe: opening one may wait forever.
-                if !std::fs::metadata(&path).is_ok_and(|m| m.is_file()) {
-                    return Err(in_memory.map(|_| "the file is not there".to_owned()));
+            false => match self.storage.admit(&spot) {
+                Ok(Some(named)) => named.bytes,
+                Ok(None) => return Err(in_memory.map(|_| "the file is not there".to_owned())),
+                Err(refused) => {
+                    let ordinary = in_memory.is_none() && is_data(&refused);
+                    return Err((!ordinary).then(|| refused.why.to_string()));
                 }
-                self.storage.map(&path).map_err(|e| Some(e.to_string()))?
-            }
+            },
         };
         let (kind, on_disk) = segments::read(file).ok_or(None)?;
         if kind == ET_CORE {
@@ -178,6 +186,7 @@ impl<'d> Objects<'d> {
             .filter(|end| *end > mapping.start)
             .max();
         Ok(Object {
+            spot,
             path,
             start: mapping.start,
             end: end.unwrap_or(mapping.end),
@@ -218,16 +227,18 @@ impl<'d> Objects<'d> {
     }
 
     fn load(&self, object: &Object<'d>) -> Result<Loaded<'d>> {
-        let mut image = ElfImage::parse(object.file, &object.path, self.storage)?;
+        let image = ElfImage::parse(object.file, &object.path, self.storage)?;
+        let mut image = image.at(&object.spot);
         let options = &self.options;
         image.look_in(&options.debug_dirs);
         let debug = Peek::new(object.file)?.debug_file(
-            &object.path,
+            &object.spot,
             &options.debug_dirs,
             options.debuginfod_cache.as_deref(),
+            self.storage,
         );
         // A debug file that does not fit leaves the image as it is.
-        let debug = debug.and_then(|file| ElfImage::open(&file, self.storage).ok());
+        let debug = debug.and_then(|file| ElfImage::open_named(&file, self.storage).ok());
         let _ = debug.map(|debug| image.use_debug_file(debug));
         let rows = Rows::of(&image);
         let placed = Placed {
@@ -257,12 +268,19 @@ impl From<&session::Options> for Options {
 }
 
 impl Options {
-    fn path_of(&self, path: &str) -> PathBuf {
+    /// Where the mapped file `path` is: below the root of its machine, or else on this one.
+    fn spot_of(&self, path: &str) -> Spot {
         match &self.sysroot {
-            Some(root) if path != VDSO => root.join(path.trim_start_matches('/')),
-            _ => PathBuf::from(path),
+            Some(root) => Spot::new(root, path, Links::Rooted),
+            None => Spot::system(path),
         }
     }
+}
+
+/// Whether it is usual that a process has mapped this, and no program: a device, or data of any size.
+fn is_data(refused: &Refused) -> bool {
+    let device = matches!(refused.why, Why::NotRegular(_) | Why::Below(_));
+    device && refused.path.starts_with("/dev") || matches!(refused.why, Why::TooLarge { .. })
 }
 
 fn finding(path: &str, message: String) -> Finding {

@@ -87,7 +87,12 @@ impl Session {
         with(self, |view| view.noticed())
     }
 
-    /// Images whose debug information was asked for and could not be read, so far.
+    /// Whether limits left out something of what was read up to now; [`Session::noticed`] says what.
+    pub fn has_left_out(&self) -> bool {
+        with(self, |view| view.storage().has_left_out())
+    }
+
+    /// Images whose debug information was asked for and could not be read, so far; and what limits left out.
     pub fn without_lines(&self) -> Vec<Noticed> {
         with(self, |view| view.without_lines())
     }

@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 
 use crate::base::error::{Error, Finding};
+use crate::base::gate::Refused;
+use crate::base::text::Escaping;
 use crate::formats::image::note::hex;
 use crate::formats::orc::{NoOrc, OrcVersion, Rung};
 
@@ -41,6 +43,12 @@ pub enum Noticed {
     },
     /// Debug information was asked for and could not be read.
     NoLines(Error),
+    /// A file that an input names is not read.
+    Refused(Refused),
+    /// So many more such files are not read.
+    MoreRefused(u64),
+    /// What an input calls its kernel's release is none: modules are not looked for by it.
+    NoRelease(Error),
     /// A module was found and could not be opened.
     ModuleUnusable(Error),
     /// An image is used whose banner is of another release than the input.
@@ -134,6 +142,8 @@ pub enum Noticed {
         /// What.
         finding: Finding,
     },
+    /// A limit left something out.
+    LeftOut(Finding),
     /// An image is neither a vmlinux, a module nor the vDSO.
     OtherKind {
         /// The image's name.
@@ -179,6 +189,18 @@ fn used_or(used: bool, otherwise: &'static str) -> &'static str {
 impl fmt::Display for Noticed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            // An error may list files on lines of their own.
+            Noticed::ModuleUnusable(e) | Noticed::Unopened(e) | Noticed::OrcUnreadable(e) => {
+                e.fmt(f)
+            }
+            other => other.say(&mut Escaping(f)),
+        }
+    }
+}
+
+impl Noticed {
+    fn say(&self, f: &mut dyn fmt::Write) -> fmt::Result {
+        match self {
             Noticed::FromIndex { image } => write!(f, "{}: from its index", image.display()),
             Noticed::IndexUnusable { index, why } => {
                 write!(f, "{}: {why}; not used", index.display())
@@ -194,8 +216,13 @@ impl fmt::Display for Noticed {
                 image.display()
             ),
             Noticed::NoLines(e) => write!(f, "{e}; no source lines"),
+            Noticed::Refused(refused) => write!(f, "{refused}"),
+            Noticed::MoreRefused(more) => {
+                write!(f, "{more} more files that inputs name were not read")
+            }
+            Noticed::NoRelease(e) => write!(f, "{e}; no modules are looked for by it"),
             Noticed::ModuleUnusable(e) | Noticed::Unopened(e) | Noticed::OrcUnreadable(e) => {
-                e.fmt(f)
+                write!(f, "{e}")
             }
             Noticed::OtherRelease {
                 image,
@@ -254,12 +281,13 @@ impl fmt::Display for Noticed {
             Noticed::NoOrc { name, why } => write!(f, "{name}: no ORC table: {why}"),
             Noticed::Odd { name, finding } => match name {
                 Some(name) => write!(f, "{name}: {finding}"),
-                None => finding.fmt(f),
+                None => write!(f, "{finding}"),
             },
             Noticed::Input { file, finding } => match file {
                 Some(file) => write!(f, "{}: {finding}", file.display()),
-                None => finding.fmt(f),
+                None => write!(f, "{finding}"),
             },
+            Noticed::LeftOut(finding) => write!(f, "{finding}"),
             Noticed::OtherKind { name } => {
                 write!(f, "{name}: neither a vmlinux, a module nor the vDSO")
             }

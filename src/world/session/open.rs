@@ -3,14 +3,16 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use super::find::Vmlinux;
 use super::noticed::Noticed;
 use super::options::{Indexes, Wanted};
 use super::view::View;
 use crate::base::addr::Slide;
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::gate::Spot;
 use crate::formats::image::peek::Peek;
 use crate::formats::image::symtab::SymbolSource;
-use crate::formats::image::{ElfImage, ImageKind, locate};
+use crate::formats::image::{ElfImage, ImageKind, Named, locate};
 use crate::formats::orc::NoOrc;
 use crate::formats::sizes;
 use crate::world::image::Image;
@@ -30,8 +32,8 @@ impl<'d> View<'_, 'd> {
         };
         // What was asked for need not be what the input is of.
         let wanted = if asked.is_empty() { wanted } else { asked };
-        if let Some(path) = self.vmlinux(wanted)? {
-            let image = self.open(&path, options.symbols.as_deref())?;
+        if let Some(found) = self.vmlinux(wanted)? {
+            let image = self.open_vmlinux(&found, options.symbols.as_deref())?;
             self.check_release(&image, wanted.release)?;
             self.add(image.into(), Some(options.slide.unwrap_or(Slide(0))));
         }
@@ -52,20 +54,54 @@ impl<'d> View<'_, 'd> {
     ///
     /// When it cannot be read or is no image; `Contradiction` for symbols of an index, which has its own.
     pub fn open(&self, path: &Path, symbols: Option<&Path>) -> Result<Image<'d>> {
-        let (options, storage) = (self.options(), self.storage());
         if is_index(path) {
-            return match symbols {
-                Some(_) => {
-                    let what = "an index has its symbols already";
-                    Err(Error::new(ErrorKind::Contradiction, what).in_file(path))
-                }
-                None => index::open(path, storage),
-            };
+            no_symbols_beside(path, symbols)?;
+            return index::open(path, self.storage());
         }
-        let bytes = storage.open(path)?;
+        let bytes = self.storage().open(path)?;
+        self.read(&Spot::of_file(path), path, bytes, symbols)
+    }
+
+    /// The same of the kernel's image.
+    fn open_vmlinux(&self, found: &Vmlinux<'d>, symbols: Option<&Path>) -> Result<Image<'d>> {
+        match found {
+            Vmlinux::Given(path) => self.open(path, symbols),
+            Vmlinux::Found(named) => self.open_named(named, symbols),
+        }
+    }
+
+    /// The same of a file that an input named.
+    pub(super) fn open_named(
+        &self,
+        named: &Named<'d>,
+        symbols: Option<&Path>,
+    ) -> Result<Image<'d>> {
+        let path = named.spot.path();
+        if index::is_index(named.bytes) {
+            no_symbols_beside(&path, symbols)?;
+            return index::open_bytes(named.bytes, &path, self.storage());
+        }
+        let bytes = self.storage().unpack(named.bytes);
+        self.read(
+            &named.spot,
+            &path,
+            bytes.map_err(|e| e.in_file(&path))?,
+            symbols,
+        )
+    }
+
+    /// The image of the ELF file `bytes`, which is `path` at `spot`.
+    fn read(
+        &self,
+        spot: &Spot,
+        path: &Path,
+        bytes: &'d [u8],
+        symbols: Option<&Path>,
+    ) -> Result<Image<'d>> {
+        let (options, storage) = (self.options(), self.storage());
         // Other symbols give other tables: such an image is not the one that the cache knows by its build-id.
         let cached = match symbols {
-            None if options.indexes != Indexes::Ignore => self.cached(path, bytes),
+            None if options.indexes != Indexes::Ignore => self.cached(spot, path, bytes),
             _ => None,
         };
         let unusable = match cached {
@@ -81,7 +117,7 @@ impl<'d> View<'_, 'd> {
             }
             None => false,
         };
-        let mut image = self.parse(path, bytes, symbols.is_some())?;
+        let mut image = self.parse(spot, path, bytes, symbols.is_some())?;
         if let Some(symbols) = symbols {
             let text = storage.map(symbols)?;
             sizes::use_symbol_text(&mut image, text).map_err(|e| e.in_file(symbols))?;
@@ -113,6 +149,7 @@ impl<'d> View<'_, 'd> {
     /// The index in the cache of the ELF file `bytes`: its path, and the image or why it is of no use.
     fn cached(
         &self,
+        spot: &Spot,
         path: &Path,
         bytes: &'d [u8],
     ) -> Option<(PathBuf, std::result::Result<Image<'d>, String>)> {
@@ -120,10 +157,8 @@ impl<'d> View<'_, 'd> {
         let peek = Peek::new(bytes).ok()?;
         let place = options.cache.as_ref()?.path(peek.build_id?);
         let place = place.filter(|p| p.is_file())?;
-        let debug = peek.debug_file(path, &options.debug_dirs, options.debuginfod());
-        let debug_size = debug
-            .as_ref()
-            .and_then(|d| Some(std::fs::metadata(d).ok()?.len()));
+        let debug = peek.debug_file(spot, &options.debug_dirs, options.debuginfod(), storage);
+        let debug_size = debug.as_ref().map(|d| d.bytes.len() as u64);
         let read = || -> std::result::Result<Image<'d>, String> {
             let stored = storage.map(&place).map_err(|e| e.to_string())?;
             let header = Header::parse(stored).map_err(|e| e.to_string())?;
@@ -167,26 +202,32 @@ impl<'d> View<'_, 'd> {
     }
 
     /// Parses one image, and opens its debug file when it has no symbols or no DWARF of its own.
-    fn parse(&self, path: &Path, bytes: &'d [u8], other_symbols: bool) -> Result<ElfImage<'d>> {
+    fn parse(
+        &self,
+        spot: &Spot,
+        path: &Path,
+        bytes: &'d [u8],
+        other_symbols: bool,
+    ) -> Result<ElfImage<'d>> {
         let (options, storage) = (self.options(), self.storage());
-        let mut image = ElfImage::parse(bytes, path, storage)?;
+        let mut image = ElfImage::parse(bytes, path, storage)?.at(spot);
         image.look_in(&options.debug_dirs);
         if image.symbols().source() == SymbolSource::None || !image.has_debug_info() {
             let link = image.debuglink().map(|(name, _)| name);
             let files = locate::debug_files(
                 image.build_id(),
                 link,
-                path,
+                spot,
                 &options.debug_dirs,
                 options.debuginfod(),
             );
-            for file in files.into_iter().filter(|f| f.is_file()) {
-                let debug = ElfImage::open(&file, storage);
+            for file in files.iter().filter_map(|spot| storage.named(spot)) {
+                let debug = ElfImage::open_named(&file, storage);
                 match debug.and_then(|debug| image.use_debug_file(debug)) {
                     Ok(()) => {
                         self.detail(|| Noticed::DebugFile {
                             image: path.to_owned(),
-                            file,
+                            file: file.spot.path(),
                         });
                         break;
                     }
@@ -269,6 +310,17 @@ impl<'d> View<'_, 'd> {
         if image.kind() == ImageKind::Other {
             self.notice(Noticed::OtherKind { name: name() });
         }
+    }
+}
+
+/// Refuses symbols for an index.
+fn no_symbols_beside(index: &Path, symbols: Option<&Path>) -> Result<()> {
+    match symbols {
+        Some(_) => {
+            let what = "an index has its symbols already";
+            Err(Error::new(ErrorKind::Contradiction, what).in_file(index))
+        }
+        None => Ok(()),
     }
 }
 

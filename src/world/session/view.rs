@@ -1,8 +1,10 @@
 //! What a session holds, and what it is while a question is asked of it.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+use super::find::Walks;
 use super::noticed::Noticed;
 use super::options::Options;
 use crate::base::addr::Slide;
@@ -17,6 +19,10 @@ pub(super) struct Inner {
     pub noticed: Mutex<Vec<Noticed>>,
     /// Modules that were looked for and not found, with the release.
     pub absent: Mutex<BTreeSet<(String, Option<String>)>>,
+    /// Directories that were gone through in search of modules, as far as that was needed.
+    pub walks: Mutex<Walks>,
+    /// Whether it was noticed that an input's release is none.
+    pub no_release: AtomicBool,
 }
 
 /// What borrows from a session's storage.
@@ -45,6 +51,8 @@ impl Inner {
             cell,
             noticed: Mutex::default(),
             absent: Mutex::default(),
+            walks: Mutex::default(),
+            no_release: AtomicBool::default(),
         }
     }
 
@@ -100,14 +108,35 @@ impl<'s, 'd> View<'s, 'd> {
 
     /// See [`super::Session::noticed`].
     pub fn noticed(&self) -> Vec<Noticed> {
-        std::mem::take(&mut locked(&self.inner.noticed))
+        let mut noticed = std::mem::take(&mut *locked(&self.inner.noticed));
+        noticed.extend(self.refused().chain(self.left_out()));
+        noticed
     }
 
     /// See [`super::Session::without_lines`].
     pub fn without_lines(&self) -> Vec<Noticed> {
         let kernel = self.kernel();
         let errors = kernel.images().iter().filter_map(|p| p.image.lines_error());
-        errors.cloned().map(Noticed::NoLines).collect()
+        let errors = errors.cloned().map(Noticed::NoLines);
+        // Files that lines were to come from were looked for when lines were asked for.
+        errors
+            .chain(self.refused())
+            .chain(self.left_out())
+            .collect()
+    }
+
+    /// Files that inputs name and that were not read, since this was asked last.
+    fn refused(&self) -> impl Iterator<Item = Noticed> + use<> {
+        let (each, more) = self.storage().refused();
+        let more = Some(more).filter(|more| *more != 0);
+        let each = each.into_iter().map(Noticed::Refused);
+        each.chain(more.map(Noticed::MoreRefused))
+    }
+
+    /// What limits left out since this was asked last.
+    fn left_out(&self) -> impl Iterator<Item = Noticed> + use<> {
+        let all = self.storage().left_out();
+        all.into_iter().map(Noticed::LeftOut)
     }
 
     /// Notes something for [`super::Session::noticed`].

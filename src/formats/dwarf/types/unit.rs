@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use gimli::constants as c;
 use gimli::{
-    Abbreviations, AttributeValue, DebugStrOffsetsBase, EntriesRaw, UnitHeader, UnitOffset,
+    Abbreviations, AttributeValue, DebugStrOffsetsBase, EntriesRaw, Section as _, UnitHeader,
+    UnitOffset,
 };
 
 use super::entry::{Entry, Name, Tag};
 use super::sections::Sections;
+use crate::base::bytes::cstr_at;
 use crate::formats::dwarf::attributes;
 use crate::formats::dwarf::layout::{Entries, Head, Shape};
 use crate::formats::dwarf::sections::Slice;
@@ -193,8 +195,12 @@ impl<'d> Unit<'d> {
     pub(crate) fn text(&self, sections: &Sections<'d>, name: Option<Name<'d>>) -> Option<&'d [u8]> {
         let text = match name?.0 {
             AttributeValue::String(text) => text,
-            AttributeValue::DebugStrRef(at) => sections.str.get_str(at).ok()?,
-            AttributeValue::DebugLineStrRef(at) => sections.line_str.get_str(at).ok()?,
+            AttributeValue::DebugStrRef(at) => {
+                return cstr_at(sections.str.reader().slice(), at.0);
+            }
+            AttributeValue::DebugLineStrRef(at) => {
+                return cstr_at(sections.line_str.reader().slice(), at.0);
+            }
             AttributeValue::DebugStrOffsetsIndex(index) => {
                 let (format, base) = (self.header.format(), self.str_offsets);
                 let at = sections.str_offsets.get_str_offset(format, base, index);

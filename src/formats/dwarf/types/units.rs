@@ -3,10 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use gimli::{Abbreviations, DebugInfoUnitHeadersIter, Section, UnitHeader, UnitSectionOffset};
+use gimli::{DebugInfoUnitHeadersIter, Section, UnitHeader, UnitSectionOffset};
 
 use super::sections::Sections;
 use super::unit::Unit;
+use crate::base::work::Work;
+use crate::formats::dwarf::abbreviations::Tables;
 use crate::formats::dwarf::sections::Slice;
 use crate::formats::image::ElfImage;
 
@@ -29,8 +31,9 @@ pub struct Units<'d> {
     listed: Vec<Listed<'d>>,
     /// Those that types were asked of, by their place in `listed`.
     opened: HashMap<usize, Arc<Unit<'d>>>,
-    /// The table read last, by its offset: units may share one.
-    abbreviations: Option<(usize, Arc<Abbreviations>)>,
+    /// Units may share a table.
+    tables: Tables,
+    work: Work,
 }
 
 impl<'d> Units<'d> {
@@ -42,7 +45,8 @@ impl<'d> Units<'d> {
             sections,
             listed: Vec::new(),
             opened: HashMap::new(),
-            abbreviations: None,
+            tables: Tables::default(),
+            work: image.work(),
         })
     }
 
@@ -77,12 +81,13 @@ impl<'d> Units<'d> {
     pub(crate) fn open(&mut self, index: usize) -> Option<Unit<'d>> {
         let listed = self.listed.get(index)?;
         let (start, header) = (listed.start, listed.header);
-        let table = header.debug_abbrev_offset();
-        let abbreviations = match &self.abbreviations {
-            Some((at, known)) if *at == table.0 => known.clone(),
-            _ => Arc::new(header.abbreviations(&self.sections.abbrev).ok()?),
-        };
-        self.abbreviations = Some((table.0, abbreviations.clone()));
+        // A name that is not found is in no unit that there was work for.
+        if !self.work.take(header.length_including_self() as u64) {
+            return None;
+        }
+        let (section, table) = (&self.sections.abbrev, header.debug_abbrev_offset());
+        let table = self.tables.get(section, table, &self.work).ok()?;
+        let abbreviations = table.all.clone();
         Unit::new(
             self.sections.info.reader().slice(),
             start,

@@ -2,6 +2,8 @@
 
 use super::Unpack;
 use super::kind::Packing;
+#[cfg(feature = "compression")]
+use super::xz::MAX_MEMORY;
 use crate::base::error::{Error, ErrorKind, Result};
 
 impl Packing {
@@ -27,7 +29,7 @@ impl Packing {
                 return unpack_lz4(bytes, limit)
                     .ok_or_else(|| corrupt("a block does not decode".to_owned()));
             }
-            Packing::Xz => lzma_rust2::XzReader::new(bytes, false)
+            Packing::Xz => lzma_rust2::XzReader::new_mem_limit(bytes, false, MAX_MEMORY)
                 .take(limit.saturating_add(1))
                 .read_to_end(&mut out),
             Packing::Zstd => ruzstd::decoding::StreamingDecoder::new(bytes)

@@ -9,7 +9,7 @@ use super::out::Out;
 use super::step::{Break, Step};
 
 /// KiB that unpacking may take: the largest window of `xz -9` is a sixteenth of it.
-const MAX_MEMORY: u32 = 1 << 20;
+pub(super) const MAX_MEMORY: u32 = 1 << 20;
 
 /// Packed bytes handed over at once. What they unpack to is lost where they are damaged.
 const FEED: usize = 1 << 10;

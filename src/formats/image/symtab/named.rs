@@ -14,6 +14,16 @@ const FEW_NAMES: u32 = 16;
 /// Symbols of one source file looked at for a parent; behind the last file of 6.12 stand 40,000 made by objtool.
 const MAX_BESIDE: u32 = 1 << 16;
 
+/// Symbols of one name whose rows are looked for one by one.
+const MANY_FOUND: usize = 64;
+
+/// Functions that a cold part may be of, and symbols of their name looked at for them; kernels have some ten of a name.
+const MAX_PARENTS: usize = 1 << 8;
+const MAX_NAMESAKES: usize = 1 << 12;
+
+/// Symbols of source files that were passed over one by one before a table of all names is made.
+const FEW_BESIDE: u32 = 1 << 18;
+
 /// The parent of a cold part.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
@@ -116,6 +126,9 @@ impl SymTab<'_> {
             .map(|at| at as u32)
             .collect();
         let numbers = list.named(&at);
+        if numbers.len() > MANY_FOUND {
+            return self.look_up(name);
+        }
         let mut found: Vec<u32> = numbers
             .iter()
             .filter_map(|n| self.row_of(list, *n))
@@ -135,13 +148,26 @@ impl SymTab<'_> {
     }
 
     /// Symbols called `name` among those that stand around the local symbol `id`, of the same source file.
-    fn beside(&self, id: SymbolId, name: &str) -> impl Iterator<Item = SymbolId> {
+    fn beside(&self, id: SymbolId, name: &str) -> Vec<SymbolId> {
         let mut found = Vec::new();
         if let (Raw::Elf(list), Some(file)) = (&self.raw, self.file(id)) {
             let first = file.checked_sub(1).map_or(0, |before| self.files[before]);
             let end = self.files.get(file).copied();
             let end = end.unwrap_or(first.saturating_add(MAX_BESIDE));
-            for number in first..end.min(first.saturating_add(MAX_BESIDE)) {
+            let end = end.min(first.saturating_add(MAX_BESIDE));
+            let passed = end.saturating_sub(first);
+            if self.passed.load(Relaxed) <= FEW_BESIDE {
+                self.passed.fetch_add(passed, Relaxed);
+            } else {
+                let local = |row: &u32| {
+                    let number = self.order.get(*row as usize).map(|(_, n)| *n);
+                    number.is_some_and(|n| (first..end).contains(&n))
+                        && self.packed(*row as usize).bind == STB_LOCAL
+                };
+                let rows = self.called(name).filter(local).take(MAX_PARENTS);
+                return rows.map(SymbolId).collect();
+            }
+            for number in first..end {
                 let Some(s) = list.get(number) else { break };
                 if s.bind == STB_LOCAL && self.strings.is(s.name, name.as_bytes()) {
                     found.extend(self.row_of(list, number));
@@ -149,11 +175,16 @@ impl SymTab<'_> {
             }
         }
         found.sort_unstable();
-        found.into_iter().map(SymbolId)
+        found.into_iter().map(SymbolId).collect()
     }
 
     /// Asks a table of all names, which is made first.
     fn look_up(&self, name: &str) -> Vec<u32> {
+        self.called(name).collect()
+    }
+
+    /// The rows of the symbols called `name`, in order, out of a table of all names, which is made first.
+    fn called<'n>(&'n self, name: &'n str) -> impl Iterator<Item = u32> + 'n {
         let index = self.names.get_or_init(|| {
             let hash = |i: usize| (fnv(self.name_of(&self.packed(i))), i as u32);
             let mut names: Vec<_> = (0..self.order.len()).map(hash).collect();
@@ -162,10 +193,9 @@ impl SymTab<'_> {
         });
         let wanted = fnv(name.as_bytes());
         let from = index.partition_point(|(h, _)| *h < wanted);
-        let same = index[from..].iter().take_while(|(h, _)| *h == wanted);
-        same.map(|(_, i)| *i)
-            .filter(|i| self.name(SymbolId(*i)) == name)
-            .collect()
+        let same = index[from..].iter().take_while(move |(h, _)| *h == wanted);
+        let named = same.map(|(_, i)| *i);
+        named.filter(move |i| self.name(SymbolId(*i)) == name)
     }
 
     /// Which source file's local symbol `id` is; `None` for a global one.
@@ -178,16 +208,19 @@ impl SymTab<'_> {
         (s.bind == STB_LOCAL).then(|| self.files.partition_point(|f| *f < number))
     }
 
-    /// The function that `id` is a cold part of. Equal names are told apart by their source file's symbol.
+    /// The function that `id` is a cold part of. Equal names are told apart by their source file's symbol; of very many
+    /// the first are told.
     pub fn cold_parent(&self, id: SymbolId) -> Parent {
         let Some(base) = cold_base(self.name(id)) else {
             return Parent::NotCold;
         };
         let file = self.file(id);
         let function = |p: &SymbolId| is_function(&self.packed(p.0 as usize));
-        let mut found: Vec<SymbolId> = self.beside(id, base).filter(function).collect();
+        let mut found = self.beside(id, base);
+        found.retain(function);
         if found.is_empty() {
-            found = self.named(base).filter(function).collect();
+            let named = self.named(base).take(MAX_NAMESAKES);
+            found = named.filter(function).collect();
         }
         if found.len() > 1 && file.is_some() {
             let here: Vec<_> = found
@@ -202,7 +235,10 @@ impl SymTab<'_> {
         match found[..] {
             [] => Parent::Missing,
             [one] => Parent::One(one),
-            _ => Parent::Many(found),
+            _ => {
+                found.truncate(MAX_PARENTS);
+                Parent::Many(found)
+            }
         }
     }
 }

@@ -53,7 +53,8 @@ pub(super) fn kernel_order(
 /// Sorts symbols of one address by name, as `nm -n` does, whose order kallsyms keeps where it has no other.
 pub(super) fn by_name(order: &mut [(u32, u32)], elf: &Elf<'_>, strings: Strings<'_>) {
     let list = elf.symbol_list();
-    let name = |number: u32| list.get(number).map(|s| strings.name(s.name));
+    // Of names, as kallsyms knows them (KSYM_NAME_LEN), no more tells.
+    let name = |number: u32| list.get(number).map(|s| strings.beginning(s.name, 512));
     for same in order.chunk_by_mut(|a, b| a.0 == b.0) {
         if same.len() > 1 {
             same.sort_by_key(|(_, number)| name(*number));

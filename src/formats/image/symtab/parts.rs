@@ -32,7 +32,9 @@ impl<'d> SymTab<'d> {
             reach: Vec::new(),
             names: OnceLock::new(),
             asked: Default::default(),
+            passed: Default::default(),
             rust: OnceLock::new(),
+            chosen: Default::default(),
             expected: Default::default(),
         }
     }

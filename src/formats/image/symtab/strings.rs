@@ -1,7 +1,7 @@
 //! The names of symbols where their source has them, and where each ends: behind a name stands a zero byte in a string
 //! table, white space or nothing in a text.
 
-use crate::base::bytes::cstr_at;
+use crate::base::bytes::{MAX_NAME, cstr_at};
 
 /// Where names stand.
 #[derive(Clone, Copy)]
@@ -39,11 +39,20 @@ impl<'d> Strings<'d> {
             Strings::Table(bytes) => cstr_at(bytes, at as usize).unwrap_or_default(),
             Strings::Text(_) => {
                 let tail = self.tail(at);
+                let tail = &tail[..tail.len().min(MAX_NAME)];
                 let end = tail.iter().position(|b| self.ends(*b));
                 // A last line need not end.
                 tail.get(..end.unwrap_or(tail.len())).unwrap_or_default()
             }
         }
+    }
+
+    /// The first bytes of the name at byte `at`, `len` at most, in one piece.
+    pub(crate) fn beginning(self, at: u32, len: usize) -> &'d [u8] {
+        let tail = self.tail(at);
+        let tail = &tail[..tail.len().min(len)];
+        let end = tail.iter().position(|b| self.ends(*b));
+        &tail[..end.unwrap_or(tail.len())]
     }
 
     /// The first bytes of the name at byte `at`, `len` at most.

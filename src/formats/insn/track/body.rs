@@ -211,6 +211,7 @@ impl Body {
         let mut cold = Vec::new();
         for op in &self.ops[first..] {
             if matches!(op.goes, Goes::Jump | Goes::Branch)
+                && cold.len() < MOST_PIECES
                 && !self.covers(op.target)
                 && !cold.iter().any(|(s, e)| (*s..*e).contains(&op.target))
                 && let Some(id) = symbols.function(op.target)

@@ -3,11 +3,16 @@
 use std::collections::HashSet;
 
 use crate::base::addr::{Address, LinkAddr};
+use crate::base::error::Finding;
+use crate::base::overlap::apart;
 use crate::formats::extable::ExTable;
 use crate::formats::image::ElfImage;
 use crate::formats::image::names::cold_base;
 use crate::formats::insn::stub::{Stub, stub};
 use crate::formats::orc::OrcTable;
+
+/// How often all bytes of text may be followed as those of overlapping functions, together.
+const MOST_OVERLAP: u64 = 2;
 
 /// An image, its tables, and what the names of its functions tell.
 pub struct Ground<'i, 'd> {
@@ -115,6 +120,20 @@ impl<'i, 'd> Ground<'i, 'd> {
             upto = upto.max(*end);
             outer
         });
+        // Functions of a sound image lie apart.
+        let text = self.image.text_sections().map(|s| s.data.len() as u64);
+        let most = text.sum::<u64>().saturating_mul(MOST_OVERLAP);
+        let fits = apart(found.iter().map(|(start, end)| (start.0, end.0)), most);
+        let (all, mut fits) = (found.len(), fits.into_iter());
+        found.retain(|_| fits.next().unwrap_or(true));
+        if found.len() < all {
+            let what = format!(
+                "{} functions overlap others that are followed; left out",
+                all - found.len()
+            );
+            let finding = Finding::new(".symtab", 0, what);
+            self.image.storage().leave_out(finding);
+        }
         found
     }
 }

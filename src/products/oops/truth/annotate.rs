@@ -5,10 +5,12 @@
 //! the kernel names another function than the one that faulted: the first added line names that one, and has its place.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use super::explain::{self, Decoded};
 use super::tell::Told;
 use crate::base::demangle::demangle;
+use crate::base::text::escaped;
 use crate::engine::attribute::{Attribution, Basis};
 use crate::engine::remark::Remark;
 use crate::engine::stack::Frame;
@@ -29,10 +31,17 @@ pub const CUT: &str = "longer than any real report: cut";
 /// A source line.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Spot {
-    /// The file, as it is shown.
+    /// The file, without the prefixes that are left out.
     pub file: String,
     /// The line.
     pub line: u32,
+}
+
+/// `file:line`, fit to be shown.
+impl fmt::Display for Spot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", escaped(&self.file), self.line)
+    }
 }
 
 /// What is added at one line of a log.
@@ -219,10 +228,7 @@ fn compare(frame: &LogFrame, told: &Frame<'_>, strip: &[String], added: &mut Add
             .iter()
             .map(|(file, line)| format!("{file}:{line}"))
             .collect();
-        let image: Vec<String> = image
-            .iter()
-            .map(|s| format!("{}:{}", s.file, s.line))
-            .collect();
+        let image: Vec<String> = image.iter().map(Spot::to_string).collect();
         let (log, image) = (log.join(", "), image.join(", "));
         let text = format!("note: the log has {log} here, the image {image}");
         added.lines.push(Added::text(text));

@@ -1,14 +1,16 @@
 //! Streaming annotation: log lines in, the same lines out, and what is true of the reports in them beside.
 //!
-//! An added line has the prefix of the line before it, then [`MARK`]. Nothing else is changed, so deleting what was
+//! An added line has the prefix of the line before it, then [`MARK`]; what it says is fit to be shown. Nothing else is changed, so deleting what was
 //! added gives the input back. The lines of a report are held back until it has ended, or until the reader of the log
 //! says that nothing more comes for now ([`Filter::idle`]): what is said of a frame depends on those behind it.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::io;
 
 use super::annotate::{Added, Addition, Additions, MARK, Spot};
 use crate::base::bytes::find_byte;
+use crate::base::text::escaped_line;
 use crate::products::oops::read::line::Line;
 use crate::products::oops::read::report::Oops;
 use crate::products::oops::read::reports::{Facts, Reports};
@@ -21,11 +23,11 @@ const MAX_HELD_BYTES: usize = 32 << 20;
 pub trait Sink {
     /// Bytes of the log.
     fn kept(&mut self, bytes: &[u8]) -> io::Result<()>;
-    /// Text that was added.
+    /// Text that was added. Nothing in it acts but the ends of lines, and what the log has before the text of a line.
     fn added(&mut self, text: &[u8]) -> io::Result<()>;
     /// ` (file:line)`, added.
     fn place(&mut self, spot: &Spot) -> io::Result<()> {
-        self.added(format!(" ({}:{})", spot.file, spot.line).as_bytes())
+        self.added(format!(" ({spot})").as_bytes())
     }
 }
 
@@ -165,8 +167,9 @@ impl Filter {
         let first = self.held.front().map_or(u64::MAX, |h| h.number);
         if oops.lines.end > first {
             let new = teller.tell(oops, &self.reports.facts);
+            let new = new.into_iter().filter(|(line, _)| *line >= first);
             self.additions
-                .extend(new.into_iter().filter(|(line, _)| *line >= first));
+                .extend(new.map(|(line, addition)| (line, shown(addition))));
         }
     }
 
@@ -187,15 +190,22 @@ impl Filter {
     }
 }
 
+/// What is added, fit to be shown: each of its lines stays one.
+fn shown(mut addition: Addition) -> Addition {
+    for added in &mut addition.lines {
+        if let Cow::Owned(text) = escaped_line(&added.text) {
+            added.text = text;
+        }
+    }
+    addition
+}
+
 /// Those of `lines` that the log does not have behind `line` already, where it was annotated before.
 fn lacking(line: &Held, lines: Vec<Added>, behind: &VecDeque<Held>) -> Vec<Added> {
     let mut behind = behind.iter().map(|h| &h.bytes[..h.end]).peekable();
     let mut wanting = Vec::new();
     for added in lines {
-        let place = added
-            .place
-            .as_ref()
-            .map(|p| format!(" ({}:{})", p.file, p.line));
+        let place = added.place.as_ref().map(|spot| format!(" ({spot})"));
         let text = [MARK, &added.text, place.as_deref().unwrap_or_default()].concat();
         let has = |next: &&[u8]| next.get(line.prefix..) == Some(text.as_bytes());
         if behind.next_if(has).is_none() {

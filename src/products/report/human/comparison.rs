@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::Style;
 use super::validation::finding;
-use crate::products::report::place::printable;
+use crate::base::text::escaped;
 use crate::products::validate::Severity;
 use crate::products::validate::compare::Comparison;
 
@@ -21,7 +21,7 @@ pub fn rows(found: &Comparison) -> Vec<Vec<String>> {
             _ => String::new(),
         };
         vec![
-            printable(&found.image).into_owned(),
+            escaped(&found.image).into_owned(),
             format!("{} {}", c.family.name(), c.name.replace('_', " ")),
             shown(c.old),
             shown(c.new),
@@ -33,7 +33,7 @@ pub fn rows(found: &Comparison) -> Vec<Vec<String>> {
 
 /// Adds the findings that appeared (`+`) and went (`-`) to `out`; notes only with `list`, or where they fail.
 pub fn findings(found: &Comparison, list: bool, style: Style, out: &mut String) {
-    let image = printable(&found.image);
+    let image = escaped(&found.image);
     let (bold, reset) = (style.function, style.reset);
     let mut text = String::new();
     match (&found.old, &found.new) {

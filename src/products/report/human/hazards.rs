@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::{Style, hex};
 use crate::base::demangle::demangle;
+use crate::base::text::{Escaped, escaped};
 use crate::formats::lines::below;
 use crate::products::livepatch::asked::Asked;
 use crate::products::livepatch::examine::{Examined, Verdict};
@@ -34,6 +35,7 @@ pub fn function(
 
 fn row(style: Style, label: &str, text: &str, out: &mut String) {
     let (on, off) = (style.label, style.reset);
+    let text = escaped(text);
     let _ = writeln!(out, "    {on}{label:LABEL$}{off} {text}");
 }
 
@@ -46,7 +48,8 @@ fn examined(found: &Examined, prefixes: &[String], style: Style, out: &mut Strin
         style.doubt
     };
     let name = demangle(&target.asked.name);
-    let (image, size) = (&target.image, target.size);
+    let name = escaped(&name);
+    let (image, size) = (escaped(&target.image), target.size);
     let place = address(target);
     let _ = write!(
         out,
@@ -150,7 +153,8 @@ fn unresolved(
     style: Style,
     out: &mut String,
 ) {
-    let _ = writeln!(out, "{}{asked}{}  ({why})", style.doubt, style.reset);
+    let (on, off) = (style.doubt, style.reset);
+    let _ = writeln!(out, "{on}{}{off}  ({})", Escaped(asked), Escaped(why));
     if let Some(words) = why.kernel(asked) {
         row(style, "the kernel says", &words, out);
     }

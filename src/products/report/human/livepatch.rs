@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::{Style, list};
+use crate::base::text::{Escaped, escaped};
 use crate::engine::stack::{Frame, Stack};
 use crate::products::livepatch::moves::Kind;
 use crate::products::livepatch::plan::{Code, Direction, Plan};
@@ -29,7 +30,8 @@ pub fn header(plan: &Plan, style: Style, out: &mut String) {
 
 /// Adds what is patched; `state` is what is known of its transition.
 pub fn header_so(plan: &Plan, state: &str, style: Style, out: &mut String) {
-    let name = plan.patch.as_deref().unwrap_or("functions named");
+    let name = escaped(plan.patch.as_deref().unwrap_or("functions named"));
+    let state = escaped(state);
     let what = match plan.direction {
         Direction::Patching => "patching",
         Direction::Unpatching => "unpatching",
@@ -41,32 +43,30 @@ pub fn header_so(plan: &Plan, state: &str, style: Style, out: &mut String) {
     );
     for f in &plan.functions {
         let title = f.title();
+        let title = escaped(&title);
         let pad = COLUMN.saturating_sub(title.chars().count() + 2).max(1);
         let Some(code) = f.code.first() else { continue };
         let of = code.patch.as_deref().map(|p| format!(", the code of {p}"));
         let of = of.unwrap_or_default();
-        let _ = writeln!(
-            out,
-            "  {title}{:pad$}{} bytes at {}{of}",
-            "",
-            code.size,
-            at(code)
-        );
+        let (at, of) = (at(code), escaped(&of));
+        let at = escaped(&at);
+        let size = code.size;
+        let _ = writeln!(out, "  {title}{:pad$}{size} bytes at {at}{of}", "");
     }
     out.push('\n');
 }
 
 /// Adds why the kernel refuses the patch.
 pub fn refused(planned: &Planned, style: Style, out: &mut String) {
-    let name = planned.plan.patch.as_deref().unwrap_or("functions named");
+    let name = escaped(planned.plan.patch.as_deref().unwrap_or("functions named"));
     let _ = writeln!(
         out,
         "{}{name}{}: {}the kernel refuses it{}",
         style.function, style.reset, style.doubt, style.reset
     );
     for one in &planned.refused {
-        let _ = writeln!(out, "  {}: {}", one.function, one.why);
-        if let Some(kernel) = &one.kernel {
+        let _ = writeln!(out, "  {}: {}", Escaped(&one.function), Escaped(&one.why));
+        if let Some(kernel) = one.kernel.as_deref().map(escaped) {
             let _ = writeln!(
                 out,
                 "      {}livepatch: {kernel}{}",
@@ -78,12 +78,9 @@ pub fn refused(planned: &Planned, style: Style, out: &mut String) {
                 let at = choice
                     .addr
                     .map_or_else(|| choice.link.to_string(), |a| a.to_string());
-                let file = choice.file.as_deref().unwrap_or("?");
-                let _ = writeln!(
-                    out,
-                    "      {},{}  {at}  {file}",
-                    one.function, choice.sympos
-                );
+                let file = escaped(choice.file.as_deref().unwrap_or("?"));
+                let (function, sympos) = (Escaped(&one.function), choice.sympos);
+                let _ = writeln!(out, "      {function},{sympos}  {at}  {file}");
             }
         }
     }
@@ -122,7 +119,7 @@ pub fn task(told: &Told<'_>, plan: &Plan, style: Style, out: &mut String) {
         said.push(kind.name().to_owned());
     }
     if let Some(task) = told.task.filter(|t| t.state != '?') {
-        said.push(format!("state {}", task.state));
+        said.push(format!("state {}", Escaped(task.state)));
     }
     if let Some(state) = told.state.patch_state {
         let switched = match plan.switched(told.state) {
@@ -137,6 +134,7 @@ pub fn task(told: &Told<'_>, plan: &Plan, style: Style, out: &mut String) {
         frame(told.stack, *number, style, out);
     }
     if let Some(why) = why(told.stack, plan, judged) {
+        let why = escaped(&why);
         let _ = writeln!(out, "      {}{why}{}", style.label, style.reset);
     }
     if let Some(word) = told.said {
@@ -154,8 +152,8 @@ pub fn task(told: &Told<'_>, plan: &Plan, style: Style, out: &mut String) {
         );
     }
     for (n, number) in &judged.inlined {
-        let name = plan.functions.get(*n).map_or("?", |f| &f.name);
-        let at = place(told.stack, *number);
+        let name = escaped(plan.functions.get(*n).map_or("?", |f| &f.name));
+        let at = Escaped(place(told.stack, *number));
         let _ = writeln!(
             out,
             "      {}note: {name} is inlined at {at}: the patch does not change that copy{}",
@@ -183,7 +181,7 @@ fn whose(task: Option<&Task>, style: Style) -> String {
         Some(task) => (task.pid, task.comm.as_str()),
         None => (Task::NO_PID, "?"),
     };
-    let comm = if comm.is_empty() { "?" } else { comm };
+    let comm = escaped(if comm.is_empty() { "?" } else { comm });
     match pid {
         Task::NO_PID => format!("{}PID ?  {comm}{}", style.function, style.reset),
         pid => format!("{}PID {pid}  {comm}{}", style.function, style.reset),
@@ -196,13 +194,15 @@ fn frame(stack: &Stack<'_>, number: usize, style: Style, out: &mut String) {
         return;
     };
     let at = place(stack, number);
-    let module = module(f).map(|m| format!(" [{m}]")).unwrap_or_default();
+    let at = escaped(&at);
+    let module = module(f).map(|m| format!(" [{}]", escaped(m)));
+    let module = module.unwrap_or_default();
     let pad = COLUMN
         .saturating_sub(at.chars().count() + module.len() + 4)
         .max(1);
     let lines = f.inlines.iter().filter_map(|i| {
         let (file, line) = (i.file.as_deref()?, i.line?);
-        Some(format!("{file}:{line}"))
+        Some(format!("{}:{line}", escaped(file)))
     });
     let lines = lines.collect::<Vec<_>>().join(", in ");
     let _ = match lines.is_empty() {
@@ -344,6 +344,7 @@ fn sites<'a>(all: impl Iterator<Item = &'a Told<'a>>, title: &str, style: Style,
     let _ = writeln!(out, "{title}:");
     for (site, tasks) in sites {
         let count = tasks.len();
+        let site = escaped(&site);
         let _ = writeln!(
             out,
             "  {count:>4}  {}{site}{}  ({})",

@@ -6,6 +6,7 @@ use super::{Style, hex, list, named};
 use crate::base::addr::{LinkAddr, Slide};
 use crate::base::demangle::demangle;
 use crate::base::name::Name;
+use crate::base::text::{escape_from, escaped};
 use crate::engine::attribute::{Basis, Certainty, Fixup, Origin};
 use crate::engine::stack::Frame;
 use crate::formats::extable::walk::Exit;
@@ -28,6 +29,7 @@ pub fn frame(f: &Frame<'_>, query: Option<&str>, style: Style, out: &mut String)
     let exact = a.certainty == Certainty::Exact;
     let colour = if exact { style.function } else { style.doubt };
     add(out, &[place, "  ", colour]);
+    let begin = out.len();
     let function = a.function.as_ref().map(named);
     match (&function, &a.candidates[..]) {
         (Some(function), _) => {
@@ -41,9 +43,10 @@ pub fn frame(f: &Frame<'_>, query: Option<&str>, style: Style, out: &mut String)
         (None, []) => out.push_str("unknown function"),
         (None, all) => add(out, &["one of ", &list(all.iter().map(named))]),
     }
+    escape_from(out, begin);
     out.push_str(style.reset);
     if let Some(p) = &f.place {
-        add(out, &["  [", &p.image, "]"]);
+        add(out, &["  [", &escaped(&p.image), "]"]);
     }
     if (a.basis, exact) != (Basis::Symbol, true) {
         add(out, &["  (", a.basis.name(), ", ", a.certainty.name(), ")"]);
@@ -52,7 +55,9 @@ pub fn frame(f: &Frame<'_>, query: Option<&str>, style: Style, out: &mut String)
     let mut row = |label: &str, parts: &[&str]| {
         let blank = LABEL.get(label.len()..).unwrap_or_default();
         add(out, &["    ", style.label, label, blank, style.reset, " "]);
+        let begin = out.len();
         add(out, parts);
+        escape_from(out, begin);
         out.push('\n');
     };
     if let Some(query) = query.filter(|q| *q != place) {

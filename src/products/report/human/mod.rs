@@ -1,4 +1,8 @@
 //! Text for people: frames asked for, and stacks.
+//!
+//! What a row says goes through [`escape_from`](crate::base::text::escape_from) or
+//! [`escaped`] before colours and the end of the line are put around it: names come out of files that anybody may have
+//! made.
 
 #[cfg(feature = "validate")]
 pub mod comparison;
@@ -15,6 +19,7 @@ pub mod validation;
 use std::borrow::Cow;
 
 use crate::base::demangle::demangle;
+use crate::base::text::escaped;
 use crate::engine::attribute::Function;
 
 /// Names listed before "and N more".
@@ -38,7 +43,7 @@ pub struct Style {
     pub reset: &'static str,
 }
 
-/// `a, b and 3 more`
+/// `a, b and 3 more`, fit to be shown.
 pub fn list(names: impl ExactSizeIterator<Item = impl AsRef<str>>) -> String {
     let more = names.len().saturating_sub(LISTED);
     let mut text = String::new();
@@ -46,7 +51,7 @@ pub fn list(names: impl ExactSizeIterator<Item = impl AsRef<str>>) -> String {
         if number > 0 {
             text.push_str(", ");
         }
-        text.push_str(name.as_ref());
+        text.push_str(&escaped(name.as_ref()));
     }
     if more > 0 {
         text.push_str(&format!(" and {more} more"));

@@ -6,6 +6,7 @@ use super::{INLINED, Style, list, named};
 use crate::base::addr::Addr;
 use crate::base::demangle::demangle;
 use crate::base::regs::{Reg, Regs};
+use crate::base::text::{Escaped, escape_from, escaped};
 use crate::engine::attribute::{Basis, Certainty};
 use crate::engine::live::{Live, Why, live};
 use crate::engine::remark::Remark;
@@ -30,7 +31,7 @@ pub fn title(task: &Task, style: Style, out: &mut String) {
     if task.running {
         let _ = write!(out, " ({})", running(task, style));
     }
-    let _ = write!(out, "  state {}", task.state);
+    let _ = write!(out, "  state {}", Escaped(task.state));
     match task.address {
         Addr(0) => out.push_str("  task unknown"),
         at => {
@@ -71,6 +72,7 @@ pub fn thread_title(tid: u32, comm: &str, style: Style, out: &mut String) {
 
 fn named_title(pid: impl std::fmt::Display, comm: &str, style: Style, out: &mut String) {
     let comm = if comm.is_empty() { "?" } else { comm };
+    let comm = escaped(comm);
     let _ = write!(out, "{}PID {pid}  {comm}{}", style.function, style.reset);
 }
 
@@ -162,7 +164,8 @@ fn function(known: &Known<'_>, style: Style, out: &mut String) {
     let sure = known.places.iter().any(|p| p.certain);
     let colour = if sure { style.function } else { style.doubt };
     let name = demangle(known.name);
-    let module = known.image.filter(|i| *i != "vmlinux");
+    let name = escaped(&name);
+    let module = known.image.filter(|i| *i != "vmlinux").map(escaped);
     let module = module.map(|i| format!(" [{i}]")).unwrap_or_default();
     let width = name.chars().count() + module.len() + 4;
     let pad = SOURCE.saturating_sub(width).max(1);
@@ -235,10 +238,10 @@ fn repeated(all: &[&Frame<'_>], next: usize, style: Style, out: &mut String) -> 
 
 fn switch(from: Option<&str>, to: Option<&str>, out: &mut String) {
     if let Some(from) = from {
-        let _ = writeln!(out, "  </{from}>");
+        let _ = writeln!(out, "  </{}>", escaped(from));
     }
     if let Some(to) = to {
-        let _ = writeln!(out, "  <{to}>");
+        let _ = writeln!(out, "  <{}>", escaped(to));
     }
 }
 
@@ -257,17 +260,19 @@ fn frame(
     };
     for i in inlined {
         let begin = out.len();
-        let _ = write!(out, "   | {}{INLINED}", i.name());
+        let _ = write!(out, "   | {}{INLINED}", escaped(i.name()));
         source(i, out.len() - begin, out);
     }
     let begin = out.len();
     let exact = a.certainty == Certainty::Exact;
     let colour = if exact { style.function } else { style.doubt };
     let _ = write!(out, " #{number:<2} {colour}");
+    let named_from = out.len();
     name(f, out);
+    escape_from(out, named_from);
     out.push_str(style.reset);
     if let Some(place) = f.place.as_ref().filter(|p| p.image != "vmlinux") {
-        let _ = write!(out, " [{}]", place.image);
+        let _ = write!(out, " [{}]", escaped(&place.image));
     }
     if !matches!(a.basis, Basis::Symbol | Basis::User | Basis::None) {
         let _ = write!(out, " ({})", a.basis.name());
@@ -286,6 +291,7 @@ fn frame(
         None => out.push('\n'),
     }
     let mut row = |text: &str| {
+        let text = escaped(text);
         let _ = writeln!(out, "      {}{text}{}", style.label, style.reset);
     };
     let function = a.function.as_ref().map(named);
@@ -356,7 +362,8 @@ fn word(word: &Word<'_>) -> String {
 /// Ends a line that is `width` columns wide with the source line of `i`.
 fn source(i: &Inline<'_>, width: usize, out: &mut String) {
     let pad = SOURCE.saturating_sub(width);
-    let _ = match (&i.file, i.line) {
+    let file = i.file.as_deref().map(escaped);
+    let _ = match (file, i.line) {
         (Some(file), Some(line)) => writeln!(out, "{:pad$} {file}:{line}", ""),
         (Some(file), None) => writeln!(out, "{:pad$} {file}", ""),
         _ => writeln!(out),

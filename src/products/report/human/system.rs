@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::Style;
+use crate::base::text::{Escaped, escaped_line};
 use crate::world::dump::{Report, World};
 
 /// What the states' letters mean, in the order in which they are told.
@@ -19,6 +20,9 @@ const STATES: [(char, &str); 10] = [
     ('X', "dead"),
     ('?', "unknown"),
 ];
+
+/// The label of what brought the kernel down.
+const CRASH: &str = "crash";
 
 /// What taints, by letter.
 const TAINTS: [(char, &str); 20] = [
@@ -49,7 +53,13 @@ pub fn header(world: &World, report: Option<&Report>, style: Style, out: &mut St
     let Some(s) = &world.system else { return };
     let mut row = |label: &str, text: String| {
         if !text.is_empty() {
-            let _ = writeln!(out, "{}{label:>8}{}  {text}", style.label, style.reset);
+            let (colour, end) = match label {
+                CRASH => (style.doubt, style.reset),
+                _ => ("", ""),
+            };
+            let text = escaped_line(&text);
+            let _ = write!(out, "{}{label:>8}{}", style.label, style.reset);
+            let _ = writeln!(out, "  {colour}{text}{end}");
         }
     };
     let both = |a: &Option<String>, b: &Option<String>| {
@@ -78,9 +88,8 @@ pub fn header(world: &World, report: Option<&Report>, style: Style, out: &mut St
     row("tasks", tasks(&s.tasks));
     let taint = s.taint.as_deref().map(taints);
     row("taint", taint.unwrap_or_default());
-    let message = report.map(Report::message);
-    let message = message.map(|m| format!("{}{m}{}", style.doubt, style.reset));
-    row("crash", message.unwrap_or_default());
+    let message = report.map(|r| r.message().to_owned());
+    row(CRASH, message.unwrap_or_default());
     out.push('\n');
 }
 
@@ -88,10 +97,12 @@ pub fn header(world: &World, report: Option<&Report>, style: Style, out: &mut St
 pub fn report(report: &Report, style: Style, out: &mut String) {
     let mut label = "log:";
     for line in [&report.title].into_iter().chain(&report.causes) {
+        let line = escaped_line(line);
         let _ = writeln!(out, "  {}{label}{} {line}", style.label, style.reset);
         label = "    ";
     }
     for difference in &report.differences {
+        let difference = Escaped(difference);
         let _ = writeln!(out, "  {}note: {difference}{}", style.doubt, style.reset);
     }
 }

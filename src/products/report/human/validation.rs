@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use super::{Style, explanation};
-use crate::products::report::place::{place, printable};
+use crate::base::text::escaped;
+use crate::products::report::place::place;
 use crate::products::validate::key::Key;
 use crate::products::validate::{Family, Report, Severity, Standing, Tally, Weighed};
 
@@ -72,7 +73,7 @@ impl Told {
             return;
         }
         if !self.single {
-            let image = printable(&found.image);
+            let image = escaped(&found.image);
             let _ = writeln!(out, "{}{image}{}", style.function, style.reset);
         }
         out.push_str(&text);
@@ -138,7 +139,7 @@ impl Told {
                 n => format!(" ({n} images)"),
             };
             let family = family.name();
-            let why = printable(why);
+            let why = escaped(why);
             let _ = writeln!(
                 out,
                 "{}{family} not checked: {why}{of}{}",
@@ -170,7 +171,7 @@ impl Told {
         let names = columns.iter().map(|(name, _, _)| (*name).to_owned());
         let mut rows = vec![std::iter::once("image".to_owned()).chain(names).collect()];
         for (image, tally) in &self.rows {
-            rows.push(row(printable(image).into_owned(), tally));
+            rows.push(row(escaped(image).into_owned(), tally));
         }
         rows.push(row(several(self.images, "image"), &total));
         rows
@@ -230,11 +231,11 @@ pub(super) fn finding(found: &Weighed, mark: &str, style: Style, out: &mut Strin
     if !place.is_empty() {
         let _ = write!(out, " {}{place}{reset}", style.function);
     }
-    let _ = write!(out, ": {}", printable(&finding.message));
+    let _ = write!(out, ": {}", escaped(&finding.message));
     match &found.standing {
         Standing::New => {}
         Standing::Allowed(Some(reason)) => {
-            let _ = write!(out, " (allowed: {})", printable(reason));
+            let _ = write!(out, " (allowed: {})", escaped(reason));
         }
         other => {
             let _ = write!(out, " ({})", other.name());
@@ -245,7 +246,7 @@ pub(super) fn finding(found: &Weighed, mark: &str, style: Style, out: &mut Strin
 
 /// Adds what is not there any more to `out`.
 fn gone(key: &Key, style: Style, out: &mut String) {
-    let (id, function) = (printable(&key.id), printable(&key.function));
+    let (id, function) = (escaped(&key.id), escaped(&key.function));
     let space = if function.is_empty() { "" } else { " " };
     let (label, reset) = (style.label, style.reset);
     let _ = writeln!(out, "{label}gone {id}{space}{function}{reset}");

@@ -46,7 +46,7 @@ pub struct Snapshot<'d> {
 ///
 /// # Errors
 /// `Io` where `out` does not take it.
-pub(crate) fn write(
+pub fn write(
     world: &World,
     memory: &[(Addr, Vec<u8>)],
     without_text: bool,

@@ -2,12 +2,16 @@
 
 use super::meaning::{Part, Way, ends, same};
 use crate::base::addr::LinkAddr;
+use crate::base::overlap::apart;
 use crate::base::parallel;
 use crate::formats::cfi::second::{Room, Second};
 use crate::formats::cfi::{Cfi, Described, Kind, Said, Scratch, Survey};
 use crate::formats::orc::{OrcKind, OrcTable};
 use crate::formats::rule::{Base, Cfa, Row};
 use crate::products::validate::subject::Subject;
+
+/// How often all bytes of text may be gone through for descriptions that overlap others, together.
+const MOST_OVERLAP: u64 = 2;
 
 /// Descriptions that a thread takes at a time.
 const CHUNK: usize = 128;
@@ -92,6 +96,18 @@ pub(super) fn run<'d>(
     let text = |at| subject.image.text_section(LinkAddr(at)).is_some();
     order.retain(|n| text(described(n).entry.start));
     order.sort_by_key(|n| (described(n).entry.start, described(n).entry.at));
+    let text = subject.image.text_sections().map(|s| s.data.len() as u64);
+    let most = text.sum::<u64>().saturating_mul(MOST_OVERLAP);
+    let ranges = order.iter().map(|n| described(n).entry);
+    let fits = apart(ranges.map(|d| (d.start, d.end)), most);
+    let (all, mut fits) = (order.len(), fits.into_iter());
+    order.retain(|_| fits.next().unwrap_or(true));
+    if order.len() < all {
+        let more = all - order.len();
+        skipped.push(format!(
+            "{more} descriptions of code that others describe, too"
+        ));
+    }
     let seconds = [Kind::Debug, Kind::Eh].map(|kind| second(subject, cfi, survey, kind, skipped));
     // It looks descriptions up by their beginning: none may lie in another.
     let alone: Vec<bool> = (0..order.len())

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::compare::Diff;
 use super::meaning::Part;
 use crate::base::addr::{Address, LinkAddr};
+use crate::base::overlap::apart;
 use crate::base::parallel;
 use crate::formats::image::names::cold_base;
 use crate::formats::insn;
@@ -80,6 +81,9 @@ fn by(state: &State, orc: &Rule, diff: &Diff) -> Side {
     }
 }
 
+/// Functions of one name that a cold part may be of; kernels have some ten.
+const MOST_PARENTS: usize = 1 << 8;
+
 /// What the instructions say of each of `diffs`, which are sorted.
 pub(super) fn decide(subject: &Subject<'_, '_>, diffs: &[Diff]) -> Vec<Side> {
     let image = subject.image;
@@ -92,7 +96,7 @@ pub(super) fn decide(subject: &Subject<'_, '_>, diffs: &[Diff]) -> Vec<Side> {
         };
         match cold_base(symbols.name(id)) {
             Some(parent) => {
-                for id in symbols.named(parent) {
+                for id in symbols.named(parent).take(MOST_PARENTS) {
                     wanted.entry(symbols.range(id)).or_default().push(number);
                 }
             }
@@ -103,7 +107,12 @@ pub(super) fn decide(subject: &Subject<'_, '_>, diffs: &[Diff]) -> Vec<Side> {
         return vec![Side::Unknown; diffs.len()];
     }
     let ground = Ground::new(image, None, image.extable(), &|_| false);
-    let wanted: Vec<_> = wanted.into_iter().collect();
+    let mut wanted: Vec<_> = wanted.into_iter().collect();
+    let text = image.text_sections().map(|s| s.data.len() as u64);
+    let ranges = wanted.iter().map(|((start, end), _)| (start.0, end.0));
+    // Of functions that lie in each other no more is followed than of others.
+    let mut fits = apart(ranges, text.sum()).into_iter();
+    wanted.retain(|_| fits.next().unwrap_or(true));
     let found = parallel::map(&wanted, |(range, numbers)| {
         // Two rules may give the same at the first instruction, and not at the next one.
         let mut asked: Vec<(LinkAddr, usize)> = Vec::new();

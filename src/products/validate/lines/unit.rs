@@ -59,6 +59,9 @@ impl Tally {
     }
 }
 
+/// Symbols of one place, or of one name, that are looked at; kernels have some ten.
+const MOST_NAMES: usize = 1 << 8;
+
 impl<'w, 's, 'd> Whole<'w, 's, 'd> {
     pub(super) fn new(
         subject: &'w Subject<'s, 'd>,
@@ -89,7 +92,7 @@ impl<'w, 's, 'd> Whole<'w, 's, 'd> {
         let functions = own.functions();
         tally.functions = functions.len() as u64;
         if self.named {
-            for function in &functions {
+            for function in functions {
                 self.named_like_symbol(function, offset, &mut tally);
             }
         }
@@ -110,7 +113,7 @@ impl<'w, 's, 'd> Whole<'w, 's, 'd> {
                     "the line program of the unit at .debug_info+{offset:#x} cannot be run: {e}"
                 );
                 let spot = self.spot(first.0);
-                let (from, to) = reach(&functions);
+                let (from, to) = reach(functions);
                 let found = Finding::at(&checks::PROGRAM, spot, what);
                 tally
                     .findings
@@ -120,9 +123,9 @@ impl<'w, 's, 'd> Whole<'w, 's, 'd> {
             Some(Ok(())) => {}
             None => tally.alone += 1,
         }
-        self.rows(&own, &functions, offset, &mut tally);
+        self.rows(&own, functions, offset, &mut tally);
         if let Some(second) = second {
-            self.compare(&own, &second, &functions, offset, &mut tally);
+            self.compare(&own, &second, functions, offset, &mut tally);
         }
         tally
     }
@@ -134,8 +137,12 @@ impl<'w, 's, 'd> Whole<'w, 's, 'd> {
     /// Whether symbols know the function by the same name, at the same place.
     fn named_like_symbol(&self, function: &Written<'_>, offset: usize, tally: &mut Tally) {
         let symbols = self.subject.image.symbols();
-        let known =
-            |at: u64, name: &str| symbols.names_at(LinkAddr(at)).any(|s| stands_for(s, name));
+        let known = |at: u64, name: &str| {
+            symbols
+                .names_at(LinkAddr(at))
+                .take(MOST_NAMES)
+                .any(|s| stands_for(s, name))
+        };
         let begins = |at: u64| symbols.names_at(LinkAddr(at)).next();
         let Some(name) = function.name else {
             let Some((at, other)) = function
@@ -182,7 +189,8 @@ impl<'w, 's, 'd> Whole<'w, 's, 'd> {
     /// unit at `offset` has, and leaves its code.
     fn is_overridden(&self, name: &str, offset: usize) -> bool {
         let symbols = self.subject.image.symbols();
-        let mut all = symbols.named(name).map(|id| symbols.range(id).0).peekable();
+        let all = symbols.named(name).take(MOST_NAMES);
+        let mut all = all.map(|id| symbols.range(id).0).peekable();
         all.peek().is_some() && all.all(|at| self.audit.unit_of(at.0) != Some(offset))
     }
 
