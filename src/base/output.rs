@@ -139,7 +139,7 @@ impl Write for InPlace {
 
 /// The error of a write of `bytes` to what is called `name`.
 pub fn unwritten(name: &dyn fmt::Display, bytes: &[u8], e: &io::Error) -> io::Error {
-    #[cfg(unix)]
+    #[cfg(target_os = "linux")]
     if e.raw_os_error() == Some(rustix::io::Errno::FAULT.raw_os_error()) {
         // They are those of a mapped file that shrank, which the system tells whoever reads them.
         std::hint::black_box(bytes.iter().fold(0_u8, |all, b| all ^ b));
@@ -231,7 +231,7 @@ fn in_place(path: &Path, target: Target) -> Result<InPlace> {
     let failed = |e| Error::io(path, e);
     let mut options = OpenOptions::new();
     options.write(true);
-    #[cfg(unix)]
+    #[cfg(target_os = "linux")]
     std::os::unix::fs::OpenOptionsExt::custom_flags(
         &mut options,
         rustix::fs::OFlags::NOCTTY.bits().cast_signed(),

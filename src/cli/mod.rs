@@ -12,6 +12,7 @@ mod open;
 mod out;
 mod progress;
 mod require;
+#[cfg(unix)]
 mod signals;
 mod stderr;
 mod symbolize;
@@ -29,6 +30,7 @@ use exit::{Exit, Failure};
 
 /// Runs the program.
 pub fn main() -> ExitCode {
+    #[cfg(unix)]
     signals::handle();
     let done = match Cli::try_parse() {
         Ok(cli) => run(cli.verb),
