@@ -220,7 +220,7 @@ pub fn livepatch() -> Vec<u8> {
         std::fs::read(testdata("fixtures/livepatch/klp-build.ko")).expect("in the tree");
     for (name, evil) in [
         (&b"vfs_second"[..], &b"a\x1b[2J\rbcde"[..]),
-        (b"livepatch_built", b"liv\x1b]0;x\x07\x08uilt"),
+        (b"livepatch_built", b"live\x1b]0;x\x07\x08uilt"),
         (b"driver\0", b"dr\xc2\x9ber\0"),
     ] {
         assert_eq!(name.len(), evil.len());
