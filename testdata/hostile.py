@@ -84,12 +84,12 @@ def run(fixtrace, case):
 
 
 def main():
-    sys.path.insert(0, str(HERE))
+    sys.path.insert(0, str(HERE / "hostile"))
     sys.modules["hostile_runner"] = sys.modules["__main__"]
     fixtrace, wanted = os.path.abspath(sys.argv[1]), sys.argv[2:]
     right = count = 0
     for path in sorted((HERE / "hostile").glob("*.py")):
-        module = importlib.import_module(f"hostile.{path.stem}")
+        module = importlib.import_module(path.stem)
         if not hasattr(module, "cases"):
             continue
         with tempfile.TemporaryDirectory() as made:

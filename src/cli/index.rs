@@ -73,7 +73,10 @@ fn one(args: &Index, images: &Images, options: &Options, path: &Path) -> Result<
     session::with(&session, |view| {
         let tables = view.open(path, args.symbols.as_deref());
         open::say(images, view.noticed());
-        write(args, options, &tables.map_err(|e| open::failure(&e))?, view)
+        let written = write(args, options, &tables.map_err(|e| open::failure(&e))?, view);
+        // Debug information is read as it is written.
+        open::say(images, view.noticed());
+        written
     })
 }
 

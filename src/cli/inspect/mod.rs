@@ -20,7 +20,10 @@ use super::{open, out, table as columns};
 /// Runs the verb.
 pub fn run(args: &Inspect) -> Result<Exit, Failure> {
     let session = open::session(&args.images, Wanted::default())?;
-    session::with(&session, |view| show(args, &view.kernel()))
+    let shown = session::with(&session, |view| show(args, &view.kernel()));
+    // Debug information is read as it is shown.
+    open::say(&args.images, session.noticed());
+    shown
 }
 
 fn show(args: &Inspect, kernel: &Kernel<'_>) -> Result<Exit, Failure> {
