@@ -23,6 +23,7 @@ mod livepatch_log;
 mod livepatches;
 mod long_reports;
 mod memory;
+mod named;
 mod oops;
 #[cfg(feature = "compression")]
 mod packed;

@@ -180,11 +180,11 @@ pub(super) fn by_components(spot: &Spot, flags: OFlags) -> Result<OwnedFd, Errno
         let found = openat(top, &part, LOOK | OFlags::NOFOLLOW, Mode::empty())?;
         if FileType::from_raw_mode(fstat(&found)?.st_mode) == FileType::Symlink {
             followed += 1;
-            if followed > MOST_LINKS || is_of_proc(&found)? {
-                return Err(Errno::LOOP);
-            }
             let target = readlinkat(&found, c"", Vec::new())?;
             let target = Path::new(OsStr::from_bytes(CStr::to_bytes(&target)));
+            if followed > MOST_LINKS || is_of_proc(&found)? && is_magic(target) {
+                return Err(Errno::LOOP);
+            }
             if target.is_absolute() {
                 match links {
                     Links::Beneath => return Err(Errno::XDEV),
@@ -208,7 +208,12 @@ pub(super) fn by_components(spot: &Spot, flags: OFlags) -> Result<OwnedFd, Errno
     }
 }
 
-/// Links of `/proc` need not lead where they say.
+/// Whether `target`, of a link of `/proc`, need not be where the link leads: those that are links only (`self`, `mounts`)
+/// are relative.
+fn is_magic(target: &Path) -> bool {
+    target.is_absolute() || target.as_os_str().as_bytes().contains(&b':')
+}
+
 fn is_of_proc(fd: &OwnedFd) -> Result<bool, Errno> {
     Ok(fstatfs(fd)?.f_type as u64 == UNREAL[0].0)
 }

@@ -1,11 +1,12 @@
 //! Where images and their debug files live on disk.
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::note::hex;
 use super::storage::Storage;
-use crate::base::gate::{Links, Spot, within};
+use crate::base::gate::{Links, Spot, Why, within};
 use crate::base::release::Release;
 
 /// Endings a module or vmlinux may carry.
@@ -139,10 +140,13 @@ pub fn below(dir: &Path, storage: &Storage) -> Vec<PathBuf> {
             let mut packings = PACKED.iter().rev();
             let plain = packings.find_map(|p| name.strip_suffix(p)).unwrap_or(&name);
             let kernel = plain == "vmlinux" || plain.starts_with("vmlinux-");
-            if plain.ends_with(".ko") && path.is_file() {
-                modules.push(path);
-            } else if kernel && !boots && path.is_file() {
-                kernels.push(path);
+            let module = plain.ends_with(".ko");
+            if !module && (!kernel || boots) || !may_be_read(&dir, &entry.file_name(), storage) {
+                continue;
+            }
+            match module {
+                true => modules.push(path),
+                false => kernels.push(path),
             }
         }
     }
@@ -150,6 +154,22 @@ pub fn below(dir: &Path, storage: &Storage) -> Vec<PathBuf> {
     modules.sort();
     kernels.extend(modules);
     kernels
+}
+
+/// Whether the entry `name` of `dir` is a file of a kind that images have. What is wrong with one otherwise is told where it
+/// is opened.
+fn may_be_read(dir: &Path, name: &OsStr, storage: &Storage) -> bool {
+    let spot = Spot::new(dir, name, Links::Anywhere);
+    match spot.open(storage.limits().named_file, "named-file") {
+        Ok(found) => found.is_some(),
+        Err(refused) if matches!(refused.why, Why::Empty | Why::Unreadable(_)) => true,
+        // Directories behind links are not gone into, nor missed.
+        Err(refused) if refused.why == Why::NotRegular("a directory") => false,
+        Err(refused) => {
+            storage.refuse(refused);
+            false
+        }
+    }
 }
 
 /// A search for modules in a directory and all below it, that goes as far as it must and goes on from there.

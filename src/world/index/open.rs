@@ -25,6 +25,8 @@ pub struct Origin<'d> {
     pub bytes: &'d [u8],
     /// Its separate debug file.
     pub(crate) debug: Option<Named<'d>>,
+    /// Where files are that its debug information refers to.
+    pub debug_dirs: Vec<PathBuf>,
 }
 
 /// Opens the index `path`, without the file it was made from.
@@ -76,6 +78,7 @@ fn tables<'d>(
     let symbols = symbols::read(group(SectionId::SYMBOLS)?, strings)
         .ok_or_else(|| damaged(SectionId::SYMBOLS))?;
     let code = Excerpts::new(group(SectionId::CODE)?).ok_or_else(|| damaged(SectionId::CODE))?;
+    let debug_dirs = origin.as_ref().map(|o| o.debug_dirs.clone());
     let parts = Parts {
         path: path.to_owned(),
         name: meta.name.to_owned(),
@@ -97,7 +100,8 @@ fn tables<'d>(
             original: origin.map(|o| Original::new(o.bytes, o.debug)),
         },
     };
-    let image = ElfImage::from_parts(parts, storage);
+    let mut image = ElfImage::from_parts(parts, storage);
+    image.look_in(&debug_dirs.unwrap_or_default());
     Ok(Image::from_source(image, Box::new(Index { bytes, header })))
 }
 

@@ -179,6 +179,7 @@ impl<'d> View<'_, 'd> {
                 path: path.to_owned(),
                 bytes,
                 debug,
+                debug_dirs: options.debug_dirs.clone(),
             };
             index::open_beside(stored, header, origin, storage).map_err(|e| e.to_string())
         };
