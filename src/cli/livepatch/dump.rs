@@ -151,8 +151,13 @@ fn tell(
     let exit = show(args, planned, &all, |style, text| {
         livepatch::header(plan, style, text);
     })?;
-    Ok(match (exit, stacks.damaged || stacks.partly || !stacks.missed.is_empty()) {
-        (Exit::Done, true) => Exit::Partial,
-        (exit, _) => exit,
-    })
+    Ok(
+        match (
+            exit,
+            stacks.damaged || stacks.partly || !stacks.missed.is_empty(),
+        ) {
+            (Exit::Done, true) => Exit::Partial,
+            (exit, _) => exit,
+        },
+    )
 }

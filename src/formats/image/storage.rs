@@ -203,7 +203,8 @@ impl Storage {
         let (plain, finding) = packing
             .decompress_part(bytes, left)
             .map_err(|e| e.in_file(path))?;
-        self.unpacked.fetch_add(plain.len() as u64, Ordering::Relaxed);
+        self.unpacked
+            .fetch_add(plain.len() as u64, Ordering::Relaxed);
         Ok((self.own(plain), finding))
     }
 

@@ -18,8 +18,8 @@ use crate::products::oops::read::reports;
 #[cfg(feature = "json")]
 use crate::products::report::snapshot;
 use crate::world::dump::livepatch::{self as dumped, Livepatch};
-use crate::world::dump::space::Spaces;
 use crate::world::dump::recovered;
+use crate::world::dump::space::Spaces;
 use crate::world::dump::touched::{Wanted as Touchable, touched};
 use crate::world::dump::{Place, Task, World, discover, log, place};
 use crate::world::image::Image;
@@ -85,7 +85,10 @@ impl<'d> File<'_, 'd> {
     fn leave_out(&self, what: String) {
         self.partly.set(true);
         let finding = Finding::about("stacks", what);
-        self.view.notice(Noticed::Input { file: None, finding });
+        self.view.notice(Noticed::Input {
+            file: None,
+            finding,
+        });
     }
 
     /// Frames that all stacks may have.
@@ -111,7 +114,8 @@ impl<'d> File<'_, 'd> {
         self.stored.set(bytes.len() as u64);
         #[cfg(feature = "json")]
         if snapshot::is_snapshot(bytes) {
-            let found = snapshot::read_within(bytes, storage.limits()).map_err(|e| input(e.in_file(path)))?;
+            let found = snapshot::read_within(bytes, storage.limits())
+                .map_err(|e| input(e.in_file(path)))?;
             return self.snapshot(&found, tell);
         }
         if ProcessCore::recognises(bytes) {

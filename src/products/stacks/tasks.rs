@@ -56,7 +56,11 @@ impl<'w, 'd> Tasks<'w, '_, 'd> {
             .max_frames(self.choice.walk.max_frames);
         let chosen: Vec<usize> = self.choice.tasks(world).collect();
         let copied = self.limits.copied_of(self.stored);
-        let record = self.choice.snapshot.as_ref().map(|_| Record::within(copied));
+        let record = self
+            .choice
+            .snapshot
+            .as_ref()
+            .map(|_| Record::within(copied));
         let detail = self.choice.walk.detail(self.lines);
         watch(Step::Begin(chosen.len()));
         let own = || ((self.memory)(), Cache::default());
@@ -77,7 +81,10 @@ impl<'w, 'd> Tasks<'w, '_, 'd> {
             let count = usize::try_from(left / most).unwrap_or(usize::MAX).max(1);
             let next = chosen.get(found.len()..).unwrap_or_default();
             let now = parallel::map_with(&next[..count.min(next.len())], own, some);
-            let frames = now.iter().flatten().map(|s: &Stack<'_>| s.frames.len() as u64);
+            let frames = now
+                .iter()
+                .flatten()
+                .map(|s: &Stack<'_>| s.frames.len() as u64);
             left = left.saturating_sub(frames.sum());
             found.extend(now);
         }
@@ -92,7 +99,8 @@ impl<'w, 'd> Tasks<'w, '_, 'd> {
         stacks.short = (unwalked > 0).then(|| not_walked(unwalked));
         let walked = found.len();
         let rest = std::iter::repeat_with(|| None).take(unwalked);
-        for (number, (task, found)) in chosen.iter().zip(found.into_iter().chain(rest)).enumerate() {
+        for (number, (task, found)) in chosen.iter().zip(found.into_iter().chain(rest)).enumerate()
+        {
             let owner = Owner {
                 task: world.tasks.get(*task),
                 thread: None,

@@ -46,7 +46,10 @@ fn cut<T>(all: &mut Vec<T>, most: u64, limit: &str, said: &mut Vec<String>) {
     let most = usize::try_from(most).unwrap_or(usize::MAX);
     if let Some(more) = all.len().checked_sub(most).filter(|more| *more > 0) {
         all.truncate(most);
-        said.push(format!("{more} of {} {limit} are left out (limit {limit})", most + more));
+        said.push(format!(
+            "{more} of {} {limit} are left out (limit {limit})",
+            most + more
+        ));
     }
 }
 
@@ -56,7 +59,10 @@ fn around(stack: Stack, sp: Option<Addr>, most: u64) -> Stack {
     let low = sp.map_or(stack.low, |sp| {
         // An empty stack's pointer is behind its last byte.
         let last = sp.0.saturating_sub(1);
-        let start = last.checked_div(most).unwrap_or_default().saturating_mul(most);
+        let start = last
+            .checked_div(most)
+            .unwrap_or_default()
+            .saturating_mul(most);
         Addr(start).max(stack.low)
     });
     Stack {
@@ -101,6 +107,9 @@ mod tests {
         world.bounded(&limits);
         assert_eq!(world.tasks.len(), 3);
         assert!(world.cut);
-        assert_eq!(world.findings[0].message, "2 of 5 tasks are left out (limit tasks)");
+        assert_eq!(
+            world.findings[0].message,
+            "2 of 5 tasks are left out (limit tasks)"
+        );
     }
 }

@@ -31,7 +31,8 @@ pub fn discover(dump: &Dump<'_>, vmlinux: &Image<'_>, place: &Place) -> Result<W
     let notes = dump.prstatus().count().max(dump.cpu_states().count());
     let found = cpus::find(&r, notes, &mut findings);
     let layout = Layout::of(&r)?;
-    let mut hijackable = usize::try_from(dump.limits().frames_of(dump.stored())).unwrap_or(usize::MAX);
+    let mut hijackable =
+        usize::try_from(dump.limits().frames_of(dump.stored())).unwrap_or(usize::MAX);
     let table = hijack::table(&r, hijackable);
     // A running kernel's lists change while they are read.
     let search = || match dump.kind() {
@@ -48,7 +49,8 @@ pub fn discover(dump: &Dump<'_>, vmlinux: &Image<'_>, place: &Place) -> Result<W
     let mut unread = lost::Unread::default();
     let mut running = HashMap::new();
     for cpu in &found {
-        cpu.current.map(|task| running.entry(task).or_insert(cpu.number));
+        cpu.current
+            .map(|task| running.entry(task).or_insert(cpu.number));
     }
     for place in idle.chain(task_list) {
         match tasks::read(&r, &layout, &running, place) {

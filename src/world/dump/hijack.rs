@@ -85,12 +85,7 @@ pub(super) fn table(r: &Reader<'_, '_>, most: usize) -> Table {
 }
 
 /// What tracers keep for `task`, innermost first; `most` of each at most.
-pub(super) fn of_task(
-    r: &Reader<'_, '_>,
-    table: &Table,
-    task: Addr,
-    most: usize,
-) -> Vec<Hijacked> {
+pub(super) fn of_task(r: &Reader<'_, '_>, table: &Table, task: Addr, most: usize) -> Vec<Hijacked> {
     let most = most.min(MAX_ENTRIES);
     let mut all = graph(r, task, most).unwrap_or_default();
     let mine = table.get(&task).into_iter().flatten();

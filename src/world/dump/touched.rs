@@ -1,7 +1,7 @@
 //! Which modules the words of a stack lead to: only they need an image.
 
-use std::collections::{BTreeSet, BinaryHeap};
 use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap};
 
 use super::stack::Stack;
 use super::world::World;
@@ -17,7 +17,9 @@ pub(crate) struct Wanted(Vec<(Addr, Addr, usize)>);
 impl Wanted {
     /// The modules `wanted`, by their numbers in [`World::images`].
     pub(crate) fn of(world: &World, wanted: &[usize]) -> Self {
-        let images = wanted.iter().filter_map(|n| Some((*n, world.images.get(*n)?)));
+        let images = wanted
+            .iter()
+            .filter_map(|n| Some((*n, world.images.get(*n)?)));
         let pieces = images.zip(0usize..).flat_map(|((number, loaded), rank)| {
             let pieces = loaded.pieces().filter(|(start, end)| start < end);
             pieces.map(move |(start, end)| (start, end, rank, number))

@@ -72,7 +72,12 @@ impl<'d> Dump<'d> {
         let most = self.most_cpus();
         let noted = |n: Note<'_>| Prstatus::read(&n).is_some() || CpuState::read(&n).is_some();
         // QEMU writes two for each CPU.
-        if self.notes().filter(|n| noted(*n)).nth(most.saturating_mul(2)).is_some() {
+        if self
+            .notes()
+            .filter(|n| noted(*n))
+            .nth(most.saturating_mul(2))
+            .is_some()
+        {
             let what = format!("are of more than {most} CPUs: the rest is left out (limit cpus)");
             self.findings.push(Finding::about("notes", what));
         }

@@ -297,9 +297,7 @@ impl<'a, 'd> Paged<'a, 'd> {
         for level in (1..self.levels).rev() {
             let mut entry = [0; 8];
             let slot = at.0 >> (12 + 9 * level) & 511;
-            self.dump
-                .read_physical(table + slot * 8, &mut entry)
-                .ok()?;
+            self.dump.read_physical(table + slot * 8, &mut entry).ok()?;
             let entry = u64_at(&entry, 0).filter(|e| e & PRESENT != 0 && e & LARGE == 0)?;
             table = entry & self.address;
         }

@@ -95,9 +95,7 @@ impl<'d> Parts<'d> {
 
     /// Runs of pages that the files hold: first address and bytes.
     pub(crate) fn runs(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
-        self.all
-            .iter()
-            .flat_map(|(medium, part)| part.runs(medium))
+        self.all.iter().flat_map(|(medium, part)| part.runs(medium))
     }
 
     /// Bytes of the files.

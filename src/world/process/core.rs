@@ -7,8 +7,8 @@ use super::notes::{Notes, Signal, Thread};
 use super::objects::{Mapping, Objects, Options, VDSO};
 use crate::base::addr::Addr;
 use crate::base::error::{Error, ErrorKind, Finding, Result};
-use crate::formats::image::note::{self, Note};
 use crate::formats::image::Storage;
+use crate::formats::image::note::{self, Note};
 use crate::world::memory::segments::{self, ET_CORE, PT_NOTE};
 
 /// A process in a core file.
@@ -71,7 +71,8 @@ impl<'d> ProcessCore<'d> {
             notes.take(note);
         }
         if shared {
-            let what = "segments of notes share bytes of the file: they are read as far as it is long";
+            let what =
+                "segments of notes share bytes of the file: they are read as far as it is long";
             notes.findings.push(Finding::new("PT_NOTE", 0, what));
         }
         notes.mappings.sort_by_key(|m| m.start);

@@ -219,7 +219,9 @@ impl<R: Read> Read for Unpack<R> {
         let most = self.limits.unpacked_of(self.input.at());
         let left = usize::try_from(most.saturating_sub(self.unpacked)).unwrap_or(usize::MAX);
         if left == 0 && !self.out.is_empty() {
-            let what = format!("unpacks to more than {most} bytes (limits unpacked, unpack-ratio): the rest is left out");
+            let what = format!(
+                "unpacks to more than {most} bytes (limits unpacked, unpack-ratio): the rest is left out"
+            );
             self.find(self.input.at(), what);
             self.out.clear();
             self.ended = true;

@@ -87,7 +87,11 @@ impl Packing {
     /// # Errors
     ///
     /// When it is not packed at all, or nothing can be unpacked.
-    pub(crate) fn decompress_part(self, bytes: &[u8], limit: u64) -> Result<(Vec<u8>, Option<Finding>)> {
+    pub(crate) fn decompress_part(
+        self,
+        bytes: &[u8],
+        limit: u64,
+    ) -> Result<(Vec<u8>, Option<Finding>)> {
         let (mut out, unpack) = self.members(bytes, limit)?;
         if out.len() as u64 > limit {
             out.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
@@ -169,10 +173,7 @@ fn beyond(limit: u64) -> String {
 /// `out`, if it has no more than `limit` bytes.
 fn within(out: Vec<u8>, limit: u64) -> Result<Vec<u8>> {
     match out.len() as u64 > limit {
-        true => Err(Error::new(
-            ErrorKind::Malformed,
-            beyond(limit),
-        )),
+        true => Err(Error::new(ErrorKind::Malformed, beyond(limit))),
         false => Ok(out),
     }
 }
