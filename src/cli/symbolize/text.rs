@@ -10,7 +10,8 @@ use fixtrace::low::base::bytes::rfind_byte;
 use fixtrace::low::base::limits::Limits;
 use fixtrace::low::formats::image::Storage;
 use fixtrace::low::products::oops::read::report::Oops;
-use fixtrace::low::products::oops::read::reports::{self, Facts};
+use fixtrace::low::products::oops::read::reports::Facts;
+use fixtrace::low::products::oops::read::scan::Scan;
 use fixtrace::low::products::oops::truth::annotate::{Additions, Spot};
 use fixtrace::low::products::oops::truth::clerk::{Clerk, Manner};
 use fixtrace::low::products::oops::truth::desk::Desk;
@@ -32,6 +33,9 @@ const CHUNK: usize = 1 << 18;
 
 /// Bytes of a file that are read before its first line is written: what they say of the images counts for all.
 const AHEAD: u64 = 16 << 20;
+
+/// Bytes of memory that the reports in them may take, about; what is behind those counts from where it stands.
+const AHEAD_REPORTS: usize = 32 << 20;
 
 /// A file that was not written to for so long is not being written.
 const STILL: Duration = Duration::from_secs(10);
@@ -139,7 +143,7 @@ fn still(
     let Ok(text) = storage.map(path) else {
         return file(log, counter, paper);
     };
-    let (found, facts) = reports::parse(&text[..text.len().min(AHEAD as usize)]);
+    let (found, facts) = ahead(&text[..text.len().min(AHEAD as usize)]);
     counter.log.clone_from(&log.name);
     counter.clerk.begin(&found, &facts);
     counter.take();
@@ -158,11 +162,24 @@ fn still(
     Ok(filter.finish(counter, paper)?)
 }
 
+/// The reports that `text` begins with, and what it says.
+fn ahead(text: &[u8]) -> (Vec<Oops>, Facts) {
+    let mut scan = Scan::default();
+    for piece in text.chunks(CHUNK) {
+        scan.text(piece);
+        if scan.size() > AHEAD_REPORTS {
+            break;
+        }
+    }
+    scan.finish();
+    (scan.take(), scan.facts().clone())
+}
+
 /// A log, all of which is there.
 fn file(mut log: Stream, counter: &mut Counter<'_>, paper: &mut Paper) -> Result<(), Failure> {
     let mut text = Vec::new();
     (&mut log).take(AHEAD).read_to_end(&mut text)?;
-    let (found, facts) = reports::parse(&text);
+    let (found, facts) = ahead(&text);
     counter.log.clone_from(&log.name);
     counter.clerk.begin(&found, &facts);
     counter.take();

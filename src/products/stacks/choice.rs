@@ -189,3 +189,8 @@ impl From<Failed> for Error {
         failed.error
     }
 }
+
+/// That of `count` tasks or threads no frame is shown.
+pub(super) fn not_walked(count: usize) -> String {
+    format!("all stacks have more frames than they can: {count} are not walked (limit frames)")
+}

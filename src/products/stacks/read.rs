@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::choice::{Choice, Failed, Owner, Patching, Stacks, Stage, Step};
+use super::choice::{Choice, Failed, Owner, Patching, Stacks, Stage, Step, not_walked};
 use super::tasks::Tasks;
 use crate::base::error::{Error, ErrorKind, Finding};
 use crate::base::parallel;
@@ -386,9 +386,4 @@ impl<'d> File<'_, 'd> {
             ..Stacks::default()
         }
     }
-}
-
-/// That of `count` tasks or threads no frame is shown.
-pub(super) fn not_walked(count: usize) -> String {
-    format!("all stacks have more frames than they can: {count} are not walked (limit frames)")
 }

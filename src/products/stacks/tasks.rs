@@ -1,7 +1,6 @@
 //! The tasks of a world, walked.
 
-use super::choice::{Choice, Failed, Owner, Stacks, Step};
-use super::read::not_walked;
+use super::choice::{Choice, Failed, Owner, Stacks, Step, not_walked};
 use crate::base::addr::Addr;
 use crate::base::limits::Limits;
 use crate::base::parallel;
