@@ -41,6 +41,21 @@ pub fn escaped_line(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// `name`, the middle of it left out when it is longer than the kernel's can be (511 bytes): the names of a small file
+/// may be its ends.
+pub fn shortened(name: &str) -> Cow<'_, str> {
+    const LONGEST: usize = 1024;
+    const END: usize = 64;
+    if name.len() <= LONGEST {
+        return name.into();
+    }
+    let cut = |at: usize| (0..=at).rev().find(|at| name.is_char_boundary(*at));
+    let (head, tail) = (cut(LONGEST - END), cut(name.len() - END));
+    let (head, tail) = (head.unwrap_or(0), tail.unwrap_or(name.len()));
+    let left_out = tail - head;
+    format!("{}…[{left_out} bytes]…{}", &name[..head], &name[tail..]).into()
+}
+
 /// Shows what it holds by [`escaped`].
 #[derive(Clone, Copy, Debug)]
 pub struct Escaped<T>(pub T);
@@ -134,6 +149,18 @@ mod tests {
         ] {
             assert!(matches!(escaped(name), Cow::Borrowed(same) if same == name));
         }
+    }
+
+    #[test]
+    fn the_middle_of_a_long_name_is_counted() {
+        assert!(matches!(shortened("vfs_read"), Cow::Borrowed("vfs_read")));
+        let long = "ö".repeat(1000);
+        let short = shortened(&long);
+        let (head, rest) = short.split_once("…[").unwrap();
+        let (count, tail) = rest.split_once(" bytes]…").unwrap();
+        let count: usize = count.parse().unwrap();
+        assert_eq!(head.len() + count + tail.len(), long.len());
+        assert!(short.len() < 1100 && head.ends_with('ö') && tail.starts_with('ö'));
     }
 
     #[test]

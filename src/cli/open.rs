@@ -108,8 +108,7 @@ pub fn images(args: &Images, session: &Session, wanted: Wanted<'_>) -> Result<()
 
 /// Says what limits left out, and gives how the run ended: `exit`, or in part.
 pub fn end(args: &Images, session: &Session, exit: Exit) -> Exit {
-    let left_out = session.noticed().into_iter();
-    say(args, left_out.filter(|n| matches!(n, Noticed::LeftOut(_))));
+    say(args, session.noticed());
     match session.has_left_out() {
         true => exit.max_of(Exit::Partial),
         false => exit,

@@ -1,9 +1,9 @@
 //! The tables of an image as rows. Addresses are those that `lookup` takes, and functions those that it names.
 
-use std::borrow::Cow;
 use std::ops::Range;
 
 use fixtrace::low::base::addr::{LinkAddr, Pc};
+use fixtrace::low::base::text::shortened;
 use fixtrace::low::engine::attribute::{Attribution, attribute};
 use fixtrace::low::formats::extable::walk::Exit;
 use fixtrace::low::formats::image::ImageKind;
@@ -227,21 +227,6 @@ fn symbols(placed: &Placed<'_>, wanted: &Range<LinkAddr>) -> Rows {
         ]
     })
     .collect()
-}
-
-/// `name`, the middle of it left out when it is longer than the kernel's can be (511 bytes): the names of a small file
-/// may be its ends.
-fn shortened(name: &str) -> Cow<'_, str> {
-    const LONGEST: usize = 1024;
-    const END: usize = 64;
-    if name.len() <= LONGEST {
-        return name.into();
-    }
-    let cut = |at: usize| (0..=at).rev().find(|at| name.is_char_boundary(*at));
-    let (head, tail) = (cut(LONGEST - END), cut(name.len() - END));
-    let (head, tail) = (head.unwrap_or(0), tail.unwrap_or(name.len()));
-    let left_out = tail - head;
-    format!("{}…[{left_out} bytes]…{}", &name[..head], &name[tail..]).into()
 }
 
 fn sections(placed: &Placed<'_>, wanted: &Range<LinkAddr>) -> Rows {

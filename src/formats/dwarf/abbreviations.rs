@@ -12,6 +12,9 @@ use crate::base::work::Work;
 const KEPT: usize = 16;
 const KEPT_BYTES: usize = 1 << 18;
 
+/// Steps of work that a byte of a table counts for: abbreviations are allocated one by one.
+const STEPS: u64 = 16;
+
 /// A table, and what it takes to read it.
 pub(super) struct Table {
     pub all: Arc<Abbreviations>,
@@ -47,7 +50,7 @@ impl Tables {
         drop(known);
         let own = bytes.get(offset.0..).unwrap_or_default();
         let len = own.len() - after(own).len();
-        if !work.take(len as u64) {
+        if !work.take(STEPS * len as u64) {
             return Err(gimli::Error::TooManyIterations);
         }
         let table = Arc::new(Table {
@@ -134,7 +137,7 @@ mod tests {
 
     #[test]
     fn a_table_is_read_once_and_counted_by_its_bytes() {
-        let (tables, work, section) = tables(16);
+        let (tables, work, section) = tables(16 * STEPS);
         for at in [0, 8, 0, 8, 0] {
             let table = tables.get(&section, DebugAbbrevOffset(at), &work).unwrap();
             assert_eq!(table.len, 8);
@@ -147,7 +150,7 @@ mod tests {
     #[cfg(feature = "validate")]
     #[test]
     fn a_reference_to_another_unit_is_seen() {
-        let (tables, work, section) = tables(100);
+        let (tables, work, section) = tables(100 * STEPS);
         let alone = |at: usize| {
             let table = tables.get(&section, DebugAbbrevOffset(at), &work).unwrap();
             table.stands_alone(&TWO[at..])

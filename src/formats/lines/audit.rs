@@ -3,6 +3,7 @@
 use super::dwarf::Units;
 use super::place::Place;
 use super::unit::UnitLines;
+use crate::base::bytes::MAX_NAME;
 use crate::base::error::Result;
 use crate::formats::dwarf::second::{Level, Second};
 use crate::formats::dwarf::survey::Survey;
@@ -115,6 +116,12 @@ impl<'d> AuditUnit<'d> {
     /// Its functions with code.
     pub fn functions(&self) -> &[Written<'d>] {
         &self.functions
+    }
+
+    /// Whether some name is longer than names may be, and was cut.
+    pub fn is_cut(&self) -> bool {
+        let names = self.lines.calls.iter().filter_map(|c| c.name);
+        names.map(str::len).any(|len| len + 4 > MAX_NAME)
     }
 
     /// Names of functions that calls of were inlined, and how many calls.

@@ -1,5 +1,6 @@
 //! Taking a table of symbols apart to be written down, and putting it together again.
 
+use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use super::super::columns::{Columns, INVALID, Record};
@@ -64,15 +65,21 @@ impl<'d> SymTab<'d> {
     /// Of cold parts that may have several parents, and of these: symbol and number of the source file.
     pub(crate) fn source_files(&self) -> Vec<(SymbolId, u32)> {
         let mut found = Vec::new();
+        let numbers = |id| Some((id, self.file(id)? as u32));
+        // Whether there are several of a name, which are looked for once.
+        let mut several: HashMap<&str, bool> = HashMap::new();
         for id in (0..self.len() as u32).map(SymbolId) {
             let Some(base) = cold_base(self.name(id)) else {
                 continue;
             };
-            let mut all: Vec<SymbolId> = self.named(base).collect();
-            if all.len() > 1 {
-                all.push(id);
-                let numbers = |id| Some((id, self.file(id)? as u32));
-                found.extend(all.into_iter().filter_map(numbers));
+            let several = several.entry(base).or_insert_with(|| {
+                let all: Vec<SymbolId> = self.named(base).collect();
+                let several = all.len() > 1;
+                found.extend(all.into_iter().filter(|_| several).filter_map(numbers));
+                several
+            });
+            if *several {
+                found.extend(numbers(id));
             }
         }
         found.sort_unstable();

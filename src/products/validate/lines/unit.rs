@@ -2,6 +2,7 @@
 
 use super::checks;
 use crate::base::addr::{LinkAddr, RetAddr};
+use crate::base::text::shortened;
 use crate::formats::dwarf::second::{Level, Second, SecondUnit};
 use crate::formats::dwarf::survey::Fault;
 use crate::formats::image::names::stands_for;
@@ -99,7 +100,12 @@ impl<'w, 's, 'd> Whole<'w, 's, 'd> {
         let Some(first) = functions.first().and_then(|f| f.pieces.first()) else {
             return tally;
         };
-        let second = match self.second.unit(offset) {
+        // The other reader would read each name to its end.
+        let second = match own.is_cut() {
+            true => Ok(None),
+            false => self.second.unit(offset),
+        };
+        let second = match second {
             Ok(Some(second)) => Some(second),
             Ok(None) => None,
             Err(e) => {
@@ -159,24 +165,28 @@ impl<'w, 's, 'd> Whole<'w, 's, 'd> {
             return;
         };
         let own = function.pieces.iter().any(|p| known(p.0, name));
+        let written = shortened(name);
         for (start, end) in &function.pieces {
             match begins(*start) {
                 Some(_) if known(*start, name) => self.extent(*start, *end, tally),
                 Some(other) if own => {
+                    let other = shortened(other);
                     let what = format!(
-                        "debug information has a part of {name} here, symbols have {other}"
+                        "debug information has a part of {written} here, symbols have {other}"
                     );
                     tally.findings.push(self.wrong(*start, what));
                 }
                 Some(other) => {
-                    let what = format!("debug information has {name} here, symbols have {other}");
+                    let other = shortened(other);
+                    let what =
+                        format!("debug information has {written} here, symbols have {other}");
                     tally.findings.push(self.wrong(*start, what));
                     return;
                 }
                 None if self.is_overridden(name, offset) => tally.overridden += 1,
                 None => {
                     let what = format!(
-                        "debug information (unit at .debug_info+{offset:#x}) has {name} begin here, where no symbol begins"
+                        "debug information (unit at .debug_info+{offset:#x}) has {written} begin here, where no symbol begins"
                     );
                     tally.findings.push(self.wrong(*start, what));
                     return;
@@ -376,7 +386,8 @@ fn told(chain: &[Level]) -> String {
             .as_deref()
             .map_or("?", |f| f.rsplit('/').next().unwrap_or(f));
         let line = l.line.map_or("?".to_owned(), |n| n.to_string());
-        format!("{} {file}:{line}", l.function.as_deref().unwrap_or("?"))
+        let function = shortened(l.function.as_deref().unwrap_or("?"));
+        format!("{function} {file}:{line}")
     };
     match chain {
         [] => "nothing".to_owned(),
