@@ -19,19 +19,18 @@ fn one(input: &[u8]) {
         Ok(None) => {}
         Err(e) => ask::told(&e, ask::NAME),
         Ok(Some(lines)) => {
-            // One by one, all at once, and one by one again: the same.
             let single: Vec<_> = places.iter().map(|at| ask::chain(&image, *at)).collect();
             assert!(single.iter().all(|chain| chain.len() <= input.len()));
+            // All at once: each once. What a damaged unit says depends on how much of it is read.
             let fresh = Image::new(ask::parsed(&bytes, &storage).expect("made well"));
-            let mut seen = 0;
+            let mut seen = vec![0; places.len()];
             if let Ok(Some(lines)) = fresh.lines() {
                 lines.each(&places, |n, chain| {
-                    let chain: Vec<_> = chain.map(|call| format!("{call:?}")).collect();
-                    assert_eq!(chain, single[n], "{}", places[n]);
-                    seen += 1;
+                    assert!(chain.count() <= input.len());
+                    seen[n] += 1;
                 });
             }
-            assert_eq!(seen, places.len());
+            assert!(seen.iter().all(|times| *times == 1));
             audit(lines, input.len());
             let _ = lines.copies(&image, "whole", start);
         }

@@ -45,7 +45,7 @@ fn found(bytes: &[u8]) {
         ask::sensible(&world.findings, bytes.len());
         assert!(world.tasks.len() <= bytes.len());
         let again = discover(&dump, vmlinux, &place).expect("as before");
-        assert_eq!(format!("{world:?}"), format!("{again:?}"));
+        assert!(format!("{world:?}") == format!("{again:?}"));
     }
 }
 
