@@ -98,8 +98,10 @@ mod tests {
 
     #[test]
     fn what_is_left_out_is_said() {
-        let mut world = World::default();
-        world.tasks = vec![Task::default(); 5];
+        let mut world = World {
+            tasks: vec![Task::default(); 5],
+            ..World::default()
+        };
         let mut limits = Limits::default();
         world.bounded(&limits);
         assert!(world.findings.is_empty() && !world.cut);
