@@ -26,7 +26,10 @@ pub(super) struct Table {
 
 /// The tables read last.
 #[derive(Default)]
-pub(super) struct Tables(Mutex<Vec<((usize, usize), Arc<Table>)>>);
+pub(super) struct Tables(Mutex<Vec<(Key, Arc<Table>)>>);
+
+/// Where a table is: its section in memory, and its offset there.
+type Key = (usize, usize);
 
 impl Tables {
     /// The table at `offset` of `section`.
