@@ -74,6 +74,10 @@ pub fn expand<'p>(
             true => below(path, &storage),
             false => vec![path.clone()],
         };
+        let (refused, more) = storage.refused();
+        let refused = refused.into_iter().map(Noticed::Refused);
+        let more = Some(more).filter(|more| *more != 0);
+        open::say(&sources, refused.chain(more.map(Noticed::MoreRefused)));
         if found.is_empty() {
             return Err(Failure::new(
                 format!("{}: holds no vmlinux and no module", path.display()),
@@ -81,9 +85,6 @@ pub fn expand<'p>(
             ));
         }
         files.extend(found.into_iter().filter(|f| seen.insert(f.clone())));
-    }
-    for refused in storage.refused().0 {
-        open::warn(&sources, &refused.to_string());
     }
     Ok(files)
 }

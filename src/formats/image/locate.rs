@@ -175,7 +175,8 @@ fn may_be_read(dir: &Path, name: &OsStr, storage: &Storage) -> bool {
 /// A search for modules in a directory and all below it, that goes as far as it must and goes on from there.
 pub(crate) struct Walk {
     top: Spot,
-    begun: bool,
+    /// What the top was when it was looked into.
+    seen: Option<Stamp>,
     /// Directories to look into, relative to the top.
     pending: Vec<PathBuf>,
     /// Modules found: names with underscores, and files relative to the top. Of several with one name the first.
@@ -187,7 +188,7 @@ impl Walk {
     pub(crate) fn of(top: Spot) -> Self {
         Walk {
             top,
-            begun: false,
+            seen: None,
             pending: Vec::new(),
             found: HashMap::new(),
         }
@@ -196,20 +197,32 @@ impl Walk {
     /// The file of module `name`; dashes and underscores are the same. Links to directories are not followed.
     pub(crate) fn find(&mut self, name: &str, storage: &Storage) -> Option<Spot> {
         let wanted = underscored(name);
-        if !std::mem::replace(&mut self.begun, true) {
-            match self.top.is_directory() {
-                Ok(true) => self.pending.push(PathBuf::new()),
-                Ok(false) => {}
-                Err(refused) => storage.refuse(refused),
-            }
-        }
         loop {
             if let Some(file) = self.found.get(&wanted) {
                 return Some(self.top.below(file));
             }
-            let dir = self.pending.pop()?;
-            self.look_into(&dir, storage);
+            match self.pending.pop() {
+                Some(dir) => self.look_into(&dir, storage),
+                None if self.begins(storage) => {}
+                None => return None,
+            }
         }
+    }
+
+    /// Begins anew where the top is not what it was when that was done last: modules that are installed change it.
+    fn begins(&mut self, storage: &Storage) -> bool {
+        let now = Stamp::of(&self.top.path());
+        if now.is_none() || now == self.seen {
+            return false;
+        }
+        self.seen = now;
+        self.found.clear();
+        match self.top.is_directory() {
+            Ok(true) => self.pending.push(PathBuf::new()),
+            Ok(false) => {}
+            Err(refused) => storage.refuse(refused),
+        }
+        true
     }
 
     fn look_into(&mut self, dir: &Path, storage: &Storage) {
@@ -230,6 +243,30 @@ impl Walk {
                 self.found.entry(module).or_insert_with(|| dir.join(&file));
             }
         }
+    }
+}
+
+/// What tells whether entries of a directory came or went.
+#[derive(PartialEq, Eq)]
+struct Stamp {
+    changed: Option<std::time::SystemTime>,
+    size: u64,
+    /// Directories in it, on most file systems.
+    links: u64,
+}
+
+impl Stamp {
+    fn of(dir: &Path) -> Option<Self> {
+        let meta = std::fs::metadata(dir).ok()?;
+        #[cfg(unix)]
+        let links = std::os::unix::fs::MetadataExt::nlink(&meta);
+        #[cfg(not(unix))]
+        let links = 0;
+        Some(Stamp {
+            changed: meta.modified().ok(),
+            size: meta.len(),
+            links,
+        })
     }
 }
 
