@@ -26,7 +26,10 @@ pub(super) struct Table {
 
 /// The tables read last.
 #[derive(Default)]
-pub(super) struct Tables(Mutex<Vec<((usize, usize), Arc<Table>)>>);
+pub(super) struct Tables(Mutex<Vec<(Key, Arc<Table>)>>);
+
+/// Where a section is in memory, and where a table is in it: sections of several files are at hand.
+type Key = (usize, usize);
 
 impl Tables {
     /// The table at `offset` of `section`.
@@ -41,7 +44,6 @@ impl Tables {
         work: &Work,
     ) -> gimli::Result<Arc<Table>> {
         let bytes = section.reader().slice();
-        // Sections of several files are at hand.
         let key = (bytes.as_ptr() as usize, offset.0);
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, table)) = known.iter().find(|(k, _)| *k == key) {

@@ -21,7 +21,7 @@ use crate::formats::image::symtab::{Cursor, SymbolId};
 const MAX_WALKED: usize = 1 << 20;
 
 /// Blocks and rows looked at for one address, and rows that are an answer; kernels up to 7.2 have 8.
-const MAX_LOOKED_AT: usize = 1 << 12;
+const MAX_LOOKED_AT: usize = 1 << 9;
 const MAX_ROOTS: usize = 1 << 8;
 
 /// Landings whose code goes on and on that are named.

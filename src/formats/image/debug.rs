@@ -1,9 +1,7 @@
 //! Debug information of an image: its own, or that of a separate file.
 
-use std::collections::HashMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
 use super::reloc::Relocations;
 use super::storage::Most;
@@ -137,33 +135,6 @@ impl<'d> ElfImage<'d> {
             false => Relocations::new(elf.relocations(index), elf.bits, &self.linked),
         };
         Ok(DebugSection { data, relocations })
-    }
-}
-
-/// What was made of sections, each once: whoever asks again gets the same.
-#[derive(Default)]
-pub(super) struct Made<'d> {
-    /// Unpacked, by number; or why they cannot be.
-    plain: Mutex<HashMap<usize, Result<&'d [u8]>>>,
-    /// Relocated, by name.
-    relocated: Mutex<HashMap<String, &'d [u8]>>,
-}
-
-impl<'d> Made<'d> {
-    fn plain(&self, index: usize, make: impl FnOnce() -> Result<&'d [u8]>) -> Result<&'d [u8]> {
-        let mut plain = self.plain.lock().unwrap_or_else(PoisonError::into_inner);
-        plain.entry(index).or_insert_with(make).clone()
-    }
-
-    fn relocated(&self, name: &str, make: impl FnOnce() -> &'d [u8]) -> &'d [u8] {
-        let relocated = self.relocated.lock();
-        let mut relocated = relocated.unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = relocated.get(name) {
-            return known;
-        }
-        let made = make();
-        relocated.insert(name.to_owned(), made);
-        made
     }
 }
 

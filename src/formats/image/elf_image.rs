@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use super::altinstr::Alternatives;
-use super::debug::Made;
 use super::elf::{self, Elf};
 use super::kallsyms::{self, SymbolText};
 use super::kind::ImageKind;
 use super::layout::{self, link_symbols, section_addresses};
+use super::once::Made;
 use super::reloc::Relocations;
 use super::section::{Section, tail, text_of};
 use super::sites::Sites;

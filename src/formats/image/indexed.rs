@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, OnceLock};
 
-use super::debug::Made;
 use super::elf::SHT_NOBITS;
 use super::elf_image::ElfImage;
 use super::kind::ImageKind;
+use super::once::Made;
 use super::section::text_of;
 use super::storage::Storage;
 use super::stored::Parts;

@@ -24,6 +24,7 @@ pub mod locate;
 pub(crate) mod made;
 pub mod names;
 pub mod note;
+mod once;
 pub mod packing;
 pub mod peek;
 pub(crate) mod pointers;
