@@ -13,6 +13,8 @@ use crate::world::image::Image;
 
 /// Blocks of one place whose exits are told, and how many exits; kernels up to 7.2 have a few.
 const MAX_BLOCKS: usize = 1 << 8;
+/// Origins that are told, cold parts with each function that they may be of.
+const MAX_ORIGINS: usize = 1 << 8;
 const MAX_EXITS: usize = 1 << 10;
 
 /// Fixup code of one or more blocks covers the PC.
@@ -23,9 +25,13 @@ pub(super) fn in_fixup<'d>(
     out: &mut Attribution<'d>,
 ) {
     let (map, entries) = (image.fixups(), image.extable().entries());
-    let roots = map.roots(at, entries);
+    let mut roots = map.roots(at, entries);
     let mut origins: Vec<Origin<'d>> = Vec::new();
     for root in &roots.roots {
+        if origins.len() > MAX_ORIGINS {
+            roots.incomplete = true;
+            break;
+        }
         let entry = &entries[root.row as usize];
         let Some(owner) = map.rows()[root.row as usize].owner else {
             continue;

@@ -147,6 +147,9 @@ fn stub_owner<'d>(image: &Image<'d>, at: LinkAddr) -> Option<Function<'d>> {
     owners.is_empty().then_some(owner)
 }
 
+/// Rows of one instruction that are told; the kernel takes one.
+const MOST_ROWS: usize = 8;
+
 /// What the exception table says of the PC itself.
 fn table_remarks<'d>(image: &Image<'d>, pc: Pc<LinkAddr>, out: &mut Attribution<'d>) {
     let Pc::Exact(at) = pc else { return };
@@ -162,7 +165,7 @@ fn table_remarks<'d>(image: &Image<'d>, pc: Pc<LinkAddr>, out: &mut Attribution<
         };
         place.into()
     };
-    for e in table.at(at) {
+    for e in table.at(at).iter().take(MOST_ROWS) {
         let handler = table.handler(image, e).name().into_owned().into();
         out.remarks.push(match e.fixup == e.insn {
             true => Remark::Retried { handler },

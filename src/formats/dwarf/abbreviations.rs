@@ -28,7 +28,7 @@ pub(super) struct Table {
 #[derive(Default)]
 pub(super) struct Tables(Mutex<Vec<(Key, Arc<Table>)>>);
 
-/// Where a table is: its section in memory, and its offset there.
+/// Where a section is in memory, and where a table is in it: sections of several files are at hand.
 type Key = (usize, usize);
 
 impl Tables {
@@ -44,7 +44,6 @@ impl Tables {
         work: &Work,
     ) -> gimli::Result<Arc<Table>> {
         let bytes = section.reader().slice();
-        // Sections of several files are at hand.
         let key = (bytes.as_ptr() as usize, offset.0);
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, table)) = known.iter().find(|(k, _)| *k == key) {

@@ -1,4 +1,4 @@
-//! What is made of sections once, for all who ask.
+//! Sections of debug information as they are unpacked and relocated.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -39,5 +39,27 @@ impl<'d> Made<'d> {
         let made = make();
         relocated.insert(name.to_owned(), made);
         made
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::error::{Error, ErrorKind};
+
+    #[test]
+    fn what_was_made_is_not_made_again() {
+        let made = Made::default();
+        for make in [|| Ok(&b"plain"[..]), || unreachable!("made twice")] {
+            assert_eq!(made.plain(3, make).unwrap(), b"plain");
+        }
+        let broken: fn() -> Result<&'static [u8]> =
+            || Err(Error::new(ErrorKind::Malformed, "broken"));
+        for make in [broken, || unreachable!("tried twice")] {
+            assert!(made.plain(4, make).is_err());
+        }
+        for make in [|| &b"relocated"[..], || unreachable!("made twice")] {
+            assert_eq!(made.relocated(".debug_line", make), b"relocated");
+        }
     }
 }

@@ -118,8 +118,14 @@ impl<'d> AuditUnit<'d> {
         &self.functions
     }
 
-    /// Whether some name is longer than names may be, and was cut.
-    pub fn is_cut(&self) -> bool {
+    /// Whether another reader may not be asked: some name is longer than names may be, and was cut, or calls were
+    /// inlined into each other more deeply than it has stack for.
+    pub fn is_too_much(&self) -> bool {
+        /// Compilers up to now stay below 50.
+        const DEEPEST: u32 = 256;
+        if self.spans.iter().any(|s| s.depth > DEEPEST) {
+            return true;
+        }
         let names = self.lines.calls.iter().filter_map(|c| c.name);
         names.map(str::len).any(|len| len + 4 > MAX_NAME)
     }

@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use super::check::{FAMILIES, Family};
 use super::shape;
 use crate::base::addr::{Address, LinkAddr, RetAddr};
+use crate::base::overlap::apart;
 use crate::base::parallel;
 use crate::formats::dwarf::survey::Survey;
 use crate::formats::image::symtab::SymbolId;
@@ -129,6 +130,9 @@ pub struct Subject<'s, 'd> {
     survey: OnceLock<Option<Survey>>,
 }
 
+/// How often all bytes of text may be read as those of overlapping functions, together.
+const MOST_OVERLAP: u64 = 2;
+
 impl<'s, 'd> Subject<'s, 'd> {
     /// Of `image`.
     pub fn new(image: &'s Image<'d>, loader: Option<&'s Loader>, options: &'s Options) -> Self {
@@ -223,7 +227,22 @@ impl<'s, 'd> Subject<'s, 'd> {
                 }
                 ways
             };
-            parallel::map(self.functions(), of)
+            // Of functions that lie in each other no more is read than of others.
+            let functions = self.functions();
+            let text = self.image.text_sections().map(|s| s.data.len() as u64);
+            let ranges = functions.iter().map(|f| (f.start.0, f.end.0));
+            let fits = apart(ranges, text.sum::<u64>().saturating_mul(MOST_OVERLAP));
+            let left_out = fits.iter().filter(|fits| !**fits).count();
+            if left_out > 0 {
+                let what = format!("{left_out} functions overlap others that were read; left out");
+                let finding = crate::base::error::Finding::new(".symtab", 0, what);
+                self.image.storage().leave_out(finding);
+            }
+            let all: Vec<(&Function, bool)> = functions.iter().zip(fits).collect();
+            parallel::map(
+                &all,
+                |(f, fits)| if *fits { of(f) } else { Ways::default() },
+            )
         })
     }
 

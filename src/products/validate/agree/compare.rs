@@ -13,6 +13,9 @@ use crate::products::validate::subject::Subject;
 /// How often all bytes of text may be gone through for descriptions that overlap others, together.
 const MOST_OVERLAP: u64 = 2;
 
+/// Rows of one description that the second reader is asked for. The longest of a kernel up to 7.2 has some hundreds.
+const MOST_ASKED: usize = 1 << 12;
+
 /// Descriptions that a thread takes at a time.
 const CHUNK: usize = 128;
 
@@ -202,14 +205,18 @@ impl One<'_, '_, '_, '_> {
         let entry = &described.entry;
         self.row = self.orc.find(LinkAddr(entry.start)).map(|(row, _)| row);
         let end = LinkAddr(entry.end);
-        let mut beyond = false;
+        let (mut beyond, mut rows) = (false, 0usize);
         let read = cfi.said(entry, scratch, |from, to, said| {
             beyond |= from >= end && from < to || to > end;
             let to = to.min(end);
             if from >= to {
                 return;
             }
-            if let Some((second, room)) = &mut second {
+            // It begins anew with each question.
+            rows += 1;
+            if let Some((second, room)) = &mut second
+                && rows <= MOST_ASKED
+            {
                 self.ask(second, room, (from, to), &said);
             }
             self.rows(from, to, said);

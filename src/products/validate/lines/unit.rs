@@ -100,8 +100,8 @@ impl<'w, 's, 'd> Whole<'w, 's, 'd> {
         let Some(first) = functions.first().and_then(|f| f.pieces.first()) else {
             return tally;
         };
-        // The other reader would read each name to its end.
-        let second = match own.is_cut() {
+        // The other reader would read each name to its end, and calls itself for each call.
+        let second = match own.is_too_much() {
             true => Ok(None),
             false => self.second.unit(offset),
         };
