@@ -283,25 +283,17 @@ fn descriptor(path: &Path) -> Option<u32> {
 /// A second handle of what this process has open as `number`.
 #[cfg(unix)]
 fn duplicate(number: u32) -> io::Result<File> {
-    use std::os::fd::{AsFd, BorrowedFd};
-    let own = match number {
-        0 => io::stdin().as_fd().try_clone_to_owned(),
-        1 => io::stdout().as_fd().try_clone_to_owned(),
-        2 => io::stderr().as_fd().try_clone_to_owned(),
-        _ => {
-            // Tells whether it is open.
-            std::fs::metadata(format!("/dev/fd/{number}"))?;
-            let number = i32::try_from(number).map_err(|_| io::ErrorKind::NotFound)?;
-            #[expect(
-                unsafe_code,
-                reason = "the command line names the number of a file that came with the process; it is duplicated at \
-                once, and what it is is looked at before anything is written"
-            )]
-            let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
-            borrowed.try_clone_to_owned()
-        }
-    };
-    own.map(File::from)
+    use std::os::fd::BorrowedFd;
+    // Tells whether it is open.
+    std::fs::metadata(format!("/dev/fd/{number}"))?;
+    let number = i32::try_from(number).map_err(|_| io::ErrorKind::NotFound)?;
+    #[expect(
+        unsafe_code,
+        reason = "the command line names the number of a file that came with the process; it is duplicated at once, and \
+        what it is is looked at before anything is written"
+    )]
+    let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
+    borrowed.try_clone_to_owned().map(File::from)
 }
 
 #[cfg(not(unix))]

@@ -64,7 +64,7 @@ fn run(verb: Verb) -> Result<Exit, Failure> {
 /// Says what the command line alone leads to: help, the version, or what is wrong with it.
 fn tell(told: &clap::Error) -> Result<Exit, Failure> {
     let printed = told.print().and_then(|()| io::stdout().flush());
-    match told.use_stderr() {
+    match told.exit_code() != 0 {
         // Where nobody takes the words there is still the exit code.
         true => Ok(Exit::Usage),
         false => {

@@ -9,6 +9,8 @@ from hostile_runner import Case
 
 TESTDATA = pathlib.Path(__file__).resolve().parent.parent
 PLACE = "0xffffffff81c01d27"
+# The log is of another kernel: not all of it is looked up.
+DONE = (0, 3)
 
 
 class Scene:
@@ -106,11 +108,13 @@ def limited(scene):
     for kind, args in scene.commands("new").items():
         # A stream is in the file as far as it came.
         after = None if kind in ("index", "snapshot", "baseline") else lambda: scene.untouched("new")
-        yield scene.case(f"written: {kind}, no room for it", args, (2,), told("new", "File too large"), after, file_size=0)
+        yield scene.case(f"written: {kind}, no room for it", args, (2,), told("new", "File too large"), after, file_size=0,
+                         stdout=os.devnull)
         (scene.dir / "new").unlink(missing_ok=True)
     for kind in ("index", "snapshot", "baseline"):
         args = scene.commands("old")[kind]
-        yield scene.case(f"written: {kind} over a file, no room for it", args, (2,), told("old", "too large"), file_size=16)
+        yield scene.case(f"written: {kind} over a file, no room for it", args, (2,), told("old", "too large"), file_size=16,
+                         stdout=os.devnull)
 
 
 def full(scene):
@@ -130,7 +134,7 @@ def followed(scene):
         def changed():
             same = (scene.dir / "file").read_bytes() == b"old"
             return "the file is as it was" if same else scene.untouched("file")
-        yield scene.case(f"written: {kind} to a link", args, (0,), after=changed)
+        yield scene.case(f"written: {kind} to a link", args, DONE, after=changed)
 
 
 def piped(scene):
@@ -145,6 +149,6 @@ def piped(scene):
 
         def after(got=got):
             return scene.untouched() or (None if got and got[0] else "nothing came through the pipe")
-        case = scene.case(f"written: {kind} to a pipe", args, (0,), after=after)
+        case = scene.case(f"written: {kind} to a pipe", args, DONE, after=after)
         case.before = before
         yield case
