@@ -261,7 +261,9 @@ fn a_log_that_unpacks_to_more_than_memory_passes_through() {
     let path = file("bomb", "log.zst", &packed);
     let run = |args: &str| {
         let (program, image) = (env!("CARGO_BIN_EXE_fixtrace"), demo());
-        let command = format!("'{program}' symbolize -q --vmlinux '{image}' {args} '{path}'");
+        let limit = "--limit unpack-ratio=none";
+        let command =
+            format!("'{program}' symbolize -q {limit} --vmlinux '{image}' {args} '{path}'");
         let limited = format!("ulimit -v {MEMORY}; {{ {command}; echo $? >&2; }} | tail -c 4000");
         let shell = std::process::Command::new("sh")
             .args(["-c", &limited])
@@ -280,6 +282,18 @@ fn a_log_that_unpacks_to_more_than_memory_passes_through() {
 }
 
 #[test]
+fn a_small_log_that_unpacks_to_much_is_given_as_far_as_its_limit() {
+    let packed = zstd_bomb(b'x', 40, format!("\n{REPORT}").as_bytes());
+    let packed = file("limited", "log.zst", &packed);
+    let out = symbolize(&["--limit", "unpacked=3M", &packed], b"");
+    assert_eq!(out.status.code(), Some(3));
+    assert_eq!(out.stdout, [b'x'].repeat(3 << 20));
+    let said =
+        "unpacks to more than 3145728 bytes (limits unpacked, unpack-ratio): the rest is left out";
+    assert!(stderr(&out).contains(said), "{}", stderr(&out));
+}
+
+#[test]
 #[ignore = "reads 4 GiB twice"]
 fn reports_behind_four_gib_are_found() {
     let end = format!("\n{REPORT}");
@@ -291,7 +305,9 @@ fn reports_behind_four_gib_are_found() {
     // Nothing of it is on the disk.
     log.set_len(33 << 27).expect("a sparse file");
     std::os::unix::fs::FileExt::write_all_at(&log, end.as_bytes(), 33 << 27).expect("written");
-    let reports = json(&symbolize(&["-q", "--json", &packed, &plain], b""));
+    let limits = ["--limit", "unpack-ratio=none", "--limit", "unpacked=none"];
+    let args = [&["-q", "--json"], &limits[..], &[&packed, &plain]].concat();
+    let reports = json(&symbolize(&args, b""));
     std::fs::remove_file(&plain).expect("removed");
     assert_eq!(reports.len(), 2);
     for report in reports {

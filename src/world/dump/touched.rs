@@ -102,3 +102,38 @@ fn words(stack: &Stack, from: Addr, memory: &dyn Memory, note: &mut dyn FnMut(Ad
         at = at.saturating_add(len);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::addr::Slide;
+    use crate::world::dump::Loaded;
+    use proptest::prelude::*;
+
+    fn loaded(start: u64, end: u64) -> Loaded {
+        Loaded {
+            name: String::new(),
+            build_id: None,
+            slide: Slide(start),
+            sections: Vec::new(),
+            text: (Addr(start), Addr(end)),
+            tables: None,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_first_module_with_code_at_a_place_is_found(
+            ranges in prop::collection::vec((0u64..40, 0u64..40), 0..12), skip in 0usize..3,
+        ) {
+            let mut world = World::default();
+            world.images.extend(ranges.iter().map(|(start, end)| loaded(*start, *end)));
+            let wanted: Vec<usize> = (skip..ranges.len()).collect();
+            let found = Wanted::of(&world, &wanted);
+            for at in 0..41 {
+                let holds = |n: &usize| (ranges[*n].0..ranges[*n].1).contains(&at);
+                prop_assert_eq!(found.at(Addr(at)), wanted.iter().copied().find(holds));
+            }
+        }
+    }
+}

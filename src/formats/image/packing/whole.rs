@@ -14,28 +14,48 @@ impl Packing {
     /// When the stream is broken, longer than `limit`, or none of these.
     #[cfg(feature = "compression")]
     pub fn decompress(self, bytes: &[u8], limit: u64) -> Result<Vec<u8>> {
+        self.first(bytes, limit).map(|(out, _)| out)
+    }
+
+    /// The same, and what stands behind the stream, where that can be told.
+    #[cfg(feature = "compression")]
+    fn first(self, bytes: &[u8], limit: u64) -> Result<(Vec<u8>, &[u8])> {
         use std::io::Read;
         let corrupt =
             |e: String| Error::new(ErrorKind::Malformed, format!("broken {self:?} stream: {e}"));
         let mut out = Vec::new();
+        let mut behind = &bytes[bytes.len()..];
         let read = match self {
-            Packing::Gzip => flate2::read::GzDecoder::new(bytes)
-                .take(limit.saturating_add(1))
-                .read_to_end(&mut out),
+            Packing::Gzip => {
+                let mut reader =
+                    flate2::bufread::GzDecoder::new(bytes).take(limit.saturating_add(1));
+                let read = reader.read_to_end(&mut out);
+                behind = reader.into_inner().into_inner();
+                read
+            }
             Packing::Zlib => flate2::read::ZlibDecoder::new(bytes)
                 .take(limit.saturating_add(1))
                 .read_to_end(&mut out),
             Packing::Lz4 => {
                 return unpack_lz4(bytes, limit)
+                    .map(|out| (out, behind))
                     .ok_or_else(|| corrupt("a block does not decode".to_owned()));
             }
-            Packing::Xz => lzma_rust2::XzReader::new_mem_limit(bytes, false, MAX_MEMORY)
-                .take(limit.saturating_add(1))
-                .read_to_end(&mut out),
-            Packing::Zstd => ruzstd::decoding::StreamingDecoder::new(bytes)
-                .map_err(|e| corrupt(e.to_string()))?
-                .take(limit.saturating_add(1))
-                .read_to_end(&mut out),
+            Packing::Xz => {
+                let mut reader = lzma_rust2::XzReader::new_mem_limit(bytes, false, MAX_MEMORY)
+                    .take(limit.saturating_add(1));
+                let read = reader.read_to_end(&mut out);
+                behind = reader.into_inner().into_inner();
+                read
+            }
+            Packing::Zstd => {
+                let mut reader = ruzstd::decoding::StreamingDecoder::new(bytes)
+                    .map_err(|e| corrupt(e.to_string()))?
+                    .take(limit.saturating_add(1));
+                let read = reader.read_to_end(&mut out);
+                behind = reader.into_inner().into_inner();
+                read
+            }
             _ => {
                 return Err(Error::new(
                     ErrorKind::Unsupported,
@@ -44,7 +64,7 @@ impl Packing {
             }
         };
         read.map_err(|e| corrupt(e.to_string()))?;
-        within(out, limit)
+        Ok((within(out, limit)?, behind))
     }
 
     /// Unpacks all members of a file, at most `limit` bytes.
@@ -69,10 +89,16 @@ impl Packing {
     /// # Errors
     ///
     /// When one of them is cut or damaged, or they have more than `limit` bytes.
+    #[cfg(feature = "compression")]
     pub(crate) fn decompress_file(self, bytes: &[u8], limit: u64) -> Result<Vec<u8>> {
-        let (Packing::Gzip | Packing::Xz | Packing::Zstd) = self else {
-            return self.decompress(bytes, limit);
-        };
+        // Nearly all have one member.
+        let (out, behind) = self.first(bytes, limit)?;
+        let padding = behind.iter().take_while(|b| **b == 0).count();
+        let members = matches!(self, Packing::Gzip | Packing::Xz | Packing::Zstd);
+        if !members || Packing::of(&behind[padding..]) != self {
+            return Ok(out);
+        }
+        drop(out);
         let (out, unpack) = self.members(bytes, limit)?;
         match unpack.findings() {
             [finding, ..] if !unpack.is_whole() => {
@@ -152,6 +178,16 @@ impl Packing {
     #[cfg(not(feature = "compression"))]
     pub(crate) fn decompress_into(self, _: &[u8], _: &mut [u8]) -> Option<usize> {
         None
+    }
+
+    /// Built without decompressors.
+    ///
+    /// # Errors
+    ///
+    /// Always.
+    #[cfg(not(feature = "compression"))]
+    pub(crate) fn decompress_file(self, bytes: &[u8], limit: u64) -> Result<Vec<u8>> {
+        self.decompress(bytes, limit)
     }
 
     /// Built without decompressors.
