@@ -2,7 +2,9 @@
 
 use std::fs::{self, File};
 
-use super::{Expected, Kind, Links, Seen, Spot, Trouble, Why};
+use super::expected::{Expected, Kind, Links, Seen, Trouble};
+use super::spot::Spot;
+use super::why::Why;
 
 /// Opens what `spot` is, if it is `expected`.
 pub(super) fn open(spot: &Spot, expected: Expected) -> Result<File, Trouble> {
