@@ -34,9 +34,6 @@ impl Vmlinux<'_> {
     }
 }
 
-/// Directories that are told apart from one another in search of a module.
-pub(super) type Walks = Vec<(Spot, Walk)>;
-
 impl<'d> View<'_, 'd> {
     /// The kernel's image, named or looked for; `None` where modules alone are named.
     pub(crate) fn vmlinux(&self, wanted: Wanted<'_>) -> Result<Option<Vmlinux<'d>>> {

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use super::find::Walks;
 use super::noticed::Noticed;
 use super::options::Options;
 use crate::base::addr::Slide;
+use crate::base::gate::Spot;
 use crate::formats::image::Storage;
+use crate::formats::image::locate::Walk;
 use crate::world::image::Image;
 use crate::world::kernel::Kernel;
 
@@ -20,7 +21,7 @@ pub(super) struct Inner {
     /// Modules that were looked for and not found, with the release.
     pub absent: Mutex<BTreeSet<(String, Option<String>)>>,
     /// Directories that were gone through in search of modules, as far as that was needed.
-    pub walks: Mutex<Walks>,
+    pub walks: Mutex<Vec<(Spot, Walk)>>,
     /// Whether it was noticed that an input's release is none.
     pub no_release: AtomicBool,
 }
