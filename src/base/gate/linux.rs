@@ -11,9 +11,9 @@ use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, fstatfs, open
 use rustix::fs::{openat, openat2, readlinkat};
 use rustix::io::Errno;
 
-use super::expected::{Expected, Kind, Links, Seen, Trouble};
-use super::spot::Spot;
-use super::why::Why;
+use super::refused::Why;
+use super::spot::{Links, Spot};
+use super::wanted::{Expected, Kind, Seen, Trouble};
 
 /// To look at: nothing is opened, no device is woken.
 const LOOK: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);

@@ -2,9 +2,9 @@
 
 use std::fs::{self, File};
 
-use super::expected::{Expected, Kind, Links, Seen, Trouble};
-use super::spot::Spot;
-use super::why::Why;
+use super::refused::Why;
+use super::spot::{Links, Spot};
+use super::wanted::{Expected, Kind, Seen, Trouble};
 
 /// Opens what `spot` is, if it is `expected`.
 pub(super) fn open(spot: &Spot, expected: Expected) -> Result<File, Trouble> {

@@ -1,8 +1,19 @@
-//! Places beneath roots: where files that inputs name are looked for.
+//! Where a file that an input names is looked for.
 
 use std::path::{Component, Path, PathBuf};
 
-use super::expected::Links;
+use super::refused::{Refused, Why};
+
+/// What links, and `..`, may do on the way from a root to a file.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Links {
+    /// The root is the top, as in chroot: nothing leads above it, and absolute links begin at it.
+    Rooted,
+    /// What leads out of the root is refused.
+    Beneath,
+    /// Links are followed wherever they lead: whoever made the directory put them there.
+    Anywhere,
+}
 
 /// Where a file that an input names is looked for.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -104,6 +115,12 @@ impl Spot {
             name: self.name.join(name),
             ..self.clone()
         }
+    }
+
+    /// That this is refused.
+    pub fn refused(&self, why: Why) -> Refused {
+        let path = self.path();
+        Refused { path, why }
     }
 }
 

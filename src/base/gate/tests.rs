@@ -7,8 +7,9 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::system::{by_components, by_kernel, open_by};
-use super::*;
+use super::linux::{by_components, by_kernel, open_by};
+use super::wanted::Expected;
+use super::{Links, Spot, Why};
 
 /// A directory of this test that goes away with it: `root`, with files in it, and others beside it.
 struct Scene(PathBuf);

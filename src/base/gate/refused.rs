@@ -1,4 +1,4 @@
-//! Why a file that an input names is not read.
+//! Files that are not read, and why.
 
 use std::fmt;
 use std::path::PathBuf;

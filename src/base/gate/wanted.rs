@@ -1,19 +1,8 @@
-//! What is asked for behind a name, and what may be there.
+//! What is to be opened, and what it is held to.
 
 use std::io;
 
-use super::why::Why;
-
-/// What links, and `..`, may do on the way from a root to a file.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Links {
-    /// The root is the top, as in chroot: nothing leads above it, and absolute links begin at it.
-    Rooted,
-    /// What leads out of the root is refused.
-    Beneath,
-    /// Links are followed wherever they lead: whoever made the directory put them there.
-    Anywhere,
-}
+use super::refused::Why;
 
 /// What is to be opened.
 #[derive(Clone, Copy)]
@@ -37,7 +26,7 @@ pub(super) enum Kind {
 
 impl Expected {
     /// What is wrong with `seen`.
-    pub(super) fn check(self, seen: &Seen) -> Result<(), Why> {
+    pub fn check(self, seen: &Seen) -> Result<(), Why> {
         match (self, seen.kind) {
             (Expected::Directory, Kind::Directory) => Ok(()),
             (Expected::Directory, _) => Err(Why::NotADirectory),
