@@ -153,7 +153,8 @@ impl<'s, 'd> Opened<'s, 'd> {
 
     /// The text of a name's attribute.
     pub(crate) fn name(&self, value: Option<AttributeValue<Slice<'d>>>) -> Option<&'d str> {
-        text(self.sections().attr_string(&self.unit, value?).ok()?)
+        // What is called nothing has no name.
+        text(self.sections().attr_string(&self.unit, value?).ok()?).filter(|name| !name.is_empty())
     }
 
     pub(crate) fn comp_dir(&self) -> &'d str {

@@ -217,11 +217,7 @@ impl<'d> Dump<'d> {
     ///
     /// # Errors
     /// Says why the first byte that could not be read could not.
-    pub fn read_physical(
-        &self,
-        at: u64,
-        buf: &mut [u8],
-    ) -> std::result::Result<(), Unreadable> {
+    pub fn read_physical(&self, at: u64, buf: &mut [u8]) -> std::result::Result<(), Unreadable> {
         match &self.layout {
             Layout::Elf(medium, core) => core.read_physical(medium, at, buf),
             Layout::Kdump(parts) => parts.read_physical(at, buf),
