@@ -58,7 +58,7 @@ pub fn places(image: &Image<'_>) -> Vec<LinkAddr> {
         all.extend([
             at,
             at.offset(size / 2),
-            at.offset(size - 1),
+            at.offset(size.wrapping_sub(1)),
             at.offset(size),
         ]);
         all.extend((0..8).map(|n| at.offset(size / 8 * n + n)));

@@ -78,7 +78,13 @@ pub fn image(input: &[u8]) -> Vec<u8> {
     let own = parts.iter().find(|(letter, _)| code(letter));
     let code_bytes = own.map_or(vec![0x90; len as usize], |(_, bytes)| bytes.to_vec());
     let mut symbols = vec![("whole", text, code_bytes.len() as u64, 1, 0x12)];
-    symbols.push(("half", text + code_bytes.len() as u64 / 2, 8, 1, 2));
+    symbols.push((
+        "half",
+        text.wrapping_add(code_bytes.len() as u64 / 2),
+        8,
+        1,
+        2,
+    ));
     let mut sections = vec![loaded(".text", true, text, &code_bytes)];
     for (n, (letter, bytes)) in (0..).zip(parts.iter().filter(|(letter, _)| !code(letter))) {
         let Some(name) = SECTIONS.get(usize::from(letter.wrapping_sub(b'A'))) else {

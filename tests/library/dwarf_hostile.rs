@@ -4,6 +4,7 @@ use crate::common::elf::{Section, loaded, write};
 use crate::common::testdata;
 use fixtrace::low::base::addr::LinkAddr;
 use fixtrace::low::base::error::ErrorKind;
+use fixtrace::low::formats::cfi::{Cfi, Scratch};
 use fixtrace::low::formats::dwarf::{Dwarf, UnitId};
 use fixtrace::low::formats::image::{ElfImage, Storage};
 use fixtrace::low::world::image::Image;
@@ -281,4 +282,82 @@ fn names_that_refer_to_each_other_in_a_circle_are_left_out() {
     entries.push(0);
     let bytes = image_of(unit(&entries), &abbreviations, Vec::new());
     assert!(ask_everything(&bytes, Path::new("vmlinux")) > 0);
+}
+
+/// Names of a function that covers all text, as its image and the image's index have them.
+#[test]
+fn a_function_that_is_called_nothing_has_no_name() {
+    // 1: unit; 2: function with name (string), low_pc and high_pc (data4)
+    let abbreviations = [
+        &[1, 0x11, 1, 0, 0][..],
+        &[2, 0x2e, 0, 0x03, 0x08, 0x11, 0x01, 0x12, 0x06, 0, 0, 0],
+    ]
+    .concat();
+    let names = |name: &[u8]| {
+        let mut entries = [&[1, 2][..], name, &[0]].concat();
+        entries.extend(TEXT.to_le_bytes());
+        entries.extend(4000u32.to_le_bytes());
+        entries.push(0);
+        let bytes = image_of(unit(&entries), &abbreviations, Vec::new());
+        let storage = Storage::new();
+        let image = ElfImage::parse(&bytes, Path::new("vmlinux"), &storage).expect("an image");
+        let image = Image::new(image);
+        let written = index::write(&image, &index::Options::default()).expect("an index");
+        let index = index::open_bytes(&written, Path::new("vmlinux.fxi"), &storage);
+        let index = index.expect("opens");
+        [&image, &index].map(|image| {
+            let lines = image.lines().expect("sections").expect("units");
+            let chain = lines.at(LinkAddr(TEXT + 8));
+            let names = chain.map(|call| call.function.map(|name| name.into_owned()));
+            names.collect::<Vec<_>>()
+        })
+    };
+    let named = vec![Some("f".to_owned())];
+    assert_eq!(names(b"f"), [named.clone(), named]);
+    let unnamed = vec![None];
+    assert_eq!(names(b""), [unnamed.clone(), unnamed]);
+}
+
+/// Of 16 bytes of code, where instructions advance by 8, and by 24.
+#[test]
+fn rows_behind_the_code_that_is_described_are_none() {
+    let entry = |body: &[u8]| {
+        let mut bytes = (body.len() as u32).to_le_bytes().to_vec();
+        bytes.extend(body);
+        bytes
+    };
+    // Version 4: addresses of 8 bytes, factors 1 and -8, return address 16; CFA = RSP + 8.
+    let mut frame = entry(&[
+        0xff, 0xff, 0xff, 0xff, 4, 0, 8, 0, 1, 0x78, 16, 0x0c, 7, 8, 0x90, 1,
+    ]);
+    let mut body = vec![0; 4];
+    body.extend(TEXT.to_le_bytes());
+    body.extend(16u64.to_le_bytes());
+    // advance 8, CFA offset 16; advance 24, CFA offset 24
+    body.extend([0x48, 0x0e, 16, 0x58, 0x0e, 24]);
+    frame.extend(entry(&body));
+    let sections = [
+        loaded(".text", true, TEXT, &[0x90; 64]),
+        Section {
+            name: ".debug_frame",
+            kind: 1,
+            data: frame,
+            ..Section::default()
+        },
+    ];
+    let bytes = write(2, &sections);
+    let storage = Storage::new();
+    let image = ElfImage::parse(&bytes, Path::new("vmlinux"), &storage).expect("an image");
+    let cfi = Cfi::of(&image).expect("sections");
+    let described = cfi.survey().expect("of sections").described;
+    let mut rows = Vec::new();
+    cfi.said(
+        &described[0].entry,
+        &mut Scratch::default(),
+        |from, to, _| {
+            rows.push((from.0 - TEXT, to.0 - TEXT));
+        },
+    )
+    .expect("whole");
+    assert_eq!(rows, [(0, 8), (8, 32)]);
 }

@@ -564,3 +564,69 @@ fn enumerations_within_one_another_are_gone_through_once() {
     let took = before.elapsed();
     assert!(took.as_secs() < 20, "{took:?}: a product, not a sum");
 }
+
+/// `struct outer` has two unnamed structures: in one is the member, the other has eight of one that has eight, and so on.
+#[test]
+fn a_member_is_found_however_many_structures_are_looked_into_for_it() {
+    // 1: unit; 2: structure with a name; 3: one without; 4: member without a name; 5: with one; 6: base type
+    let (kind, place) = ([0x49, 0x13], [0x38, 0x0b]);
+    let abbreviations = [
+        &[1, 0x11, 1, 0, 0][..],
+        &[2, 0x13, 1, 0x03, 0x08, 0, 0, 3, 0x13, 1, 0, 0],
+        &[4, 0x0d, 0],
+        &kind,
+        &place,
+        &[0, 0, 5, 0x0d, 0, 0x03, 0x08],
+        &kind,
+        &place,
+        &[0, 0, 6, 0x24, 0, 0x0b, 0x0b, 0, 0, 0],
+    ]
+    .concat();
+    // The unit's header has 11 bytes.
+    const HEADER: u32 = 11;
+    let mut entries = vec![1];
+    let here = |entries: &Vec<u8>| HEADER + entries.len() as u32;
+    let member = |entries: &mut Vec<u8>, head: &[u8], of: u32, at: u8| {
+        entries.extend(head);
+        entries.extend(of.to_le_bytes());
+        entries.push(at);
+    };
+    let long = here(&entries);
+    entries.extend([6, 8]);
+    let holder = here(&entries);
+    entries.push(3);
+    member(&mut entries, b"\x05wanted\0", long, 0);
+    entries.push(0);
+    let mut nest = here(&entries);
+    entries.extend([3, 0]);
+    for _ in 0..12 {
+        let next = here(&entries);
+        entries.push(3);
+        (0..8).for_each(|_| member(&mut entries, &[4], nest, 0));
+        entries.push(0);
+        nest = next;
+    }
+    entries.extend(b"\x02outer\0");
+    member(&mut entries, &[4], holder, 8);
+    member(&mut entries, &[4], nest, 0);
+    entries.extend([0, 0]);
+    let mut info = (7 + entries.len() as u32).to_le_bytes().to_vec();
+    info.extend([4, 0, 0, 0, 0, 0, 8]);
+    info.extend(&entries);
+    let debug = |name, data| Section {
+        name,
+        kind: 1,
+        data,
+        ..Section::default()
+    };
+    let sections = [
+        loaded(".text", true, 0xffff_ffff_8100_0000, &[0x90; 64]),
+        debug(".debug_info", info),
+        debug(".debug_abbrev", abbreviations),
+    ];
+    let bytes = write(2, &sections);
+    let storage = Storage::new();
+    let image = ElfImage::parse(&bytes, Path::new("vmlinux"), &storage).expect("an image");
+    let types = Types::of(&image).expect("types");
+    assert_eq!(types.field("outer", "wanted"), plain(8, 8));
+}

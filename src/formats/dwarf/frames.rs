@@ -222,7 +222,10 @@ fn rows<'d, S: UnwindSection<Slice<'d>> + Section<Slice<'d>>>(
             encoding: fde.cie().encoding(),
             signal: fde.is_signal_trampoline(),
         };
-        each(start, end, &row);
+        // Instructions may advance beyond the end of what is described.
+        if start < end {
+            each(start, end, &row);
+        }
     }
     Ok(())
 }

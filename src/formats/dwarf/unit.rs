@@ -185,7 +185,8 @@ impl<'s, 'd> Opened<'s, 'd> {
             }
             _ => sections.attr_string(&self.unit, value).ok()?.slice(),
         };
-        crate::base::name::text(bytes)
+        // What is called nothing has no name.
+        crate::base::name::text(bytes).filter(|name| !name.is_empty())
     }
 
     pub(crate) fn comp_dir(&self) -> &'d str {

@@ -124,7 +124,7 @@ impl<'d> Lines<'d> {
 
     /// Reads ahead for many questions about `addresses`, by all processors. With `whole` more questions are to
     /// come: all of each unit is read.
-    pub(crate) fn prepare(&self, addresses: &[LinkAddr], whole: bool) {
+    pub fn prepare(&self, addresses: &[LinkAddr], whole: bool) {
         if let Source::Dwarf(units) = &self.0 {
             units.prepare(addresses, whole);
         }

@@ -2,7 +2,7 @@
 //!
 //! Source: Documentation/bpf/btf.rst and include/uapi/linux/btf.h (Linux 7.2).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::description::{self, Description};
 use crate::base::bytes::{cstr_at, cstr_is, u16_at, u32_at};
@@ -207,9 +207,13 @@ impl<'d> Btf<'d> {
     /// The member called `name` of structure `number`, also within unnamed structures and unions of it.
     pub(crate) fn member(&self, number: u32, name: &str) -> Option<Member> {
         let mut pending = vec![(number, 0u64, 0usize)];
-        // Each structure within is looked at once: a broken file may have a circle of them.
-        let mut left = 1024;
+        // What a structure does not have it has at no other place either, and a broken file may have a circle of them.
+        let mut seen = HashSet::new();
         while let Some((number, base, depth)) = pending.pop() {
+            let resolved = self.resolve(number).map(|(number, _)| number);
+            let Some(number) = resolved.filter(|number| seen.insert(*number)) else {
+                continue;
+            };
             for (found, member) in self.members(number) {
                 if !self.work.take(1) {
                     return None;
@@ -218,8 +222,7 @@ impl<'d> Btf<'d> {
                 if cstr_is(self.strings, found, name.as_bytes()) {
                     return Some(Member { bit, ..member });
                 }
-                if self.strings.get(found) == Some(&0) && depth < MAX_DEPTH && left > 0 {
-                    left -= 1;
+                if self.strings.get(found) == Some(&0) && depth < MAX_DEPTH {
                     pending.push((member.kind, bit, depth + 1));
                 }
             }

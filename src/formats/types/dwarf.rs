@@ -6,7 +6,7 @@
 //!
 //! Source: DWARF 5 section 5, `DW_AT_bit_offset` as in DWARF 3 section 5.5.6; of kernels of GCC 8 to 16 and clang.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::description::{Description, Member};
@@ -202,11 +202,13 @@ impl<'d> Known<'d> {
     /// See [`Description::member`].
     fn member(&mut self, of: u64, name: &str) -> Option<Member> {
         let mut pending = vec![(offset(of)?, 0u64, 0usize)];
+        // What a structure does not have it has at no other place either.
+        let mut seen = HashSet::new();
         while let Some((at, base, depth)) = pending.pop() {
-            let Some((_, unit, outer)) = self.resolve(at) else {
+            let Some((at, unit, outer)) = self.resolve(at) else {
                 continue;
             };
-            if !outer.tag.is_composite() {
+            if !outer.tag.is_composite() || !seen.insert(at) {
                 continue;
             }
             let (mut left, mut found) = (self.left, None);
