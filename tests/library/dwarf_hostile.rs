@@ -303,7 +303,7 @@ fn a_function_that_is_called_nothing_has_no_name() {
         let image = ElfImage::parse(&bytes, Path::new("vmlinux"), &storage).expect("an image");
         let image = Image::new(image);
         let written = index::write(&image, &index::Options::default()).expect("an index");
-        let index = index::open_bytes(&written, Path::new("vmlinux.fxi"), &storage);
+        let index = index::open_bytes(storage.own(written), Path::new("vmlinux.fxi"), &storage);
         let index = index.expect("opens");
         [&image, &index].map(|image| {
             let lines = image.lines().expect("sections").expect("units");
