@@ -13,7 +13,7 @@ const KEPT: usize = 16;
 const KEPT_BYTES: usize = 1 << 18;
 
 /// Steps of work that a byte of a table counts for: abbreviations are allocated one by one.
-const STEPS: u64 = 16;
+const STEPS: u64 = 32;
 
 /// A table, and what it takes to read it.
 pub(super) struct Table {
