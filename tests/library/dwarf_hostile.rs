@@ -360,7 +360,7 @@ fn rows_behind_the_code_that_is_described_are_none() {
         },
     )
     .expect("whole");
-    assert_eq!(rows, [(0, 8), (8, 32)]);
+    assert_eq!(rows, [(0, 8), (8, 16)]);
 }
 
 /// The second begins within the first, and ends before it.
