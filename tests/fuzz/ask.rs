@@ -18,7 +18,7 @@ use fixtrace::low::world::memory::{Dump, Memory, Paged};
 const PLACES: usize = 64;
 
 /// What a name is shown as that is no text; nothing is found by it.
-const INVALID: &str = "<invalid name>";
+pub const INVALID: &str = "<invalid name>";
 
 /// What images are called here.
 pub const NAME: &str = "vmlinux";

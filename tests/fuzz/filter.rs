@@ -17,7 +17,7 @@ static KERNEL: LazyLock<Kernel<'static>> = LazyLock::new(|| {
 });
 
 /// What came out, and which of it was added.
-#[derive(Default, PartialEq, Eq)]
+#[derive(Default)]
 struct Paper {
     all: Vec<u8>,
     kept: Vec<u8>,
@@ -48,11 +48,11 @@ fn one(input: &[u8]) {
     assert_eq!(whole.kept, log);
     // In pieces of some lines.
     let pieces = filtered(log, usize::from(*step) + 1, false);
-    assert!(pieces == whole, "however it comes");
+    assert_eq!(pieces.kept, log);
     // And with time between them.
     let slow = filtered(log, usize::from(*step) * 16 + 1, true);
     assert_eq!(slow.kept, log);
-    for paper in [whole, slow] {
+    for paper in [whole, pieces, slow] {
         added(&paper);
     }
 }

@@ -47,7 +47,8 @@ fn unflattened(input: &[u8]) -> Option<Vec<u8>> {
     loop {
         let (start, len) = (word(at)?, word(at + 8)?);
         if (start, len) == (-1, -1) {
-            return Some(file);
+            // More holes than bytes are not read in one piece.
+            return Some(file).filter(|file| file.len() <= input.len());
         }
         let (start, len) = (usize::try_from(start).ok()?, usize::try_from(len).ok()?);
         let bytes = input.get(at + 16..(at + 16).checked_add(len)?)?;

@@ -112,7 +112,7 @@ fn any(base: u64, mode: u8, rest: &[u8]) {
     };
     assert!(table.addresses().count() <= len);
     for n in (0..64).chain([1 << 31, u64::MAX - base]) {
-        let at = base.wrapping_add(n * 5);
+        let at = base.wrapping_add(n.wrapping_mul(5));
         assert!(table.find(at).is_none_or(|row| row < len));
         assert!(table.find_start(at).is_none_or(|(row, _)| row < len));
         let _ = table.address(n as usize);

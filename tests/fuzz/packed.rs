@@ -54,8 +54,15 @@ fn stream(bytes: &[u8], step: usize) {
     }
     let (slow, slow_found) = members(packing, Slow(bytes, step));
     let (fast, fast_found) = members(packing, bytes);
-    assert!(slow == fast, "however it comes");
-    assert_eq!(slow_found, fast_found);
+    // What comes in one piece with damage may be lost with it.
+    let (less, more) = match slow.as_ref().map(Vec::len) < fast.as_ref().map(Vec::len) {
+        true => (slow.as_deref(), fast.as_deref()),
+        false => (fast.as_deref(), slow.as_deref()),
+    };
+    let begins = less.unwrap_or_default();
+    assert!(more.unwrap_or_default().starts_with(begins));
+    assert_eq!(slow_found.is_empty(), fast_found.is_empty());
+    assert!(less == more || !fast_found.is_empty(), "however it comes");
     if let (Ok(first), Some(all)) = (&whole, &fast) {
         assert!(all.len() as u64 >= MOST || all.starts_with(first));
     }

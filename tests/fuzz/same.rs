@@ -42,11 +42,10 @@ fn one(input: &[u8]) {
         for pc in [Pc::Exact(at), Pc::Return(at)] {
             assert_eq!(attribute(&image, pc), attribute(&index, pc), "{pc:?}");
         }
-        assert_eq!(
-            ask::chain(&image, at),
-            ask::chain(&index, at),
-            "lines of {at}"
-        );
+        let (own, kept) = (ask::chain(&image, at), ask::chain(&index, at));
+        // An index does not believe in units that do not begin where `.debug_aranges` says.
+        let fewer = kept.is_empty() && image.section(".debug_aranges").is_some();
+        assert!(own == kept || fewer, "lines of {at}: {own:?}, {kept:?}");
         // Of code that ORC says something of an index keeps no more.
         let unwound = image.orc().ok().flatten().is_some();
         if let (false, Ok(own), Ok(kept)) = (unwound, image.cfi(), index.cfi()) {

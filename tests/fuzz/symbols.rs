@@ -25,7 +25,8 @@ fn one(input: &[u8]) {
     let lines = input.split(|b| *b == b'\n').count();
     assert!(image.symbols().len() <= lines && !image.symbols().is_empty());
     for (id, symbol) in image.symbols().iter() {
-        assert!(memchr::memmem::find(input, symbol.name.as_bytes()).is_some());
+        let named = memchr::memmem::find(input, symbol.name.as_bytes()).is_some();
+        assert!(named || symbol.name == ask::INVALID, "{}", symbol.name);
         let (start, end) = image.symbols().range(id);
         assert!(start <= end, "{start} {end}");
     }

@@ -303,7 +303,8 @@ fn a_function_that_is_called_nothing_has_no_name() {
         let image = ElfImage::parse(&bytes, Path::new("vmlinux"), &storage).expect("an image");
         let image = Image::new(image);
         let written = index::write(&image, &index::Options::default()).expect("an index");
-        let index = index::open_bytes(storage.own(written), Path::new("vmlinux.fxi"), &storage);
+        let written = storage.own(written);
+        let index = index::open_bytes(written, Path::new("vmlinux.fxi"), &storage);
         let index = index.expect("opens");
         [&image, &index].map(|image| {
             let lines = image.lines().expect("sections").expect("units");
@@ -318,24 +319,17 @@ fn a_function_that_is_called_nothing_has_no_name() {
     assert_eq!(names(b""), [unnamed.clone(), unnamed]);
 }
 
-/// Of 16 bytes of code, where instructions advance by 8, and by 24.
-#[test]
-fn rows_behind_the_code_that_is_described_are_none() {
-    let entry = |body: &[u8]| {
-        let mut bytes = (body.len() as u32).to_le_bytes().to_vec();
-        bytes.extend(body);
-        bytes
-    };
+/// An image of 64 bytes of code with descriptions: first byte, length and instructions.
+fn described(all: &[(u64, u64, &[u8])]) -> Vec<u8> {
+    let entry = |body: &[u8]| [&(body.len() as u32).to_le_bytes(), body].concat();
     // Version 4: addresses of 8 bytes, factors 1 and -8, return address 16; CFA = RSP + 8.
     let mut frame = entry(&[
         0xff, 0xff, 0xff, 0xff, 4, 0, 8, 0, 1, 0x78, 16, 0x0c, 7, 8, 0x90, 1,
     ]);
-    let mut body = vec![0; 4];
-    body.extend(TEXT.to_le_bytes());
-    body.extend(16u64.to_le_bytes());
-    // advance 8, CFA offset 16; advance 24, CFA offset 24
-    body.extend([0x48, 0x0e, 16, 0x58, 0x0e, 24]);
-    frame.extend(entry(&body));
+    for (at, len, instructions) in all {
+        let (start, len) = ((TEXT + at).to_le_bytes(), len.to_le_bytes());
+        frame.extend(entry(&[&[0; 4][..], &start, &len, instructions].concat()));
+    }
     let sections = [
         loaded(".text", true, TEXT, &[0x90; 64]),
         Section {
@@ -345,7 +339,14 @@ fn rows_behind_the_code_that_is_described_are_none() {
             ..Section::default()
         },
     ];
-    let bytes = write(2, &sections);
+    write(2, &sections)
+}
+
+/// Of 16 bytes of code, where instructions advance by 8, and by 24.
+#[test]
+fn rows_behind_the_code_that_is_described_are_none() {
+    // advance 8, CFA offset 16; advance 24, CFA offset 24
+    let bytes = described(&[(0, 16, &[0x48, 0x0e, 16, 0x58, 0x0e, 24])]);
     let storage = Storage::new();
     let image = ElfImage::parse(&bytes, Path::new("vmlinux"), &storage).expect("an image");
     let cfi = Cfi::of(&image).expect("sections");
@@ -359,5 +360,25 @@ fn rows_behind_the_code_that_is_described_are_none() {
         },
     )
     .expect("whole");
-    assert_eq!(rows, [(0, 8), (8, 32)]);
+    assert_eq!(rows, [(0, 8), (8, 16)]);
+}
+
+/// The second begins within the first, and ends before it.
+#[test]
+fn an_index_keeps_of_overlapping_descriptions_what_its_image_says() {
+    let bytes = described(&[(0, 48, &[0x0e, 16]), (16, 8, &[0x0e, 24])]);
+    let storage = Storage::new();
+    let image = ElfImage::parse(&bytes, Path::new("vmlinux"), &storage).expect("an image");
+    let image = Image::new(image);
+    let written = index::write(&image, &index::Options::default()).expect("an index");
+    let written = storage.own(written);
+    let kept = index::open_bytes(written, Path::new("vmlinux.fxi"), &storage).expect("opens");
+    let rows = |image: &Image<'_>| {
+        let cfi = image.cfi().expect("sections");
+        let row = |at| cfi.row(LinkAddr(TEXT + at), &mut Scratch::default());
+        (0..64).map(row).collect::<Vec<_>>()
+    };
+    assert!(rows(&image)[..24].iter().all(Option::is_some));
+    assert_ne!(rows(&image)[0], rows(&image)[16]);
+    assert_eq!(rows(&image), rows(&kept));
 }

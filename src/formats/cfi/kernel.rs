@@ -124,8 +124,10 @@ impl<'d> Cfi<'d> {
                 // Rows behind a broken instruction are none.
                 let _ = tables.rows(place, &mut scratch, |from, to, row| {
                     let (from, to) = (from.max(start.0), to.min(end.0));
-                    // What covers a place is the last description that begins before it.
+                    // What covers a place is the last description that begins before it: up to where the next does.
                     let said = covering(entries, LinkAddr(from)).is_some_and(|d| d == entry);
+                    let next = entries.partition_point(|d| d.start <= from);
+                    let to = entries.get(next).map_or(to, |d| d.start.min(to));
                     if from < to && said {
                         found.push(Run {
                             start: LinkAddr(from),

@@ -215,14 +215,17 @@ fn rows<'d, S: UnwindSection<Slice<'d>> + Section<Slice<'d>>>(
     }
     let mut table = fde.rows(section, bases, &mut scratch.0)?;
     while let Some(row) = table.next_row()? {
-        let (start, end) = (row.start_address(), row.end_address());
+        // Instructions may advance beyond the end of what is described.
+        let (start, end) = (
+            row.start_address(),
+            row.end_address().min(fde.end_address()),
+        );
         let row = FrameRow {
             row,
             section: section.reader().slice(),
             encoding: fde.cie().encoding(),
             signal: fde.is_signal_trampoline(),
         };
-        // Instructions may advance beyond the end of what is described.
         if start < end {
             each(start, end, &row);
         }

@@ -69,7 +69,10 @@ pub(crate) fn read(medium: &Medium<'_>, findings: &mut Vec<Finding>) -> Result<E
         return Err(malformed("its program headers have an unknown size"));
     }
     let mut size = count * PHDR;
-    let most = medium.stored().saturating_sub(at).min(match medium {
+    // A flattened stream has more bytes than the dump in it.
+    let reach = medium.stored().min(medium.end());
+    let cut = || Error::new(ErrorKind::Truncated, "ends within its program headers").at(at);
+    let most = reach.checked_sub(at).ok_or_else(cut)?.min(match medium {
         Medium::File(_) => MAX_READ,
         _ => u64::MAX,
     });
@@ -81,9 +84,7 @@ pub(crate) fn read(medium: &Medium<'_>, findings: &mut Vec<Finding>) -> Result<E
         ));
         size = most / PHDR * PHDR;
     }
-    let table = medium
-        .bytes(at, size)
-        .map_err(|_| Error::new(ErrorKind::Truncated, "ends within its program headers").at(at))?;
+    let table = medium.bytes(at, size).map_err(|_| cut())?;
     let segments: Vec<Segment> = Segment::all(&table).collect();
     let loads = segments.iter().filter(|s| s.kind == PT_LOAD);
     let end = loads.map(|s| s.offset.saturating_add(s.file_size)).max();
@@ -104,7 +105,7 @@ pub(crate) fn read(medium: &Medium<'_>, findings: &mut Vec<Finding>) -> Result<E
     let all = MAX_READ.min(medium.stored());
     let mut cut = None;
     for s in segments.iter().filter(|s| s.kind == PT_NOTE) {
-        let most = medium.stored().saturating_sub(s.offset);
+        let most = reach.saturating_sub(s.offset);
         let most = most.min(all.saturating_sub(core.notes.len() as u64));
         match medium.bytes(s.offset, s.file_size.min(most)) {
             Ok(notes) => core.notes.extend_from_slice(&notes),

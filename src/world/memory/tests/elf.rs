@@ -257,3 +257,20 @@ fn other_files_are_refused_with_a_reason() {
         assert_eq!(Dump::parse(bytes).err().map(|e| e.kind()), Some(kind));
     }
 }
+
+#[test]
+fn notes_that_are_cut_short_are_read_as_far_as_they_go_in_a_flattened_stream_too() {
+    let notes = [
+        note("VMCOREINFO", 0, b"OSRELEASE=6.1.0\n"),
+        note("CORE", 1, &[0; 336]),
+    ]
+    .concat();
+    let mut file = core(&notes, &[], false);
+    file.truncate(file.len() - 300);
+    for bytes in [file.clone(), flatten(&file, 100)] {
+        let dump = Dump::parse(&bytes).unwrap();
+        assert_eq!(dump.release(), Some("6.1.0"));
+        let found: Vec<&str> = dump.findings().iter().map(|f| &*f.message).collect();
+        assert_eq!(found, ["are cut short"]);
+    }
+}
