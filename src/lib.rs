@@ -97,7 +97,7 @@
 //! | limit | unless told | of what |
 //! |---|---|---|
 //! | `unpacked` | 4G | Bytes that the packed files and sections of a run, or one packed log, may unpack to. |
-//! | `unpack-ratio` | 256 | Bytes that they may unpack to for each packed one, beyond 256M. |
+//! | `unpack-ratio` | 256 | Bytes that they may unpack to for each packed one, beyond 192M. |
 //! | `streamed` | 4G | Bytes read from a pipe or device that an image, a dump or a table is to come from. |
 //! | `named-file` | 16G | Size of a file that an input names. |
 //! | `files` | 262144 | Files that inputs name which a run looks for. |

@@ -27,7 +27,7 @@ macro_rules! limits {
 
             /// Bytes that `packed` ones may unpack to.
             pub(crate) fn unpacked_of(&self, packed: u64) -> u64 {
-                const BASE: u64 = 256 << 20;
+                const BASE: u64 = 192 << 20;
                 let most = packed.saturating_mul(self.unpack_ratio);
                 most.saturating_add(BASE).min(self.unpacked)
             }
@@ -68,7 +68,7 @@ limits! {
     unpacked: "unpacked" = 4 << 30, Bytes,
         "Bytes that the packed files and sections of a run, or one packed log, may unpack to.";
     unpack_ratio: "unpack-ratio" = 256, Count,
-        "Bytes that they may unpack to for each packed one, beyond 256M.";
+        "Bytes that they may unpack to for each packed one, beyond 192M.";
     streamed: "streamed" = 4 << 30, Bytes,
         "Bytes read from a pipe or device that an image, a dump or a table is to come from.";
     named_file: "named-file" = 16 << 30, Bytes,

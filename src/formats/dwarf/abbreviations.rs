@@ -13,7 +13,7 @@ const KEPT: usize = 16;
 const KEPT_BYTES: usize = 1 << 18;
 
 /// Steps of work that a byte of a table counts for: abbreviations are allocated one by one.
-const STEPS: u64 = 32;
+const STEPS: u64 = 16;
 
 /// A table, and what it takes to read it.
 pub(super) struct Table {
@@ -50,6 +50,10 @@ impl Tables {
             return Ok(table.clone());
         }
         drop(known);
+        // To measure a table is work, too.
+        if work.is_used_up() {
+            return Err(gimli::Error::TooManyIterations);
+        }
         let own = bytes.get(offset.0..).unwrap_or_default();
         let len = own.len() - after(own).len();
         if !work.take(STEPS * len as u64) {
