@@ -33,14 +33,11 @@ pub fn testdata(name: &str) -> PathBuf {
         .join(name)
 }
 
-/// A directory of this process for files that an interface wants; it holds nothing else.
+/// A directory of this process for files that an interface wants; it holds nothing else. FUZZ_SCRATCH is where.
 pub fn scratch() -> &'static Path {
     static DIR: LazyLock<PathBuf> = LazyLock::new(|| {
-        let shared = Path::new("/dev/shm");
-        let parent = match shared.is_dir() {
-            true => shared.to_owned(),
-            false => std::env::temp_dir(),
-        };
+        let named = std::env::var_os("FUZZ_SCRATCH").map(PathBuf::from);
+        let parent = named.unwrap_or_else(std::env::temp_dir);
         let dir = parent.join(format!("fixtrace-fuzz-{}", std::process::id()));
         std::fs::create_dir_all(dir.join("empty")).expect("a directory");
         dir

@@ -513,4 +513,15 @@ mod tests {
         assert_eq!(e.kind(), ErrorKind::Io);
         assert!(e.to_string().starts_with("no/such/vmlinux: "), "{e}");
     }
+
+    #[test]
+    fn pages_that_were_forgotten_are_read_again() {
+        let path = Path::new("testdata/fixtures/demo-5.10.elf");
+        let wanted = std::fs::read(path).unwrap();
+        let s = Storage::new();
+        let (mapped, own) = (s.map(path).unwrap(), s.own(vec![7; 5000]));
+        assert!(mapped == wanted);
+        s.forget_pages();
+        assert!(mapped == wanted && own == [7; 5000]);
+    }
 }
