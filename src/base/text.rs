@@ -9,8 +9,16 @@ use std::fmt::{self, Write};
 /// `text` without anything that acts: control characters (of ASCII and of Latin-1: tab and newline, too), line and
 /// paragraph separators, and what changes the direction of text or cannot be seen are written as Rust writes them
 /// (`\n`, `\u{1b}`). A backslash stays as it is. Borrowed where nothing acts.
+#[inline]
 pub fn escaped(text: &str) -> Cow<'_, str> {
-    match first(text) {
+    match is_plain(text.as_bytes()) {
+        true => Cow::Borrowed(text),
+        false => shown(text),
+    }
+}
+
+fn shown(text: &str) -> Cow<'_, str> {
+    match text.find(acts) {
         None => Cow::Borrowed(text),
         Some(first) => {
             let mut out = String::with_capacity(text.len() + 16);
@@ -23,6 +31,9 @@ pub fn escaped(text: &str) -> Cow<'_, str> {
 
 /// The same of what stands in `out` from byte `from` on: of a line that was put together there.
 pub fn escape_from(out: &mut String, from: usize) {
+    if out.as_bytes().get(from..).is_none_or(is_plain) {
+        return;
+    }
     let Some(tail) = out.get(from..) else { return };
     if let Cow::Owned(shown) = escaped(tail) {
         out.truncate(from);
@@ -32,9 +43,9 @@ pub fn escape_from(out: &mut String, from: usize) {
 
 /// The same of a line of running text, in which tabs are nothing but white space.
 pub fn escaped_line(text: &str) -> Cow<'_, str> {
-    match first(text) {
-        None => Cow::Borrowed(text),
-        Some(_) => {
+    match is_plain(text.as_bytes()) {
+        true => Cow::Borrowed(text),
+        false => {
             let parts: Vec<_> = text.split('\t').map(escaped).collect();
             Cow::Owned(parts.join("\t"))
         }
@@ -89,28 +100,32 @@ fn push(out: &mut String, text: &str) {
     }
 }
 
-/// Where the first character stands that acts.
-fn first(text: &str) -> Option<usize> {
-    if is_plain(text.as_bytes()) {
-        return None;
-    }
-    text.find(acts)
-}
-
 /// Whether all of `bytes` are printable ASCII: so are nearly all names, and they are gone through eight bytes at once.
+#[inline]
 pub fn is_plain(bytes: &[u8]) -> bool {
     let (words, rest) = bytes.as_chunks::<8>();
-    words.iter().all(|word| !odd(u64::from_le_bytes(*word)))
-        && rest.iter().all(|b| matches!(b, b' '..=b'~'))
+    let last = match bytes.last_chunk::<8>() {
+        // Some of it a second time, which is cheaper than byte by byte.
+        Some(last) => *last,
+        None => {
+            let mut last = [b' '; 8];
+            last[..rest.len()].copy_from_slice(rest);
+            last
+        }
+    };
+    let all = words.iter().map(|word| odd(*word));
+    all.fold(odd(last), |some, odd| some | odd) & (EACH * 0x80) == 0
 }
 
-/// Whether a byte of `word` is no printable ASCII. Of a byte below the blank the difference borrows, of DEL the sum gets
-/// its highest bit; what that carries into other bytes is of words that have such a byte anyway.
-fn odd(word: u64) -> bool {
-    const EACH: u64 = u64::MAX / 255;
-    let low = word.wrapping_sub(EACH * 0x20);
-    let high = word.wrapping_add(EACH);
-    (word | low | high) & (EACH * 0x80) != 0
+/// One in each byte.
+const EACH: u64 = u64::MAX / 255;
+
+/// The highest bits of `word` where a byte of it is no printable ASCII: for one below the blank the difference borrows, for DEL
+/// the sum gets it; what that carries into other bytes is of words that have such a byte anyway.
+#[inline]
+fn odd(word: [u8; 8]) -> u64 {
+    let word = u64::from_le_bytes(word);
+    word | word.wrapping_sub(EACH * 0x20) | word.wrapping_add(EACH)
 }
 
 /// Whether `c` does something else than to show itself: controls, separators of lines, and what Unicode says is not to be
