@@ -64,8 +64,17 @@ const FEW_ALIASES: usize = 4;
 
 /// How many of the places 1 to `most` from somewhere are the `same`: those up to some distance. The first few are looked
 /// at one by one.
+#[inline]
 fn same_run(most: usize, same: impl Fn(usize) -> bool) -> usize {
-    let mut reach = 1;
+    // Nearly always.
+    if most == 0 || !same(1) {
+        return 0;
+    }
+    long_run(most, same)
+}
+
+fn long_run(most: usize, same: impl Fn(usize) -> bool) -> usize {
+    let mut reach = 2;
     while reach <= most && same(reach) {
         reach *= 2;
     }
