@@ -1,7 +1,10 @@
 //! Notes that a signal handler may read: in memory that is never given back, in atomics, found without a lock.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+
+use super::groups::Groups;
+use super::parallel::locked;
 
 /// Numbers that a note has beside its text.
 pub type Numbers = [u64; 4];
@@ -49,7 +52,7 @@ impl<const N: usize> Note<N> {
 
 /// Notes in groups of 1, 2, 4, …, as many as were pinned at once; those taken down are used again.
 pub struct Board<const N: usize> {
-    groups: [OnceLock<Box<[Note<N>]>>; 32],
+    groups: Groups<Note<N>>,
     places: Mutex<Places>,
 }
 
@@ -63,7 +66,7 @@ impl<const N: usize> Board<N> {
     /// An empty board.
     pub const fn new() -> Self {
         Board {
-            groups: [const { OnceLock::new() }; 32],
+            groups: Groups::new(),
             places: Mutex::new(Places {
                 free: Vec::new(),
                 made: 0,
@@ -74,16 +77,13 @@ impl<const N: usize> Board<N> {
     /// Pins a note, of whose text the first `N` bytes count; it stays until what is given is dropped.
     pub fn pin(&'static self, numbers: Numbers, text: &[u8]) -> Pinned<N> {
         let number = {
-            let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut places = locked(&self.places);
             places.free.pop().unwrap_or_else(|| {
                 places.made += 1;
                 places.made
             })
         };
-        let group = number.ilog2();
-        let notes = self.groups[group as usize]
-            .get_or_init(|| (0..1_u32 << group).map(|_| Note::blank()).collect());
-        let note = &notes[(number - (1 << group)) as usize];
+        let note = self.groups.place(number as usize, Note::blank);
         note.write(numbers, text);
         Pinned {
             board: self,
@@ -94,9 +94,9 @@ impl<const N: usize> Board<N> {
 
     /// The notes that are pinned. Takes no lock and no memory.
     pub fn notes(&self) -> impl Iterator<Item = &Note<N>> {
-        let groups = self.groups.iter().filter_map(OnceLock::get);
-        let notes = groups.flat_map(|notes| notes.iter());
-        notes.filter(|n| n.pinned.load(Ordering::Acquire))
+        self.groups
+            .iter()
+            .filter(|n| n.pinned.load(Ordering::Acquire))
     }
 }
 
@@ -110,8 +110,7 @@ pub struct Pinned<const N: usize> {
 impl<const N: usize> Drop for Pinned<N> {
     fn drop(&mut self) {
         self.note.pinned.store(false, Ordering::Release);
-        let places = self.board.places.lock();
-        let mut places = places.unwrap_or_else(PoisonError::into_inner);
+        let mut places = locked(&self.board.places);
         places.free.push(self.number);
     }
 }

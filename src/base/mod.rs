@@ -9,6 +9,7 @@ pub mod demangle;
 pub mod error;
 pub mod file_id;
 pub mod gate;
+pub(crate) mod groups;
 pub mod limits;
 pub mod mapped;
 pub mod name;

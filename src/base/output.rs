@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::error::{Error, ErrorKind, Result};
 use super::file_id::FileId;
 use super::mapped::is_mapped;
-use super::replace::replace_with;
+use super::replace::{dir, replace_with};
 
 /// Links that are followed.
 const LINKS: usize = 40;
@@ -32,6 +32,10 @@ enum Target {
 /// # Errors
 /// `NoOutput` for what is no file, `Contradiction` for an input, `Io` where the system refuses.
 pub fn check(path: &Path, inputs: &[FileId]) -> Result<()> {
+    checked(path, inputs).map(drop)
+}
+
+fn checked(path: &Path, inputs: &[FileId]) -> Result<Target> {
     let target = target(path, inputs)?;
     let failed = |e| Error::io(path, e);
     match &target {
@@ -40,12 +44,11 @@ pub fn check(path: &Path, inputs: &[FileId]) -> Result<()> {
             OpenOptions::new().write(true).open(file).map_err(failed)?;
         }
         Target::New(file) => {
-            let dir = file.parent().filter(|d| !d.as_os_str().is_empty());
-            std::fs::metadata(dir.unwrap_or(Path::new("."))).map_err(failed)?;
+            std::fs::metadata(dir(file)).map_err(failed)?;
         }
         Target::Pipe(_) | Target::Open(_) => {}
     }
-    Ok(())
+    Ok(target)
 }
 
 /// Writes what `write` gives to `path`: a file gets all of it or stays as it was, links to it followed; to what is no file it
@@ -58,8 +61,7 @@ pub fn put(
     inputs: &[FileId],
     write: impl FnOnce(&mut dyn Write) -> Result<()>,
 ) -> Result<()> {
-    check(path, inputs)?;
-    match target(path, inputs)? {
+    match checked(path, inputs)? {
         Target::New(file) => replace_with(&file, write),
         Target::Regular(file) if FileId::at(&file).is_some_and(is_mapped) => Err(is_input(path)),
         Target::Regular(file) => replace_with(&file, write),

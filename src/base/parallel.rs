@@ -4,10 +4,15 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// Fewer items than this are not worth a thread.
 const FEW: usize = 16;
+
+/// What `of` guards. A thread that panicked while it held it left nothing half-made: no one changes it in steps.
+pub(crate) fn locked<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Calls `f` with every item, on as many threads as there are processors.
 pub(crate) fn each<T: Sync>(items: &[T], f: impl Fn(&T) + Sync) {

@@ -92,7 +92,7 @@ impl Unfinished {
 }
 
 /// The directory that `path` is in.
-fn dir(path: &Path) -> PathBuf {
+pub(crate) fn dir(path: &Path) -> PathBuf {
     match path.parent() {
         Some(dir) if !dir.as_os_str().is_empty() => dir.to_owned(),
         _ => PathBuf::from("."),

@@ -1,11 +1,12 @@
 //! Tables of abbreviations. Units may share one: it is not read for each of them anew.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use gimli::{Abbreviations, DebugAbbrev, DebugAbbrevOffset, Section as _};
 
 use super::sections::Slice;
 use crate::base::column::Stream;
+use crate::base::parallel::locked;
 use crate::base::work::Work;
 
 /// Tables kept, and bytes of them (beside the last) together: units that share one mostly follow each other.
@@ -45,7 +46,7 @@ impl Tables {
     ) -> gimli::Result<Arc<Table>> {
         let bytes = section.reader().slice();
         let key = (bytes.as_ptr() as usize, offset.0);
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = locked(&self.0);
         if let Some((_, table)) = known.iter().find(|(k, _)| *k == key) {
             return Ok(table.clone());
         }
@@ -64,7 +65,7 @@ impl Tables {
             len,
             alone: OnceLock::new(),
         });
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = locked(&self.0);
         let mut bytes: usize = known.iter().map(|(_, t)| t.len).sum();
         while !known.is_empty() && (known.len() >= KEPT || bytes > KEPT_BYTES) {
             bytes -= known.remove(0).1.len;

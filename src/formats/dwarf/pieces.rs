@@ -2,10 +2,11 @@
 //! module has a gigabyte of them, and a question is about one.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use crate::base::bytes::{u32_at, u64_at};
 use crate::base::error::Result;
+use crate::base::parallel::locked;
 use crate::formats::image::{DebugSection, ElfImage, Storage};
 
 /// Bytes that are enough for the header and the root entry of nearly every unit.
@@ -71,7 +72,7 @@ impl<'d> Pieces<'d> {
         };
         let rest = all.len().checked_sub(offset)?;
         let length = usize::try_from(length).unwrap_or(rest).min(rest).min(most);
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut made = locked(&self.made);
         if let Some(known) = made.pieces.get(&(offset, length)) {
             return Some(known);
         }
@@ -79,7 +80,7 @@ impl<'d> Pieces<'d> {
         // Others need not wait for this one.
         drop(made);
         let piece = self.section.part(offset..offset + length, self.storage)?;
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut made = locked(&self.made);
         Some(made.pieces.entry((offset, length)).or_insert(piece))
     }
 }

@@ -1,9 +1,10 @@
 //! Sections of debug information as they are unpacked and relocated.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use crate::base::error::Result;
+use crate::base::parallel::locked;
 
 /// What was made of sections, each once: whoever asks again gets the same.
 #[derive(Default)]
@@ -25,14 +26,13 @@ impl<'d> Made<'d> {
         index: usize,
         make: impl FnOnce() -> Result<&'d [u8]>,
     ) -> Result<&'d [u8]> {
-        let mut plain = self.plain.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut plain = locked(&self.plain);
         plain.entry(index).or_insert_with(make).clone()
     }
 
     /// The section `name`, relocated.
     pub(super) fn relocated(&self, name: &str, make: impl FnOnce() -> &'d [u8]) -> &'d [u8] {
-        let relocated = self.relocated.lock();
-        let mut relocated = relocated.unwrap_or_else(PoisonError::into_inner);
+        let mut relocated = locked(&self.relocated);
         if let Some(known) = relocated.get(name) {
             return known;
         }

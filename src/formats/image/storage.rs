@@ -8,7 +8,7 @@ use std::io::Read;
 use std::ops::Deref;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock};
 
 use memmap2::Mmap;
 
@@ -16,8 +16,10 @@ use super::packing::Packing;
 use crate::base::arch::Arch;
 use crate::base::error::{Error, ErrorKind, Finding, Result};
 use crate::base::gate::{Refused, Spot, Why};
+use crate::base::groups::Groups;
 use crate::base::limits::Limits;
 use crate::base::mapped::Mapped;
+use crate::base::parallel::locked;
 
 enum Bytes {
     /// The note goes before what it is of.
@@ -48,26 +50,22 @@ impl Bytes {
     }
 }
 
-/// Buffers in groups of 1, 2, 4, …: a group never moves, so that what it holds may be borrowed while others
-/// add to the storage, from any thread.
+/// Buffers, which may be borrowed while others are added.
 #[derive(Default)]
 struct Buffers {
-    groups: [OnceLock<Box<[OnceLock<Bytes>]>>; 32],
+    groups: Groups<OnceLock<Bytes>>,
     taken: AtomicUsize,
 }
 
 impl Buffers {
     fn add(&self, bytes: Bytes) -> &[u8] {
         let number = self.taken.fetch_add(1, Ordering::Relaxed) + 1;
-        let group = number.ilog2();
-        let slots = self.groups[group as usize]
-            .get_or_init(|| (0..1 << group).map(|_| OnceLock::new()).collect());
-        slots[number - (1 << group)].get_or_init(|| bytes)
+        let place = self.groups.place(number, OnceLock::new);
+        place.get_or_init(|| bytes)
     }
 
     fn iter(&self) -> impl Iterator<Item = &Bytes> {
-        let groups = self.groups.iter().filter_map(OnceLock::get);
-        groups.flat_map(|slots| slots.iter().filter_map(OnceLock::get))
+        self.groups.iter().filter_map(OnceLock::get)
     }
 }
 
@@ -229,8 +227,7 @@ impl Storage {
 
     /// Notes that a file is not read; each once.
     pub(crate) fn refuse(&self, refused: Refused) {
-        let refusals = self.refusals.lock();
-        let mut refusals = refusals.unwrap_or_else(PoisonError::into_inner);
+        let mut refusals = locked(&self.refusals);
         if refusals.known.contains(&refused) {
             return;
         }
@@ -245,15 +242,14 @@ impl Storage {
 
     /// Files that inputs name and that were not read, noted since this was asked last; and how many more there were.
     pub fn refused(&self) -> (Vec<Refused>, u64) {
-        let refusals = self.refusals.lock();
-        let mut refusals = refusals.unwrap_or_else(PoisonError::into_inner);
+        let mut refusals = locked(&self.refusals);
         let untold = std::mem::take(&mut refusals.untold);
         (untold, std::mem::take(&mut refusals.more))
     }
 
     /// Notes that a limit left something out, once.
     pub(crate) fn leave_out(&self, what: Finding) {
-        let mut left_out = self.left_out.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut left_out = locked(&self.left_out);
         if !left_out.all.contains(&what) {
             left_out.all.push(what);
         }
@@ -261,13 +257,13 @@ impl Storage {
 
     /// Whether limits left out something of what was read up to now.
     pub fn has_left_out(&self) -> bool {
-        let left_out = self.left_out.lock().unwrap_or_else(PoisonError::into_inner);
+        let left_out = locked(&self.left_out);
         !left_out.all.is_empty()
     }
 
     /// What limits left out since this was asked last.
     pub fn left_out(&self) -> Vec<Finding> {
-        let mut left_out = self.left_out.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut left_out = locked(&self.left_out);
         let new = left_out.all[left_out.told..].to_vec();
         left_out.told = left_out.all.len();
         new

@@ -7,9 +7,10 @@
 //! Source: DWARF 5 section 5, `DW_AT_bit_offset` as in DWARF 3 section 5.5.6; of kernels of GCC 8 to 16 and clang.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::description::{Description, Member};
+use crate::base::parallel::locked;
 use crate::formats::dwarf::types::{Entry, Tag, Unit, Units};
 use crate::formats::image::ElfImage;
 
@@ -57,7 +58,7 @@ impl<'d> Dwarf<'d> {
 
     /// What is known, for one more question.
     fn ask(&self) -> MutexGuard<'_, Known<'d>> {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = locked(&self.0);
         known.total = known.total.saturating_sub(MAX_ENTRIES - known.left);
         known.left = MAX_ENTRIES.min(known.total);
         known

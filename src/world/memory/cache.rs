@@ -1,6 +1,8 @@
 //! Pages that were unpacked last: a fixed number of them, shared by threads.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
+
+use crate::base::parallel::locked;
 
 /// Sets of pages; a page can be in one of them only.
 const SETS: usize = 256;
@@ -27,7 +29,7 @@ impl PageCache {
     ) -> Result<T, E> {
         let set = &self.0[number as usize % SETS];
         // A panic elsewhere leaves whole pages.
-        let lock = || set.lock().unwrap_or_else(PoisonError::into_inner);
+        let lock = || locked(set);
         {
             let mut set = lock();
             if let Some(n) = set.iter().position(|(held, _)| *held == number) {

@@ -1,10 +1,11 @@
 //! Pages that were asked for and could not be had, summed up.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use super::Unreadable;
 use crate::base::error::Finding;
+use crate::base::parallel::locked;
 
 /// Pages that are remembered; more are not told apart.
 const MAX_PAGES: usize = 1 << 20;
@@ -24,7 +25,7 @@ struct Pages {
 impl Missed {
     /// Notes that physical page `page` cannot be read.
     pub(super) fn note(&self, page: u64, why: Unreadable, table: bool) {
-        let mut pages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pages = locked(&self.0);
         if pages.all.len() < MAX_PAGES {
             pages.all.entry(page).or_insert((why, table));
         }
@@ -32,7 +33,7 @@ impl Missed {
 
     /// Notes that the page table in `page` is missing, and that its addresses were translated without it.
     pub(super) fn bypass(&self, page: u64, why: Unreadable) {
-        let mut pages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pages = locked(&self.0);
         if pages.bypassed.len() < MAX_PAGES {
             pages.bypassed.entry(page).or_insert(why);
         }
@@ -40,7 +41,7 @@ impl Missed {
 
     /// The pages that could not be read and why, by reason; those that a filter left out are among them.
     pub fn counts(&self) -> Vec<(Unreadable, usize)> {
-        let pages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let pages = locked(&self.0);
         let mut counts: Vec<(Unreadable, usize)> = Vec::new();
         for (why, _) in pages.all.values() {
             match counts.iter_mut().find(|(w, _)| w == why) {
@@ -53,7 +54,7 @@ impl Missed {
 
     /// A line for each reason that is of damage. What a filter left out, and addresses of no memory, are none.
     pub(crate) fn findings(&self) -> Vec<Finding> {
-        let pages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let pages = locked(&self.0);
         let mut found = Vec::new();
         for reason in [
             Unreadable::Truncated,

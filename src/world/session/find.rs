@@ -7,9 +7,10 @@ use std::sync::atomic::Ordering;
 
 use super::noticed::Noticed;
 use super::options::Wanted;
-use super::view::{View, locked};
+use super::view::View;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::gate::{Links, Spot};
+use crate::base::parallel::locked;
 use crate::base::release::Release;
 use crate::formats::image::locate::{self, Walk};
 use crate::formats::image::peek::Peek;

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use super::noticed::Noticed;
 use super::options::Options;
 use crate::base::addr::Slide;
 use crate::base::gate::Spot;
+use crate::base::parallel::locked;
 use crate::formats::image::Storage;
 use crate::formats::image::locate::Walk;
 use crate::world::image::Image;
@@ -144,8 +145,4 @@ impl<'s, 'd> View<'s, 'd> {
     pub fn notice(&self, what: Noticed) {
         locked(&self.inner.noticed).push(what);
     }
-}
-
-pub(super) fn locked<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
-    of.lock().unwrap_or_else(PoisonError::into_inner)
 }
