@@ -33,9 +33,13 @@ macro_rules! limits {
             }
 
             /// Steps that may be made for `bytes` of an input.
-            pub(crate) fn work_of(&self, bytes: u64) -> Work {
+            pub fn steps_of(&self, bytes: u64) -> u64 {
                 const BASE: u64 = 64 << 20;
-                Work::of(bytes.saturating_mul(self.work).saturating_add(BASE))
+                bytes.saturating_mul(self.work).saturating_add(BASE)
+            }
+
+            pub(crate) fn work_of(&self, bytes: u64) -> Work {
+                Work::of(self.steps_of(bytes))
             }
 
             /// Frames that all stacks of an input of `bytes` bytes may have together: each takes a word of a stack.
@@ -78,7 +82,7 @@ limits! {
     source_file: "source-file" = 16 << 20, Bytes,
         "Size of a file of source text.";
     work: "work" = 64, Count,
-        "Steps of work on an image for each byte of it, beyond 64 million: entries, rows and instructions gone through.";
+        "Steps of work on an image or a packed log for each byte of it, beyond 64 million: entries, rows, instructions and lines gone through.";
     entries: "entries" = 1_000_000, Count,
         "Directory entries that a run looks at in search of images and modules.";
     task_stack: "task-stack" = 256 << 10, Bytes,

@@ -10,6 +10,11 @@ pub struct Work {
 }
 
 impl Work {
+    /// There may be `most` steps in all from now on.
+    pub(crate) fn allow(&mut self, most: u64) {
+        self.most = most;
+    }
+
     /// Of `most` steps.
     pub(crate) fn of(most: u64) -> Self {
         Work {
@@ -30,6 +35,13 @@ impl Work {
     /// Whether there were too many.
     pub(crate) fn is_used_up(&self) -> bool {
         self.done.load(Relaxed) > self.most
+    }
+}
+
+/// Of any number of steps.
+impl Default for Work {
+    fn default() -> Self {
+        Work::of(u64::MAX)
     }
 }
 

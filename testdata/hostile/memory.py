@@ -529,7 +529,56 @@ def bomb(path, packer, begin):
     return path
 
 
+def dense(directory):
+    """Packed logs of lines that each have something to be read."""
+    title = b"[   1.000000] BUG: unable to handle page fault for address: 0\n"
+    trace = title + b"[   1.000000] RIP: 0010:vfs_read+0x10/0x190\n[   1.000000] Call Trace:\n"
+    frame = b"[   1.000000]  vfs_read+0x10/0x190\n"
+    code = b"[   1.000000] Code: " + b"0f 0b " * 30 + b"<90>" + b" 90" * 20 + b"\n"
+    modules = b"Modules linked in: " + b"".join(b"m%d(OE) " % n for n in range(1800)) + b"\n"
+    registers = b"[   1.000000] RAX: 0000000000000000 RBX: 0000000000000000 RCX: 0000000000000000\n"
+    for name, size, unit in [
+        ("headings", 12, b"BUG: x\n"),
+        ("frames", 48, trace + frame * 200),
+        ("blanks", 48, trace + b"\n" * 300),
+        ("traces", 48, trace + frame),
+        ("words", 180, b"DEBUG x\n"),
+        ("rules", 48, b"==========\n" * 90 + b"BUG: x\n" + b"x\n" * 10),
+        ("stacks", 48, b"== /proc/1 init\n[<0>] vfs_read+0x10/0x190\n"),
+        ("modules", 96, trace + modules),
+        ("registers", 48, trace + registers * 300),
+        ("codes", 48, trace + code),
+        ("long-codes", 48, trace + b"[   1.000000] Code: " + b"0f 0b " * 2700 + b"<90> 90\n"),
+        ("containers", 48, b'{"log":"[ 1.0] BUG: x\\n"}\n'),
+        ("mail", 48, b"Content-Transfer-Encoding: quoted-printable\nBUG: x=\n"),
+        ("warnings", 48, b"".join(b"WARNING: CPU: 0 PID: 1 at fs/x.c:%d f%d+0x1/0x2\n" % (n, n) for n in range(900))),
+    ]:
+        path = directory / f"dense-{name}.log.gz"
+        packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+        # What this process has in memory counts for those it starts.
+        some = unit * ((1 << 20) // len(unit))
+        with open(path, "wb") as file:
+            for _ in range(size):
+                file.write(packer.compress(some))
+            file.write(packer.flush())
+        yield name, path, size * len(some)
+
+
+def passed_on(name, size):
+    def expect(out, err):
+        # What is too much is passed on unread, and said to be.
+        if len(out) < min(size, 64 << 20):
+            return f"{len(out)} bytes of {size} came out"
+        said = b"(limit work)" in err or name in ("modules", "containers", "warnings")
+        return None if said else "nothing is said of the limit"
+    return expect
+
+
 def cases_of_logs(directory):
+    for name, path, size in dense(directory):
+        for form in [[], ["--json"], ["--summary"]]:
+            yield Case(f"log-dense-{name} {' '.join(form)}", ["symbolize", path, "--vmlinux", VMLINUX, *form], [path], (0, 1, 2, 3),
+                       passed_on(name, size) if not form else None)
     for name, path in logs(directory):
         for form in [[], ["--json"], ["--summary"], ["--summary", "--join"], ["--code"]]:
             yield Case(f"log-{name} {' '.join(form)}", ["symbolize", path, "--vmlinux", VMLINUX, *form], [path], (0, 1, 2, 3))

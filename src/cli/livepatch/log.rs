@@ -13,7 +13,7 @@ use fixtrace::low::products::livepatch::said::Transition;
 use fixtrace::low::products::livepatch::told::Told;
 use fixtrace::low::products::livepatch::wanted::{NoPlan, Planned, Wanted};
 use fixtrace::low::products::oops::read::report::Oops;
-use fixtrace::low::products::oops::read::reports::{Facts, parse};
+use fixtrace::low::products::oops::read::reports::{Facts, parse_within};
 use fixtrace::low::products::oops::truth::desk::Desk;
 use fixtrace::low::products::oops::truth::tell::{Options, tell};
 use fixtrace::low::products::report::human::{list, livepatch};
@@ -82,8 +82,7 @@ fn one(
     out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
     let name = path.display().to_string();
-    let text = read(path, &args.images.limits(), outcome)?;
-    let (reports, facts) = parse(&text);
+    let (text, reports, facts) = read(path, &args.images.limits(), outcome)?;
     let tasks = Tasks::of(&text, &reports);
     desk.begin();
     let all: Vec<(&Oops, &Facts)> = reports.iter().map(|o| (o, &facts)).collect();
@@ -119,8 +118,12 @@ fn one(
     })
 }
 
-/// All of the log `path`.
-fn read(path: &Path, limits: &Limits, outcome: &mut Outcome<'_>) -> Result<Vec<u8>, Failure> {
+/// All of the log `path`, and the reports in it.
+fn read(
+    path: &Path,
+    limits: &Limits,
+    outcome: &mut Outcome<'_>,
+) -> Result<(Vec<u8>, Vec<Oops>, Facts), Failure> {
     let Input::Log(mut log) = input(path, limits)? else {
         return Err(Failure::new(
             format!("{}: is a dump, not a log", path.display()),
@@ -129,10 +132,11 @@ fn read(path: &Path, limits: &Limits, outcome: &mut Outcome<'_>) -> Result<Vec<u
     };
     let mut text = Vec::new();
     (&mut log).take(MAX_LOG).read_to_end(&mut text)?;
-    if let Some(what) = log.missing() {
+    let (reports, facts, spent) = parse_within(&text, log.steps());
+    if let Some(what) = log.missing(spent) {
         outcome.lacks(&what);
     }
-    Ok(text)
+    Ok((text, reports, facts))
 }
 
 /// What the patch is to each kernel that the log has stacks of; nothing of those without an image.

@@ -192,8 +192,9 @@ fn read(name: Option<String>, mut rest: Box<(Stream, Scan)>) -> Log {
     while more && scan.size() < AHEAD {
         // Reading does not fail.
         let len = stream.read(&mut chunk).unwrap_or(0);
+        scan.allow(stream.steps());
         scan.text(&chunk[..len]);
-        more = len > 0;
+        more = len > 0 && scan.spent().is_none();
     }
     if !more {
         scan.finish();
@@ -203,7 +204,7 @@ fn read(name: Option<String>, mut rest: Box<(Stream, Scan)>) -> Log {
         reports: scan.take(),
         facts: scan.facts().clone(),
         first: false,
-        missing: stream.missing().filter(|_| !more),
+        missing: stream.missing(scan.spent()).filter(|_| !more),
         rest: more.then_some(rest),
     }
 }

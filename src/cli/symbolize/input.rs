@@ -100,6 +100,14 @@ impl Stream {
         matches!(self.rest, Rest::Plain(_))
     }
 
+    /// Steps of work that what was read of it so far may take. What is not packed is as long as what it takes.
+    pub fn steps(&self) -> u64 {
+        match &self.rest {
+            Rest::Plain(_) => u64::MAX,
+            Rest::Packed(bytes) => bytes.steps(),
+        }
+    }
+
     /// Its first bytes: `least` of them if it has so many.
     fn look(&mut self, least: usize) -> &[u8] {
         let mut some = vec![0; HEAD];
@@ -140,7 +148,7 @@ impl Stream {
         if let Some(what) = binary(&self.head) {
             return Err(not_a_log(&self.name, what));
         }
-        match (&self.rest, self.missing()) {
+        match (&self.rest, self.missing(None)) {
             (Rest::Packed(bytes), Some(why)) if !bytes.begun() => {
                 Err(Failure::new(why, "name a readable log"))
             }
@@ -148,14 +156,22 @@ impl Stream {
         }
     }
 
-    /// What is missing of it, once it was read to its end.
-    pub fn missing(&self) -> Option<String> {
+    /// What is missing of it, once it was read to its end; its reports were read up to line `spent`, from 0, if that was too
+    /// much work.
+    pub fn missing(&self, spent: Option<u64>) -> Option<String> {
         let packed = match &self.rest {
             Rest::Plain(_) => &[][..],
             Rest::Packed(bytes) => bytes.findings(),
         };
         let all = packed.iter().map(ToString::to_string);
-        let all: Vec<_> = all.chain(self.failed.clone()).collect();
+        let spent = spent.map(|line| {
+            let so_few = "is too much work for so few packed bytes (limit work)";
+            format!(
+                "line {}: {so_few}: no report is read from here on",
+                line + 1
+            )
+        });
+        let all: Vec<_> = all.chain(self.failed.clone()).chain(spent).collect();
         (!all.is_empty()).then(|| format!("{}: {}", self.name, all.join("; ")))
     }
 }

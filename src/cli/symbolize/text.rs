@@ -143,7 +143,7 @@ fn still(
     let Ok(text) = storage.map(path) else {
         return file(log, counter, paper);
     };
-    let (found, facts) = ahead(&text[..text.len().min(AHEAD as usize)]);
+    let (found, facts) = ahead(&text[..text.len().min(AHEAD as usize)], u64::MAX);
     counter.log.clone_from(&log.name);
     counter.clerk.begin(&found, &facts);
     counter.take();
@@ -162,9 +162,10 @@ fn still(
     Ok(filter.finish(counter, paper)?)
 }
 
-/// The reports that `text` begins with, and what it says.
-fn ahead(text: &[u8]) -> (Vec<Oops>, Facts) {
+/// The reports that `text` begins with, and what it says, read in so many `steps`.
+fn ahead(text: &[u8], steps: u64) -> (Vec<Oops>, Facts) {
     let mut scan = Scan::default();
+    scan.allow(steps);
     for piece in text.chunks(CHUNK) {
         scan.text(piece);
         if scan.size() > AHEAD_REPORTS {
@@ -179,11 +180,12 @@ fn ahead(text: &[u8]) -> (Vec<Oops>, Facts) {
 fn file(mut log: Stream, counter: &mut Counter<'_>, paper: &mut Paper) -> Result<(), Failure> {
     let mut text = Vec::new();
     (&mut log).take(AHEAD).read_to_end(&mut text)?;
-    let (found, facts) = ahead(&text);
+    let (found, facts) = ahead(&text, log.steps());
     counter.log.clone_from(&log.name);
     counter.clerk.begin(&found, &facts);
     counter.take();
     let mut filter = Filter::default();
+    filter.allow(log.steps());
     let end = whole(&text);
     filter.text(&text[..end], counter, paper)?;
     // One buffer for all of the rest: it stays near the processor.
@@ -199,6 +201,7 @@ fn file(mut log: Stream, counter: &mut Counter<'_>, paper: &mut Paper) -> Result
             break;
         }
         filled += len;
+        filter.allow(log.steps());
         let end = whole(&buffer[..filled]);
         filter.text(&buffer[..end], counter, paper)?;
         buffer.copy_within(end..filled, 0);
@@ -206,7 +209,7 @@ fn file(mut log: Stream, counter: &mut Counter<'_>, paper: &mut Paper) -> Result
     }
     filter.text(&buffer[..filled], counter, paper)?;
     filter.finish(counter, paper)?;
-    counter.end(&log);
+    counter.end(&log, &filter);
     Ok(())
 }
 
@@ -230,6 +233,7 @@ fn dump(path: &Path, counter: &mut Counter<'_>, paper: &mut Paper) -> Result<(),
     counter.clerk.begin(&dumped.reports, &dumped.facts);
     counter.take();
     let mut filter = Filter::default();
+    filter.allow(dumped.steps);
     filter.text(&dumped.text, counter, paper)?;
     filter.finish(counter, paper)?;
     counter.doubt();
@@ -246,7 +250,10 @@ fn live(mut log: Stream, counter: &mut Counter<'_>, paper: &mut Paper) -> Result
         let mut chunk = vec![0; CHUNK];
         // Reading does not fail.
         while let Ok(len @ 1..) = log.read(&mut chunk) {
-            if send.send(Chunk::Text(chunk[..len].to_vec())).is_err() {
+            if send
+                .send(Chunk::Text(chunk[..len].to_vec(), log.steps()))
+                .is_err()
+            {
                 return;
             }
         }
@@ -256,11 +263,14 @@ fn live(mut log: Stream, counter: &mut Counter<'_>, paper: &mut Paper) -> Result
     let mut rest = Vec::new();
     loop {
         let chunk = match next(&chunks, &mut filter, counter, paper)? {
-            Some(Chunk::Text(chunk)) => chunk,
+            Some(Chunk::Text(chunk, steps)) => {
+                filter.allow(steps);
+                chunk
+            }
             Some(Chunk::End(log)) => {
                 filter.text(&rest, counter, paper)?;
                 filter.finish(counter, paper)?;
-                counter.end(&log);
+                counter.end(&log, &filter);
                 return Ok(());
             }
             None => return Ok(()),
@@ -280,7 +290,8 @@ fn live(mut log: Stream, counter: &mut Counter<'_>, paper: &mut Paper) -> Result
 
 /// What comes of a log.
 enum Chunk {
-    Text(Vec<u8>),
+    /// Some of it, and the steps of work that it may take so far.
+    Text(Vec<u8>, u64),
     /// It is at its end.
     End(Stream),
 }
@@ -320,8 +331,8 @@ struct Counter<'a> {
 
 impl Counter<'_> {
     /// Says what a log lacks that was read to its end.
-    fn end(&mut self, log: &Stream) {
-        if let Some(what) = log.missing() {
+    fn end(&mut self, log: &Stream, filter: &Filter) {
+        if let Some(what) = log.missing(filter.spent()) {
             self.outcome.lacks(&what);
         }
     }

@@ -1,6 +1,8 @@
 //! Tables of abbreviations. Units may share one: it is not read for each of them anew.
 
-use std::sync::{Arc, Mutex, OnceLock};
+#[cfg(feature = "validate")]
+use std::sync::OnceLock;
+use std::sync::{Arc, Mutex};
 
 use gimli::{Abbreviations, DebugAbbrev, DebugAbbrevOffset, Section as _};
 
@@ -22,6 +24,7 @@ pub(super) struct Table {
     /// Bytes of it.
     len: usize,
     /// Whether no entry refers to those of other units.
+    #[cfg(feature = "validate")]
     alone: OnceLock<bool>,
 }
 
@@ -63,6 +66,7 @@ impl Tables {
         let table = Arc::new(Table {
             all: Arc::new(section.abbreviations(offset)?),
             len,
+            #[cfg(feature = "validate")]
             alone: OnceLock::new(),
         });
         let mut known = locked(&self.0);

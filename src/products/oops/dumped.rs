@@ -8,7 +8,7 @@ use super::read::report::Oops;
 use super::read::reports::{self, Facts};
 use super::truth::desk::Desk;
 use crate::base::addr::Slide;
-use crate::base::error::{Error, ErrorKind, Finding, Result};
+use crate::base::error::{self, Error, ErrorKind, Finding, Result};
 use crate::formats::image::note::hex;
 use crate::world::dump::log::{self, Log};
 use crate::world::dump::{Place, discover, place};
@@ -26,6 +26,8 @@ pub struct Dumped {
     pub facts: Facts,
     /// Who tells what is true of them; an error where the images that takes are not at hand, or are others.
     pub desk: Result<Desk>,
+    /// Steps of work that reading it may take; see [`Limits::steps_of`](crate::base::limits::Limits::steps_of).
+    pub steps: u64,
     /// Whether nothing of the log is missing.
     pub whole: bool,
     /// What is odd about the dump or missing of its log, and what was noticed on the way.
@@ -41,20 +43,20 @@ impl Dumped {
     pub fn open(path: &Path, options: &session::Options) -> Result<Self> {
         let session = Session::new(options.clone());
         let found = with(&session, |view| read(view, path))?;
-        let text = dmesg(&found.log);
-        let (reports, facts) = reports::parse(&text);
-        let of_log = |finding: &Finding| Noticed::Input {
+        let of_log = |finding: Finding| Noticed::Input {
             file: Some(path.to_owned()),
-            finding: finding.clone(),
+            finding,
         };
-        let mut noticed: Vec<Noticed> = found.log.findings.iter().map(of_log).collect();
+        let mut noticed: Vec<Noticed> = found.findings.into_iter().map(of_log).collect();
+        let whole = noticed.is_empty();
         noticed.extend(session.noticed());
         Ok(Dumped {
-            text,
+            text: found.text,
             desk: found.slide.map(|slide| Desk::at(session, slide)),
-            reports,
-            facts,
-            whole: found.log.findings.is_empty(),
+            reports: found.reports,
+            facts: found.facts,
+            steps: found.steps,
+            whole,
             noticed,
         })
     }
@@ -62,8 +64,36 @@ impl Dumped {
 
 /// A log, and where its kernel was; an error where that is not known of the images at hand.
 struct Found {
-    log: Log,
+    text: Vec<u8>,
+    reports: Vec<Oops>,
+    facts: Facts,
+    findings: Vec<Finding>,
+    steps: u64,
     slide: Result<Option<Slide>>,
+}
+
+impl Found {
+    /// What `log` says, read in so many `steps`.
+    fn new(log: Log, steps: u64) -> Self {
+        let text = dmesg(&log);
+        let (reports, facts, spent) = reports::parse_within(&text, steps);
+        let mut findings = log.findings;
+        findings.extend(spent.map(|line| Finding {
+            place: error::Place::default(),
+            message: format!(
+                "line {} of the log is too much work for so short a dump (limit work): no report is read from there on",
+                line + 1
+            ),
+        }));
+        Found {
+            text,
+            reports,
+            facts,
+            findings,
+            steps,
+            slide: Ok(None),
+        }
+    }
 }
 
 fn read(view: View<'_, '_>, path: &Path) -> Result<Found> {
@@ -77,15 +107,17 @@ fn read(view: View<'_, '_>, path: &Path) -> Result<Found> {
         let (finding, file) = (finding.clone(), Some(path.to_owned()));
         view.notice(Noticed::Input { file, finding });
     }
+    let size = path.metadata().map_or(0, |m| m.len());
+    let steps = view.options().limits.steps_of(size);
     match log::read(&dump, None) {
         Ok(log) => {
-            let (reports, _) = reports::parse(&dmesg(&log));
-            let slide = match reports.is_empty() {
-                false => images(view, &dump).and_then(|()| settle(view, &dump, &reports)),
-                // Such a log asks for no image.
-                true => Ok(None),
-            };
-            Ok(Found { log, slide })
+            let mut found = Found::new(log, steps);
+            // A log without reports asks for no image.
+            if !found.reports.is_empty() {
+                let images = images(view, &dump);
+                found.slide = images.and_then(|()| settle(view, &dump, &found.reports));
+            }
+            Ok(found)
         }
         // An image cannot tell more where all is told, and the memory is not there.
         Err(why) if why.kind() != ErrorKind::MissingSection => Err(why.in_file(path)),
@@ -98,12 +130,9 @@ fn read(view: View<'_, '_>, path: &Path) -> Result<Found> {
             let vmlinux = kernel.vmlinux().ok_or(why.in_file(path))?;
             let place = place::find(&dump, &vmlinux.image)?;
             let log = log::read(&dump, Some((&vmlinux.image, &place)));
-            let log = log.map_err(|e| e.in_file(path))?;
-            let (reports, _) = reports::parse(&dmesg(&log));
-            Ok(Found {
-                log,
-                slide: settle(view, &dump, &reports),
-            })
+            let mut found = Found::new(log.map_err(|e| e.in_file(path))?, steps);
+            found.slide = settle(view, &dump, &found.reports);
+            Ok(found)
         }
     }
 }

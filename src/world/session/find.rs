@@ -25,6 +25,7 @@ pub(crate) enum Vmlinux<'d> {
     Found(Named<'d>),
 }
 
+#[cfg(feature = "validate")]
 impl Vmlinux<'_> {
     /// The file.
     pub(crate) fn path(&self) -> PathBuf {

@@ -134,6 +134,11 @@ impl<R: Read> Unpack<R> {
         &self.findings
     }
 
+    /// Steps of work that what was read so far may take.
+    pub fn steps(&self) -> u64 {
+        self.limits.steps_of(self.input.at())
+    }
+
     /// Whether what was read so far is packed at all: the header of a member is in it.
     pub fn begun(&self) -> bool {
         self.begun

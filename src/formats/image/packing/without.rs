@@ -28,13 +28,13 @@ impl<R: Read> Unpack<R> {
         self
     }
 
-    /// Whether nothing was wrong with what is packed.
-    pub(crate) fn is_whole(&self) -> bool {
+    /// What was wrong so far.
+    pub fn findings(&self) -> &[Finding] {
         match self.0 {}
     }
 
-    /// What was wrong so far.
-    pub fn findings(&self) -> &[Finding] {
+    /// Steps of work that what was read so far may take.
+    pub fn steps(&self) -> u64 {
         match self.0 {}
     }
 

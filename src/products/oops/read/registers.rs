@@ -86,6 +86,14 @@ pub enum Code {
 const MAX_CODE: usize = 8192;
 
 impl Code {
+    /// Bytes of it that the log has.
+    pub(crate) fn len(&self) -> u64 {
+        match self {
+            Code::Bytes(bytes, _) => bytes.len() as u64,
+            Code::Unreadable(_) => 0,
+        }
+    }
+
     /// Reads what follows `Code:`.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let text = text.trim();

@@ -11,10 +11,12 @@ use super::line::{Line, lines};
 use super::owner::{Owner, Owners};
 use super::prefix::{Caller, Coded, buried_stamp};
 use super::pstore::{self, Parts, Waiting};
+use super::registers::Code;
 use super::report::{DoubtKind, Oops};
 use super::said::{Said, banner_release, may_matter, said};
 use super::skip::quiet;
 use crate::base::bytes::find;
+use crate::base::work::Work;
 
 /// Printers whose reports are open at once at most: CPUs of a large machine.
 const MAX_OPEN: usize = 1024;
@@ -24,6 +26,9 @@ const PATIENCE: u32 = 200;
 
 /// Bytes of a line that are read; a longer one says nothing.
 const MAX_TEXT: usize = 1 << 14;
+
+/// Steps of work that a line takes.
+const LINE: u64 = 384;
 
 /// Lines between what a panic of Rust code says and the report of it.
 const AHEAD: u64 = 4;
@@ -58,6 +63,8 @@ pub struct Reports {
     parts: Parts,
     /// Whether the last line has no end and says nothing.
     torn: bool,
+    /// What reading may take.
+    work: Work,
     /// The last that was said.
     pub facts: Facts,
 }
@@ -71,6 +78,7 @@ impl Reports {
         bytes: Range<u64>,
         done: &mut Vec<Oops>,
     ) -> bool {
+        self.work.take(LINE);
         if let Some((name, part)) = pstore::heading(line.text()) {
             if self.parts.is_other(name, part) {
                 self.read_parts(done);
@@ -99,9 +107,19 @@ impl Reports {
     /// Bytes and lines at the start of `text`, whole ones, that say nothing: they need not be given.
     pub(crate) fn quiet(&self, text: &[u8]) -> (usize, u64) {
         match self.is_idle() && !self.owners.names_one() {
-            true => quiet(text),
+            true => quiet(text, &self.work),
             false => (0, 0),
         }
+    }
+
+    /// There may be `steps` of work in all.
+    pub(crate) fn allow(&mut self, steps: u64) {
+        self.work.allow(steps);
+    }
+
+    /// Whether that is used up: no line is to be read any more.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.work.is_used_up()
     }
 
     /// Whether nothing that is being read depends on lines that say nothing by themselves.
@@ -423,6 +441,9 @@ impl Reports {
 
     /// Adds what was said before the report.
     fn complete(&self, mut oops: Oops, caller: Option<Caller>) -> Oops {
+        let code = oops.blocks.iter().filter_map(|b| b.code.as_ref());
+        let bytes: u64 = code.map(Code::len).sum();
+        self.work.take(LINE * (2 + bytes / 8));
         oops.caller = caller;
         if oops.release.is_none() {
             oops.release.clone_from(&self.facts.release);
@@ -501,10 +522,17 @@ fn is_begun(text: &str) -> bool {
 /// assert_eq!(reports[0].frames[1].printed(), "ksys_read+0x5f/0xe0");
 /// ```
 pub fn parse(log: &[u8]) -> (Vec<Oops>, Facts) {
+    let (reports, facts, _) = parse_within(log, u64::MAX);
+    (reports, facts)
+}
+
+/// The same with so many `steps` of work; the line from which on nothing was read any more, from 0, if that was too few.
+pub fn parse_within(log: &[u8], steps: u64) -> (Vec<Oops>, Facts, Option<u64>) {
     let mut reports = Reports::default();
+    reports.allow(steps);
     let mut done = Vec::new();
     let (mut at, mut number) = (0, 0);
-    while at < log.len() {
+    while at < log.len() && !reports.is_spent() {
         let (bytes, count) = reports.quiet(&log[at..]);
         (at, number) = (at + bytes, number + count);
         let Some((range, line)) = lines(&log[at..]).next() else {
@@ -514,6 +542,7 @@ pub fn parse(log: &[u8]) -> (Vec<Oops>, Facts) {
         reports.line(&line, number, at as u64..end as u64, &mut done);
         (at, number) = (end, number + 1);
     }
+    let spent = (at < log.len()).then_some(number);
     reports.finish(&mut done);
-    (done, reports.facts)
+    (done, reports.facts, spent)
 }

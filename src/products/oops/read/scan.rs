@@ -21,13 +21,28 @@ pub struct Scan {
     /// The beginning of a line whose end has not come, and all its bytes.
     begun: Vec<u8>,
     begun_bytes: u64,
+    spent: Option<u64>,
 }
 
 impl Scan {
+    /// There may be `steps` of work in all; see [`Scan::spent`].
+    pub fn allow(&mut self, steps: u64) {
+        self.reports.allow(steps);
+    }
+
+    /// The line from which on nothing was read any more, from 0, where it would have been too much work.
+    pub fn spent(&self) -> Option<u64> {
+        self.spent
+    }
+
     /// Takes the next piece.
     pub fn text(&mut self, text: &[u8]) {
         let mut rest = text;
         loop {
+            if self.reports.is_spent() {
+                self.spent.get_or_insert(self.line);
+                return;
+            }
             if self.begun_bytes == 0 {
                 let (bytes, lines) = self.reports.quiet(rest);
                 self.line += lines;
@@ -135,6 +150,25 @@ mod tests {
         assert_eq!(whole.0[0].lines, 1..2);
         let pieces: Vec<&[u8]> = log.chunks(1000).collect();
         assert_eq!(scanned(&pieces), whole);
+    }
+
+    #[test]
+    fn what_is_too_much_work_is_not_read() {
+        let mut scan = Scan::default();
+        let log = "BUG: x\nRIP: 0010:foo+0x1/0x2\n".repeat(100);
+        scan.allow(20_000);
+        scan.text(log.as_bytes());
+        let known = scan.spent().unwrap();
+        assert!((10..100).contains(&known), "{known}");
+        scan.finish();
+        let read = scan.take();
+        assert_eq!(read.last().unwrap().lines.end, known);
+        // Lines that only might say something are work as well.
+        let mut scan = Scan::default();
+        scan.allow(1000);
+        scan.text("DEBUG\n".repeat(100).as_bytes());
+        scan.finish();
+        assert!(scan.spent().is_some());
     }
 
     proptest! {

@@ -11,6 +11,7 @@ use super::prefix::Coded;
 use super::said::may_matter;
 use crate::base::bytes::{each_byte, find_byte, rfind_byte};
 use crate::base::words::Words;
+use crate::base::work::Work;
 
 /// One of these is in every line that begins a report or is worth remembering, see [`may_matter`] and
 /// [`super::kind::heading`], or in the one behind it.
@@ -61,8 +62,12 @@ const BEFORE: usize = 96;
 /// Lines between them that say nothing: words of a stack, blank ones.
 const GAP: usize = 8;
 
+/// Steps of work that a line with one of the words takes.
+const LINE: u64 = 32;
+
 /// Bytes and lines at the start of `text`, whole lines of it, that no reader of reports who has none open needs to see.
-pub(crate) fn quiet(text: &[u8]) -> (usize, u64) {
+/// They end where `work` does.
+pub(crate) fn quiet(text: &[u8], work: &Work) -> (usize, u64) {
     static SOUGHT: LazyLock<Words> = LazyLock::new(|| Words::new(&WORDS));
     let end = rfind_byte(text, b'\n').map_or(0, |at| at + 1);
     let mut hunt = SOUGHT.hunt(&text[..end]);
@@ -72,18 +77,21 @@ pub(crate) fn quiet(text: &[u8]) -> (usize, u64) {
             break;
         };
         let start = rfind_byte(&text[..at], b'\n').map_or(0, |n| n + 1);
+        if !work.take(LINE) {
+            return counted(text, start);
+        }
         let stop = find_byte(&text[at..end], b'\n').map_or(end, |n| at + n + 1);
         let line = Line::new(&text[start..stop]);
         if line.coded != Coded::Plain
             || super::pstore::heading(line.text()).is_some()
             || may_matter(line.text())
         {
-            return counted(text, before(text, start));
+            return counted(text, before(text, start, work));
         }
         from = stop;
     }
     // What follows may be of a report that these lines belong to.
-    counted(text, before(text, end))
+    counted(text, before(text, end, work))
 }
 
 fn counted(text: &[u8], end: usize) -> (usize, u64) {
@@ -91,13 +99,14 @@ fn counted(text: &[u8], end: usize) -> (usize, u64) {
 }
 
 /// Where what belongs to the line at `start` begins.
-fn before(text: &[u8], start: usize) -> usize {
+fn before(text: &[u8], start: usize, work: &Work) -> usize {
     let (mut at, mut own, mut gap) = (start, start, 0);
     for _ in 0..BEFORE {
         let Some(end) = at.checked_sub(1).filter(|_| gap < GAP) else {
             break;
         };
         let begin = rfind_byte(&text[..end], b'\n').map_or(0, |n| n + 1);
+        work.take(2 * LINE);
         let line = Line::new(&text[begin..at]);
         let rule = line.text().starts_with(b"==========");
         at = begin;
@@ -114,6 +123,10 @@ fn before(text: &[u8], start: usize) -> usize {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    fn quiet(text: &[u8]) -> (usize, u64) {
+        super::quiet(text, &Work::default())
+    }
 
     #[test]
     fn a_stretch_ends_before_the_first_line_that_says_something() {

@@ -56,9 +56,20 @@ pub struct Filter {
     byte: u64,
     done: Vec<Oops>,
     additions: Additions,
+    spent: Option<u64>,
 }
 
 impl Filter {
+    /// There may be `steps` of work in all; see [`Filter::spent`].
+    pub fn allow(&mut self, steps: u64) {
+        self.reports.allow(steps);
+    }
+
+    /// The line from which on all was passed on unread, from 0, where reading would have been too much work.
+    pub fn spent(&self) -> Option<u64> {
+        self.spent
+    }
+
     /// Takes one line, its ending included, and writes what can be written.
     pub fn line(
         &mut self,
@@ -81,6 +92,13 @@ impl Filter {
     ) -> io::Result<()> {
         let (mut from, mut at) = (0, 0);
         while at < text.len() {
+            if self.reports.is_spent() {
+                sink.kept(&text[from..at])?;
+                from = at;
+                self.spent.get_or_insert(self.line);
+                self.finish(teller, sink)?;
+                break;
+            }
             if self.held.is_empty() {
                 let (bytes, lines) = self.reports.quiet(&text[at..]);
                 at += bytes;
