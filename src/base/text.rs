@@ -100,12 +100,29 @@ fn push(out: &mut String, text: &str) {
     }
 }
 
-/// Whether all of `bytes` are printable ASCII: so are nearly all names, and they are gone through eight bytes at once.
+/// Whether all of `bytes` are printable ASCII: so are nearly all names and lines, and they are gone through many bytes at
+/// once.
 #[inline]
 pub fn is_plain(bytes: &[u8]) -> bool {
+    match bytes.last_chunk::<16>() {
+        // Some of it a second time, which is cheaper than byte by byte.
+        Some(last) => !bytes.as_chunks().0.iter().any(is_odd) && !is_odd(last),
+        None => is_plain_name(bytes),
+    }
+}
+
+/// Whether some of `chunk` are no printable ASCII: all are looked at, for which one instruction is enough.
+#[inline]
+fn is_odd(chunk: &[u8; 16]) -> bool {
+    let odd = chunk.iter().map(|b| !matches!(b, b' '..=b'~'));
+    odd.fold(false, |some, odd| some | odd)
+}
+
+/// The same of a short name.
+#[inline]
+fn is_plain_name(bytes: &[u8]) -> bool {
     let (words, rest) = bytes.as_chunks::<8>();
     let last = match bytes.last_chunk::<8>() {
-        // Some of it a second time, which is cheaper than byte by byte.
         Some(last) => *last,
         None => {
             let mut last = [b' '; 8];

@@ -162,7 +162,8 @@ mod tests {
         assert!((10..100).contains(&known), "{known}");
         scan.finish();
         let read = scan.take();
-        assert_eq!(read.last().unwrap().lines.end, known);
+        let last = &read.last().unwrap().lines;
+        assert!((known - 1..=known).contains(&last.end), "{last:?}");
         // Lines that only might say something are work as well.
         let mut scan = Scan::default();
         scan.allow(1000);
