@@ -111,6 +111,8 @@ def run(fixtrace, case):
     wrong = []
     if process.returncode not in case.exits:
         wrong.append(f"exit {process.returncode}, not {' or '.join(map(str, case.exits))}")
+    if process.returncode == 0 and b"(limit" in texts[1]:
+        wrong.append("a limit left something out, and the run was whole")
     if used > seconds:
         wrong.append(f"{used:.1f} s, may take {seconds:.1f}")
     if peak > memory:

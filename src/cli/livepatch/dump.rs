@@ -24,7 +24,7 @@ type Again = BTreeMap<(u32, Addr), (Verdict, TaskState)>;
 /// Runs it on the dump `path`.
 pub fn run(args: &Livepatch, path: &Path) -> Result<Exit, Failure> {
     out::check(args.out.output.as_deref(), &inputs::of_livepatch(args))?;
-    let again = match &args.again {
+    let (again, first) = match &args.again {
         Some(second) => Some(on(args, second, &[], |stacks, planned, patching| {
             let judged = |(stack, task): (_, &Task)| {
                 let state = state(patching, task);
@@ -34,19 +34,22 @@ pub fn run(args: &Livepatch, path: &Path) -> Result<Exit, Failure> {
             Ok(tasks(stacks).map(judged).collect::<Again>())
         })?),
         None => None,
-    };
-    on(args, path, &args.parts, |stacks, planned, patching| {
+    }
+    .unzip();
+    let (exit, left) = on(args, path, &args.parts, |stacks, planned, patching| {
         tell(args, stacks, planned, patching, again.as_ref())
-    })
+    })?;
+    Ok(exit.max_of(left).max_of(first.unwrap_or(Exit::Done)))
 }
 
-/// Walks the stacks in `path`, and has `tell` make something of them and the plan.
+/// Walks the stacks in `path`, and has `tell` make something of them and the plan; whether limits left out something is how
+/// that ended.
 fn on<R>(
     args: &Livepatch,
     path: &Path,
     parts: &[std::path::PathBuf],
     tell: impl FnOnce(&Stacks<'_>, &Planned, &Patching) -> Result<R, Failure>,
-) -> Result<R, Failure> {
+) -> Result<(R, Exit), Failure> {
     let mut options = open::options(&args.images);
     options.lines = !args.no_lines;
     // What it puts in place of functions may be on stacks.
@@ -80,10 +83,11 @@ fn on<R>(
             Err(why) => Err(no_plan(path, why)),
         }
     });
-    answer.unwrap_or_else(|failed| {
+    let told = answer.unwrap_or_else(|failed| {
         open::say(&args.images, session.noticed());
         Err(open::failed(&failed))
-    })
+    })?;
+    Ok((told, open::end(&args.images, &session, Exit::Done)))
 }
 
 fn no_plan(path: &Path, why: &NoPlan) -> Failure {

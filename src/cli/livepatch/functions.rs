@@ -64,5 +64,5 @@ pub fn run(args: &Livepatch) -> Result<Exit, Failure> {
     }
     out.flush()?;
     open::say(&args.images, session.without_lines());
-    Ok(exit)
+    Ok(open::end(&args.images, &session, exit))
 }

@@ -149,6 +149,7 @@ impl<'a> Outcome<'a> {
                     continue;
                 }
                 Noticed::Unopened(e) => (Exit::Usage, Some(open::failure(e))),
+                Noticed::LeftOut(_) => (Exit::Partial, None),
                 _ => (Exit::Done, None),
             };
             self.exit = self.exit.max_of(exit);

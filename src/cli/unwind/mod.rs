@@ -49,7 +49,7 @@ pub fn run(args: &Unwind) -> Result<Exit, Failure> {
         Some(path) => file(args, path, &session),
     }?;
     open::say(&args.images, session.without_lines());
-    Ok(exit)
+    Ok(open::end(&args.images, &session, exit))
 }
 
 /// `--regs` without registers asks for those of each frame; what stands behind it then is the dump.

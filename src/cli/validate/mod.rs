@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use fixtrace::low::base::parallel;
 use fixtrace::low::formats::image::ImageKind;
 use fixtrace::low::products::validate::{self as product, Allow, Baseline, Family, Loader, Policy};
+use fixtrace::low::world::session::Noticed;
 
 use self::images::{Looked, Question};
 use self::show::Show;
@@ -194,6 +195,8 @@ impl<'r> Run<'r> {
         if self.args.verbose || !looked.noticed.is_empty() {
             progress.clear();
         }
+        let left_out = |n: &Noticed| matches!(n, Noticed::LeftOut(_));
+        self.partial |= looked.noticed.iter().any(left_out);
         open::say(&self.args.sources(), looked.noticed);
         self.failing += report.tally().failing;
         if self.args.write_baseline.is_some() {

@@ -12,6 +12,9 @@ use super::report::Oops;
 /// Lines between the first that names a task and its stack, at most: `/proc/PID/status` has sixty.
 const MAX_ABOVE: u64 = 80;
 
+/// Blank lines between a line that names a task and what follows are fewer: no more are looked through ahead of a stack.
+pub(crate) const GAP: u64 = 8;
+
 /// Tasks whose names are remembered.
 const MAX_NAMES: usize = 1 << 16;
 
@@ -67,8 +70,9 @@ struct Told<'l> {
 pub(crate) struct Owners {
     /// The task that the lines just read name.
     named: Option<Owner>,
-    /// The last of them.
+    /// The last of them, and the last that is not blank.
     until: u64,
+    said: u64,
     /// The next line is its name.
     awaits: bool,
     /// The task that the last line of a stack named, and that line.
@@ -85,7 +89,7 @@ impl Owners {
         };
         let text = text.trim();
         match told(text) {
-            _ if text.is_empty() && goes_on => self.until = number,
+            _ if text.is_empty() && goes_on && number - self.said < GAP => self.until = number,
             Some(told) => {
                 let last = self.named.take().filter(|_| goes_on);
                 let other = |last: &Owner| {
@@ -103,13 +107,14 @@ impl Owners {
                 owner.pid = owner.pid.or(told.pid);
                 owner.comm = owner.comm.or_else(|| told.comm.map(str::to_owned));
                 owner.state = owner.state.or(told.state);
-                (self.named, self.until, self.awaits) = (Some(owner), number, told.awaits);
+                (self.named, self.awaits) = (Some(owner), told.awaits);
+                (self.until, self.said) = (number, number);
             }
             None if goes_on && self.awaits && text.len() <= MAX_TEXT => {
                 if let Some(owner) = &mut self.named {
                     owner.comm = Some(text.to_owned());
                 }
-                (self.until, self.awaits) = (number, false);
+                (self.until, self.said, self.awaits) = (number, number, false);
             }
             None => self.named = None,
         }

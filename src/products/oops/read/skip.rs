@@ -60,7 +60,7 @@ const WORDS: [&str; 32] = [
 const BEFORE: usize = 96;
 
 /// Lines between them that say nothing: words of a stack, blank ones.
-const GAP: usize = 8;
+const GAP: usize = owner::GAP as usize;
 
 /// Steps of work that a line with one of the words takes.
 const LINE: u64 = 32;
