@@ -102,14 +102,16 @@
 //! | `named-file` | 16G | Size of a file that an input names. |
 //! | `files` | 262144 | Files that inputs name which a run looks for. |
 //! | `source-file` | 16M | Size of a file of source text. |
-//! | `work` | 64 | Steps of work on an image for each byte of it, beyond 64 million: entries, rows and instructions gone through. |
+//! | `work` | 64 | Steps of work on an image or a packed log for each byte of it, beyond 64 million: entries, rows, instructions and lines gone through. |
+//! | `inline-depth` | 512 | Calls of a function that are inlined within each other, as far as they are told. |
+//! | `line` | 16K | Length of a line of a log that is read; a longer one says nothing. |
 //! | `entries` | 1000000 | Directory entries that a run looks at in search of images and modules. |
 //! | `task-stack` | 256K | Size of a kernel stack, of a task or a CPU. |
 //! | `tasks` | 1048576 | Tasks of a dump or snapshot, and threads of a process. |
 //! | `cpus` | 8192 | CPUs of a dump or snapshot. |
 //! | `modules` | 16384 | Modules of a dump or snapshot. |
 //! | `frames` | 65536 | Frames of all stacks of an input together, beyond one for each 8 bytes of it. |
-//! | `copied` | 64M | Bytes of an input's memory that a snapshot holds or modules are made of, beyond its size. |
+//! | `copied` | 64M | Bytes of an input's memory that a snapshot holds, or its log or modules are made of, beyond its size. |
 #![warn(missing_docs)]
 #![deny(unsafe_code)]
 

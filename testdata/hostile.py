@@ -129,9 +129,10 @@ def run(fixtrace, case):
 
 
 def main():
+    global FIXTRACE
     sys.path.insert(0, str(HERE / "hostile"))
     sys.modules["hostile_runner"] = sys.modules["__main__"]
-    fixtrace, wanted = os.path.abspath(sys.argv[1]), sys.argv[2:]
+    FIXTRACE, wanted = os.path.abspath(sys.argv[1]), sys.argv[2:]
     right = count = 0
     for path in sorted((HERE / "hostile").glob("*.py")):
         module = importlib.import_module(path.stem)
@@ -141,7 +142,7 @@ def main():
             for case in module.cases(pathlib.Path(made)):
                 if not wanted or any(w in case.name for w in wanted):
                     count += 1
-                    right += run(fixtrace, case)
+                    right += run(FIXTRACE, case)
     print(f"{right} of {count} hostile cases cost and said what they may")
     sys.exit(0 if count and right == count else 1)
 

@@ -7,11 +7,23 @@ const MAX_LEN: usize = 4096;
 
 /// A Rust symbol (legacy or v0 mangling) as its author wrote it, without its hash; any other name as it is.
 /// A name nested too deeply stays as it is.
+#[inline]
 pub(crate) fn demangle(name: &str) -> Cow<'_, str> {
+    match is_mangled(name) {
+        true => demangled(name),
+        false => Cow::Borrowed(name),
+    }
+}
+
+fn demangled(name: &str) -> Cow<'_, str> {
     match parse(name).and_then(|d| limited(format_args!("{d:#}"))) {
         Some(text) => Cow::Owned(text),
         None => Cow::Borrowed(name),
     }
+}
+
+fn is_mangled(name: &str) -> bool {
+    name.starts_with("_R") || name.starts_with("_ZN")
 }
 
 /// The same with its hash; `None` for what is no Rust symbol.
@@ -20,8 +32,7 @@ pub(crate) fn demangle_whole(name: &str) -> Option<String> {
 }
 
 fn parse(name: &str) -> Option<rustc_demangle::Demangle<'_>> {
-    let mangled = name.starts_with("_R") || name.starts_with("_ZN");
-    mangled.then(|| rustc_demangle::try_demangle(name).ok())?
+    is_mangled(name).then(|| rustc_demangle::try_demangle(name).ok())?
 }
 
 /// `text`, unless it is too long or nested too deeply.

@@ -83,6 +83,10 @@ limits! {
         "Size of a file of source text.";
     work: "work" = 64, Count,
         "Steps of work on an image or a packed log for each byte of it, beyond 64 million: entries, rows, instructions and lines gone through.";
+    inline_depth: "inline-depth" = 512, Count,
+        "Calls of a function that are inlined within each other, as far as they are told.";
+    line: "line" = 16 << 10, Bytes,
+        "Length of a line of a log that is read; a longer one says nothing.";
     entries: "entries" = 1_000_000, Count,
         "Directory entries that a run looks at in search of images and modules.";
     task_stack: "task-stack" = 256 << 10, Bytes,
@@ -96,7 +100,7 @@ limits! {
     frames: "frames" = 1 << 16, Count,
         "Frames of all stacks of an input together, beyond one for each 8 bytes of it.";
     copied: "copied" = 64 << 20, Bytes,
-        "Bytes of an input's memory that a snapshot holds or modules are made of, beyond its size.";
+        "Bytes of an input's memory that a snapshot holds, or its log or modules are made of, beyond its size.";
 }
 
 /// One row of [`Limits::TABLE`].

@@ -132,7 +132,7 @@ fn read(
     };
     let mut text = Vec::new();
     (&mut log).take(MAX_LOG).read_to_end(&mut text)?;
-    let (reports, facts, spent) = parse_within(&text, log.steps());
+    let (reports, facts, spent) = parse_within(&text, limits, log.steps());
     if let Some(what) = log.missing(spent) {
         outcome.lacks(&what);
     }

@@ -105,7 +105,7 @@ pub fn run(args: &Symbolize) -> Result<Exit, Failure> {
     }
     if args.logs.is_empty() {
         let stream = Stream::live(input::STDIN, Box::new(std::io::stdin()), &limits)?;
-        let log = begun(None, stream);
+        let log = begun(None, stream, &limits);
         batch.answer_all(&mut desk, vec![log])?;
     } else if files.is_empty() {
         return Err(Failure::new(
@@ -171,16 +171,16 @@ fn files(named: &[PathBuf]) -> Result<(Vec<PathBuf>, Vec<String>), Failure> {
 /// The log in the file `path`, or the beginning of it; `None` for a dump.
 fn log(path: &Path, limits: &Limits) -> Result<Option<Log>, Failure> {
     Ok(match input(path, limits)? {
-        Input::Log(stream) => Some(begun(Some(path.display().to_string()), stream)),
+        Input::Log(stream) => Some(begun(Some(path.display().to_string()), stream, limits)),
         Input::Dump => None,
     })
 }
 
 /// The beginning of the log `stream`.
-fn begun(name: Option<String>, stream: Stream) -> Log {
+fn begun(name: Option<String>, stream: Stream, limits: &Limits) -> Log {
     Log {
         first: true,
-        ..read(name, Box::new((stream, Scan::default())))
+        ..read(name, Box::new((stream, Scan::within(limits))))
     }
 }
 

@@ -59,6 +59,7 @@ pub fn run(args: &Symbolize) -> Result<Exit, Failure> {
         outcome: Outcome::new(&args.images, args.require),
         sources: Sources::new(args),
         log: String::new(),
+        limits: args.images.limits(),
     };
     let mut paper = Paper {
         out: out::writer(&args.out, &inputs::of_symbolize(args, &args.logs))?,
@@ -66,7 +67,7 @@ pub fn run(args: &Symbolize) -> Result<Exit, Failure> {
         style: out::style(&args.out),
         links: Links::new(args),
     };
-    let limits = args.images.limits();
+    let limits = counter.limits.clone();
     if args.logs.is_empty() {
         let log = Stream::live(input::STDIN, Box::new(io::stdin()), &limits)?;
         live(log, &mut counter, &mut paper)?;
@@ -143,11 +144,15 @@ fn still(
     let Ok(text) = storage.map(path) else {
         return file(log, counter, paper);
     };
-    let (found, facts) = ahead(&text[..text.len().min(AHEAD as usize)], u64::MAX);
+    let (found, facts) = ahead(
+        &text[..text.len().min(AHEAD as usize)],
+        &counter.limits,
+        u64::MAX,
+    );
     counter.log.clone_from(&log.name);
     counter.clerk.begin(&found, &facts);
     counter.take();
-    let mut filter = Filter::default();
+    let mut filter = Filter::within(&counter.limits);
     let mut at = 0;
     while at < text.len() {
         let piece = &text[at..text.len().min(at + WINDOW)];
@@ -163,8 +168,8 @@ fn still(
 }
 
 /// The reports that `text` begins with, and what it says, read in so many `steps`.
-fn ahead(text: &[u8], steps: u64) -> (Vec<Oops>, Facts) {
-    let mut scan = Scan::default();
+fn ahead(text: &[u8], limits: &Limits, steps: u64) -> (Vec<Oops>, Facts) {
+    let mut scan = Scan::within(limits);
     scan.allow(steps);
     for piece in text.chunks(CHUNK) {
         scan.text(piece);
@@ -180,11 +185,11 @@ fn ahead(text: &[u8], steps: u64) -> (Vec<Oops>, Facts) {
 fn file(mut log: Stream, counter: &mut Counter<'_>, paper: &mut Paper) -> Result<(), Failure> {
     let mut text = Vec::new();
     (&mut log).take(AHEAD).read_to_end(&mut text)?;
-    let (found, facts) = ahead(&text, log.steps());
+    let (found, facts) = ahead(&text, &counter.limits, log.steps());
     counter.log.clone_from(&log.name);
     counter.clerk.begin(&found, &facts);
     counter.take();
-    let mut filter = Filter::default();
+    let mut filter = Filter::within(&counter.limits);
     filter.allow(log.steps());
     let end = whole(&text);
     filter.text(&text[..end], counter, paper)?;
@@ -232,7 +237,7 @@ fn dump(path: &Path, counter: &mut Counter<'_>, paper: &mut Paper) -> Result<(),
     counter.log = path.display().to_string();
     counter.clerk.begin(&dumped.reports, &dumped.facts);
     counter.take();
-    let mut filter = Filter::default();
+    let mut filter = Filter::within(&counter.limits);
     filter.allow(dumped.steps);
     filter.text(&dumped.text, counter, paper)?;
     filter.finish(counter, paper)?;
@@ -259,7 +264,7 @@ fn live(mut log: Stream, counter: &mut Counter<'_>, paper: &mut Paper) -> Result
         }
         let _ = send.send(Chunk::End(log));
     });
-    let mut filter = Filter::default();
+    let mut filter = Filter::within(&counter.limits);
     let mut rest = Vec::new();
     loop {
         let chunk = match next(&chunks, &mut filter, counter, paper)? {
@@ -327,6 +332,7 @@ struct Counter<'a> {
     sources: Sources,
     /// What the log is called.
     log: String,
+    limits: Limits,
 }
 
 impl Counter<'_> {

@@ -2,7 +2,7 @@
 
 use super::dwarf::Units;
 use super::place::Place;
-use super::unit::UnitLines;
+use super::unit::{Reading, UnitLines};
 use crate::base::bytes::MAX_NAME;
 use crate::base::error::Result;
 use crate::formats::dwarf::second::{Level, Second};
@@ -13,7 +13,7 @@ use crate::formats::image::ElfImage;
 /// The units of an image, to be checked.
 pub struct Audit<'u, 'd> {
     dwarf: &'u Dwarf<'d>,
-    kernel: bool,
+    reading: Reading,
 }
 
 /// A function of a unit, and where its code is.
@@ -38,8 +38,8 @@ pub struct AuditUnit<'d> {
 
 impl<'u, 'd> Audit<'u, 'd> {
     pub(super) fn new(units: &'u Units<'d>) -> Self {
-        let (dwarf, kernel) = units.audited();
-        Audit { dwarf, kernel }
+        let (dwarf, reading) = units.audited();
+        Audit { dwarf, reading }
     }
 
     /// All units looked over.
@@ -75,7 +75,7 @@ impl<'u, 'd> Audit<'u, 'd> {
         });
         Ok(AuditUnit {
             ends: ends.collect(),
-            lines: UnitLines::new(contents, self.kernel),
+            lines: UnitLines::new(contents, self.reading),
             functions,
             spans,
             rows,

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use super::flatten::innermost;
 use super::place::Place;
-use super::unit::UnitLines;
+use super::unit::{Reading, UnitLines};
 use crate::base::addr::LinkAddr;
 use crate::base::error::Result;
 use crate::base::parallel;
@@ -18,7 +18,7 @@ const AT_ONCE: usize = 64;
 /// The units of one image.
 pub(super) struct Units<'d> {
     dwarf: Dwarf<'d>,
-    kernel: bool,
+    reading: Reading,
     storage: &'d Storage,
     listed: Vec<Slot<'d>>,
     unlisted: OnceLock<Vec<Slot<'d>>>,
@@ -37,7 +37,11 @@ impl<'d> Units<'d> {
         let dwarf = Dwarf::of(image).map_err(|e| e.in_file(image.path()))?;
         let kernel = matches!(image.kind(), ImageKind::Vmlinux | ImageKind::Module);
         Ok(dwarf.map(|dwarf| Units {
-            kernel,
+            reading: Reading {
+                kernel,
+                deepest: usize::try_from(image.storage().limits().inline_depth)
+                    .unwrap_or(usize::MAX),
+            },
             storage: image.storage(),
             listed: slots(dwarf.listed_units()),
             dwarf,
@@ -45,10 +49,10 @@ impl<'d> Units<'d> {
         }))
     }
 
-    /// What [`super::audit`] looks at: the units, and whether they are a kernel's.
+    /// What [`super::audit`] looks at: the units, and how they are read.
     #[cfg(feature = "validate")]
-    pub(super) fn audited(&self) -> (&Dwarf<'d>, bool) {
-        (&self.dwarf, self.kernel)
+    pub(super) fn audited(&self) -> (&Dwarf<'d>, Reading) {
+        (&self.dwarf, self.reading)
     }
 
     /// See [`super::Lines::listed`].
@@ -114,7 +118,7 @@ impl<'d> Units<'d> {
     /// Calls `f` with every unit, read whole and not kept, and with the addresses (start and end) that are its
     /// own: those for which [`Units::place`] asks it.
     pub(crate) fn each(&self, mut f: impl FnMut(&UnitLines<'d>, &[(u64, u64)])) {
-        let bounds = innermost(self.dwarf.claims());
+        let bounds = innermost(self.dwarf.claims(), self.reading.deepest);
         let ends = bounds.iter().skip(1).map(|b| b.0).chain([u64::MAX]);
         let mut claims: Vec<(u32, u64, u64)> = bounds
             .iter()
@@ -147,7 +151,7 @@ impl<'d> Units<'d> {
 
     fn read(&self, id: UnitId, wanted: Option<&[u64]>) -> UnitLines<'d> {
         match self.dwarf.read(id, wanted) {
-            Ok(contents) => UnitLines::new(contents, self.kernel),
+            Ok(contents) => UnitLines::new(contents, self.reading),
             // A damaged unit says nothing; the others still answer.
             Err(_) => UnitLines::default(),
         }

@@ -3,9 +3,6 @@
 use super::place::Place;
 use crate::formats::dwarf::{NONE, Row, Span};
 
-/// Ranges that may hold one address; a function inlined deeper than this is damage.
-const MAX_ACTIVE: usize = 512;
-
 /// A place that is true from `start` to the next segment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Segment {
@@ -13,15 +10,16 @@ pub(super) struct Segment {
     pub place: Place,
 }
 
-/// Where code of another call begins: sorted addresses, each with the innermost call from there on.
-pub(super) fn innermost(mut spans: Vec<Span>) -> Vec<(u64, u32)> {
+/// Where code of another call begins: sorted addresses, each with the innermost call from there on. Of ranges that hold
+/// one address no more than `deepest` count.
+pub(super) fn innermost(mut spans: Vec<Span>, deepest: usize) -> Vec<(u64, u32)> {
     spans.sort_unstable_by_key(|s| (s.start, s.depth, s.call));
     let mut bounds = Vec::with_capacity(spans.len() * 2);
     // Outermost first.
     let mut active: Vec<Span> = Vec::new();
     for span in spans {
         close(&mut active, span.start, &mut bounds);
-        if active.len() < MAX_ACTIVE {
+        if active.len() < deepest {
             let at = active.partition_point(|a| a.depth <= span.depth);
             active.insert(at, span);
         }
@@ -115,7 +113,7 @@ mod tests {
             (41, 0),
             (100, NONE),
         ];
-        assert_eq!(innermost(spans), bounds);
+        assert_eq!(innermost(spans, 512), bounds);
     }
 
     proptest! {
@@ -126,7 +124,7 @@ mod tests {
             let spans: Vec<Span> = parts.iter().zip(0..)
                 .map(|((start, len, depth), call)| span(*start, start + len, *depth, call))
                 .collect();
-            let bounds = innermost(spans.clone());
+            let bounds = innermost(spans.clone(), 512);
             for at in 0..100u64 {
                 let found = bounds.iter().rev().find(|b| b.0 <= at).map_or(NONE, |b| b.1);
                 let best = spans.iter().filter(|s| (s.start..s.end).contains(&at))

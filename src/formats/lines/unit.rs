@@ -20,10 +20,19 @@ pub(super) struct UnitLines<'d> {
     part: Option<Vec<(u64, u64)>>,
 }
 
+/// How units are read.
+#[derive(Clone, Copy)]
+pub(super) struct Reading {
+    /// Whether they are of a kernel: their sources then have well-known directories.
+    pub kernel: bool,
+    /// Calls within each other that count.
+    pub deepest: usize,
+}
+
 impl<'d> UnitLines<'d> {
-    /// `kernel` says whether the unit is of a kernel: its sources then have well-known directories.
-    pub(crate) fn new(mut contents: Contents<'d>, kernel: bool) -> Self {
-        let bounds = innermost(std::mem::take(&mut contents.spans));
+    pub(crate) fn new(mut contents: Contents<'d>, reading: Reading) -> Self {
+        let Reading { kernel, deepest } = reading;
+        let bounds = innermost(std::mem::take(&mut contents.spans), deepest);
         let mut segments = join(&bounds, &contents.rows);
         let mut calls = std::mem::take(&mut contents.calls);
         let mut files = Files {

@@ -9,6 +9,7 @@ use super::read::reports::{self, Facts};
 use super::truth::desk::Desk;
 use crate::base::addr::Slide;
 use crate::base::error::{self, Error, ErrorKind, Finding, Result};
+use crate::base::limits::Limits;
 use crate::formats::image::note::hex;
 use crate::world::dump::log::{self, Log};
 use crate::world::dump::{Place, discover, place};
@@ -73,10 +74,10 @@ struct Found {
 }
 
 impl Found {
-    /// What `log` says, read in so many `steps`.
-    fn new(log: Log, steps: u64) -> Self {
+    /// What `log` says, within `limits` and so many `steps`.
+    fn new(log: Log, limits: &Limits, steps: u64) -> Self {
         let text = dmesg(&log);
-        let (reports, facts, spent) = reports::parse_within(&text, steps);
+        let (reports, facts, spent) = reports::parse_within(&text, limits, steps);
         let mut findings = log.findings;
         findings.extend(spent.map(|line| Finding {
             place: error::Place::default(),
@@ -107,11 +108,11 @@ fn read(view: View<'_, '_>, path: &Path) -> Result<Found> {
         let (finding, file) = (finding.clone(), Some(path.to_owned()));
         view.notice(Noticed::Input { file, finding });
     }
-    let size = path.metadata().map_or(0, |m| m.len());
-    let steps = view.options().limits.steps_of(size);
+    let limits = &view.options().limits;
+    let steps = limits.steps_of(dump.stored());
     match log::read(&dump, None) {
         Ok(log) => {
-            let mut found = Found::new(log, steps);
+            let mut found = Found::new(log, limits, steps);
             // A log without reports asks for no image.
             if !found.reports.is_empty() {
                 let images = images(view, &dump);
@@ -130,7 +131,7 @@ fn read(view: View<'_, '_>, path: &Path) -> Result<Found> {
             let vmlinux = kernel.vmlinux().ok_or(why.in_file(path))?;
             let place = place::find(&dump, &vmlinux.image)?;
             let log = log::read(&dump, Some((&vmlinux.image, &place)));
-            let mut found = Found::new(log.map_err(|e| e.in_file(path))?, steps);
+            let mut found = Found::new(log.map_err(|e| e.in_file(path))?, limits, steps);
             found.slide = settle(view, &dump, &found.reports);
             Ok(found)
         }

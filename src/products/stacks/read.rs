@@ -261,7 +261,10 @@ impl<'d> File<'_, 'd> {
             return Vec::new();
         }
         let log = log::read(dump, Some(vmlinux));
-        log.map_or(Vec::new(), |log| reports::parse(&dmesg(&log)).0)
+        let limits = dump.limits();
+        let steps = limits.steps_of(dump.stored());
+        let reports = |log| reports::parse_within(&dmesg(&log), limits, steps).0;
+        log.map_or(Vec::new(), reports)
     }
 
     fn images(&self, wanted: Wanted<'_>) -> Answer<()> {

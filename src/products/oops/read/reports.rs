@@ -16,6 +16,7 @@ use super::report::{DoubtKind, Oops};
 use super::said::{Said, banner_release, may_matter, said};
 use super::skip::quiet;
 use crate::base::bytes::find;
+use crate::base::limits::Limits;
 use crate::base::work::Work;
 
 /// Printers whose reports are open at once at most: CPUs of a large machine.
@@ -23,9 +24,6 @@ const MAX_OPEN: usize = 1024;
 
 /// Lines of others before a report counts as ended whose lines name their printer.
 const PATIENCE: u32 = 200;
-
-/// Bytes of a line that are read; a longer one says nothing.
-const MAX_TEXT: usize = 1 << 14;
 
 /// Steps of work that a line takes.
 const LINE: u64 = 384;
@@ -63,13 +61,43 @@ pub struct Reports {
     parts: Parts,
     /// Whether the last line has no end and says nothing.
     torn: bool,
-    /// What reading may take.
+    /// What reading may take, and bytes of a line that are read.
     work: Work,
+    longest: Longest,
     /// The last that was said.
     pub facts: Facts,
 }
 
+/// Bytes of a line that are read.
+#[derive(Debug)]
+struct Longest(usize);
+
+impl Default for Longest {
+    fn default() -> Self {
+        Longest::of(&Limits::default())
+    }
+}
+
+impl Longest {
+    fn of(limits: &Limits) -> Self {
+        Longest(usize::try_from(limits.line).unwrap_or(usize::MAX))
+    }
+}
+
 impl Reports {
+    /// A reader of lines that are as long as `limits` say.
+    pub(crate) fn within(limits: &Limits) -> Self {
+        Reports {
+            longest: Longest::of(limits),
+            ..Self::default()
+        }
+    }
+
+    /// Bytes of a line that are read.
+    pub(crate) fn longest(&self) -> usize {
+        self.longest.0
+    }
+
     /// Takes the next line; adds reports that it ended to `done`. False if the line is of no interest.
     pub(crate) fn line(
         &mut self,
@@ -182,7 +210,7 @@ impl Reports {
         if line.foreign {
             return !self.open.is_empty();
         }
-        let plain = match text.len() <= MAX_TEXT {
+        let plain = match text.len() <= self.longest.0 {
             true => line.plain(),
             false => Cow::Borrowed(""),
         };
@@ -522,13 +550,13 @@ fn is_begun(text: &str) -> bool {
 /// assert_eq!(reports[0].frames[1].printed(), "ksys_read+0x5f/0xe0");
 /// ```
 pub fn parse(log: &[u8]) -> (Vec<Oops>, Facts) {
-    let (reports, facts, _) = parse_within(log, u64::MAX);
+    let (reports, facts, _) = parse_within(log, &Limits::default(), u64::MAX);
     (reports, facts)
 }
 
-/// The same with so many `steps` of work; the line from which on nothing was read any more, from 0, if that was too few.
-pub fn parse_within(log: &[u8], steps: u64) -> (Vec<Oops>, Facts, Option<u64>) {
-    let mut reports = Reports::default();
+/// The same with lines as long as `limits` say, and so many `steps` of work; the line from which on nothing was read any more, from 0, if that was too few.
+pub fn parse_within(log: &[u8], limits: &Limits, steps: u64) -> (Vec<Oops>, Facts, Option<u64>) {
+    let mut reports = Reports::within(limits);
     reports.allow(steps);
     let mut done = Vec::new();
     let (mut at, mut number) = (0, 0);

@@ -4,9 +4,10 @@ use super::line::Line;
 use super::report::Oops;
 use super::reports::{Facts, Reports};
 use crate::base::bytes::find_byte;
+use crate::base::limits::Limits;
 
-/// Bytes of a line that are kept until its end has come: a line so long says nothing.
-const MAX_LINE: usize = 1 << 16;
+/// Bytes that may stand before the text of a line: stamps, what a collector of logs puts there.
+const BEFORE: usize = 48 << 10;
 
 /// Reads a log piece by piece, wherever one ends; see [`super::reports::parse`].
 #[derive(Default)]
@@ -25,6 +26,14 @@ pub struct Scan {
 }
 
 impl Scan {
+    /// A reader of lines that are as long as `limits` say.
+    pub fn within(limits: &Limits) -> Self {
+        Scan {
+            reports: Reports::within(limits),
+            ..Self::default()
+        }
+    }
+
     /// There may be `steps` of work in all; see [`Scan::spent`].
     pub fn allow(&mut self, steps: u64) {
         self.reports.allow(steps);
@@ -92,7 +101,9 @@ impl Scan {
     }
 
     fn begin(&mut self, piece: &[u8]) {
-        let room = MAX_LINE.saturating_sub(self.begun.len());
+        // A line so long says nothing.
+        let most = self.reports.longest().saturating_add(BEFORE);
+        let room = most.saturating_sub(self.begun.len());
         self.begun
             .extend_from_slice(&piece[..piece.len().min(room)]);
         self.begun_bytes += piece.len() as u64;
@@ -144,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_line_without_end_is_one_line() {
-        let mut log = vec![b'x'; 5 * MAX_LINE];
+        let mut log = vec![b'x'; 400_000];
         log.extend(b"\nRIP: 0010:foo+0x1/0x2\n");
         let whole = parse(&log);
         assert_eq!(whole.0[0].lines, 1..2);

@@ -256,11 +256,12 @@ impl Session {
     /// # Errors
     /// As [`Session::annotate`].
     pub fn annotate_so(&self, log: &[u8], manner: Manner) -> Result<Vec<u8>> {
-        let (found, facts) = reports::parse(log);
+        let limits = with(self, |view| view.options().limits.clone());
+        let (found, facts, _) = reports::parse_within(log, &limits, u64::MAX);
         let mut clerk = Clerk::new(Desk::of(self.clone()), manner);
         clerk.begin(&found, &facts);
         self.accept(&mut clerk.desk)?;
-        let (mut filter, mut out) = (Filter::default(), Kept(Vec::with_capacity(log.len())));
+        let (mut filter, mut out) = (Filter::within(&limits), Kept(Vec::with_capacity(log.len())));
         let written = filter.text(log, &mut clerk, &mut out);
         // Memory takes all that is written.
         let _ = written.and_then(|()| filter.finish(&mut clerk, &mut out));
@@ -276,7 +277,8 @@ impl Session {
         log: &[u8],
         mut each: impl FnMut(&Oops, Option<&Told<'_, '_>>) -> R,
     ) -> Result<Vec<R>> {
-        let (found, facts) = reports::parse(log);
+        let limits = with(self, |view| view.options().limits.clone());
+        let (found, facts, _) = reports::parse_within(log, &limits, u64::MAX);
         let mut desk = Desk::of(self.clone());
         let all: Vec<_> = found.iter().map(|oops| (oops, &facts)).collect();
         desk.prepare(&all);

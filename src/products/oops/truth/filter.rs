@@ -10,6 +10,7 @@ use std::io;
 
 use super::annotate::{Added, Addition, Additions, MARK, Spot};
 use crate::base::bytes::find_byte;
+use crate::base::limits::Limits;
 use crate::base::text::escaped_line;
 use crate::products::oops::read::line::Line;
 use crate::products::oops::read::report::Oops;
@@ -60,6 +61,14 @@ pub struct Filter {
 }
 
 impl Filter {
+    /// A filter that reads lines as long as `limits` say.
+    pub fn within(limits: &Limits) -> Self {
+        Filter {
+            reports: Reports::within(limits),
+            ..Self::default()
+        }
+    }
+
     /// There may be `steps` of work in all; see [`Filter::spent`].
     pub fn allow(&mut self, steps: u64) {
         self.reports.allow(steps);

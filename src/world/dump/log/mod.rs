@@ -39,9 +39,11 @@ pub fn read(dump: &Dump<'_>, vmlinux: Option<(&Image<'_>, &Place)>) -> Result<Lo
     let members = Members::new(info.as_ref(), placed);
     let placed = vmlinux.map(|(_, place)| place.memory(dump));
     let tables = placed.into_iter().chain(tables(dump, info.as_ref()));
+    let most = dump.limits().copied_of(dump.stored());
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
     let mut why = None;
     for memory in tables {
-        match by(&members, &memory) {
+        match by(&members, &memory, most) {
             Ok(log) => return Ok(log),
             Err(e) => why = why.or(Some(e)),
         }
@@ -49,11 +51,11 @@ pub fn read(dump: &Dump<'_>, vmlinux: Option<(&Image<'_>, &Place)>) -> Result<Lo
     Err(why.unwrap_or_else(|| missing("where the kernel's page table is")))
 }
 
-/// Reads it through `memory`.
-fn by(members: &Members<'_, '_>, memory: &dyn Memory) -> Result<Log> {
+/// Reads it through `memory`: `most` bytes of it.
+fn by(members: &Members<'_, '_>, memory: &dyn Memory, most: usize) -> Result<Log> {
     match members.symbol("prb") {
-        Some(at) => ring::read(members, memory, at),
-        None => records::read(members, memory),
+        Some(at) => ring::read(members, memory, at, most),
+        None => records::read(members, memory, most),
     }
 }
 

@@ -11,9 +11,6 @@ use crate::base::bytes::{u16_at, u32_at, u64_at};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::world::memory::{Memory, Unreadable};
 
-/// Bytes of the buffer that are read, at most. Records never lie in more than this but in an attack.
-const MAX_LEN: u32 = 512 << 20;
-
 /// Records begin at multiples of this (`LOG_ALIGN`; 8 on x86_64, 4 where unaligned words are cheap).
 const ALIGN: usize = 4;
 
@@ -44,8 +41,8 @@ struct Found {
     record: Record,
 }
 
-/// Reads the buffer.
-pub(super) fn read(members: &Members<'_, '_>, memory: &dyn Memory) -> Result<Log> {
+/// Reads the buffer, which may have `most` bytes.
+pub(super) fn read(members: &Members<'_, '_>, memory: &dyn Memory, most: usize) -> Result<Log> {
     let layout = Layout::of(members)?;
     let number = |name: &str| {
         let at = members.need(name)?;
@@ -58,7 +55,11 @@ pub(super) fn read(members: &Members<'_, '_>, memory: &dyn Memory) -> Result<Log
     let buffer = memory
         .u64(pointer)
         .map_err(|why| unreadable("log_buf", pointer, why))?;
-    if len > MAX_LEN || first > len || next > len {
+    if len as usize > most {
+        let what = format!("log_buf has {len} bytes, of so small a dump (limit copied)");
+        return Err(Error::new(ErrorKind::Malformed, what));
+    }
+    if first > len || next > len {
         let what = format!("log_buf has {len} bytes, and records from {first:#x} to {next:#x}");
         return Err(Error::new(ErrorKind::Malformed, what));
     }

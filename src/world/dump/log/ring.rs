@@ -3,7 +3,7 @@
 //! Source: kernel/printk/printk_ringbuffer.{c,h} (Linux 5.10-7.2).
 
 use super::members::Members;
-use super::values::{Log, MAX_TEXT, Record, unreadable};
+use super::values::{Log, Record, unreadable};
 use crate::base::addr::{Addr, Address};
 use crate::base::bytes::{u16_at, u32_at, u64_at};
 use crate::base::error::{Error, ErrorKind, Result};
@@ -75,8 +75,13 @@ impl From<Unreadable> for NoText {
     }
 }
 
-/// Reads the ring that the variable at `pointer` points to.
-pub(super) fn read(members: &Members<'_, '_>, memory: &dyn Memory, pointer: Addr) -> Result<Log> {
+/// Reads the ring that the variable at `pointer` points to: `most` bytes of text.
+pub(super) fn read(
+    members: &Members<'_, '_>,
+    memory: &dyn Memory,
+    pointer: Addr,
+    most: usize,
+) -> Result<Log> {
     let ring = Ring::find(members, memory, pointer)?;
     let mut log = Log::default();
     let mut lost = Lost::default();
@@ -89,7 +94,7 @@ pub(super) fn read(members: &Members<'_, '_>, memory: &dyn Memory, pointer: Addr
         id = ring.head.wrapping_sub(count - 1) & ID;
     }
     // Texts lie beside each other.
-    let mut room = MAX_TEXT.min(1 << ring.size_bits);
+    let mut room = most.min(1 << ring.size_bits);
     while left > 0 {
         let step = match ring.record(id, &mut lost) {
             Ok(Some(record)) => match log.push(record, &mut room) {

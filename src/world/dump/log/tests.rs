@@ -36,6 +36,7 @@ fn read(info: &[u8], pieces: &[(u64, Vec<u8>)]) -> Result<Log> {
     by(
         &Members::new(Some(&info), None),
         &Pieces::new(pieces.collect()),
+        512 << 20,
     )
 }
 

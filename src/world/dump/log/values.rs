@@ -3,9 +3,6 @@
 use crate::base::addr::Addr;
 use crate::base::error::{Error, ErrorKind, Finding};
 
-/// Bytes of text that are read, at most; `log_buf_len=` may ask for 2 GiB.
-pub(super) const MAX_TEXT: usize = 512 << 20;
-
 /// A record of the log: what one `printk()` said, with what continued it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
@@ -45,7 +42,7 @@ impl Log {
     pub(super) fn push(&mut self, record: Record, room: &mut usize) -> bool {
         let len = record.text.as_ref().map_or(0, Vec::len);
         let Some(rest) = room.checked_sub(len) else {
-            self.odd("there is more text than the buffer has bytes: the rest is left out");
+            self.odd("there is more text than the buffer has bytes, or may be of so small a dump (limit copied): the rest is left out");
             return false;
         };
         *room = rest;
