@@ -33,6 +33,27 @@ pub fn check(path: Option<&Path>, inputs: &[FileId]) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Refuses two products in one file.
+pub fn apart(one: Option<&Path>, other: Option<&Path>) -> Result<(), Failure> {
+    // Before there is a file, its name in its directory tells.
+    let place = |path: &Path| {
+        let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+        let dir = dir.unwrap_or(Path::new(".")).canonicalize().ok()?;
+        Some(dir.join(path.file_name()?))
+    };
+    let (Some(one), Some(other)) = (one, other) else {
+        return Ok(());
+    };
+    let known = FileId::at(one).is_some() && FileId::at(one) == FileId::at(other);
+    match known || place(one).is_some() && place(one) == place(other) {
+        false => Ok(()),
+        true => Err(Failure::new(
+            format!("{}: two products cannot be one file", one.display()),
+            "name another file for one of them",
+        )),
+    }
+}
+
 /// A product that cannot be written, and what to do about it.
 pub fn failure(e: &Error) -> Failure {
     let hint = match e.kind() {

@@ -153,6 +153,11 @@ def links(made):
         yield Case(f"dwo-{name}", ["lookup", "--vmlinux", file, "0x401000"], [file], (0, 3), says(os.path.basename(place), "not read"))
     many = skeletons(own / "many.elf", [f"{n}" for n in range(100_000)], "/b")
     yield Case("dwo-many", ["lookup", "--vmlinux", many, "0x401000"], [many], (0, 3))
+    elf(own / "one.dwo", {".debug_info.dwo": bytes(100_000), ".debug_abbrev.dwo": bytes(100)})
+    same = skeletons(own / "same.elf", ["one.dwo"] * 30_000, "/b")
+    for verb in (["index", "-o", own / "same.fxi", same], ["validate", same],
+                 ["lookup", "--vmlinux", same, *(hex(0x401000 + n * 16) for n in range(256))]):
+        yield Case(f"dwo-same: {verb[0]}", verb, [same, own / "one.dwo"], (0, 1, 3))
     os.mkfifo(own / "packed.elf.dwp")
     packed = skeletons(own / "packed.elf", ["none.dwo"], str(own))
     yield Case("dwp-fifo", ["lookup", "--vmlinux", packed, "0x401000"], [packed], (0, 3), says("packed.elf.dwp", "(a pipe)"))

@@ -159,6 +159,22 @@ fn an_input_is_not_written_over() {
 }
 
 #[test]
+fn two_products_are_two_files() {
+    let scene = Scene::new("two");
+    for command in [
+        "FIXTRACE unwind --vmlinux vmlinux dump -o made --snapshot ./made",
+        "FIXTRACE validate vmlinux -o made --write-baseline made",
+        "touch old; ln old other; FIXTRACE validate vmlinux -o old --write-baseline other",
+    ] {
+        let out = scene.shell(command);
+        assert_eq!(out.status.code(), Some(2), "{command}");
+        let said = stderr(&out);
+        assert!(said.contains("two products cannot be one file"), "{said}");
+    }
+    assert!(!scene.path("made").exists());
+}
+
+#[test]
 fn links_lead_to_the_file_that_is_written() {
     let scene = Scene::new("links");
     std::fs::create_dir(scene.path("else")).expect("a directory");

@@ -33,6 +33,7 @@ pub fn run(args: &Unwind) -> Result<Exit, Failure> {
     let inputs = inputs::of_unwind(args);
     out::check(args.out.output.as_deref(), &inputs)?;
     out::check(args.snapshot.as_deref(), &inputs)?;
+    out::apart(args.out.output.as_deref(), args.snapshot.as_deref())?;
     let mut options = open::options(&args.images);
     options.sysroot.clone_from(&args.sysroot);
     options.lines = !args.no_lines;

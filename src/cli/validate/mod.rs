@@ -125,6 +125,7 @@ impl<'r> Run<'r> {
     fn new(args: &'r Validate, question: Question<'r>, files: &[PathBuf]) -> Result<Self, Failure> {
         let kept = args.write_baseline.as_deref();
         out::check(kept, &inputs::of_validate(args, files))?;
+        out::apart(args.out.output.as_deref(), kept)?;
         Ok(Run {
             args,
             question,
