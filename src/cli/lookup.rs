@@ -1,5 +1,6 @@
 //! `fixtrace lookup`
 
+use std::borrow::Cow;
 use std::io::{BufRead, BufReader, Write};
 
 use fixtrace::low::base::bytes::rfind_byte;
@@ -36,9 +37,12 @@ pub fn run(args: &Lookup) -> Result<Exit, Failure> {
         let mut input = BufReader::with_capacity(CHUNK, std::io::stdin().lock());
         let mut chunk = Vec::new();
         while next_chunk(&mut input, &mut chunk)? {
-            let lines = chunk.split(|b| *b == b'\n');
-            let lines: Vec<_> = lines.map(String::from_utf8_lossy).collect();
-            let places = lines.iter().map(|l| l.trim()).filter(|l| !l.is_empty());
+            // Nearly always it is, and that is seen much sooner than what is not.
+            let text = match str::from_utf8(&chunk) {
+                Ok(text) => Cow::Borrowed(text),
+                Err(_) => String::from_utf8_lossy(&chunk),
+            };
+            let places = text.split('\n').map(str::trim).filter(|l| !l.is_empty());
             desk.places(&places.collect::<Vec<_>>(), &mut *out)?;
             // Whoever asks line by line waits for the answer.
             out.flush()?;

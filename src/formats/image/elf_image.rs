@@ -244,7 +244,6 @@ impl<'d> ElfImage<'d> {
     }
 
     /// The executable section that holds `at`.
-    #[inline]
     pub fn text_section(&self, at: LinkAddr) -> Option<&Section<'d>> {
         let next = self
             .text
