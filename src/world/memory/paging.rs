@@ -82,7 +82,7 @@ pub struct Mapped {
 impl<'a, 'd> Paged<'a, 'd> {
     /// The address space of page table `root`: CR3, or the physical address of a `pgd_t[512]`. `levels` is 5 under
     /// LA57, else 4. `encryption` has the bits that mark encrypted memory
-    /// ([`VmcoreInfo::encryption_mask`](super::VmcoreInfo::encryption_mask)), 0 if there are none.
+    /// (as VMCOREINFO has it), 0 if there are none.
     pub fn new(dump: &'a Dump<'d>, root: u64, levels: u32, encryption: u64) -> Self {
         let address = ADDRESS & !encryption;
         Paged {
