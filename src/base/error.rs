@@ -48,6 +48,8 @@ pub enum ErrorKind {
     Malformed,
     /// A form that this build or version does not read.
     Unsupported,
+    /// It would cost more than [`Limits`](super::limits::Limits) allow.
+    BeyondLimit,
     /// The section asked for is not in the file.
     MissingSection,
     /// A symbol or address that no image has.

@@ -49,7 +49,6 @@ fn one(input: &[u8]) {
     // In pieces of some lines.
     let pieces = filtered(log, usize::from(*step) + 1, false);
     assert_eq!(pieces.kept, log);
-    assert!(pieces.all == whole.all, "pieces say other things");
     // And with time between them.
     let slow = filtered(log, usize::from(*step) * 16 + 1, true);
     assert_eq!(slow.kept, log);

@@ -150,6 +150,7 @@ impl<'a> Outcome<'a> {
                 }
                 Noticed::Unopened(e) => (Exit::Usage, Some(open::failure(e))),
                 Noticed::LeftOut(_) => (Exit::Partial, None),
+                Noticed::NoLines(e) if e.kind() == ErrorKind::BeyondLimit => (Exit::Partial, None),
                 _ => (Exit::Done, None),
             };
             self.exit = self.exit.max_of(exit);

@@ -9,6 +9,7 @@ mod show;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
+use fixtrace::low::base::error::ErrorKind;
 use fixtrace::low::base::parallel;
 use fixtrace::low::formats::image::ImageKind;
 use fixtrace::low::products::validate::{self as product, Allow, Baseline, Family, Loader, Policy};
@@ -196,7 +197,11 @@ impl<'r> Run<'r> {
         if self.args.verbose || !looked.noticed.is_empty() {
             progress.clear();
         }
-        let left_out = |n: &Noticed| matches!(n, Noticed::LeftOut(_));
+        let left_out = |noticed: &Noticed| match noticed {
+            Noticed::LeftOut(_) => true,
+            Noticed::NoLines(e) => e.kind() == ErrorKind::BeyondLimit,
+            _ => false,
+        };
         self.partial |= looked.noticed.iter().any(left_out);
         open::say(&self.args.sources(), looked.noticed);
         self.failing += report.tally().failing;

@@ -102,6 +102,8 @@ struct LeftOut {
     all: Vec<Finding>,
     /// How many of them were told.
     told: usize,
+    /// Whether something was refused as a whole; the error says what.
+    refused: bool,
 }
 
 /// A file that an input names, as it came through the gate.
@@ -149,8 +151,19 @@ impl Storage {
     ///
     /// When the stream is broken, or unpacks to more than it may.
     pub(crate) fn unpacked(&self, packing: Packing, bytes: &[u8], most: Most) -> Result<&[u8]> {
+        let plain = self.plain_of(packing, bytes, most).inspect_err(|e| {
+            if e.kind() == ErrorKind::BeyondLimit {
+                locked(&self.left_out).refused = true;
+            }
+        })?;
+        let len = plain.len() as u64;
+        self.unpacked.fetch_add(len, Ordering::Relaxed);
+        Ok(self.own(plain))
+    }
+
+    fn plain_of(&self, packing: Packing, bytes: &[u8], most: Most) -> Result<Vec<u8>> {
         let left = self.left(bytes.len() as u64);
-        let plain = match most {
+        match most {
             Most::AllMembers => packing.decompress_all(bytes, left),
             Most::Image => packing.decompress_file(bytes, self.of_image(left)),
             Most::Bytes(size) if size > self.of_image(left) => {
@@ -160,13 +173,16 @@ impl Storage {
                      unpack-ratio)",
                     self.of_image(left)
                 );
-                return Err(Error::new(ErrorKind::Unsupported, what));
+                Err(Error::new(ErrorKind::BeyondLimit, what))
             }
-            Most::Bytes(size) => packing.decompress(bytes, size),
-        }?;
-        let len = plain.len() as u64;
-        self.unpacked.fetch_add(len, Ordering::Relaxed);
-        Ok(self.own(plain))
+            Most::Bytes(size) => packing.decompress(bytes, size).map_err(|e| match e.kind() {
+                ErrorKind::BeyondLimit => {
+                    let what = format!("unpacks to more than the {size} bytes that it announces");
+                    Error::new(ErrorKind::Malformed, what)
+                }
+                _ => e,
+            }),
+        }
     }
 
     /// Takes one more entry of the directory `dir`; `false` when there have been as many as may be.
@@ -258,7 +274,7 @@ impl Storage {
     /// Whether limits left out something of what was read up to now.
     pub fn has_left_out(&self) -> bool {
         let left_out = locked(&self.left_out);
-        !left_out.all.is_empty()
+        left_out.refused || !left_out.all.is_empty()
     }
 
     /// What limits left out since this was asked last.

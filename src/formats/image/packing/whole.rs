@@ -211,7 +211,7 @@ fn beyond(limit: u64) -> String {
 /// `out`, if it has no more than `limit` bytes.
 fn within(out: Vec<u8>, limit: u64) -> Result<Vec<u8>> {
     match out.len() as u64 > limit {
-        true => Err(Error::new(ErrorKind::Malformed, beyond(limit))),
+        true => Err(Error::new(ErrorKind::BeyondLimit, beyond(limit))),
         false => Ok(out),
     }
 }
