@@ -357,7 +357,7 @@ fn a_stream_that_goes_on_behind_its_limit_is_refused_there() {
     let e = Packing::Gzip
         .decompress(&zeros, 1 << 16)
         .expect_err("over the limit");
-    assert_eq!(e.kind(), ErrorKind::Malformed);
+    assert_eq!(e.kind(), ErrorKind::BeyondLimit);
     assert_eq!(
         Packing::Gzip
             .decompress(&zeros, 1 << 22)
