@@ -145,7 +145,8 @@ impl<'d> View<'_, 'd> {
         let entries = entries.take_while(|_| self.storage().entry(&dir));
         let mut beside: Vec<_> = entries.map(|e| e.file_name()).filter(named).collect();
         beside.sort();
-        let spot = |name| Spot::new(&dir, name, Links::Beneath);
+        // Its name is none that the index says, and its build-id tells.
+        let spot = |name| Spot::new(&dir, name, Links::Anywhere);
         let mut tried: Vec<Spot> = beside.into_iter().map(spot).collect();
         if index.kind() == ImageKind::Vmlinux
             && let Some(release) = index.release().and_then(Release::new)
