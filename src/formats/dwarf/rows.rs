@@ -243,6 +243,9 @@ impl Table<'_> {
             if self.unsorted {
                 own.sort_by_key(|r| r.address);
                 start = own.first().map_or(address, |r| r.address);
+                // The end is the end, also of what went back from behind it.
+                let within = own.partition_point(|r| r.address < address);
+                self.rows.truncate(self.first + within);
                 self.lost |= self.dropped;
             }
             if start < address && keep(start, address) {
