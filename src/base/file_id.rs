@@ -1,7 +1,15 @@
-//! Which file it is, whatever it is called.
+//! Which file it is, whatever it is called, and where its name stands.
 
 use std::fs::Metadata;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// The directory that the last name of `path` stands in.
+pub fn dir_of(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(dir) if !dir.as_os_str().is_empty() => dir.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
 
 /// Device and inode.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -7,9 +7,9 @@ use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use super::error::{Error, ErrorKind, Result};
-use super::file_id::FileId;
+use super::file_id::{FileId, dir_of};
 use super::mapped::is_mapped;
-use super::replace::{dir, replace_with};
+use super::replace::replace_with;
 
 /// Links that are followed.
 const LINKS: usize = 40;
@@ -44,7 +44,7 @@ fn checked(path: &Path, inputs: &[FileId]) -> Result<Target> {
             OpenOptions::new().write(true).open(file).map_err(failed)?;
         }
         Target::New(file) => {
-            std::fs::metadata(dir(file)).map_err(failed)?;
+            std::fs::metadata(dir_of(file)).map_err(failed)?;
         }
         Target::Pipe(_) | Target::Open(_) => {}
     }

@@ -9,6 +9,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use super::error::{Error, Result};
+use super::file_id::dir_of;
 use super::unfinished::Name;
 
 /// Ending of a file that is being written.
@@ -61,7 +62,7 @@ struct Unfinished {
 impl Unfinished {
     /// An empty file where `path` is.
     fn new(path: &Path) -> io::Result<Self> {
-        let dir = dir(path);
+        let dir = dir_of(path);
         if let Some(file) = unnamed(&dir) {
             return Ok(Unfinished { file, name: None });
         }
@@ -82,20 +83,12 @@ impl Unfinished {
                 if new && link(&self.file, path).is_ok() {
                     return Ok(());
                 }
-                fresh(&dir(path), |name| link(&self.file, name))?.1
+                fresh(&dir_of(path), |name| link(&self.file, name))?.1
             }
         };
         std::fs::rename(name.path(), path)?;
         name.forget();
         Ok(())
-    }
-}
-
-/// The directory that `path` is in.
-pub(crate) fn dir(path: &Path) -> PathBuf {
-    match path.parent() {
-        Some(dir) if !dir.as_os_str().is_empty() => dir.to_owned(),
-        _ => PathBuf::from("."),
     }
 }
 
@@ -205,7 +198,7 @@ mod tests {
 
     /// A file that has a name from the beginning, as where the system has no other.
     fn named(path: &Path) -> Unfinished {
-        let (file, name) = fresh(&dir(path), |path| {
+        let (file, name) = fresh(&dir_of(path), |path| {
             OpenOptions::new().write(true).create_new(true).open(path)
         })
         .unwrap();

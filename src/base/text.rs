@@ -104,11 +104,17 @@ fn push(out: &mut String, text: &str) {
 /// once.
 #[inline]
 pub fn is_plain(bytes: &[u8]) -> bool {
-    match bytes.last_chunk::<16>() {
+    let (chunks, rest) = bytes.as_chunks();
+    let last = match bytes.last_chunk() {
         // Some of it a second time, which is cheaper than byte by byte.
-        Some(last) => !bytes.as_chunks().0.iter().any(is_odd) && !is_odd(last),
-        None => is_plain_name(bytes),
-    }
+        Some(last) => *last,
+        None => {
+            let mut last = [b' '; 16];
+            last[..rest.len()].copy_from_slice(rest);
+            last
+        }
+    };
+    !chunks.iter().any(is_odd) && !is_odd(&last)
 }
 
 /// Whether some of `chunk` are no printable ASCII: all are looked at, for which one instruction is enough.
@@ -116,33 +122,6 @@ pub fn is_plain(bytes: &[u8]) -> bool {
 fn is_odd(chunk: &[u8; 16]) -> bool {
     let odd = chunk.iter().map(|b| !matches!(b, b' '..=b'~'));
     odd.fold(false, |some, odd| some | odd)
-}
-
-/// The same of a short name.
-#[inline]
-fn is_plain_name(bytes: &[u8]) -> bool {
-    let (words, rest) = bytes.as_chunks::<8>();
-    let last = match bytes.last_chunk::<8>() {
-        Some(last) => *last,
-        None => {
-            let mut last = [b' '; 8];
-            last[..rest.len()].copy_from_slice(rest);
-            last
-        }
-    };
-    let all = words.iter().map(|word| odd(*word));
-    all.fold(odd(last), |some, odd| some | odd) & (EACH * 0x80) == 0
-}
-
-/// One in each byte.
-const EACH: u64 = u64::MAX / 255;
-
-/// The highest bits of `word` where a byte of it is no printable ASCII: for one below the blank the difference borrows, for DEL
-/// the sum gets it; what that carries into other bytes is of words that have such a byte anyway.
-#[inline]
-fn odd(word: [u8; 8]) -> u64 {
-    let word = u64::from_le_bytes(word);
-    word | word.wrapping_sub(EACH * 0x20) | word.wrapping_add(EACH)
 }
 
 /// Whether `c` does something else than to show itself: controls, separators of lines, and what Unicode says is not to be

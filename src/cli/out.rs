@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anstyle::{AnsiColor, Style as Ansi};
 use fixtrace::low::base::error::{Error, ErrorKind};
-use fixtrace::low::base::file_id::FileId;
+use fixtrace::low::base::file_id::{FileId, dir_of};
 use fixtrace::low::base::output;
 use fixtrace::low::products::report::human::Style;
 
@@ -37,15 +37,14 @@ pub fn check(path: Option<&Path>, inputs: &[FileId]) -> Result<(), Failure> {
 pub fn apart(one: Option<&Path>, other: Option<&Path>) -> Result<(), Failure> {
     // Before there is a file, its name in its directory tells.
     let place = |path: &Path| {
-        let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
-        let dir = dir.unwrap_or(Path::new(".")).canonicalize().ok()?;
+        let dir = dir_of(path).canonicalize().ok()?;
         Some(dir.join(path.file_name()?))
     };
     let (Some(one), Some(other)) = (one, other) else {
         return Ok(());
     };
-    let known = FileId::at(one).is_some() && FileId::at(one) == FileId::at(other);
-    match known || place(one).is_some() && place(one) == place(other) {
+    let known = FileId::at(one).is_some_and(|id| FileId::at(other) == Some(id));
+    match known || place(one).is_some_and(|at| place(other) == Some(at)) {
         false => Ok(()),
         true => Err(Failure::new(
             format!("{}: two products cannot be one file", one.display()),

@@ -3,6 +3,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use super::refused::{Refused, Why};
+use crate::base::file_id::dir_of;
 
 /// What links, and `..`, may do on the way from a root to a file.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -92,11 +93,7 @@ impl Spot {
 
     /// The same file's directory.
     pub fn dir(&self) -> PathBuf {
-        let path = self.path();
-        match path.parent() {
-            Some(dir) if !dir.as_os_str().is_empty() => dir.to_owned(),
-            _ => PathBuf::from("."),
-        }
+        dir_of(&self.path())
     }
 
     /// The same, with `ending` behind its name.
