@@ -126,21 +126,18 @@ pub use base::error::{Error, ErrorKind, Finding, Result};
 pub use base::limits::{Limit, Limits};
 pub use base::regs::{Reg, Regs};
 pub use engine::ask::{Answers, Found, How, Missed, Walk};
-pub use engine::attribute::{
-    Attribution, Basis, Certainty, Evidence, Fixup, Function, Nearest, Origin,
-};
+pub use engine::attribute::{Basis, Certainty, Evidence};
 pub use engine::live::{Live, Why, live};
 pub use engine::reliable::{Assumed, Doubt as StackDoubt, Reason, Reliable, reliable};
-pub use engine::remark::Remark;
-pub use engine::stack::{Frame, Gap, Mode, Place, Stack, User, incomplete};
+pub use engine::stack::{Gap, Mode, incomplete};
 pub use engine::unwind::kernel::Witness;
 pub use engine::unwind::{Stop, Trust};
 pub use engine::verdicts::Verdicts;
-pub use formats::lines::Inline;
 pub use products::livepatch::verdict::{Judged, Verdict, Via, judge};
 pub use products::livepatch::wanted::{Planned, Wanted};
 pub use products::oops::read::report::{Doubt, DoubtKind, Oops};
 pub use products::oops::read::reports::parse;
+pub use products::oops::rows::{Batch, Row, RowFrame};
 pub use products::oops::truth::clerk::Manner;
 pub use products::oops::truth::culprit::{Culprit, culprit};
 pub use products::oops::truth::tell::Told;
@@ -150,8 +147,31 @@ pub use products::validate;
 pub use world::dump::{Context, Start};
 pub use world::index::Cache;
 pub use world::memory::{Memory, Unreadable, from_fn};
-pub use world::reach::Edge;
 pub use world::session::{ImageInfo, Indexes, Level, ModuleFile, Noticed, Options, Session};
+
+/// Declares the results that a session gives, which outlive it.
+macro_rules! owned {
+    ($($what:literal $name:ident: $($of:ident)::+),* $(,)?) => {$(
+        #[doc = $what]
+        ///
+        /// It owns all that it says; names are shared by its clones.
+        pub type $name = $($of)::+<'static>;
+    )*};
+}
+owned! {
+    "A frame: where it was, and which function that is." Frame: engine::stack::Frame,
+    "A stack: frames, and why there are no more." Stack: engine::stack::Stack,
+    "The user part of a task's stack." User: engine::stack::User,
+    "A PC in its image." Place: engine::stack::Place,
+    "Which function a PC belongs to, and how that is known." Attribution: engine::attribute::Attribution,
+    "A function, by name and image." Function: engine::attribute::Function,
+    "The fixup that a PC lies in." Fixup: engine::attribute::Fixup,
+    "A faulting instruction whose landing leads to a PC." Origin: engine::attribute::Origin,
+    "What others print." Nearest: engine::attribute::Nearest,
+    "What was noticed of a frame." Remark: engine::remark::Remark,
+    "How a call leads to the frame inside." Edge: world::reach::Edge,
+    "An inlined call, and its source line." Inline: formats::lines::Inline,
+}
 
 /// The floors, open: for tools that need more than the front door. Unstable.
 pub mod low {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::base::addr::{Addr, LinkAddr};
-use crate::base::name::{Name, own};
+use crate::base::name::{Name, joined, own};
 use crate::base::text::{Escaping, escaped};
 use crate::world::dump::Tracer;
 
@@ -313,7 +313,7 @@ impl Remark<'_> {
             Remark::CallDisagrees { called } => write!(
                 f,
                 "the caller's call reaches {}, none of the origins: the two witnesses disagree",
-                called.join(" or ")
+                joined(called, " or ")
             ),
             Remark::OtherSize(name) => write!(
                 f,
@@ -377,7 +377,7 @@ impl Remark<'_> {
                 }
                 match &lost[..] {
                     [] => Ok(()),
-                    lost => write!(f, ", probably {}", lost.join(", ")),
+                    lost => write!(f, ", probably {}", joined(lost, ", ")),
                 }
             }
             Remark::Confirmed(inner) => write!(

@@ -309,7 +309,7 @@ fn a_function_that_is_called_nothing_has_no_name() {
         [&image, &index].map(|image| {
             let lines = image.lines().expect("sections").expect("units");
             let chain = lines.at(LinkAddr(TEXT + 8));
-            let names = chain.map(|call| call.function.map(|name| name.into_owned()));
+            let names = chain.map(|call| call.function.map(|name| name.to_string()));
             names.collect::<Vec<_>>()
         })
     };

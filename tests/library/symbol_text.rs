@@ -135,7 +135,7 @@ fn origins_in_a_tail_are_all_that_fault_into_it() {
     let names: Vec<_> = found.candidates.iter().map(|f| &*f.name).collect();
     assert_eq!(names, ["f", "g"]);
     assert_eq!(
-        found.nearest.map(|n| n.name.into_owned()).as_deref(),
+        found.nearest.map(|n| n.name.to_string()).as_deref(),
         Some("g")
     );
 }

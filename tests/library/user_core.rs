@@ -229,7 +229,7 @@ fn framehop_finds_the_same_frames_up_to_signals_and_the_dynamic_linker() {
             _ => resolved
                 .attribution
                 .function
-                .map_or("?".to_owned(), |f| f.name.into_owned()),
+                .map_or("?".to_owned(), |f| f.name.to_string()),
         });
     }
     let known = |at: &String| at == "signal" || at.starts_with("_dl_runtime_resolve");

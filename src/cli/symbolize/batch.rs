@@ -3,7 +3,6 @@
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
-use fixtrace::low::base::addr::Slide;
 use fixtrace::low::base::limits::Limits;
 use fixtrace::low::base::parallel;
 use fixtrace::low::products::oops::read::report::Oops;
@@ -12,6 +11,7 @@ use fixtrace::low::products::oops::read::scan::Scan;
 use fixtrace::low::products::oops::truth::clerk::Held;
 use fixtrace::low::products::oops::truth::desk::Desk;
 use fixtrace::low::products::oops::truth::group::{Group, group};
+use fixtrace::low::products::oops::truth::many;
 use fixtrace::low::products::oops::truth::tell::{Options, Settled, tell};
 use fixtrace::low::products::report::json::{self, oops::Report};
 use fixtrace::low::world::kernel::Kernel;
@@ -45,6 +45,16 @@ struct Log {
     /// The rest, and what is missing of the log where there is none.
     rest: Option<Box<(Stream, Scan)>>,
     missing: Option<String>,
+}
+
+impl Log {
+    fn part(&self) -> many::Log<'_> {
+        many::Log {
+            reports: &self.reports,
+            facts: &self.facts,
+            whole: (self.first, self.rest.is_none()),
+        }
+    }
 }
 
 /// Reads all logs that `args` name, or standard input.
@@ -259,50 +269,21 @@ impl Batch<'_> {
 
     /// Looks up the reports of `logs` and shows or groups them. Each log is held against the images by itself. Without
     /// a desk nothing is looked up.
-    fn answer(&mut self, mut desk: Option<&mut Desk>, logs: &[Log]) -> Result<(), Failure> {
-        let mut judged = Vec::new();
-        for log in logs {
-            let Some(desk) = &mut desk else {
-                judged.push(Vec::new());
-                continue;
-            };
-            if log.first {
-                desk.begin();
-            }
-            let reports = log.reports.iter().map(|o| (o, &log.facts));
-            desk.prepare(&reports.collect::<Vec<_>>());
-            desk.judge();
-            if log.rest.is_none() {
-                desk.doubt();
-            }
-            self.outcome.take(desk.noticed());
-            judged.push(desk.judged());
-        }
-        let desk = desk.as_deref();
-        let all: Vec<_> = logs
+    fn answer(&mut self, desk: Option<&mut Desk>, logs: &[Log]) -> Result<(), Failure> {
+        let parts: Vec<_> = logs.iter().map(Log::part).collect();
+        let (args, outcome) = (self.args, &mut self.outcome);
+        let answers = many::ask_all(
+            desk,
+            &parts,
+            |noticed| outcome.take(noticed),
+            |number, oops, kernel, options, settled| {
+                one(args, &logs[number], oops, kernel, options, settled)
+            },
+        );
+        let all = logs
             .iter()
-            .zip(&judged)
-            .flat_map(|(log, judged)| log.reports.iter().map(move |oops| (log, judged, oops)))
-            .collect();
-        let args = self.args;
-        let answers = parallel::map(&all, |(log, judged, oops)| {
-            let asked = desk.and_then(|desk| {
-                desk.ask_judged(judged, oops, &log.facts, |kernel, options, settled| {
-                    one(args, log, oops, kernel, options, settled)
-                })
-            });
-            asked.unwrap_or_else(|| {
-                let same = log.facts.release == oops.release;
-                let unknown = Options {
-                    lines: false,
-                    verdicts: false,
-                    slide: log.facts.offset.filter(|_| same).map(Slide),
-                };
-                let nothing = Kernel::new();
-                one(args, log, oops, &nothing, unknown, &Settled::default())
-            })
-        });
-        for ((log, _, oops), answer) in all.iter().zip(answers) {
+            .flat_map(|l| l.reports.iter().map(move |o| (l, o)));
+        for ((log, oops), answer) in all.zip(answers) {
             match answer {
                 Answer::Line(line, held) => {
                     writeln!(self.out, "{line}")?;

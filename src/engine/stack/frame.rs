@@ -90,7 +90,7 @@ impl fmt::Display for Frame<'_> {
         let a = &self.attribution;
         let function = a.function.as_ref().map(|f| demangle(&f.name));
         match (&function, &a.candidates[..], &a.nearest) {
-            (Some(function), _, Some(s)) if *function == s.name => {
+            (Some(function), _, Some(s)) if s.name == **function => {
                 write!(f, "{function}+{:#x}", s.offset)
             }
             (Some(function), ..) => f.write_str(function),

@@ -60,10 +60,7 @@ pub(crate) fn read_lines<'k>(image: &'k Image<'_>, pc: Pc<LinkAddr>, frame: &mut
         let nearest = attribution.nearest.as_ref().map(|n| &n.name);
         let padding = nearest.filter(|n| names::padded(n).is_some());
         let function = attribution.function.as_ref().map(|f| &f.name);
-        last.function = padding.or(function).map(|name| match name {
-            std::borrow::Cow::Borrowed(name) => demangle(name),
-            std::borrow::Cow::Owned(name) => demangle(name).into_owned().into(),
-        });
+        last.function = padding.or(function).map(|name| name.map(demangle));
     }
     if let Some(fixup) = &attribution.fixup {
         let own = image.lines().ok().flatten().map(|l| l.at(pc.lookup()));

@@ -1,12 +1,11 @@
 //! The calls that an address lies in: a place followed through the calls around it, and its numbers made names.
 
-use std::borrow::Cow;
-
 use super::inline::Inline;
 use super::packed::Packed;
 use super::place::Place;
 use super::unit::UnitLines;
 use crate::base::demangle::demangle;
+use crate::base::name::Name;
 use crate::formats::dwarf::{Call, NONE};
 
 /// Who knows the names behind the numbers of a [`Place`].
@@ -61,8 +60,8 @@ impl<'a> Iterator for Chain<'a> {
         let known = |n: u32| (n > 0).then_some(n);
         let line = known(self.place.line).filter(|_| file.is_some());
         let inline = Inline {
-            function: call.and_then(|c| c.name).map(demangle),
-            file: file.map(Cow::Borrowed),
+            function: call.and_then(|c| c.name).map(|name| demangle(name).into()),
+            file: file.map(Name::from),
             line,
             column: known(self.place.column).filter(|_| line.is_some()),
         };

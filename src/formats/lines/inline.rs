@@ -2,14 +2,16 @@
 
 use std::borrow::Cow;
 
+use crate::base::name::{Name, own};
+
 /// One level of a call chain that the compiler inlined.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub struct Inline<'a> {
     /// The function, demangled.
-    pub function: Option<Cow<'a, str>>,
+    pub function: Option<Name<'a>>,
     /// The source file: relative to the build directory when below it, else as the debug information has it.
-    pub file: Option<Cow<'a, str>>,
+    pub file: Option<Name<'a>>,
     /// Line, from 1.
     pub line: Option<u32>,
     /// Column, from 1.
@@ -25,16 +27,12 @@ impl Inline<'_> {
     /// Leaves out what the first fitting one of `prefixes` says at the beginning of the path; see [`below`].
     pub(crate) fn strip(&mut self, prefixes: &[String]) {
         if let Some(file) = &mut self.file {
-            *file = match file {
-                Cow::Borrowed(path) => Cow::Borrowed(below(path, prefixes)),
-                Cow::Owned(path) => Cow::Owned(below(path, prefixes).to_owned()),
-            };
+            *file = file.map(|path| Cow::Borrowed(below(path, prefixes)));
         }
     }
 
     /// The same with names of its own.
     pub(crate) fn into_owned(self) -> Inline<'static> {
-        let own = |name: Cow<'_, str>| Cow::Owned(name.into_owned());
         Inline {
             function: self.function.map(own),
             file: self.file.map(own),

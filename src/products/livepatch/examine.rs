@@ -130,7 +130,7 @@ pub fn examine(kernel: &Kernel<'_>, target: &Target) -> Option<Examined> {
     hazards.extend(keys::hazards(&subject));
     hazards.sort_by_key(|h| h.kind);
     let place = lines.and_then(|l| l.at(target.link).last());
-    let source = place.and_then(|p| Some((p.file?.into_owned(), p.line?)));
+    let source = place.and_then(|p| Some((p.file?.to_string(), p.line?)));
     let refused = location == Location::Nowhere;
     Some(Examined {
         source,

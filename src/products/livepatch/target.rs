@@ -108,7 +108,7 @@ fn choice(placed: &Placed<'_>, called: &Called<'_>, sympos: u64) -> Choice {
         link: called.link,
         addr: placed.slide.map(|s| s.runtime(called.link)),
         code: called.code,
-        file: of_lines.map(|f| f.into_owned()).or_else(of_table),
+        file: of_lines.map(|f| f.to_string()).or_else(of_table),
     }
 }
 

@@ -7,4 +7,5 @@ pub mod code;
 pub mod dmesg;
 pub mod dumped;
 pub mod read;
+pub mod rows;
 pub mod truth;

@@ -9,5 +9,6 @@ pub mod explain;
 pub mod filter;
 pub mod group;
 pub mod machinery;
+pub mod many;
 pub mod placed;
 pub mod tell;

@@ -59,13 +59,17 @@ impl<'k, 'd> ToldStack<'k, 'd> {
 /// `oops` with what is true of it without any image.
 pub fn without_image(oops: &Oops, facts: &Facts) -> Told<'static, 'static> {
     static NOTHING: LazyLock<Kernel<'static>> = LazyLock::new(Kernel::new);
+    tell(oops, &NOTHING, unknown(oops, facts), &Settled::default())
+}
+
+/// What to look up in `oops` where there is no image.
+pub(super) fn unknown(oops: &Oops, facts: &Facts) -> Options {
     let same = facts.release == oops.release;
-    let options = Options {
+    Options {
         lines: false,
         verdicts: false,
         slide: facts.offset.filter(|_| same).map(Slide),
-    };
-    tell(oops, &NOTHING, options, &Settled::default())
+    }
 }
 
 /// What to look up.

@@ -35,7 +35,7 @@ pub fn frame(f: &Frame<'_>, query: Option<&str>, style: Style, out: &mut String)
         (Some(function), _) => {
             out.push_str(function);
             if let (Some(s), Basis::Symbol | Basis::Trampoline) = (&a.nearest, a.basis)
-                && s.name == *function
+                && s.name == **function
             {
                 add(out, &["+", hex(s.offset, &mut [0; 18])]);
             }

@@ -374,7 +374,7 @@ fn name(f: &Frame<'_>, out: &mut String) {
     let a = &f.attribution;
     let function = a.function.as_ref().map(named);
     let _ = match (&function, &a.candidates[..], &a.nearest) {
-        (Some(function), _, Some(s)) if *function == s.name => {
+        (Some(function), _, Some(s)) if s.name == **function => {
             write!(out, "{function}+{:#x}", s.offset)
         }
         (Some(function), ..) => write!(out, "{function}"),

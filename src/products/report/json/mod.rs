@@ -16,10 +16,18 @@ pub mod validation;
 use serde::{Serialize, Serializer};
 pub use serde_json::{Map, Value, json};
 
+use crate::base::name::Name;
+
 /// `value` on one line, without its end. What cannot be put in words is nothing.
 pub fn line(value: &impl Serialize) -> String {
     // Writing to memory does not fail, and all keys are strings.
     serde_json::to_string(value).unwrap_or_default()
+}
+
+impl Serialize for Name<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self)
+    }
 }
 
 /// An address, shown as `0x…`.
