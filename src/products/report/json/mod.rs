@@ -9,15 +9,23 @@ pub mod hazards;
 pub mod livepatch;
 pub mod oops;
 pub mod reports;
+pub mod row;
 pub mod stack;
 pub mod system;
 #[cfg(feature = "validate")]
 pub mod validation;
 
-use serde::{Serialize, Serializer};
+pub use serde::Serialize;
+use serde::Serializer;
 pub use serde_json::{Map, Value, json};
 
 use crate::base::name::Name;
+
+/// `value` as an object of its own. What cannot be put in words is null.
+pub fn value(value: &impl Serialize) -> Value {
+    // All keys are strings.
+    serde_json::to_value(value).unwrap_or_default()
+}
 
 /// `value` on one line, without its end. What cannot be put in words is nothing.
 pub fn line(value: &impl Serialize) -> String {

@@ -20,12 +20,26 @@ pub fn reports(
     limits: &Limits,
     name: Option<&str>,
 ) -> Result<Vec<String>> {
-    let one = |oops: &Oops, facts: &Facts, told: Option<&Told<'_, '_>>| match told {
-        Some(told) => line(&Report::new(oops, told, name, told.slide)),
+    each(session, log, limits, name, |report| line(report))
+}
+
+/// The same, of which `make` makes something else.
+///
+/// # Errors
+/// As [`Session::reports`].
+pub fn each<R>(
+    session: Option<&Session>,
+    log: &[u8],
+    limits: &Limits,
+    name: Option<&str>,
+    mut make: impl FnMut(&Report<'_>) -> R,
+) -> Result<Vec<R>> {
+    let mut one = |oops: &Oops, facts: &Facts, told: Option<&Told<'_, '_>>| match told {
+        Some(told) => make(&Report::new(oops, told, name, told.slide)),
         // What needs no image is said without one.
         None => {
             let told = without_image(oops, facts);
-            line(&Report::new(oops, &told, name, told.slide))
+            make(&Report::new(oops, &told, name, told.slide))
         }
     };
     match session {
