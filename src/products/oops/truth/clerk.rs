@@ -277,6 +277,18 @@ impl Session {
         log: &[u8],
         mut each: impl FnMut(&Oops, Option<&Told<'_, '_>>) -> R,
     ) -> Result<Vec<R>> {
+        self.reports_by_facts(log, |oops, _, told| each(oops, told))
+    }
+
+    /// The same, with what the log as a whole says.
+    ///
+    /// # Errors
+    /// As [`Session::annotate`].
+    pub(crate) fn reports_by_facts<R>(
+        &self,
+        log: &[u8],
+        mut each: impl FnMut(&Oops, &Facts, Option<&Told<'_, '_>>) -> R,
+    ) -> Result<Vec<R>> {
         let limits = with(self, |view| view.options().limits.clone());
         let (found, facts, _) = reports::parse_within(log, &limits, u64::MAX);
         let mut desk = Desk::of(self.clone());
@@ -291,11 +303,11 @@ impl Session {
                     verdicts: true,
                     ..options
                 };
-                each(oops, Some(&tell(oops, kernel, options, settled)))
+                each(oops, &facts, Some(&tell(oops, kernel, options, settled)))
             });
             made.push(match asked {
                 Some(answer) => answer,
-                None => each(oops, None),
+                None => each(oops, &facts, None),
             });
         }
         Ok(made)

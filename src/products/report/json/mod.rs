@@ -8,6 +8,7 @@ pub mod frame;
 pub mod hazards;
 pub mod livepatch;
 pub mod oops;
+pub mod reports;
 pub mod stack;
 pub mod system;
 #[cfg(feature = "validate")]
