@@ -1,12 +1,11 @@
 //! Errors, and the one place where panics end.
 
-use std::any::Any;
 use std::ffi::{CString, c_char};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 
+use super::failure::{Answer, Failure};
 use super::pointer::given;
-use crate::base::error::{Error, ErrorKind};
 
 /// Why something could not be done.
 pub struct fixtrace_error {
@@ -43,56 +42,14 @@ pub unsafe extern "C" fn fixtrace_error_free(error: *mut fixtrace_error) {
     }
 }
 
-/// An error on its way to C.
-pub(super) struct Failure {
-    kind: &'static str,
-    message: String,
+/// `failure` for C.
+fn boxed(failure: &Failure) -> *mut fixtrace_error {
+    let c = |text: &str| CString::new(text.replace('\0', "\u{fffd}")).unwrap_or_default();
+    Box::into_raw(Box::new(fixtrace_error {
+        kind: c(failure.kind),
+        message: c(&failure.message),
+    }))
 }
-
-impl Failure {
-    /// Of an argument that is none.
-    pub fn argument(message: impl Into<String>) -> Self {
-        Failure {
-            kind: "argument",
-            message: message.into(),
-        }
-    }
-
-    /// What is wrong.
-    pub fn message(&self) -> &str {
-        &self.message
-    }
-
-    /// Of a panic that carried `payload`.
-    fn panic(payload: &(dyn Any + Send)) -> Self {
-        let text = payload.downcast_ref::<&str>().copied();
-        let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-        Failure {
-            kind: "panic",
-            message: format!("a fault of the library: {}", text.unwrap_or("no message")),
-        }
-    }
-
-    fn boxed(self) -> *mut fixtrace_error {
-        let c = |text: &str| CString::new(text.replace('\0', "\u{fffd}")).unwrap_or_default();
-        Box::into_raw(Box::new(fixtrace_error {
-            kind: c(self.kind),
-            message: c(&self.message),
-        }))
-    }
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        Failure {
-            kind: name(error.kind()),
-            message: error.to_string(),
-        }
-    }
-}
-
-/// What functions of this interface make inside.
-pub(super) type Answer<T> = Result<T, Failure>;
 
 /// Where the caller wants errors, if anywhere.
 pub(super) struct Out(*mut *mut fixtrace_error);
@@ -126,7 +83,7 @@ impl Out {
         };
         if !self.0.is_null() {
             // SAFETY: as in `new`.
-            unsafe { self.0.write(failure.boxed()) };
+            unsafe { self.0.write(boxed(&failure)) };
         }
         ptr::null_mut()
     }
@@ -138,27 +95,6 @@ pub(super) fn quietly(act: impl FnOnce()) {
         act();
         Ok(ptr::null_mut::<()>())
     });
-}
-
-/// What the class is called in C.
-fn name(kind: ErrorKind) -> &'static str {
-    match kind {
-        ErrorKind::Io => "io",
-        ErrorKind::NotFound => "not-found",
-        ErrorKind::NoImage => "no-image",
-        ErrorKind::NoRelease => "no-release",
-        ErrorKind::NoOutput => "no-output",
-        ErrorKind::Contradiction => "contradiction",
-        ErrorKind::NotAnElf => "not-an-elf",
-        ErrorKind::WrongArch => "wrong-arch",
-        ErrorKind::Truncated => "truncated",
-        ErrorKind::Malformed => "malformed",
-        ErrorKind::Unsupported => "unsupported",
-        ErrorKind::BeyondLimit => "beyond-limit",
-        ErrorKind::MissingSection => "missing-section",
-        ErrorKind::UnknownSymbol => "unknown-symbol",
-        ErrorKind::WrongImage => "wrong-image",
-    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::ffi::{c_char, c_int, c_void};
 
-use super::FIXTRACE_UNKNOWN;
+use super::about::FIXTRACE_UNKNOWN;
 use super::arena::{Arena, give, take_back};
 use super::error::{Out, fixtrace_error, quietly};
 use super::pointer::{given, text};

@@ -2,7 +2,8 @@
 
 use std::ffi::c_char;
 
-use super::error::{Answer, Out, fixtrace_error};
+use super::error::{Out, fixtrace_error};
+use super::failure::Answer;
 use super::pointer::{bytes, given, text};
 use super::session::fixtrace_session;
 use super::text::{fixtrace_text, give_lines, give_text};

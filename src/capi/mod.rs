@@ -41,8 +41,10 @@
     reason = "what a caller owes is the same for all functions, and stands above, as in the header"
 )]
 
+pub mod about;
 mod arena;
 pub mod error;
+mod failure;
 pub mod frames;
 pub mod log;
 pub mod options;
@@ -51,13 +53,3 @@ pub mod regs;
 pub mod session;
 pub mod stack;
 pub mod text;
-
-/// An address or a number that is not known.
-pub const FIXTRACE_UNKNOWN: u64 = u64::MAX;
-
-/// The version of the library, as `1.2.3`. It need not be freed.
-#[unsafe(no_mangle)]
-pub extern "C" fn fixtrace_version() -> *const std::ffi::c_char {
-    const VERSION: &[u8] = concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes();
-    VERSION.as_ptr().cast()
-}

@@ -2,8 +2,9 @@
 
 use std::ffi::{c_char, c_int};
 
-use super::FIXTRACE_UNKNOWN;
-use super::error::{Answer, Failure, Out, quietly};
+use super::about::FIXTRACE_UNKNOWN;
+use super::error::{Out, quietly};
+use super::failure::{Answer, Failure};
 use super::pointer::{path, text};
 use crate::base::addr::Slide;
 use crate::world::index::Cache;
@@ -45,7 +46,7 @@ unsafe fn put<T>(
     quietly(|| match value {
         Ok(value) => put(options, value),
         Err(failure) => {
-            options.wrong.get_or_insert(failure.message().to_owned());
+            options.wrong.get_or_insert(failure.message);
         }
     });
 }

@@ -4,7 +4,7 @@ use std::ffi::{CStr, c_char};
 use std::path::PathBuf;
 use std::slice;
 
-use super::error::{Answer, Failure};
+use super::failure::{Answer, Failure};
 
 /// What `pointer` points to; `what` says what is NULL otherwise.
 ///

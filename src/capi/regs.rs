@@ -1,91 +1,90 @@
 //! Registers that a caller has.
 
-use super::error::{Answer, Failure};
+use super::failure::{Answer, Failure};
 use crate::base::regs::{Reg, Regs};
 
 /// Registers, and which of them are known.
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
 pub struct fixtrace_regs {
-    /// Which are known: bits FIXTRACE_RAX and so on. A field without its bit is not read, those that are added later among
-    /// them. Without RIP and RSP there is no stack.
+    /// Which are known: bits FIXTRACE_RAX and so on. A field without its bit is not read: those that are added later are not. Without RIP and RSP there is no stack.
     pub known: u64,
-    /// Bit 0.
+    /// RAX
     pub rax: u64,
-    /// Bit 1.
+    /// RCX
     pub rcx: u64,
-    /// Bit 2.
+    /// RDX
     pub rdx: u64,
-    /// Bit 3.
+    /// RBX
     pub rbx: u64,
-    /// Bit 4.
+    /// RSP
     pub rsp: u64,
-    /// Bit 5.
+    /// RBP
     pub rbp: u64,
-    /// Bit 6.
+    /// RSI
     pub rsi: u64,
-    /// Bit 7.
+    /// RDI
     pub rdi: u64,
-    /// Bit 8.
+    /// R8
     pub r8: u64,
-    /// Bit 9.
+    /// R9
     pub r9: u64,
-    /// Bit 10.
+    /// R10
     pub r10: u64,
-    /// Bit 11.
+    /// R11
     pub r11: u64,
-    /// Bit 12.
+    /// R12
     pub r12: u64,
-    /// Bit 13.
+    /// R13
     pub r13: u64,
-    /// Bit 14.
+    /// R14
     pub r14: u64,
-    /// Bit 15.
+    /// R15
     pub r15: u64,
-    /// Bit 16.
+    /// RIP
     pub rip: u64,
-    /// Bit 17. Kernel mode where it is not known.
+    /// Kernel mode where it is not known.
     pub cs: u64,
 }
 
 /// RAX is known.
-pub const FIXTRACE_RAX: u64 = 0x1;
+pub const FIXTRACE_RAX: u64 = 1 << 0;
 /// RCX is known.
-pub const FIXTRACE_RCX: u64 = 0x2;
+pub const FIXTRACE_RCX: u64 = 1 << 1;
 /// RDX is known.
-pub const FIXTRACE_RDX: u64 = 0x4;
+pub const FIXTRACE_RDX: u64 = 1 << 2;
 /// RBX is known.
-pub const FIXTRACE_RBX: u64 = 0x8;
+pub const FIXTRACE_RBX: u64 = 1 << 3;
 /// RSP is known.
-pub const FIXTRACE_RSP: u64 = 0x10;
+pub const FIXTRACE_RSP: u64 = 1 << 4;
 /// RBP is known.
-pub const FIXTRACE_RBP: u64 = 0x20;
+pub const FIXTRACE_RBP: u64 = 1 << 5;
 /// RSI is known.
-pub const FIXTRACE_RSI: u64 = 0x40;
+pub const FIXTRACE_RSI: u64 = 1 << 6;
 /// RDI is known.
-pub const FIXTRACE_RDI: u64 = 0x80;
+pub const FIXTRACE_RDI: u64 = 1 << 7;
 /// R8 is known.
-pub const FIXTRACE_R8: u64 = 0x100;
+pub const FIXTRACE_R8: u64 = 1 << 8;
 /// R9 is known.
-pub const FIXTRACE_R9: u64 = 0x200;
+pub const FIXTRACE_R9: u64 = 1 << 9;
 /// R10 is known.
-pub const FIXTRACE_R10: u64 = 0x400;
+pub const FIXTRACE_R10: u64 = 1 << 10;
 /// R11 is known.
-pub const FIXTRACE_R11: u64 = 0x800;
+pub const FIXTRACE_R11: u64 = 1 << 11;
 /// R12 is known.
-pub const FIXTRACE_R12: u64 = 0x1000;
+pub const FIXTRACE_R12: u64 = 1 << 12;
 /// R13 is known.
-pub const FIXTRACE_R13: u64 = 0x2000;
+pub const FIXTRACE_R13: u64 = 1 << 13;
 /// R14 is known.
-pub const FIXTRACE_R14: u64 = 0x4000;
+pub const FIXTRACE_R14: u64 = 1 << 14;
 /// R15 is known.
-pub const FIXTRACE_R15: u64 = 0x8000;
+pub const FIXTRACE_R15: u64 = 1 << 15;
 /// RIP is known.
-pub const FIXTRACE_RIP: u64 = 0x10000;
+pub const FIXTRACE_RIP: u64 = 1 << 16;
 /// CS is known.
-pub const FIXTRACE_CS: u64 = 0x20000;
+pub const FIXTRACE_CS: u64 = 1 << 17;
 /// RAX to R15, RIP and CS are known.
-pub const FIXTRACE_ALL_REGS: u64 = 0x3ffff;
+pub const FIXTRACE_ALL_REGS: u64 = (1 << 18) - 1;
 
 impl fixtrace_regs {
     /// The same for Rust.

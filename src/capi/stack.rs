@@ -2,9 +2,10 @@
 
 use std::ffi::{c_char, c_int, c_void};
 
-use super::FIXTRACE_UNKNOWN;
+use super::about::FIXTRACE_UNKNOWN;
 use super::arena::{Arena, give, take_back};
-use super::error::{Failure, Out, fixtrace_error, quietly};
+use super::error::{Out, fixtrace_error, quietly};
+use super::failure::Failure;
 use super::frames::{fixtrace_frame, show};
 use super::pointer::{given, path};
 use super::regs::fixtrace_regs;
