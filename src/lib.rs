@@ -72,6 +72,7 @@
 //! | L3 `engine` | attribute, unwind, stack, ask | pure: no files, clock, environment, printing |
 //! | L4 `products` | oops, livepatch, stacks, validate, explain, report | logs told the truth about; what a livepatch would meet; what is wrong with an image; what is shown |
 //! | L5 `cli` | the program | arguments, terminal, environment |
+//! | L5 `capi` | the C interface (feature `capi`) | pointers, nothing that Rust code needs |
 //!
 //! A lower floor never imports a higher one, no two files import each other, and every third-party crate is named in
 //! one room; `testdata/house.py` and a test hold the sources to it. [`low`] opens the floors; nothing there is stable.
@@ -116,6 +117,8 @@
 #![deny(unsafe_code)]
 
 mod base;
+#[cfg(feature = "capi")]
+pub mod capi;
 mod engine;
 mod formats;
 mod products;

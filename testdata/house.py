@@ -16,7 +16,7 @@ import os
 import re
 import sys
 
-FLOORS = ["base", "formats", "world", "engine", "products"]
+FLOORS = ["base", "formats", "world", "engine", "products", "capi"]
 ITEM = r"(?:async |const |unsafe |extern \"C\" )*(?:fn|struct|enum|union|trait|const|static|type|mod)"
 PUBLIC = re.compile(r"^\s*pub (?:const |unsafe )*(?:fn|struct|enum|union|trait|const|static|type)\b", re.M)
 

@@ -49,7 +49,7 @@ impl Verdicts {
     }
 
     /// What was assumed of a reliable one.
-    fn assumed(&self) -> Option<String> {
+    pub fn assumed(&self) -> Option<String> {
         let assumed = &self.reliable.as_ref().ok()?.assumed;
         let all = assumed.iter().map(ToString::to_string);
         (!assumed.is_empty()).then(|| all.collect::<Vec<_>>().join("; "))

@@ -7,7 +7,7 @@ mod attribute;
 #[path = "../../testdata/examples/unwind.rs"]
 mod unwind;
 
-use fixtrace::{Addr, Certainty, Pc, Regs, Session, Unreadable, from_fn};
+use fixtrace::{Addr, Certainty, Pc, Regs, Session, Stack, Unreadable, from_fn};
 
 use crate::common::testdata;
 
@@ -52,8 +52,8 @@ fn a_session_names_the_candidates_of_a_shared_fixup() {
     );
 }
 
-#[test]
-fn a_session_unwinds_from_bytes_of_ones_own() {
+/// The stack of the example.
+fn unwound() -> Stack<'static> {
     let stack = std::fs::read(testdata("examples/stack.bin")).expect("the stack");
     let memory = from_fn(|at: Addr, buf: &mut [u8]| {
         let from = at.0.checked_sub(0xffff_c900_0016_7e40);
@@ -65,12 +65,36 @@ fn a_session_unwinds_from_bytes_of_ones_own() {
         Ok(())
     });
     let regs = Regs::at(0xffff_ffff_81c0_1c8f, 0xffff_c900_0016_7e78);
-    let found = session().unwind(&regs, &memory);
+    session().unwind(&regs, &memory)
+}
+
+#[test]
+fn a_session_unwinds_from_bytes_of_ones_own() {
+    let found = unwound();
     let functions = found.frames.iter().map(|f| f.attribution.function.as_ref());
     let names: Vec<String> = (functions.flatten().map(|f| f.name.to_string())).collect();
     // As the kernel printed this stack, from an NMI that the debugger injected.
     assert_eq!(names[..2], ["strncpy_from_user", "getname_flags.part.0"]);
     assert_eq!(found.stop.name(), "user-mode");
+}
+
+/// What the programs in C print: `tests/embed` holds them to it.
+#[test]
+fn the_examples_in_c_say_the_same() {
+    let expected = |name: &str| {
+        let text = std::fs::read(testdata("examples").join(format!("{name}.txt")));
+        String::from_utf8(text.expect("a text")).expect("UTF-8")
+    };
+    let frame = session().attribute(Pc::Exact(Addr(0xffff_ffff_8153_8e19)));
+    let mut said = format!("{frame}, {}\n", frame.attribution.certainty.name());
+    for candidate in &frame.attribution.candidates {
+        said += &format!("it may be {}\n", candidate.name);
+    }
+    assert_eq!(said, expected("attribute"));
+    assert_eq!(format!("{}\n", unwound()), expected("unwind"));
+    let log = std::fs::read(testdata("oops/5.10-copy-user.txt")).expect("a log");
+    let said = session().annotate(&log).expect("its kernel");
+    assert_eq!(String::from_utf8_lossy(&said), expected("annotate"));
 }
 
 #[test]

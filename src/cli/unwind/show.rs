@@ -17,14 +17,12 @@ use crate::cli::{inputs, out};
 type Owned<'a> = (Stack<'a>, Owner<'a>);
 
 /// Prints stacks, each with its task; above them the kernel, and what its log tells of a crash.
-pub(super) fn show(args: &Unwind, asked: Stacks<'_>) -> Result<(), Failure> {
-    let (world, report) = (asked.system, asked.report.as_ref());
-    let mut stacks = asked.all;
+pub(super) fn show(args: &Unwind, mut asked: Stacks<'_>) -> Result<(), Failure> {
     let crashed = |owner: &Owner<'_>| owner.task.is_some_and(Task::crashed);
     let mut out = out::writer(&args.out, &inputs::of_unwind(args))?;
     let style = out::style(&args.out);
     let form = if args.json { Form::Json } else { args.format };
-    for (stack, _) in &mut stacks {
+    for (stack, _) in &mut asked.all {
         stack.strip_prefixes(&args.out.strip_prefix);
     }
     let shown = stack::Show {
@@ -37,18 +35,13 @@ pub(super) fn show(args: &Unwind, asked: Stacks<'_>) -> Result<(), Failure> {
     let mut text = String::new();
     match form {
         Form::Json => {
-            let mut system = world.and_then(|w| json::system::System::new(w, report));
-            for (stack, owner) in &stacks {
-                let mut twin = json::stack::Stack::new(stack, *owner);
-                twin.system = system.take();
-                let report = report.filter(|_| crashed(owner));
-                twin.report = report.map(json::system::Told::new);
+            for twin in json::stack::all(&asked) {
                 writeln!(out, "{}", json::line(&twin))?;
             }
         }
         Form::Folded => {
             let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-            for (stack, owner) in &stacks {
+            for (stack, owner) in &asked.all {
                 *counts.entry(folded(stack, owner.comm())).or_default() += 1;
             }
             for (line, count) in counts {
@@ -56,10 +49,11 @@ pub(super) fn show(args: &Unwind, asked: Stacks<'_>) -> Result<(), Failure> {
             }
         }
         Form::Text => {
-            if let Some(world) = world {
+            let report = asked.report.as_ref();
+            if let Some(world) = asked.system {
                 system::header(world, report, style, &mut text);
             }
-            for (number, group) in groups(stacks, args.group).iter().enumerate() {
+            for (number, group) in groups(asked.all, args.group).iter().enumerate() {
                 if number > 0 {
                     text.push('\n');
                 }

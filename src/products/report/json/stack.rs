@@ -6,14 +6,14 @@ use serde::Serialize;
 
 use super::Address;
 use super::frame::Frame;
-use super::system::{System, Told};
+use super::system::{self, System};
 use crate::base::name::Name;
 use crate::base::regs::{Reg, Regs};
 use crate::engine::live::{Live, Why, live};
 use crate::engine::stack::{self, Edge};
 use crate::engine::verdicts::Verdicts;
 use crate::formats::insn::effect::Access;
-use crate::products::stacks::Owner;
+use crate::products::stacks::{Owner, Stacks};
 use crate::world::dump::Task;
 
 /// The name of this form.
@@ -45,7 +45,7 @@ pub struct Stack<'a> {
     /// The kernel, of the first stack.
     pub system: Option<System<'a>>,
     /// What the log tells of the crash, of the stack that crashed.
-    pub report: Option<Told<'a>>,
+    pub report: Option<system::Told<'a>>,
     /// Its `struct task_struct`.
     pub task: Option<Address>,
     /// Whether not all of it could be read: what was not is `null`, empty, or 0.
@@ -160,6 +160,19 @@ impl<'a> Stack<'a> {
             functions: live(stack).into_iter().map(LiveFunction::from).collect(),
         }
     }
+}
+
+/// The twins of all stacks that were asked for: the kernel is with the first, what its log tells with the one that crashed.
+pub fn all<'a>(asked: &'a Stacks<'_>) -> impl Iterator<Item = Stack<'a>> {
+    let report = asked.report.as_ref();
+    let mut system = asked.system.and_then(|world| System::new(world, report));
+    asked.all.iter().map(move |(stack, owner)| {
+        let mut twin = Stack::new(stack, *owner);
+        twin.system = system.take();
+        let report = report.filter(|_| owner.task.is_some_and(Task::crashed));
+        twin.report = report.map(system::Told::new);
+        twin
+    })
 }
 
 impl<'a> From<Live<'a>> for LiveFunction<'a> {
