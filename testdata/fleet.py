@@ -5,8 +5,8 @@ another uptime, process, CPU, machine, addresses, and with lines of other things
 usage: fleet.py DIR|- COUNT [SEED]
 
 Below DIR they are 000/000000-BASE.txt, a thousand a folder; BASE is the log that it was made of. `-` prints them as
-lines of JSON with "name", "base" and "log". The same SEED (a word, 0 if it is not given) gives the same logs, and log N is
-the same whatever COUNT: `log(number, seed)` makes one alone, for whoever spreads them over machines.
+lines of JSON with "name", "base" and "log". The same SEED (a word, 0 if it is not given) gives the same logs, and log
+N is the same whatever COUNT: `log(number, seed)` makes one alone, for whoever spreads them over machines.
 """
 import functools
 import json
