@@ -53,7 +53,7 @@ fn a_session_names_the_candidates_of_a_shared_fixup() {
 }
 
 /// The stack of the example.
-fn unwound() -> Stack<'static> {
+fn unwound() -> Stack {
     let stack = std::fs::read(testdata("examples/stack.bin")).expect("the stack");
     let memory = from_fn(|at: Addr, buf: &mut [u8]| {
         let from = at.0.checked_sub(0xffff_c900_0016_7e40);
