@@ -10,6 +10,7 @@ N is the same whatever COUNT: `log(number, seed)` makes one alone, for whoever s
 """
 import functools
 import json
+import multiprocessing
 import os
 import random
 import re
@@ -144,16 +145,25 @@ def main():
         sys.exit(__doc__.split("\n\n")[1])
     folder, count = sys.argv[1], int(sys.argv[2])
     seed = sys.argv[3] if len(sys.argv) > 3 else 0
-    for number in range(count):
+    if folder == "-":
+        for number in range(count):
+            base, text = labelled(number, seed)
+            print(json.dumps({"name": called(number, base), "base": base, "log": text}))
+        return
+    with multiprocessing.Pool() as pool:
+        pool.starmap(write, [(folder, first, min(first + 1000, count), seed) for first in range(0, count, 1000)], 1)
+
+
+def called(number, base):
+    return f"{number // 1000:03}/{number:06}-{base}.txt"
+
+
+def write(folder, first, end, seed):
+    """Logs `first` to `end`, which are a folder, below `folder`."""
+    os.makedirs(os.path.dirname(os.path.join(folder, called(first, ""))), exist_ok=True)
+    for number in range(first, end):
         base, text = labelled(number, seed)
-        name = f"{number // 1000:03}/{number:06}-{base}.txt"
-        if folder == "-":
-            print(json.dumps({"name": name, "base": base, "log": text}))
-            continue
-        path = os.path.join(folder, name)
-        if number % 1000 == 0:
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, "w", errors="surrogateescape") as file:
+        with open(os.path.join(folder, called(number, base)), "w", errors="surrogateescape") as file:
             file.write(text)
 
 

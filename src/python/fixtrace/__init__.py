@@ -11,7 +11,7 @@ to other threads while they work. fixtrace.drgn unwinds from the memory of a drg
 
 from __future__ import annotations
 
-import functools
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -53,27 +53,22 @@ def batch(texts: Sequence[str | bytes], **options: Any) -> list[dict[str, Any]]:
 
 def shared_batch(**options: Any) -> Batch:
     """The Batch of this process that has `options`; made when it is first asked for."""
-    return _shared(tuple(sorted((name, _fixed(value)) for name, value in options.items())))
+    key = _fixed(options)
+    with _lock:
+        batch = _shared.get(key)
+        if batch is None:
+            batch = _shared[key] = Batch(**options)
+    return batch
 
 
-@functools.lru_cache(maxsize=16)
-def _shared(options: tuple[Any, ...]) -> Batch:
-    return Batch(**{name: _loose(value) for name, value in options})
+_shared: dict[Any, Batch] = {}
+_lock = threading.Lock()
 
 
-def _fixed(value: Any) -> tuple[Any, Any]:
-    """`value` as something that can be compared: of the same content is the same."""
+def _fixed(value: Any) -> Any:
+    """`value` as a key: of the same content is the same."""
     if isinstance(value, dict):
-        return (dict, tuple(sorted(value.items())))
+        return tuple(sorted((name, _fixed(each)) for name, each in value.items()))
     if isinstance(value, (list, tuple)):
-        return (list, tuple(map(_fixed, value)))
-    return (None, value)
-
-
-def _loose(value: tuple[Any, Any]) -> Any:
-    kind, content = value
-    if kind is dict:
-        return dict(content)
-    if kind is list:
-        return [_loose(each) for each in content]
-    return content
+        return tuple(map(_fixed, value))
+    return value

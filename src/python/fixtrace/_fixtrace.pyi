@@ -2,15 +2,30 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
-from typing import Any, TypedDict, TypeVar, Union, final
+from typing import Any, TypedDict, TypeVar, Union, final, type_check_only
 
 from typing_extensions import Unpack
+
+__all__ = [
+    "__version__",
+    "Error",
+    "Session",
+    "Frame",
+    "Stack",
+    "Dump",
+    "Task",
+    "Batch",
+    "reports",
+    "set_threads",
+]
 
 __version__: str
 
 _Path = Union[str, PathLike[str]]
 _Text = TypeVar("_Text", str, bytes)
 
+# Of no class at run time: keyword arguments.
+@type_check_only
 class Options(TypedDict, total=False):
     """What is to be opened, and where it may be looked for. Nothing else decides: no environment is read."""
 

@@ -48,7 +48,7 @@ def session_of(prog: drgn.Program, **options: Any) -> Session:
     """
     if options:
         return _opened(prog, options)
-    known = prog.cache.get("fixtrace.session")
+    known: Session | None = prog.cache.get("fixtrace.session")
     if known is None:
         known = prog.cache["fixtrace.session"] = _opened(prog, options)
     return known
@@ -59,9 +59,10 @@ def reader(prog: drgn.Program) -> Callable[[int, int], bytes | None]:
 
     def read(address: int, length: int) -> bytes | None:
         try:
-            return prog.read(address, length)
+            found: bytes = prog.read(address, length)
         except drgn.FaultError:
             return None
+        return found
 
     return read
 
