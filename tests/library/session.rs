@@ -31,16 +31,58 @@ fn said(noticed: &[Noticed]) -> Vec<String> {
     noticed.iter().map(Noticed::to_string).collect()
 }
 
+/// What a program keeps, without a lifetime.
+#[derive(Clone)]
+struct Embedder {
+    session: Session,
+    frame: Option<fixtrace::Frame>,
+    stack: Option<fixtrace::Stack>,
+    oops: Option<fixtrace::Oops>,
+}
+
+#[test]
+fn what_a_session_gives_is_owned_and_shared() {
+    fn shared<T: Send + Sync + 'static>() {}
+    fn copied<T: Clone + Send + Sync + 'static>() {}
+    copied::<Embedder>();
+    copied::<Session>();
+    copied::<fixtrace::Frame>();
+    copied::<fixtrace::Stack>();
+    copied::<fixtrace::Oops>();
+    copied::<fixtrace::Attribution>();
+    copied::<fixtrace::Row>();
+    shared::<fixtrace::Batch>();
+    shared::<fixtrace::Error>();
+
+    // It outlives the session.
+    let session = demo().open().expect("opens");
+    let log = std::fs::read(testdata("oops/5.10-copy-user.txt")).expect("a log");
+    let regs = fixtrace::Regs::at(0xffff_ffff_81c0_1c8f, 0xffff_c900_0016_7e78);
+    let memory = fixtrace::from_fn(|_, _| Err(fixtrace::Unreadable::NotMapped));
+    let mut embedder = Embedder {
+        frame: Some(session.attribute(Pc::Exact(Addr(0xffff_ffff_81c0_1d27)))),
+        stack: Some(session.unwind(&regs, &memory)),
+        oops: fixtrace::parse(&log).0.pop(),
+        session,
+    };
+    embedder.session = demo().open().expect("opens");
+    let kept = std::thread::spawn(move || embedder).join();
+    let kept = kept.expect("no panic");
+    let frame = kept.frame.expect("a frame").to_string();
+    assert_eq!(frame, "copy_user_enhanced_fast_string");
+    let stack = kept.stack.expect("a stack");
+    assert_eq!(stack.frames[0].to_string(), "strncpy_from_user");
+    assert!(kept.oops.is_some_and(|oops| !oops.title.is_empty()));
+}
+
 #[test]
 fn a_session_is_kept_for_months_and_shared_by_threads() {
-    fn owned<T: Clone + Send + Sync + 'static>(_: &T) {}
-    struct Embedder {
-        session: Session,
-    }
     let embedder = Embedder {
         session: demo().open().expect("opens"),
+        frame: None,
+        stack: None,
+        oops: None,
     };
-    owned(&embedder.session);
     let asked = [Pc::Exact(Addr(0xffff_ffff_81c0_1d27)), Pc::Exact(Addr(16))];
     let threads: Vec<_> = (0..4)
         .map(|_| {
