@@ -176,6 +176,29 @@ owned! {
     "An inlined call, and its source line." Inline: formats::lines::Inline,
 }
 
+/// What results are made of: types of their fields, which few programs name.
+pub mod parts {
+    pub use crate::base::arch::Arch;
+    pub use crate::base::error::Place as ErrorPlace;
+    pub use crate::base::name::Name;
+    pub use crate::engine::remark::{Missing, Undecided};
+    pub use crate::engine::stack::{Exception, Printed, Word};
+    pub use crate::engine::unwind::kernel::ByOrc;
+    pub use crate::engine::verdicts::Verdicts;
+    pub use crate::products::oops::read::frame::Vouch;
+    pub use crate::products::oops::read::kind::Kind;
+    pub use crate::products::oops::read::prefix::Caller;
+    pub use crate::products::oops::read::registers::{Block, Code};
+    pub use crate::products::oops::read::report::{
+        Died, LogFrame, Module, PrintedPlace, Stack as LogStack, Symbol,
+    };
+    pub use crate::products::oops::read::reports::Facts;
+    pub use crate::products::oops::truth::tell::ToldStack;
+    pub use crate::world::dump::{Hijacked, Source, Stack as StackBounds, StackKind, Task, World};
+    pub use crate::world::memory::{FromFn, Missing as MissingMemory};
+    pub use crate::world::session::Wanted as WantedImages;
+}
+
 /// The floors, open: for tools that need more than the front door. Unstable.
 pub mod low {
     macro_rules! floors {

@@ -115,7 +115,7 @@ impl Session {
     }
 
     /// [`Session::attribute`] for many PCs, in the order asked.
-    pub fn resolve_many(&self, pcs: &[Pc<Addr>]) -> Vec<Frame<'static>> {
+    pub fn attribute_many(&self, pcs: &[Pc<Addr>]) -> Vec<Frame<'static>> {
         let how = How {
             no_lines: !self.options().lines,
             many: pcs.len() >= MANY,

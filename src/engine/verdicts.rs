@@ -7,6 +7,7 @@ use crate::engine::stack::{Gap, Stack, incomplete};
 
 /// What is held of a stack.
 #[derive(Clone, PartialEq, Debug)]
+#[non_exhaustive]
 pub struct Verdicts {
     /// The kernel's.
     pub reliable: Result<Reliable, Doubt>,

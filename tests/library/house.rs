@@ -165,7 +165,15 @@ fn what_is_unsafe_has_its_rooms() {
         .filter(|path| !is_in(path, "capi"))
         .collect();
     found.sort_unstable();
-    assert_eq!(found, ["cli/signals.rs", "formats/image/storage.rs"]);
+    // The first duplicates a number of a file that the command line names.
+    assert_eq!(
+        found,
+        [
+            "base/output.rs",
+            "cli/signals.rs",
+            "formats/image/storage.rs"
+        ]
+    );
 }
 
 #[test]

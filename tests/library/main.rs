@@ -23,6 +23,7 @@ mod patched;
 mod reach;
 mod real_kernels;
 mod robustness;
+mod rows;
 mod session;
 mod symbol_text;
 mod text_verdicts;

@@ -87,7 +87,7 @@ fn a_session_is_kept_for_months_and_shared_by_threads() {
     let threads: Vec<_> = (0..4)
         .map(|_| {
             let session = embedder.session.clone();
-            std::thread::spawn(move || session.resolve_many(&asked))
+            std::thread::spawn(move || session.attribute_many(&asked))
         })
         .collect();
     for thread in threads {
@@ -110,10 +110,10 @@ fn many_are_answered_in_the_order_asked_where_the_kernel_ran() {
     let there: Vec<_> = (0..2000)
         .map(|n| Pc::Exact(Addr(link(n) + slide.0)))
         .collect();
-    let frames = session.resolve_many(&there);
+    let frames = session.attribute_many(&there);
     for (n, (frame, pc)) in (0..).zip(frames.iter().zip(&there)) {
         assert_eq!(frame.pc.as_ref(), Some(pc));
-        let one = &alone.resolve_many(&[Pc::Exact(Addr(link(n)))])[0];
+        let one = &alone.attribute_many(&[Pc::Exact(Addr(link(n)))])[0];
         assert_eq!(frame.attribution.function, one.attribution.function);
     }
     assert_eq!(session.images()[0].slide, Some(slide));

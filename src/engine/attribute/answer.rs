@@ -90,6 +90,7 @@ impl Evidence {
 
 /// What others print.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct Nearest<'d> {
     /// The last symbol not above the address.
     pub name: Name<'d>,
@@ -103,6 +104,7 @@ pub struct Nearest<'d> {
 
 /// A function that may have been running.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct Function<'d> {
     /// Its name, of the parent for a cold part.
     pub name: Name<'d>,
@@ -114,6 +116,7 @@ pub struct Function<'d> {
 
 /// A faulting instruction that leads to the PC.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct Origin<'d> {
     /// The function that owns it.
     pub function: Function<'d>,
@@ -131,6 +134,7 @@ pub struct Origin<'d> {
 
 /// The fixup a PC lies in.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct Fixup<'d> {
     /// Where the handler sent execution; the first of several.
     pub landing: LinkAddr,
@@ -144,6 +148,7 @@ pub struct Fixup<'d> {
 
 /// The answer.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct Attribution<'d> {
     /// What others print.
     pub nearest: Option<Nearest<'d>>,

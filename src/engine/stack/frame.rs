@@ -74,6 +74,7 @@ impl Word<'_> {
 
 /// A place in an image.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct Place<'a> {
     /// The image: `vmlinux`, the name of a module, or a path.
     pub image: Name<'a>,

@@ -50,7 +50,7 @@ impl Session {
     #[pyo3(signature = (pcs, *, is_return=false))]
     fn attribute_many(&self, py: Python<'_>, pcs: Vec<u64>, is_return: bool) -> Vec<Frame> {
         let pcs: Vec<_> = pcs.into_iter().map(|pc| exact(pc, is_return)).collect();
-        let found = py.detach(|| self.0.resolve_many(&pcs));
+        let found = py.detach(|| self.0.attribute_many(&pcs));
         found.into_iter().map(Frame).collect()
     }
 

@@ -10,6 +10,7 @@ use crate::base::arch::Arch;
 
 /// One report, as the log has it.
 #[derive(Clone, PartialEq, Debug)]
+#[non_exhaustive]
 pub struct Oops {
     /// What it is about.
     pub kind: Kind,
@@ -73,6 +74,7 @@ pub struct Oops {
 
 /// A reason to doubt a report.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct Doubt {
     /// Which.
     pub kind: DoubtKind,
@@ -114,6 +116,7 @@ impl DoubtKind {
 
 /// What `__die()` printed.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct Died {
     /// The exception in the kernel's words.
     pub what: String,
@@ -127,6 +130,7 @@ pub struct Died {
 
 /// A frame of a log.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct LogFrame {
     /// Whether the unwinder vouched for it.
     pub vouch: Vouch,
@@ -221,6 +225,7 @@ pub(super) fn printed_places(text: &FrameText<'_>) -> Vec<PrintedPlace> {
 
 /// A stack beside the main one.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct Stack {
     /// The line above it.
     pub title: String,
@@ -230,6 +235,7 @@ pub struct Stack {
 
 /// A module of `Modules linked in:`.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct Module {
     /// Its name.
     pub name: String,

@@ -15,6 +15,7 @@ const DEPTH: usize = 3;
 
 /// The function to blame.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct Culprit {
     /// Its name, without what compilers and system calls add.
     pub function: String,

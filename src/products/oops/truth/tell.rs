@@ -21,6 +21,7 @@ use crate::world::kernel::{Kernel, Located};
 use crate::world::reach::{Call, Edge, Reach, call_before};
 
 /// A report with what is true of it.
+#[non_exhaustive]
 pub struct Told<'k, 'd> {
     /// For each of [`Oops::frames`].
     pub main: ToldStack<'k, 'd>,
@@ -33,6 +34,7 @@ pub struct Told<'k, 'd> {
 }
 
 /// A stack of a report with what is true of it.
+#[non_exhaustive]
 pub struct ToldStack<'k, 'd> {
     /// Its frames, those marked with `?` among them.
     pub stack: Stack<'k>,
