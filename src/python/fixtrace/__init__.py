@@ -12,7 +12,7 @@ to other threads while they work. fixtrace.drgn unwinds from the memory of a drg
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from ._fixtrace import (
@@ -43,12 +43,12 @@ __all__ = [
 ]
 
 
-def batch(texts: Sequence[str | bytes], **options: Any) -> list[dict[str, Any]]:
+def batch(texts: Iterable[str | bytes], **options: Any) -> list[dict[str, Any]]:
     """A row for each report of the logs `texts`, log after log: dicts of fixtrace.row/1.
 
     `options` are those of Batch. Within a process the same options share one Batch, and the images that it opened.
     """
-    return shared_batch(**options).rows(texts)
+    return shared_batch(**options).rows(list(texts))
 
 
 def shared_batch(**options: Any) -> Batch:

@@ -6,7 +6,7 @@ metadata.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pyarrow as pa  # type: ignore[import-untyped]
@@ -52,13 +52,13 @@ SCHEMA = pa.schema(
 )
 
 
-def table(texts: Sequence[str | bytes], names: Sequence[str] | None = None, **options: Any) -> pa.Table:
+def table(texts: Iterable[str | bytes], names: Sequence[str] | None = None, **options: Any) -> pa.Table:
     """A table of SCHEMA with a row for each report of the logs `texts`, log after log.
 
     `names`: what each log is called, for the column `name`. `options` are those of fixtrace.Batch; within a process the same
     options share one Batch, and the images that it opened.
     """
-    columns = shared_batch(**options)._columns(texts)
+    columns = shared_batch(**options)._columns(list(texts))
     columns["name"] = [None if names is None else names[log] for log in columns["log"]]
     return pa.Table.from_arrays([_array(columns, f.name, f.type) for f in SCHEMA], schema=SCHEMA)
 
