@@ -21,6 +21,7 @@
 //! | [`reliable`], [`incomplete`], [`live`] | the two verdicts on a stack: [`Reliable`] or a [`StackDoubt`], a [`Gap`] or none; functions live on it |
 //! | [`judge`] | what a livepatch means for the task of a stack: what the kernel's check says, and what is true |
 //! | [`Session::reports`], [`Session::annotate`] | the reports of a log; the log with what is true of them |
+//! | [`Batch::rows`] | the reports of many logs, each a [`Row`]: for tables |
 //! | `Session::validate` (feature `validate`) | whether an image can be unwound reliably: findings, numbers |
 //!
 //! The function behind an address:
@@ -61,6 +62,11 @@
 //! assert_eq!(fixtrace::live(&stack)[0].why, fixtrace::Why::Fixup);
 //! # Ok::<(), fixtrace::Error>(())
 //! ```
+//!
+//! What comes back owns all that it says, has no lifetime, and is cheap to clone: names are shared by clones. An image that
+//! is proved to be another than what is analysed is an error, or left out, unless [`Options::force`] is set.
+//!
+//! Feature `capi` is the same for C (`src/capi/fixtrace.h`); the Python package is in `src/python`.
 //!
 //! # Floors
 //!

@@ -232,6 +232,15 @@ class Many(unittest.TestCase):
         self.assertIsNot(one, fixtrace.shared_batch(vmlinux=DEMO))
 
 
+    def test_what_is_noticed_of_images_is_told_once(self):
+        batch = fixtrace.Batch(DEMO)
+        other = pathlib.Path("testdata/oops/6.12-null.txt").read_bytes()
+        batch.rows([other, other])
+        [noticed] = [line for line in batch.noticed() if "5.10.0-32" in line]
+        self.assertIn("6.12", noticed)
+        self.assertEqual(batch.noticed(), [])
+
+
 class Hostile(unittest.TestCase):
     def test_what_is_wrong_is_said(self):
         for vmlinux in ("no-such-file", "testdata", "/dev/null", LOG):

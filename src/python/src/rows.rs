@@ -1,10 +1,12 @@
 //! Reports of many logs as rows, or as columns, which tables are made of.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
-use fixtrace::RowFrame;
 use fixtrace::low::base::parallel;
 use fixtrace::low::products::report::json;
+use fixtrace::{Row, RowFrame};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
@@ -20,7 +22,14 @@ pub fn set_threads(threads: usize) {
 
 /// Makes rows of logs; images are opened once, by what the logs say unless they are named as for a Session.
 #[pyclass(frozen, module = "fixtrace")]
-pub struct Batch(fixtrace::Batch);
+pub struct Batch {
+    batch: fixtrace::Batch,
+    /// What was noticed since that was asked last; each once.
+    noticed: Mutex<BTreeSet<String>>,
+}
+
+/// Things that are noticed, at most.
+const MOST: usize = 4096;
 
 #[pymethods]
 impl Batch {
@@ -32,15 +41,25 @@ impl Batch {
         named: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
         let batch = fixtrace::Batch::new(options(vmlinux, named)?);
-        Ok(Batch(match verdicts {
-            true => batch.verdicts(),
-            false => batch,
-        }))
+        Ok(Batch {
+            batch: match verdicts {
+                true => batch.verdicts(),
+                false => batch,
+            },
+            noticed: Mutex::default(),
+        })
+    }
+
+    /// What was noticed of images since this was asked last: those that are not found, or are of another kernel.
+    fn noticed(&self) -> Vec<String> {
+        let noticed = self.noticed.lock();
+        let mut noticed = noticed.unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *noticed).into_iter().collect()
     }
 
     /// A row for each report of `texts`, log after log: dicts of fixtrace.row/1.
     fn rows<'py>(&self, py: Python<'py>, texts: Vec<Text>) -> PyResult<Bound<'py, PyList>> {
-        let (rows, _) = py.detach(|| self.0.rows(&texts));
+        let rows = self.made(py, &texts);
         let all = PyList::empty(py);
         for row in &rows {
             all.append(object(py, &json::row::Row::new(row))?)?;
@@ -50,7 +69,7 @@ impl Batch {
 
     /// The same as columns, for tables: a list for each field; of lists their offsets, with their items beside.
     fn _columns<'py>(&self, py: Python<'py>, texts: Vec<Text>) -> PyResult<Bound<'py, PyDict>> {
-        let (rows, _) = py.detach(|| self.0.rows(&texts));
+        let rows = self.made(py, &texts);
         let all = PyDict::new(py);
         macro_rules! plain {
             ($of:ident, $before:literal: $($field:ident),*) => {$(
@@ -73,6 +92,19 @@ impl Batch {
         plain!(frames, "frames.": printed, guess, function, image, basis, certainty);
         lists!(frames, "frames.": candidates);
         Ok(all)
+    }
+}
+
+impl Batch {
+    fn made(&self, py: Python<'_>, texts: &[Text]) -> Vec<Row> {
+        py.detach(|| {
+            let (rows, new) = self.batch.rows(texts);
+            let noticed = self.noticed.lock();
+            let mut noticed = noticed.unwrap_or_else(PoisonError::into_inner);
+            let free = MOST.saturating_sub(noticed.len());
+            noticed.extend(new.iter().take(free).map(ToString::to_string));
+            rows
+        })
     }
 }
 

@@ -1,6 +1,6 @@
-"""With drgn: stacks from a program's memory are those of the dump, frame by frame, with both verdicts.
+"""With real kernels, and with drgn: stacks from a program's memory are those of the dump, frame by frame, with both verdicts.
 
-    python tests/python/test_drgn.py
+    python tests/python/test_kernels.py
 
 Reads the recorded dumps of testdata/dumps, with the kernels of testdata/fetch-kernels.sh, which must be there.
 """
@@ -35,6 +35,20 @@ def program(version, folder):
         # Of modules.
         pass
     return prog, dump, vmlinux
+
+
+class Index(unittest.TestCase):
+    def test_an_image_is_opened_by_its_index(self):
+        [vmlinux] = glob.glob(f"{KERNELS}/6.12/debug/boot/vmlinux-*")
+        with tempfile.TemporaryDirectory() as folder:
+            options = {"index": folder, "write_indexes": True, "details": True, "debug_dirs": []}
+            first, second = fixtrace.Session(vmlinux, **options), fixtrace.Session(vmlinux, **options)
+            self.assertTrue(os.listdir(folder))
+            self.assertFalse([line for line in first.noticed() if "from its index" in line])
+            self.assertTrue([line for line in second.noticed() if "from its index" in line])
+            [one], [other] = first.find("vfs_read+0x10"), second.find("vfs_read+0x10")
+            self.assertEqual(one.to_dict(), other.to_dict())
+            self.assertTrue(one.inlines[-1]["line"])
 
 
 class Drgn(unittest.TestCase):
