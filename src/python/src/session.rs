@@ -19,8 +19,26 @@ use crate::stack::Stack;
 
 /// Images of one kernel, opened when they are needed. One session serves many threads.
 ///
-/// Session(vmlinux=None, *, modules, modules_dirs, debug_dirs, symbols, index, index_size, write_indexes, release,
-/// build_id, slide, sysroot, debuginfod_cache, force, lines, details, limits)
+/// Session(vmlinux=None, **options)
+///
+/// vmlinux           the kernel's image: ELF, also packed, a bzImage, or an index of one
+/// symbols           its symbols from a System.map or /proc/kallsyms instead of its own
+/// modules           modules to open: paths, or pairs of a path and the runtime address where its core text begins
+/// modules_dirs      directories that are searched for modules, with all below them
+/// debug_dirs        directories laid out as /usr/lib/debug, which is the one that is looked in unless told
+/// debuginfod_cache  the cache of debuginfod
+/// sysroot           below what files of processes lie, when they are of another machine
+/// index             directory of indexes: an image is read out of its index where there is one
+/// write_indexes     whether an image that has none gets one
+/// index_size        bytes that all indexes there may take (4 GiB)
+/// slide             runtime minus link address of the kernel, where the input does not tell
+/// release, build_id what image is looked for when none is named
+/// force             whether images are used that are proved to be others
+/// lines             whether answers have source lines (True)
+/// details           whether noticed() tells details, too
+/// limits            what inputs may cost, by the names of the program's --limit: {"work": 128, "unpacked": "8G"}
+///
+/// Nothing else decides: no environment is read.
 #[pyclass(frozen, module = "fixtrace")]
 pub struct Session(fixtrace::Session);
 
