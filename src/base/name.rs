@@ -21,6 +21,7 @@ enum Kept<'a> {
 
 impl<'a> Name<'a> {
     /// The name.
+    #[inline]
     pub fn as_str(&self) -> &str {
         match &self.0 {
             Kept::Borrowed(name) => name,
@@ -57,18 +58,21 @@ pub(crate) fn own(name: Name<'_>) -> Name<'static> {
 impl Deref for Name<'_> {
     type Target = str;
 
+    #[inline]
     fn deref(&self) -> &str {
         self.as_str()
     }
 }
 
 impl Borrow<str> for Name<'_> {
+    #[inline]
     fn borrow(&self) -> &str {
         self
     }
 }
 
 impl AsRef<str> for Name<'_> {
+    #[inline]
     fn as_ref(&self) -> &str {
         self
     }
@@ -81,6 +85,7 @@ impl Default for Name<'_> {
 }
 
 impl<'a> From<&'a str> for Name<'a> {
+    #[inline]
     fn from(name: &'a str) -> Self {
         Name(Kept::Borrowed(name))
     }
@@ -99,6 +104,7 @@ impl From<Arc<str>> for Name<'_> {
 }
 
 impl<'a> From<Cow<'a, str>> for Name<'a> {
+    #[inline]
     fn from(name: Cow<'a, str>) -> Self {
         match name {
             Cow::Borrowed(name) => name.into(),
@@ -120,6 +126,7 @@ impl fmt::Debug for Name<'_> {
 }
 
 impl PartialEq for Name<'_> {
+    #[inline]
     fn eq(&self, other: &Self) -> bool {
         self.as_str() == other.as_str()
     }
@@ -146,12 +153,14 @@ impl Hash for Name<'_> {
 }
 
 impl PartialEq<str> for Name<'_> {
+    #[inline]
     fn eq(&self, other: &str) -> bool {
         self.as_str() == other
     }
 }
 
 impl PartialEq<&str> for Name<'_> {
+    #[inline]
     fn eq(&self, other: &&str) -> bool {
         self.as_str() == *other
     }
