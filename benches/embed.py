@@ -3,7 +3,7 @@
     python benches/embed.py FOLDER [VMLINUX]
 
 FOLDER has logs, as testdata/fleet.py makes them. VMLINUX is the demo image unless told. Needs the Python package and pyarrow;
-FIXTRACE names the program. Prints the least of five runs. `rust` is the loop of benches/attribute_loop.rs, over the same
+FIXTRACE names the program. Prints the least of five runs. `rust` is the loop of benches/loop_attribute.rs, over the same
 addresses.
 """
 
@@ -44,12 +44,20 @@ def main(folder, vmlinux="testdata/fixtures/demo-5.10.elf"):
     session = fixtrace.Session(vmlinux, lines=False)
     begin, end = 0xFFFFFFFF81000000, 0xFFFFFFFF81C02000
     pcs = [begin + (end - begin) * n // COUNT for n in range(COUNT)]
-    for pc in pcs:
-        session.attribute(pc)
-    one, _ = least(lambda: [session.attribute(pc) for pc in pcs])
-    named, _ = least(lambda: [session.attribute(pc).function for pc in pcs])
+
+    def alone():
+        for pc in pcs:
+            session.attribute(pc)
+
+    def called():
+        for pc in pcs:
+            session.attribute(pc).function
+
+    alone()
+    one, _ = least(alone)
+    named, _ = least(called)
     many, _ = least(lambda: session.attribute_many(pcs))
-    loop = ["cargo", "run", "--quiet", "--release", "--manifest-path", "benches/Cargo.toml", "--example", "attribute_loop"]
+    loop = ["cargo", "run", "--quiet", "--release", "--manifest-path", "benches/Cargo.toml", "--example", "loop_attribute"]
     rust = float(subprocess.run([*loop, "--", vmlinux, str(COUNT)], stdout=subprocess.PIPE, check=True).stdout)
     print(f"an address: {one / COUNT * 1e9:.0f} ns, with its function {named / COUNT * 1e9:.0f} ns, ", end="")
     print(f"of many {many / COUNT * 1e9:.0f} ns; rust {rust:.0f} ns")
