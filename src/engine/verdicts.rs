@@ -24,6 +24,12 @@ impl Verdicts {
         }
     }
 
+    /// The same of a stack in a log; `None` where it has no frames, or who walked it is not known.
+    pub(crate) fn of_log(stack: &Stack<'_>) -> Option<Self> {
+        let known = stack.walker.is_some() && !stack.frames.is_empty();
+        known.then(|| Verdicts::of(stack))
+    }
+
     /// Whether the kernel calls the trace reliable; `None` where that cannot be decided.
     pub fn is_reliable(&self) -> Option<bool> {
         match &self.reliable {

@@ -1,6 +1,6 @@
 //! Reports of many logs as rows of a table, for fleets: flat, owned, of one shape.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use super::read::frame::Vouch;
 use super::read::report::{LogFrame, Oops};
@@ -12,7 +12,7 @@ use super::truth::many::{self, Log};
 use super::truth::tell::{Options as Look, Told, tell};
 use crate::base::demangle::demangle;
 use crate::base::limits::Limits;
-use crate::base::parallel;
+use crate::base::parallel::{self, locked};
 use crate::engine::stack::Frame;
 use crate::engine::verdicts::Verdicts;
 use crate::world::session::{Noticed, Options};
@@ -142,14 +142,13 @@ impl Batch {
                 whole: (true, true),
             })
             .collect();
-        let mut desk = self.desk.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut desk = locked(&self.desk);
         let made = many::ask_all(
             Some(&mut desk),
             &logs,
             |new| noticed.extend(new),
             |number, oops, kernel, options, settled| {
                 let options = Look {
-                    lines: false,
                     verdicts: self.verdicts,
                     ..options
                 };
@@ -165,8 +164,7 @@ impl Row {
     fn new(log: u64, oops: &Oops, told: &Told<'_, '_>, verdicts: bool) -> Self {
         let group = group(oops, told, false);
         let stack = &told.main.stack;
-        let known = verdicts && stack.walker.is_some() && !stack.frames.is_empty();
-        let verdicts = known.then(|| Verdicts::of(stack));
+        let verdicts = Some(stack).filter(|_| verdicts).and_then(Verdicts::of_log);
         Row {
             log,
             line: oops.lines.start + 1,

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use fixtrace::low::products::report::json::{self, Value};
 use fixtrace::low::products::stacks::{Choice, Stacks};
-use fixtrace::low::world::dump::Task as Dumped;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -90,20 +89,11 @@ impl Dump {
 
 /// The stacks, apart from what they were read from.
 fn tasks(stacks: Stacks<'_>) -> Vec<Task> {
-    let (world, report) = (stacks.system, stacks.report.as_ref());
-    let mut system = world.and_then(|w| json::system::System::new(w, report));
-    let all = stacks.all.into_iter().map(|(stack, owner)| {
-        let mut twin = json::stack::Stack::new(&stack, owner);
-        twin.system = system.take();
-        let crashed = owner.task.is_some_and(Dumped::crashed);
-        twin.report = report.filter(|_| crashed).map(json::system::Told::new);
-        let twin = json::value(&twin);
-        Task {
-            twin,
-            stack: stack.into_owned(),
-        }
-    });
-    all.collect()
+    let twins = json::stack::all(&stacks).map(|twin| json::value(&twin));
+    let twins: Vec<Value> = twins.collect();
+    let stacks = stacks.all.into_iter().map(|(stack, _)| stack.into_owned());
+    let all = twins.into_iter().zip(stacks);
+    all.map(|(twin, stack)| Task { twin, stack }).collect()
 }
 
 /// A task, or a thread of a process, with its stack.

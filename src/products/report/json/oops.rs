@@ -255,8 +255,7 @@ impl<'a> Report<'a> {
             .and_then(|(b, _)| explain::not_fixed_up(oops, b, located));
         let died = oops.die.as_ref();
         let stack = &told.main.stack;
-        let known = stack.walker.is_some() && !stack.frames.is_empty();
-        let verdicts = known.then(|| Verdicts::of(stack));
+        let verdicts = Verdicts::of_log(stack);
         let verdicts = verdicts.as_ref();
         Report {
             schema: SCHEMA,
